@@ -1,0 +1,63 @@
+# What each target does is said beside it; `make help` prints them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+IMAGE ?= localhost/gpu-injector:dev
+BASE_IMAGE ?= python:3.13-slim
+
+.PHONY: help setup run test sabotage lint e2e bench image lock clean
+
+help: ## Show this list.
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
+
+# Two stamps: `make run` needs only what the product needs, and is quick on a new machine.
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements/runtime.txt -r requirements/build.txt
+	$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	$(PIP) -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/.dev ## Make the environment in .venv, tools included.
+
+run: $(VENV)/.runtime ## Show on this machine what the webhook does, without a cluster.
+	$(BIN)/gpu-injector demo
+
+test: $(VENV)/.dev ## Run every test that needs only Python.
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --ignore tests/test_sabotages.py
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+sabotage: $(VENV)/.dev ## Break copies of the code; each time the test that should notice must fail.
+	$(BIN)/python -m pytest -n 2 tests/test_sabotages.py
+
+lint: $(VENV)/.dev ## Check style, types and import floors.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+	$(BIN)/lint-imports
+
+e2e: $(VENV)/.dev ## Run the tests on real control planes (builds them once, outside the checkout).
+	$(BIN)/python -m pytest -c pyproject.toml --override-ini addopts= --timeout 900 -ra tests/e2e
+
+bench: $(VENV)/.dev ## Measure, beside a Go webhook and nginx.
+	$(BIN)/python -m tests.bench
+
+image: ## Build the container image with buildah.
+	buildah bud --isolation chroot --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+
+lock: $(VENV)/.dev ## Pin the dependencies anew, with hashes.
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -o requirements/runtime.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -o requirements/build.txt requirements/build.in
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -c requirements/runtime.txt --group pyproject.toml:dev -o requirements/dev.txt
+
+clean: ## Remove the environment and what the tools left.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .import_linter_cache

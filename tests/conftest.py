@@ -1,0 +1,18 @@
+"""Options and fixtures of all tests."""
+
+import pytest
+from hypothesis import Phase, settings
+
+# A sabotage needs one failing example, not the smallest.
+settings.register_profile("sabotage", phases=[Phase.generate], deadline=None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the flag that writes golden files anew."""
+    parser.addoption("--update-golden", action="store_true", help="Write the golden files from what the code says.")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Say whether golden files are to be written, not compared."""
+    return bool(request.config.getoption("--update-golden"))

@@ -1,0 +1,65 @@
+"""The golden cases: a folder each, with a pod and, where the defaults do not do, a view, a policy and request facts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from webhook.cluster.view import ClusterView
+from webhook.decide.decision import Decision
+from webhook.decide.workload import RequestFacts, decide
+from webhook.manifests import read_documents
+from webhook.policy import Policy
+from webhook.policy_file import parse_policy
+
+GOLDEN = Path(__file__).parent / "golden"
+CASES = sorted(path for path in GOLDEN.iterdir() if path.is_dir())
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenCase:
+    """What one folder asks of ``decide``."""
+
+    pod: dict[str, Any]
+    facts: RequestFacts
+    policy: Policy
+    view: ClusterView
+
+    def decide(self) -> Decision:
+        """Decide it."""
+        return decide(self.pod, self.facts, self.policy, self.view)
+
+
+def read_case(folder: Path) -> GoldenCase:
+    """Return the case of a folder."""
+    view, policy, facts = (folder / f"{name}.yaml" for name in ("view", "policy", "facts"))
+    pod = next(read_documents((folder / "pod.yaml").read_text(), str(folder))).content
+    said = yaml.safe_load(facts.read_text()) if facts.exists() else {}
+    return GoldenCase(
+        pod=pod,
+        facts=RequestFacts(
+            namespace=pod["metadata"]["namespace"],
+            operation=said.get("operation", "CREATE"),
+            subresource=said.get("subresource", ""),
+            runtime_classes_age_seconds=said.get("runtimeClassesAgeSeconds", 0.0),
+        ),
+        policy=parse_policy(policy.read_text(), policy.name) if policy.exists() else Policy(),
+        view=read_view(view if view.exists() else GOLDEN / "view.yaml"),
+    )
+
+
+def read_view(path: Path) -> ClusterView:
+    """Return the view of a file."""
+    return ClusterView.of(document.content for document in read_documents(path.read_text(), str(path)))
+
+
+def to_plain(decision: Decision) -> dict[str, Any]:
+    """Return a decision as its golden file holds it."""
+    return {
+        "decision": decision.word,
+        "dryRun": decision.dry_run,
+        "warnings": list(decision.warnings),
+        "evidence": list(decision.evidence),
+        "operations": [dict(operation) for operation in decision.operations],
+    }

@@ -1,0 +1,77 @@
+"""Objects from text, as kubectl reads them."""
+
+import pytest
+
+from webhook.cluster.view import ClusterView, RuntimeClass
+from webhook.manifests import ManifestError, read_documents
+
+LIST = """
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: nvidia}, handler: nv}
+- {apiVersion: v1, kind: Namespace, metadata: {name: ml, labels: {a: b}}}
+- {apiVersion: v1, kind: Node, metadata: {name: n1}}
+- {apiVersion: apps/v1, kind: Namespace, metadata: {name: not-one}}
+"""
+DOCUMENTS = """# a comment
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: ml, labels: null, creationTimestamp: 2026-01-01T00:00:00Z}
+---
+---
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: {name: nvidia}
+handler: nv
+"""
+TYPED = """{
+\t"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClassList",
+\t"items": [{"metadata": {"name": "nvidia"}, "handler": "nv"}]
+}"""
+CLASSES = {"nvidia": RuntimeClass("nvidia", "nv")}
+
+
+@pytest.mark.parametrize(
+    ("text", "view"),
+    [
+        (LIST, ClusterView(CLASSES, {"ml": {"a": "b"}})),
+        (DOCUMENTS, ClusterView(CLASSES, {"ml": {}})),
+        (TYPED, ClusterView(CLASSES, None)),
+        ("", ClusterView(None, None)),
+    ],
+)
+def test_a_view_is_read_from_what_kubectl_prints(text: str, view: ClusterView) -> None:
+    """A List, documents, or a typed list; unknown objects are passed over, and what is not there is unknown."""
+    assert ClusterView.of(item.content for item in read_documents(text, "view.yaml")) == view
+
+
+def test_a_time_stays_text() -> None:
+    """YAML would make a date of it, which JSON cannot carry."""
+    (item,) = read_documents(DOCUMENTS.partition("---\n---")[0], "x")
+    assert item.content["metadata"]["creationTimestamp"] == "2026-01-01T00:00:00Z"
+
+
+def test_a_document_knows_its_line() -> None:
+    """Errors lead to the place."""
+    assert [item.line for item in read_documents(DOCUMENTS, "x")] == [3, 8]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "x.yaml:2: not YAML: "),
+        ("a: b\n\tc: d\n", "x.yaml:2: not YAML: "),
+        ('{"a": \n}', "x.yaml:2: not JSON: "),
+        ("- a\n", "x.yaml:1: a Kubernetes object is needed"),
+        ("apiVersion: v1\nkind: Pod\n---\njust text\n", "x.yaml:4: a Kubernetes object is needed"),
+        ("kind: 3\n", "x.yaml:1: a Kubernetes object is needed"),
+        ("a: !!python/object:os.system {}\n", "x.yaml:1: not YAML: could not determine a constructor"),
+    ],
+)
+def test_what_is_no_object_is_refused_with_its_place(text: str, message: str) -> None:
+    """Source, line and why."""
+    with pytest.raises(ManifestError) as error:
+        list(read_documents(text, "x.yaml"))
+    assert str(error.value).startswith(message)

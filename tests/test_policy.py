@@ -1,0 +1,91 @@
+"""The policy file: strict, and told with file, line, key and what is allowed."""
+
+import pytest
+
+from webhook.policy import Policy
+from webhook.policy_file import PolicyError, parse_policy
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "{}", "---\n"])
+def test_an_empty_file_is_every_default(text: str) -> None:
+    """Every default is what a careful administrator would choose."""
+    assert parse_policy(text, "policy.yaml") == Policy()
+
+
+def test_every_key_is_read() -> None:
+    """Keys are written as Kubernetes writes its own."""
+    text = """
+runtimeClass: kata
+resources: [example.com/gpu, example.com/slice-*]
+dryRun: true
+optOut: true
+driverCapabilities: compute,utility
+addToleration: true
+"""
+    assert parse_policy(text, "policy.yaml") == Policy(
+        runtime_class="kata",
+        resources=("example.com/gpu", "example.com/slice-*"),
+        dry_run=True,
+        opt_out=True,
+        driver_capabilities="compute,utility",
+        add_toleration=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "dryrun: true\n",
+            "policy.yaml:1: dryrun: unknown key; allowed: addToleration, driverCapabilities, dryRun, optOut, "
+            "resources, runtimeClass",
+        ),
+        ("\ndryRun: 1\n", "policy.yaml:2: dryRun: 1 is not allowed; allowed: true, false"),
+        ('dryRun: "yes"\n', "policy.yaml:1: dryRun: 'yes' is not allowed; allowed: true, false"),
+        ("runtimeClass: Nvidia\n", "policy.yaml:1: runtimeClass: 'Nvidia' is not allowed; allowed: text that matches"),
+        ("runtimeClass: null\n", "policy.yaml:1: runtimeClass: None is not allowed: Input should be a valid string"),
+        ("resources: []\n", "policy.yaml:1: resources: [] is not allowed: Tuple should have at least 1 item"),
+        (
+            "resources:\n- nvidia.com/gpu\n- nvidia.com/*x\n",
+            "policy.yaml:3: resources.1: 'nvidia.com/*x' is not allowed; allowed: text that matches",
+        ),
+        ("resources: [nvidia.com/*]\n", "policy.yaml:1: resources.0: 'nvidia.com/*' is not allowed"),
+        ("resources: [\"a.b/c') || true || (k == '\"]\n", "policy.yaml:1: resources.0: "),
+        ("resources: [gpu]\n", "policy.yaml:1: resources.0: 'gpu' is not allowed"),
+        ("dryRun: true\noptOut: true\ndryRun: false\n", "policy.yaml:3: dryRun: the key stands twice"),
+        ("- dryRun\n", "policy.yaml:1: (the file): a mapping of keys to values is needed"),
+        ("dryRun: [\n", "policy.yaml: not YAML: while parsing"),
+        ("dry_run: true\n", "policy.yaml:1: dry_run: unknown key"),
+        ("1: 2\n", "policy.yaml:1: 1: unknown key"),
+    ],
+)
+def test_a_fault_is_told_with_its_place(text: str, message: str) -> None:
+    """A policy with a fault is no policy: nothing is guessed."""
+    with pytest.raises(PolicyError) as error:
+        parse_policy(text, "policy.yaml")
+    assert str(error.value).startswith(message)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    """One line each."""
+    with pytest.raises(PolicyError) as error:
+        parse_policy("dryrun: true\noptOut: 3\n", "policy.yaml")
+    assert [line.split(":")[1] for line in str(error.value).splitlines()] == ["2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "is_gpu"),
+    [
+        ("nvidia.com/gpu", True),
+        ("nvidia.com/gpu.shared", True),
+        ("nvidia.com/mig-1g.5gb", True),
+        ("nvidia.com/gpu.other", False),
+        ("nvidia.com/GA102_GEFORCE_RTX_3080", False),
+        ("nvidia.com/hostdev", False),
+        ("amd.com/gpu", False),
+        ("cpu", False),
+    ],
+)
+def test_only_listed_resources_are_gpus(resource: str, is_gpu: bool) -> None:  # noqa: FBT001
+    """The vendor's prefix alone is no test: passthrough and network devices share it."""
+    assert Policy().is_gpu_resource(resource) is is_gpu

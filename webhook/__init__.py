@@ -1,0 +1,1 @@
+"""gpu-injector: the admission webhook that gives GPU pods their driver."""

@@ -1,0 +1,75 @@
+"""The command line, ``gpu-injector``: one small function a command; what a command needs is imported in it."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+POLICY = click.option("--policy", "policy_file", type=FILE, help="The policy; without it, every default.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gpu-injector", prog_name="gpu-injector")
+def main() -> None:
+    """Give GPU pods, and NVIDIA's device plugin, their driver."""
+
+
+@main.command()
+@click.option("--standalone", is_flag=True, help="No cluster: the view from a file, a certificate made on the spot.")
+@click.option("--view", "view_file", type=FILE, help="With --standalone: what `kubectl get … -o yaml` printed.")
+@POLICY
+@click.option("--kubeconfig", type=FILE, help="Reach the API server by this file; in a pod it is not needed.")
+@click.option("--host", default="", help="The address to listen on; all of them in a cluster, loopback standalone.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8443, show_default=True, help="0 chooses a free one.")
+@click.option("--admin-port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Probes, metrics.")
+@click.option("--decisions-port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="On loopback.")
+@click.option("--ca-file", type=FILE, help="With --standalone: write the CA's certificate here, for clients.")
+@click.option("--tls-name", "tls_names", multiple=True, help="One more name or address in the certificate.")
+@click.option("--drain-seconds", type=click.FloatRange(0), default=20.0, show_default=True, help="After SIGTERM.")
+def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **options: Any) -> None:  # noqa: ANN401, FBT001  click's
+    r"""Run the webhook, in a cluster or (--standalone) on one machine.
+
+    \b
+    gpu-injector serve --standalone --view view.yaml --port 0 --ca-file ca.crt
+    """
+    from webhook.commands import serve as command  # noqa: PLC0415
+
+    if standalone and view_file is None:
+        raise click.UsageError("--standalone needs --view FILE")
+    if not standalone and view_file is not None:
+        raise click.UsageError("--view goes with --standalone")
+    command.serve(command.Options(standalone=standalone, view_file=view_file, policy_file=policy_file, **options))
+
+
+@main.command()
+@click.option("--examples", type=click.Path(path_type=Path, file_okay=False), help="The folder of pods and view.")
+def demo(examples: Path | None) -> None:
+    """Show on this machine what the webhook does: real reviews over HTTPS, no cluster."""
+    from webhook.commands.demo import demo as command  # noqa: PLC0415
+
+    sys.exit(command(examples))
+
+
+@main.command()
+@click.option("-f", "--filename", "files", multiple=True, required=True, help="A file, a folder, or - for stdin.")
+@click.option("--view", "view_file", type=FILE, required=True, help="What `kubectl get … -o yaml` printed.")
+@POLICY
+@click.option("-o", "--output", type=click.Choice(["diff", "json"]), default="diff", show_default=True)
+def preview(files: tuple[str, ...], view_file: Path, policy_file: Path | None, output: str) -> None:
+    r"""Show the decision for manifests, and the patch, before anything is created.
+
+    \b
+    kubectl get runtimeclasses,namespaces,nodes -o yaml > view.yaml
+    gpu-injector preview -f pod.yaml --view view.yaml
+
+    Exit code: 0 nothing would change, 1 something would, 2 an error.
+    """
+    from webhook.commands.preview import preview as command  # noqa: PLC0415
+
+    sys.exit(command(files, view_file, policy_file, output))
+
+
+if __name__ == "__main__":
+    main()

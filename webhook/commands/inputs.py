@@ -1,0 +1,77 @@
+"""The files that commands read: policy, view and manifests. Faults become messages of the command line."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from webhook.cluster.view import ClusterView
+from webhook.manifests import Document, ManifestError, read_documents
+from webhook.policy import Policy
+
+MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+class InputError(click.ClickException):
+    """A file that cannot be used. The exit code is 2, as kubectl diff's for trouble."""
+
+    exit_code = 2
+
+
+def read_policy(path: Path | None) -> Policy:
+    """Return the policy of a file, the default policy where none is named."""
+    if path is None:
+        return Policy()
+    from webhook.policy_file import PolicyError, parse_policy  # noqa: PLC0415  reads YAML
+
+    try:
+        return parse_policy(_text(path), str(path))
+    except PolicyError as error:
+        raise InputError(str(error)) from error
+
+
+def read_view(path: Path) -> ClusterView:
+    """Return the view that a file holds, as ``kubectl get runtimeclasses,namespaces,… -o yaml`` prints it."""
+    return ClusterView.of(document.content for document in _documents(_text(path), str(path)))
+
+
+def read_manifests(names: Iterable[str]) -> Iterator[Document]:
+    """Yield the objects of files, of the manifests in folders (by name), and of standard input (``-``)."""
+    for name in names:
+        if name == "-":
+            yield from _documents(sys.stdin.read(), "stdin")
+        else:
+            for path in _files(Path(name)):
+                yield from _documents(_text(path), str(path))
+
+
+def examples() -> Path:
+    """Return the folder of the shipped examples: the checkout's, or the installed package's."""
+    package = Path(__file__).parents[1]
+    folders = (package.parent / "deploy" / "examples", package / "examples")
+    return next(folder for folder in folders if folder.is_dir())
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(item for item in path.iterdir() if item.suffix in MANIFEST_SUFFIXES)
+
+
+def _documents(text: str, source: str) -> Iterator[Document]:
+    try:
+        yield from read_documents(text, source)
+    except ManifestError as error:
+        raise InputError(str(error)) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {_why(error)}") from error
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "not UTF-8 text"

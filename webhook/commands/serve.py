@@ -1,0 +1,136 @@
+"""``serve``: the webhook, in a cluster or, for one machine, without any."""
+
+import asyncio
+import math
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from certs.api import Installation
+from certs.keeper import Keeper
+from certs.serving import standalone_tls
+from webhook.commands.inputs import InputError, read_policy, read_view
+from webhook.server.admin import Admin
+from webhook.server.app import Webhook
+from webhook.server.looks import FixedView, ViewSource
+from webhook.server.observe import Log, Metrics, Observer, open_log
+from webhook.server.run import LOOPBACK, Addresses, run
+
+if TYPE_CHECKING:
+    from webhook.cluster.api import ApiServer
+    from webhook.cluster.live import LiveView
+
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says."""
+
+    standalone: bool
+    view_file: Path | None
+    policy_file: Path | None
+    kubeconfig: Path | None
+    host: str
+    port: int
+    admin_port: int
+    decisions_port: int
+    ca_file: Path | None
+    tls_names: tuple[str, ...]
+    drain_seconds: float
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where to listen."""
+        host = self.host or (LOOPBACK if self.standalone else "")
+        return Addresses(host, self.port, self.admin_port, self.decisions_port)
+
+
+def serve(options: Options) -> None:
+    """Serve until a signal comes. Raises InputError for a policy, view or kubeconfig that cannot be used."""
+    uvloop.run(_standalone(options) if options.standalone else _in_cluster(options))
+
+
+async def _standalone(options: Options) -> None:
+    if options.view_file is None:
+        raise InputError("a standalone webhook needs a view")
+    source = FixedView(read_view(options.view_file))
+    webhook = Webhook(read_policy(options.policy_file), source, _observer(source))
+    tls, authority = standalone_tls((*LOCAL_NAMES, *options.tls_names))
+    if options.ca_file:
+        options.ca_file.write_bytes(authority)
+    # Nobody is left to send on to another replica, so nothing is gained by waiting.
+    await run(webhook, Admin(webhook.observer, lambda: ""), tls, options.addresses, drain_seconds=0)
+
+
+async def _in_cluster(options: Options) -> None:
+    # These load the configuration of the kubernetes package, which a standalone webhook does not need.
+    from webhook.cluster.api import ApiServer  # noqa: PLC0415
+    from webhook.cluster.credentials import CredentialsError, CredentialsLoader  # noqa: PLC0415
+
+    loader = CredentialsLoader(str(options.kubeconfig) if options.kubeconfig else None)
+    try:
+        async with ApiServer(loader) as api:
+            await _serve_for(api, options)
+    except CredentialsError as error:
+        raise InputError(str(error)) from error
+
+
+async def _serve_for(api: "ApiServer", options: Options) -> None:
+    """Serve while the view and the certificate are kept current beside it."""
+    from webhook.cluster.live import LiveView  # noqa: PLC0415  as above
+
+    log = open_log()
+    live = LiveView(api, on_change=log.info)
+    keeper = Keeper(api, _installation(options), who=socket.gethostname(), on_change=log.info)
+    webhook = Webhook(read_policy(options.policy_file), live, _observer(live, log))
+    expiry = webhook.observer.metrics.certificate_expiry
+    expiry.labels("leaf").set_function(lambda: _timestamp(keeper.status.leaf_expires))
+    expiry.labels("ca").set_function(lambda: _timestamp(keeper.status.authority_expires))
+    admin = Admin(webhook.observer, partial(_unready, webhook, live, keeper))
+    beside = [asyncio.create_task(task) for task in (live.run(), keeper.run(), _stop_writing(webhook, keeper))]
+    try:
+        await run(webhook, admin, keeper.tls.context, options.addresses, options.drain_seconds)
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+
+def _installation(options: Options) -> Installation:
+    try:
+        return Installation(namespace=os.environ.get("POD_NAMESPACE") or "gpu-injector", extra_names=options.tls_names)
+    except ValueError as error:
+        raise InputError(f"--tls-name: {error}") from error
+
+
+def _unready(webhook: Webhook, live: "LiveView", keeper: Keeper) -> str:
+    """Return why this replica should get no requests, empty where it should."""
+    if webhook.draining.is_set():
+        return "draining"
+    if not live.synced.is_set():
+        return "the view is not synced yet"
+    if keeper.tls.leaf is None:
+        return "there is no certificate yet"
+    return "" if keeper.status.ready else f"certificate: {keeper.status.reason}"
+
+
+async def _stop_writing(webhook: Webhook, keeper: Keeper) -> None:
+    await webhook.draining.wait()
+    keeper.stop()
+
+
+def _observer(source: ViewSource, log: Log | None = None) -> Observer:
+    metrics = Metrics.create()
+    metrics.view_age.set_function(source.oldest_age_seconds)
+    return Observer(log or open_log(), metrics)
+
+
+def _timestamp(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else math.nan

@@ -1,0 +1,1 @@
+"""The pure core: what becomes of a pod, and why."""

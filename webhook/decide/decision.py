@@ -1,0 +1,76 @@
+"""The answer of ``decide``: verdict, reason, operations, warnings and evidence of one pod."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from webhook.decide.patch import Operation
+
+INJECT_KEY = "gpu-injector.io/inject"
+"""The one label, of namespaces and pods, by which injection is asked for or refused."""
+
+DECISION_KEY = "gpu-injector.io/decision"
+"""The annotation in which a GPU pod carries ``<verdict>/<reason>``."""
+
+# Longer warnings are cut by the API server or by kubectl (facts: "Warnings").
+WARNING_LIMIT = 120
+
+
+class Verdict(StrEnum):
+    """What is done with a pod."""
+
+    INJECT = "inject"
+    LEAVE = "leave"
+
+
+class Reason(StrEnum):
+    """Why: the stable word for log, metric, annotation, audit, command line, tests and docs."""
+
+    AUTHOR_CHOSE = "author-chose"
+    AUTHOR_MOUNTS = "author-mounts"
+    NAMESPACE_UNKNOWN = "namespace-unknown"
+    NO_GPU = "no-gpu"
+    NOT_APPLICABLE = "not-applicable"
+    NOT_OPTED_IN = "not-opted-in"
+    OPTED_OUT = "opted-out"
+    PATCH_REFUSED = "patch-refused"
+    RUNTIME_CLASS = "runtime-class"
+    RUNTIME_CLASS_MISSING = "runtime-class-missing"
+    USER_NAMESPACES = "user-namespaces"
+    VIEW_STALE = "view-stale"
+    ZERO_QUANTITY = "zero-quantity"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one row of the decision found: its verdict and reason, the warning it owes, and what it looked at."""
+
+    verdict: Verdict
+    reason: Reason
+    warning: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do with one pod, and why.
+
+    ``operations`` are RFC 6902, relative to the pod's root. Under ``dry_run`` they are what would be done.
+    """
+
+    verdict: Verdict
+    reason: Reason
+    operations: tuple[Operation, ...] = ()
+    warnings: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def word(self) -> str:
+        """``<verdict>/<reason>``, as annotation, audit log and people read it."""
+        return f"{self.verdict}/{self.reason}"
+
+
+def warning_line(text: str) -> str:
+    """Make of a text the one line that the API server accepts as a warning, cut where it is too long."""
+    line = "gpu-injector: " + " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= WARNING_LIMIT else line[: WARNING_LIMIT - 1] + "…"

@@ -1,0 +1,46 @@
+"""What ``inject`` writes: the RuntimeClass, and what keeps a pod's other containers away from its GPUs."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from webhook.decide.patch import Operation, add, add_items, at
+from webhook.decide.pod import Container, Pod, items, mapping, runtime_class_name
+from webhook.policy import Policy
+
+VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"
+DRIVER_CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES"
+TAINT_KEY = "nvidia.com/gpu"
+
+
+def inject_operations(pod: Pod, containers: tuple[Container, ...], policy: Policy) -> Iterator[Operation]:
+    """Run the pod under the NVIDIA runtime. Yields only what the pod lacks, so a second pass yields nothing."""
+    if not runtime_class_name(pod):
+        yield add("/spec/runtimeClassName", policy.runtime_class)
+    for container in containers:
+        present = container.spec.get("env")
+        yield from add_items(at(container.pointer, "env"), present, _variables(container, policy))
+    if policy.add_toleration:
+        present = mapping(pod.get("spec")).get("tolerations")
+        yield from add_items("/spec/tolerations", present, _tolerations(present))
+
+
+def _variables(container: Container, policy: Policy) -> Iterator[Mapping[str, str]]:
+    # Under the NVIDIA runtime a CUDA image, which carries NVIDIA_VISIBLE_DEVICES=all, sees every GPU of the node.
+    # "void" hides them; "none" does not start in CDI mode (facts: "The node").
+    if not container.requests_gpu and not container.defines(VISIBLE_DEVICES):
+        yield {"name": VISIBLE_DEVICES, "value": "void"}
+    if container.requests_gpu and policy.driver_capabilities and not container.defines(DRIVER_CAPABILITIES):
+        yield {"name": DRIVER_CAPABILITIES, "value": policy.driver_capabilities}
+
+
+def _tolerations(present: object) -> Iterator[Mapping[str, Any]]:
+    if not any(_tolerates(item) for item in items(present)):
+        yield {"key": TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
+
+
+def _tolerates(toleration: Mapping[str, Any]) -> bool:
+    return (
+        (toleration.get("key") or TAINT_KEY) == TAINT_KEY
+        and toleration.get("operator") == "Exists"
+        and (toleration.get("effect") or "NoSchedule") == "NoSchedule"
+    )

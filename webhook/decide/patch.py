@@ -1,0 +1,39 @@
+"""JSON Patch operations (RFC 6902), built one by one; never a diff of two documents."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+Operation = Mapping[str, Any]
+
+
+def add(pointer: str, value: object) -> Operation:
+    """Add a value, or replace the one that is there."""
+    return {"op": "add", "path": pointer, "value": value}
+
+
+def at(pointer: str, *segments: str | int) -> str:
+    """Extend a JSON pointer (RFC 6901) by segments, escaped."""
+    return pointer + "".join("/" + str(segment).replace("~", "~0").replace("/", "~1") for segment in segments)
+
+
+def add_items(pointer: str, present: object, items: Iterable[Mapping[str, Any]]) -> Iterator[Operation]:
+    """Append to the list at the pointer, or make it where what is present is no list (absent, or null)."""
+    new = list(items)
+    if not new:
+        return
+    if isinstance(present, list):
+        yield from (add(at(pointer, "-"), item) for item in new)
+    else:
+        yield add(pointer, new)
+
+
+def add_entry(pointer: str, present: object, key: str, value: str) -> Operation:
+    """Set one key of the mapping at the pointer, or make the mapping where what is present is none."""
+    if isinstance(present, dict):
+        return add(at(pointer, key), value)
+    return add(pointer, {key: value})
+
+
+def below(pointer: str, operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Move operations, which start at a pod's root, to where that pod stands in a larger object."""
+    return tuple({**operation, "path": pointer + operation["path"]} for operation in operations)

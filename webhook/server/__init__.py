@@ -1,0 +1,1 @@
+"""The HTTPS edge, its administration, and what is told about its work."""

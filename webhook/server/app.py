@@ -1,0 +1,150 @@
+"""The webhook's HTTP edge: what the API server calls."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from jsonpatch import JsonPatchException
+from jsonpointer import JsonPointerException
+
+from webhook.decide.decision import Decision, Reason, Verdict, warning_line
+from webhook.policy import Policy
+from webhook.server.looks import ViewSource, decide_live
+from webhook.server.observe import Observer, record_of
+from webhook.server.review import MalformedReviewError, Review, allow, answer, check_applies, parse_review
+
+WORKLOADS_PATH = "/mutate/workloads"
+
+# Pods are at most 1.5 MiB in etcd, and a review carries up to two of them beside managed fields.
+BODY_LIMIT_BYTES = 7 * 1024 * 1024
+
+# The registration's timeoutSeconds, when the query does not say.
+DEFAULT_TIMEOUT_SECONDS = 3.0
+LONGEST_TIMEOUT_SECONDS = 30.0
+
+# More than this many at once would answer after the API server's patience: it had better ask another replica.
+IN_FLIGHT_LIMIT = 512
+
+DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(ms|s|m)")
+UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(slots=True)
+class Webhook:
+    """The webhook's handlers, and the little state they share."""
+
+    policy: Policy
+    source: ViewSource
+    observer: Observer
+    in_flight: int = 0
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def application(self) -> web.Application:
+        """Return the application of the TLS listener."""
+        app = web.Application(client_max_size=BODY_LIMIT_BYTES, middlewares=[self._observe, self._guard])
+        app.router.add_post(WORKLOADS_PATH, self._mutate_workloads)
+        # Paths of later versions: an upgrade may bring the registration before the server.
+        app.router.add_post("/mutate/{entry:.+}", self._allow)
+        app.router.add_post("/warn/{entry:.+}", self._allow)
+        return app
+
+    async def _mutate_workloads(self, request: web.Request) -> web.StreamResponse:
+        review = await _read_review(request)
+        start = time.perf_counter()
+        decision = self._checked(review, await decide_live(review, self.policy, self.source))
+        body = answer(review, decision)
+        self.observer.decided(record_of(review, decision, time.perf_counter() - start))
+        return _json(body)
+
+    async def _allow(self, request: web.Request) -> web.StreamResponse:
+        return _json(allow((await _read_review(request)).uid))
+
+    def _checked(self, review: Review, decision: Decision) -> Decision:
+        """Return the decision if its patch applies, else the one to leave the pod alone."""
+        try:
+            check_applies(review, decision)
+        except (JsonPatchException, JsonPointerException) as error:
+            self.observer.metrics.patches_refused.inc()
+            kind = type(error).__name__
+            self.observer.log.warning("patch-refused", uid=review.uid, reason=decision.reason, error=kind)
+            warning = warning_line("internal error: the patch does not apply; pod left alone, it may see no GPU")
+            return Decision(Verdict.LEAVE, Reason.PATCH_REFUSED, warnings=(warning,))
+        return decision
+
+    @web.middleware
+    async def _observe(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Count and time each request, whatever becomes of it."""
+        path = request.path if request.path == WORKLOADS_PATH else "other"
+        metrics = self.observer.metrics
+        start = time.perf_counter()
+        code = "499"  # the client went away
+        self.in_flight += 1
+        try:
+            with metrics.in_flight.labels(path).track_inprogress():
+                response = await handler(request)
+            code = str(response.status)
+            return response
+        finally:
+            self.in_flight -= 1
+            metrics.requests.labels(path, code).inc()
+            metrics.latency.labels(path).observe(time.perf_counter() - start)
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn every failure into the status by which the API server does the right thing."""
+        if self.in_flight > IN_FLIGHT_LIMIT:
+            return _busy()
+        try:
+            response = await handler(request)
+        except MalformedReviewError as error:
+            response = self._refuse(400, str(error))
+        except TimeoutError:
+            response = self._refuse(408, "the body did not arrive in time")
+        except web.HTTPRequestEntityTooLarge:
+            response = self._refuse(413, f"the body is larger than {BODY_LIMIT_BYTES} bytes")
+        except web.HTTPException as error:
+            response = self._refuse(error.status, error.reason)
+        except Exception:
+            # The edge: failurePolicy decides what a fault of ours means (Ignore: the pod is created as it came).
+            self.observer.log.exception("failed", path=request.path)
+            response = web.Response(status=500, text="internal error\n")
+        if self.draining.is_set():
+            response.force_close()
+        return response
+
+    def _refuse(self, status: int, why: str) -> web.Response:
+        self.observer.log.warning("refused", status=status, why=why)
+        response = web.Response(status=status, text=why + "\n")
+        # What is left of the body is not worth reading.
+        response.force_close()
+        return response
+
+
+async def _read_review(request: web.Request) -> Review:
+    async with asyncio.timeout(timeout_seconds(request.query.get("timeout", ""))):
+        body = await request.read()
+    return parse_review(body)
+
+
+def timeout_seconds(text: str) -> float:
+    """Return the time that the API server grants (``?timeout=3s``), the default where it says nothing readable."""
+    match = DURATION.fullmatch(text)
+    if not match:
+        return DEFAULT_TIMEOUT_SECONDS
+    return min(float(match[1]) * UNIT_SECONDS[match[2]], LONGEST_TIMEOUT_SECONDS)
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json")
+
+
+def _busy() -> web.Response:
+    # The API server asks again, on another connection, within its timeout (facts: "The API server").
+    response = web.Response(status=503, text="busy\n", headers={"Retry-After": "1"})
+    response.force_close()
+    return response

@@ -1,0 +1,88 @@
+"""Live looks: where the view cannot answer, ask the API server for the one object that matters, then decide again."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from webhook.cluster.view import ClusterView
+from webhook.decide.decision import Decision, Reason
+from webhook.decide.workload import RequestFacts, decide
+from webhook.policy import Policy
+from webhook.server.review import Review
+
+LOOK_SECONDS = 0.3
+
+# What a watch told this recently is not asked for again.
+FRESH_SECONDS = 1.0
+
+
+class ViewSource(Protocol):
+    """Where the server gets its view: the live cluster, or a file."""
+
+    @property
+    def view(self) -> ClusterView:
+        """The view of this moment, a frozen value."""
+        ...
+
+    def object_age_seconds(self, kind: str, name: str) -> float:
+        """Return the time since this object was last known current, infinite if never."""
+        ...
+
+    def oldest_age_seconds(self) -> float:
+        """Return the age of the kind that was not known current for longest."""
+        ...
+
+    async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:
+        """Ask for one object and put what was found into the view; False where no answer came."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedView:
+    """A view that nothing changes: read from a file, and taken as current unless an age is given."""
+
+    view: ClusterView
+    age_seconds: float = 0.0
+
+    def object_age_seconds(self, kind: str, name: str) -> float:  # noqa: ARG002  the protocol's
+        """Return the age that was given."""
+        return self.age_seconds
+
+    def oldest_age_seconds(self) -> float:
+        """Return the age that was given."""
+        return self.age_seconds
+
+    async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:  # noqa: ARG002  the protocol's
+        """Answer that there is nothing more to learn."""
+        return False
+
+
+async def decide_live(review: Review, policy: Policy, source: ViewSource) -> Decision:
+    """Decide; where the reason is that an object is not known, look for it once and decide again."""
+    looked: set[tuple[str, str]] = set()
+    while True:
+        decision = decide(review.object, _facts(review, policy, source), policy, source.view)
+        question = _question(decision, review, policy)
+        if question is None or question in looked or source.object_age_seconds(*question) < FRESH_SECONDS:
+            return decision
+        looked.add(question)
+        await source.look(*question, timeout_seconds=LOOK_SECONDS)
+
+
+def _facts(review: Review, policy: Policy, source: ViewSource) -> RequestFacts:
+    return RequestFacts(
+        namespace=review.namespace,
+        operation=review.operation,
+        resource=review.resource.resource,
+        subresource=review.sub_resource,
+        runtime_classes_age_seconds=source.object_age_seconds("runtime_classes", policy.runtime_class),
+    )
+
+
+def _question(decision: Decision, review: Review, policy: Policy) -> tuple[str, str] | None:
+    match decision.reason:
+        case Reason.NAMESPACE_UNKNOWN:
+            return ("namespaces", review.namespace)
+        case Reason.VIEW_STALE | Reason.RUNTIME_CLASS_MISSING:
+            return ("runtime_classes", policy.runtime_class)
+        case _:
+            return None

@@ -1,0 +1,174 @@
+"""What is told about the server's work: one log line a decision, metrics, and the last decisions."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from webhook.decide.decision import Decision
+from webhook.decide.pod import items, mapping
+from webhook.server.review import Review
+
+RECENT_DECISIONS = 1000
+
+Log = structlog.typing.FilteringBoundLogger
+
+
+def open_log() -> Log:
+    """Return the log: JSON lines on stderr, with UTC times."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=orjson.dumps),
+        ],
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    log: Log = structlog.get_logger()
+    return log
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One decision as it is remembered: names and what we wrote, never a value that the author wrote."""
+
+    time: float
+    uid: str
+    namespace: str
+    name: str
+    owner: str
+    decision: Decision
+    duration_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as ``/decisions`` shows it; ``time`` is seconds since the epoch."""
+        return {
+            "time": self.time,
+            "uid": self.uid,
+            "namespace": self.namespace,
+            "name": self.name,
+            "owner": self.owner,
+            "verdict": self.decision.verdict,
+            "reason": self.decision.reason,
+            "dryRun": self.decision.dry_run,
+            "warnings": self.decision.warnings,
+            "evidence": self.decision.evidence,
+            "operations": self.decision.operations,
+            "durationSeconds": self.duration_seconds,
+        }
+
+
+def record_of(review: Review, decision: Decision, duration_seconds: float) -> Record:
+    """Return what is remembered of a decision that was made just now."""
+    metadata = mapping(review.object.get("metadata"))
+    return Record(
+        time=time.time(),
+        uid=review.uid,
+        namespace=review.namespace,
+        name=str(metadata.get("name") or metadata.get("generateName") or ""),
+        owner=_controller(metadata),
+        decision=decision,
+        duration_seconds=duration_seconds,
+    )
+
+
+def _controller(metadata: Mapping[str, Any]) -> str:
+    owners = (owner for owner in items(metadata.get("ownerReferences")) if owner.get("controller"))
+    return next((f"{owner.get('kind')}/{owner.get('name')}" for owner in owners), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """All metrics, in a registry of their own. The names of the first three are controller-runtime's."""
+
+    registry: CollectorRegistry
+    requests: Counter
+    latency: Histogram
+    in_flight: Gauge
+    decisions: Counter
+    patches_refused: Counter
+    view_age: Gauge
+    certificate_expiry: Gauge
+
+    @classmethod
+    def create(cls) -> "Metrics":
+        """Register every metric, and those of the process (memory, CPU, open files)."""
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        return cls(
+            registry=registry,
+            requests=Counter(
+                "controller_runtime_webhook_requests",
+                "Admission requests by path and HTTP status code.",
+                ("webhook", "code"),
+                registry=registry,
+            ),
+            latency=Histogram(
+                "controller_runtime_webhook_latency_seconds",
+                "Time from a request's head to its answer.",
+                ("webhook",),
+                registry=registry,
+            ),
+            in_flight=Gauge(
+                "controller_runtime_webhook_requests_in_flight",
+                "Admission requests that are being served.",
+                ("webhook",),
+                registry=registry,
+            ),
+            decisions=Counter(
+                "gpu_injector_decisions", "Decisions by verdict and reason.", ("verdict", "reason"), registry=registry
+            ),
+            patches_refused=Counter(
+                "gpu_injector_patches_refused",
+                "Patches that did not apply in-process and were not sent: each is a bug of ours.",
+                registry=registry,
+            ),
+            view_age=Gauge(
+                "gpu_injector_view_age_seconds",
+                "Time since the oldest watched kind was last known current.",
+                registry=registry,
+            ),
+            certificate_expiry=Gauge(
+                "gpu_injector_certificate_expiry_timestamp_seconds",
+                "When the served certificate (leaf) and its issuer (ca) expire, in seconds since the epoch.",
+                ("certificate",),
+                registry=registry,
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Where a decision is told: log, metrics, and the memory of the last ones."""
+
+    log: Log
+    metrics: Metrics
+    recent: deque[Record] = field(default_factory=lambda: deque(maxlen=RECENT_DECISIONS))
+
+    def decided(self, record: Record) -> None:
+        """Tell one decision."""
+        decision = record.decision
+        self.metrics.decisions.labels(decision.verdict, decision.reason).inc()
+        self.recent.append(record)
+        self.log.info(
+            "decided",
+            uid=record.uid,
+            namespace=record.namespace,
+            name=record.name,
+            owner=record.owner,
+            verdict=decision.verdict,
+            reason=decision.reason,
+            dryRun=decision.dry_run,
+            operations=len(decision.operations),
+            warnings=decision.warnings,
+            evidence=decision.evidence,
+            durationMs=round(record.duration_seconds * 1000, 3),
+        )

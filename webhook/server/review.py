@@ -1,0 +1,99 @@
+"""AdmissionReview ``admission.k8s.io/v1``: read strictly, answered so that a pod is never rejected."""
+
+import base64
+from typing import Annotated, Any, Literal
+
+import jsonpatch
+import orjson
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+
+from webhook.decide.decision import Decision
+
+
+class MalformedReviewError(ValueError):
+    """A body that is no AdmissionReview v1 which can be answered; the message says why, without quoting it."""
+
+
+class _Envelope(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel)
+
+
+class Resource(_Envelope):
+    """The resource that the request is about, such as pods of the core group."""
+
+    group: str = ""
+    resource: str
+
+
+class UserInfo(_Envelope):
+    """Who makes the request."""
+
+    username: str = ""
+
+
+class Review(_Envelope):
+    """The request of an AdmissionReview; ``object`` stays the raw JSON object that the API server sent."""
+
+    uid: Annotated[str, StringConstraints(min_length=1)]
+    resource: Resource
+    sub_resource: str = ""
+    namespace: str = ""
+    operation: Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+    user_info: UserInfo = UserInfo()
+    object: dict[str, Any]
+
+
+class _Body(_Envelope):
+    """An AdmissionReview, of which the request alone matters."""
+
+    api_version: Literal["admission.k8s.io/v1"]
+    kind: Literal["AdmissionReview"]
+    request: Review
+
+
+def parse_review(body: bytes) -> Review:
+    """Return the request of a review. Raises MalformedReviewError."""
+    try:
+        return _Body.model_validate(orjson.loads(body)).request
+    except orjson.JSONDecodeError as error:
+        raise MalformedReviewError(f"not JSON: {error.msg} at character {error.pos}") from None
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        raise MalformedReviewError(faults) from None
+
+
+def allow(uid: str) -> bytes:
+    """Return the answer that lets a request pass as it is."""
+    return _answer({"uid": uid, "allowed": True})
+
+
+def answer(review: Review, decision: Decision) -> bytes:
+    """Return the answer that carries a decision: patch (unless dry-run), warnings and audit annotation."""
+    response: dict[str, Any] = {
+        "uid": review.uid,
+        "allowed": True,
+        "auditAnnotations": {"decision": decision.word},
+    }
+    if decision.warnings:
+        response["warnings"] = decision.warnings
+    if decision.operations and not decision.dry_run:
+        response["patchType"] = "JSONPatch"
+        response["patch"] = base64.b64encode(orjson.dumps(decision.operations)).decode()
+    return _answer(response)
+
+
+def check_applies(review: Review, decision: Decision) -> None:
+    """Apply the patch in-process, as it will stand on the wire. Raises JsonPatchException, JsonPointerException.
+
+    The API server rejects the pod on a bad patch, even with failurePolicy Ignore, so a patch that does not
+    apply here must never leave. The object is the request's own, and nothing reads it after this.
+    """
+    jsonpatch.JsonPatch(orjson.loads(orjson.dumps(decision.operations))).apply(review.object, in_place=True)
+
+
+def _answer(response: dict[str, Any]) -> bytes:
+    return orjson.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})
