@@ -1,0 +1,1 @@
+"""End-to-end tests: real control planes, the real webhook process, kubectl."""

@@ -1,0 +1,99 @@
+"""The control planes and the webhook that the tests share: one version at a time, every version in turn."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from e2e.binaries import BuildError, control_plane_programs, provide
+from e2e.control_plane import ControlPlane, control_plane, free_port, wait_for_namespace
+from e2e.installation import Webhook, install, running_webhook
+from e2e.kubectl import Kubectl
+from e2e.namespaces import EVERY, namespace
+from e2e.pods import wait_for_decision
+
+MINORS = ("1.33", "1.37")
+LOGS = pytest.StashKey[list[Path]]()
+
+RUNTIME_CLASSES = (
+    {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nvidia"}, "handler": "nvidia"},
+    {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "gvisor"}, "handler": "runsc"},
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Build before the first test: no test's timeout runs yet, and a person sees the progress."""
+    if session.config.option.collectonly:
+        return
+    terminal = session.config.get_terminal_writer()
+
+    def report(line: str) -> None:
+        terminal.line(line)
+        terminal.flush()
+
+    try:
+        for minor in _minors_of(session.items):
+            provide(control_plane_programs(minor), minor, report)
+    except BuildError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+
+
+def _minors_of(items: Sequence[pytest.Item]) -> Sequence[str]:
+    wanted = {
+        item.callspec.params["minor"] for item in items if isinstance(item, pytest.Function) and _needs_plane(item)
+    }
+    return [minor for minor in MINORS if minor in wanted]
+
+
+def _needs_plane(function: pytest.Function) -> bool:
+    return "plane" in function.fixturenames
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say where the logs of every component are, when something went wrong."""
+    if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
+        for folder in config.stash.get(LOGS, []):
+            terminalreporter.line(f"logs of every component: {folder}")
+
+
+@pytest.fixture(scope="session", params=MINORS)
+def minor(request: pytest.FixtureRequest) -> str:
+    """Return the minor version of Kubernetes."""
+    version: str = request.param
+    return version
+
+
+@pytest.fixture(scope="session")
+def plane(minor: str, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[ControlPlane]:
+    """Run a control plane of that version."""
+    folder = tmp_path_factory.mktemp(f"kubernetes-{minor}-")
+    pytestconfig.stash.setdefault(LOGS, []).append(folder / "logs")
+    programs = provide(control_plane_programs(minor), minor, lambda _: None)
+    with control_plane(programs, folder) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="session")
+def kubectl(plane: ControlPlane) -> Kubectl:
+    """Return the administrator's kubectl."""
+    return plane.kubectl
+
+
+@pytest.fixture(scope="session")
+def webhook_port(plane: ControlPlane) -> int:
+    """Install manifest, RuntimeClasses and namespaces; return the port that the registrations name."""
+    port = free_port()
+    install(plane, port)
+    plane.kubectl.apply((*RUNTIME_CLASSES, *(namespace(name) for name in EVERY)))
+    for name in EVERY:
+        wait_for_namespace(plane, name)
+    return port
+
+
+@pytest.fixture(scope="module")
+def webhook(plane: ControlPlane, webhook_port: int) -> Iterator[Webhook]:
+    """Run the webhook until the API server calls it for GPU pods; every module gets a process of its own."""
+    with running_webhook(plane, webhook_port) as running:
+        wait_for_decision(plane.kubectl, "inject/runtime-class")
+        yield running

@@ -1,0 +1,85 @@
+"""gpu-injector as its users install it: ``deploy/install.yaml`` applied, and the real process with its real rights.
+
+One thing differs: no node runs here, so the process is started on this machine, and the registrations name its loopback
+address (``url``) where the manifest names the Service.
+"""
+
+import http.client
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from e2e.control_plane import LOOPBACK, ControlPlane
+from e2e.kubectl import Manifest
+from e2e.processes import Started, started
+
+MANIFEST = Path(__file__).parents[2] / "deploy" / "install.yaml"
+NAME = "gpu-injector"
+WORKLOADS = "/mutate/workloads"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """The running webhook, and the port of its probes and metrics."""
+
+    process: Started
+    admin_port: int
+
+    def calls(self, path: str = WORKLOADS) -> int:
+        """Return how many requests the API server has made to one of the paths, whatever the answer was."""
+        families = text_string_to_metric_families(self.read("/metrics").decode())
+        samples = (sample for family in families for sample in family.samples)
+        name = "controller_runtime_webhook_requests_total"
+        return int(sum(one.value for one in samples if one.name == name and one.labels["webhook"] == path))
+
+    def read(self, path: str) -> bytes:
+        """Return the body of a page of the admin port, whatever its status."""
+        connection = http.client.HTTPConnection(LOOPBACK, self.admin_port, timeout=10)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+
+def install(plane: ControlPlane, port: int) -> None:
+    """Apply the manifest, with the registrations sent to a port of loopback."""
+    documents = yaml.safe_load_all(MANIFEST.read_text())
+    plane.kubectl.apply(_reached_by_url(document, port) for document in documents if document)
+
+
+def _reached_by_url(document: dict[str, Any], port: int) -> Manifest:
+    if document["kind"] in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+        for entry in document["webhooks"]:
+            service = entry["clientConfig"].pop("service")
+            entry["clientConfig"]["url"] = f"https://{LOOPBACK}:{port}{service['path']}"
+    return document
+
+
+@contextmanager
+def running_webhook(plane: ControlPlane, port: int) -> Iterator[Webhook]:
+    """Run the webhook as its ServiceAccount until the context ends; it listens when the context begins."""
+    program = Path(sys.executable).with_name(NAME)
+    kubeconfig = plane.kubeconfig_of(NAME, NAME)
+    ports = ("--host", LOOPBACK, "--port", str(port), "--admin-port", "0", "--decisions-port", "0")
+    # Nobody is left to answer when a test stops it.
+    command = [program, "serve", "--kubeconfig", kubeconfig, "--tls-name", LOOPBACK, "--drain-seconds", "0", *ports]
+    environment = {**os.environ, "POD_NAMESPACE": NAME}
+    with started(NAME, command, plane.logs, environment=environment) as process:
+        listening = process.wait_until(lambda: _first_line(process.output), "says that it listens")
+        yield Webhook(process, listening["adminPort"])
+
+
+def _first_line(output: Path) -> dict[str, Any]:
+    """Return the JSON line that ``serve`` prints when it listens, an empty object before that."""
+    line, newline, _ = output.read_text().partition("\n")
+    parsed: dict[str, Any] = json.loads(line) if newline else {}
+    return parsed
