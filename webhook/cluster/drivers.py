@@ -1,10 +1,85 @@
-"""Where NVIDIA's driver keeps its user-space libraries on a host."""
+"""Where NVIDIA's driver keeps its user-space libraries on a host: driver profiles, first match wins."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from posixpath import normpath
 
+from webhook.cluster.view import Labels, Node
+from webhook.raw import no_entries
+
+TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
+
+
+@dataclass(frozen=True, slots=True)
+class DriverProfile:
+    """A kind of host, and the directory of its driver's libraries; an empty directory says that there is none to use.
+
+    ``os_image`` and ``kernel`` are patterns (``*``) over what the node reports; an empty ``architecture`` is any.
+    ``{triplet}`` in the directory becomes the architecture's. ``complete`` vouches that the distribution ships the
+    default libraries in one package with NVML, so that where NVML is, they are.
+    """
+
+    os_image: str = "*"
+    kernel: str = "*"
+    architecture: str = ""
+    node_labels: Labels = field(default_factory=no_entries)
+    directory: str = ""
+    complete: bool = False
+
+    def matches(self, node: Node) -> bool:
+        """Say whether a node is of this kind."""
+        return (
+            fnmatchcase(node.os_image, self.os_image)
+            and fnmatchcase(node.kernel, self.kernel)
+            and self.architecture in ("", node.architecture)
+            and all(node.labels.get(key) == value for key, value in self.node_labels.items())
+        )
+
+
+# Sources: facts in docs/drivers.md. The kernel tells what the name of the system does not: a Jetson and a WSL2
+# machine both call themselves Ubuntu.
+DEFAULT_PROFILES = (
+    DriverProfile(kernel="*tegra*"),
+    DriverProfile(kernel="*WSL2*", directory="/usr/lib/wsl/lib"),
+    DriverProfile(os_image="Container-Optimized OS*"),
+    DriverProfile(os_image="Bottlerocket*"),
+    DriverProfile(os_image="Ubuntu*", directory="/usr/lib/{triplet}", complete=True),
+    DriverProfile(os_image="Debian*", directory="/usr/lib/{triplet}"),
+    *(
+        DriverProfile(os_image=f"{name}*", directory="/usr/lib64", complete=True)
+        for name in ("Red Hat Enterprise Linux", "Rocky Linux", "AlmaLinux", "CentOS", "Oracle Linux")
+    ),
+    *(
+        DriverProfile(os_image=f"{name}*", directory="/usr/lib64")
+        for name in ("Amazon Linux", "Fedora", "SUSE", "openSUSE")
+    ),
+    DriverProfile(os_image="Talos*", directory="/usr/local/glibc/usr/lib"),
+    DriverProfile(os_image="NixOS*", directory="/run/opengl-driver/lib"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HostDriver:
+    """The driver of one node: the directory of its libraries, and the loader's triplet for that architecture."""
+
+    directory: str
+    triplet: str
+    complete: bool
+
+
+def host_driver(node: Node, profiles: Iterable[DriverProfile]) -> HostDriver | None:
+    """Return where a node keeps its driver's libraries, None where no profile tells."""
+    triplet = TRIPLETS.get(node.architecture)
+    profile = next((profile for profile in profiles if profile.matches(node)), None)
+    if profile is None or triplet is None or not profile.directory:
+        return None
+    return HostDriver(profile.directory.replace("{triplet}", triplet), triplet, profile.complete)
+
+
 # Directories in which all of a distribution's libraries stand: a mount of the whole directory brings the
-# driver's, a mount of another file below does not (docs: facts on driver packages).
+# driver's, a mount of another file below does not.
 SHARED_LIBRARY_DIRECTORIES = frozenset(
     {
         "/usr/lib/x86_64-linux-gnu",

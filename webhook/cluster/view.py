@@ -1,82 +1,130 @@
-"""What the cluster has, as frozen values: the facts that a decision may look at.
+"""What the cluster has, as frozen values: the facts that a decision may look at."""
 
-Every kind is projected at the edge: of an API object only what a decision reads is kept.
-"""
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Self
+from webhook.raw import no_entries
 
-ApiObject = Mapping[str, Any]
 Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeClass:
-    """A RuntimeClass of node.k8s.io/v1: its name, and the handler that the node's runtime must know."""
+    """A RuntimeClass of node.k8s.io/v1: its name, the handler that the node's runtime must know, and its scheduling.
+
+    ``of_distribution`` says that k3s or RKE2 made it, as they do on every cluster: then it proves nothing.
+    """
 
     name: str
     handler: str
+    node_selector: Labels = field(default_factory=no_entries)
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    of_distribution: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """A taint that keeps pods from being scheduled or run (NoSchedule, NoExecute)."""
+
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node. ``handlers`` is None where the kubelet reports none; quantities are as the API server prints them.
+
+    ``capacity`` and ``allocatable`` hold extended resources only.
+    """
+
+    name: str
+    labels: Labels = field(default_factory=no_entries)
+    os_image: str = ""
+    kernel: str = ""
+    architecture: str = ""
+    runtime: str = ""
+    handlers: frozenset[str] | None = None
+    capacity: Mapping[str, str] = field(default_factory=no_entries)
+    allocatable: Mapping[str, str] = field(default_factory=no_entries)
+    taints: tuple[Taint, ...] = ()
+
+
+class Nvml(StrEnum):
+    """How a plugin got NVIDIA's management library: by a mount, under a RuntimeClass, or by nothing in its pod."""
+
+    MOUNT = "mount"
+    CLASS = "class"
+    NEITHER = "neither"
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """What a device plugin's pod, or a DaemonSet's template, shows. None is unknown (a configuration file decides)."""
+
+    namespace: str
+    name: str
+    labels: Labels = field(default_factory=no_entries)
+    runtime_class: str = ""
+    nvml: Nvml = Nvml.NEITHER
+    nvml_directory: str = ""
+    list_strategies: frozenset[str] | None = frozenset()
+    passes_devices: bool | None = False
+
+
+@dataclass(frozen=True, slots=True)
+class PluginPod:
+    """A device plugin's pod: its node, its state, and the DaemonSet (UID) that controls it, empty if none does."""
+
+    plugin: Plugin
+    node: str
+    owner: str
+    running: bool
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PluginDaemonSet:
+    """A DaemonSet that runs a device plugin: its UID, what its template shows, and the nodes that it is for.
+
+    ``placement`` is the part of the template's spec that selects nodes.
+    """
+
+    plugin: Plugin
+    uid: str
+    placement: Mapping[str, Any] = field(default_factory=no_entries)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPolicy:
+    """NVIDIA's GPU Operator: whether it hands GPUs out by CDI, or by an NRI plugin."""
+
+    cdi: bool
+    nri: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceClass:
+    """A DeviceClass (DRA), and the extended resource that it serves, empty if none."""
+
+    name: str
+    extended_resource: str
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """The facts, one mapping by object name for each kind; ``None`` where the kind is unknown (not: empty)."""
+    """The facts, one mapping for each kind; ``None`` where the kind is unknown (not: empty).
+
+    Keys are names; for plugin pods and DaemonSets ``namespace/name``. ``api_groups`` are the API groups served.
+    """
 
     runtime_classes: Mapping[str, RuntimeClass] | None = None
     namespaces: Mapping[str, Labels] | None = None
-
-    @classmethod
-    def of(cls, objects: Iterable[ApiObject]) -> Self:
-        """Return the view that API objects give, as ``kubectl get -o yaml`` prints them; other kinds are ignored."""
-        found: dict[str, dict[str, Any]] = {}
-        for item in objects:
-            kind = KINDS.get((_group(item), str(item.get("kind"))))
-            if kind:
-                found.setdefault(kind.field, {})[name_of(item)] = kind.project(item)
-        return cls(**{field: MappingProxyType(values) for field, values in found.items()})
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind that the view keeps: the view's field, the API path of its list, and how an object is projected."""
-
-    field: str
-    path: str
-    project: Callable[[ApiObject], Any]
-
-
-def name_of(item: ApiObject) -> str:
-    """Return ``metadata.name``, empty where there is none."""
-    return str(_mapping(item.get("metadata")).get("name") or "")
-
-
-def project_runtime_class(item: ApiObject) -> RuntimeClass:
-    """Keep name and handler of a RuntimeClass."""
-    return RuntimeClass(name=name_of(item), handler=str(item.get("handler") or ""))
-
-
-def project_namespace(item: ApiObject) -> Labels:
-    """Keep the labels of a Namespace."""
-    labels = _mapping(_mapping(item.get("metadata")).get("labels"))
-    return MappingProxyType({str(key): str(value) for key, value in labels.items()})
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _group(item: ApiObject) -> str:
-    group, slash, _ = str(item.get("apiVersion")).partition("/")
-    return group if slash else ""
-
-
-KINDS: Mapping[tuple[str, str], Kind] = MappingProxyType(
-    {
-        ("node.k8s.io", "RuntimeClass"): Kind(
-            "runtime_classes", "/apis/node.k8s.io/v1/runtimeclasses", project_runtime_class
-        ),
-        ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", project_namespace),
-    }
-)
+    nodes: Mapping[str, Node] | None = None
+    plugin_pods: Mapping[str, PluginPod] | None = None
+    daemon_sets: Mapping[str, PluginDaemonSet] | None = None
+    cluster_policies: Mapping[str, ClusterPolicy] | None = None
+    device_classes: Mapping[str, DeviceClass] | None = None
+    api_groups: frozenset[str] | None = None

@@ -1,0 +1,99 @@
+"""What is known of one kind, merged from lists, watch events and single live looks.
+
+Pure: no clock, no I/O. Revisions are resourceVersions as numbers, which may be compared within one kind:
+https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One object as an answer showed it: its revision, and the projection that the view keeps."""
+
+    revision: int
+    value: Any
+
+
+@dataclass(slots=True)
+class KindCache:
+    """The objects of one kind by name; ``values`` is None until the first list, and never changed in place.
+
+    ``revision`` is how far list and watch have come: the watch has told everything up to it. Times are in seconds of
+    any one monotonic clock. Methods that return a bool say whether ``values`` is another mapping now.
+    """
+
+    values: Mapping[str, Any] | None = None
+    revision: int = 0
+    current_at: float = -math.inf
+    _revisions: dict[str, int] = field(default_factory=dict)
+    _looked_at: dict[str, float] = field(default_factory=dict)
+    _ahead: set[str] = field(default_factory=set)
+
+    def begin_list(self) -> None:
+        """Note that a list begins: what looks find from now on may be newer than it."""
+        self._ahead.clear()
+
+    def replace(self, listed: Mapping[str, Found], revision: int, *, started_at: float) -> bool:
+        """Take a complete list over. Only what a look has found since the list began may be newer."""
+        newer = {name: found for name in self._ahead if (found := self._get(name)) and found.revision > revision}
+        merged = {**listed, **newer}
+        self.revision, self.current_at = revision, started_at
+        self._revisions = {name: found.revision for name, found in merged.items()}
+        self._looked_at = {name: at for name, at in self._looked_at.items() if at > started_at}
+        values = {name: found.value for name, found in merged.items()}
+        if values == self.values:
+            return False
+        self.values = values
+        return True
+
+    def apply(self, name: str, found: Found, *, deleted: bool, at: float) -> bool:
+        """Take a watch event over, unless a look has shown a later state of the object."""
+        looked_ahead = self._revisions.get(name, -1) > found.revision
+        changed = False if looked_ahead else self._set(name, None if deleted else found)
+        self.bookmark(found.revision, at)
+        return changed
+
+    def bookmark(self, revision: int, at: float) -> None:
+        """Note that the watch has told everything up to a revision."""
+        self.revision, self.current_at = revision, at
+        # The kind is as fresh now as any look, and only what the watch has yet to tell is still ahead of it.
+        self._looked_at.clear()
+        self._ahead = {name for name in self._ahead if self._revisions.get(name, -1) > revision}
+
+    def look(self, name: str, found: Found | None, *, since: int, at: float) -> bool:
+        """Take the answer of a single GET over (None: absent); ``since`` and ``at`` are revision and time of its start.
+
+        What the watch has told while the GET was under way wins. An absence has no revision to compare, so it yields to
+        any newer event on the same object.
+        """
+        self._looked_at[name] = at
+        known = self._revisions.get(name, -1)
+        if found is None:
+            return False if known > since else self._set(name, None)
+        if found.revision <= max(self.revision, known):
+            return False
+        self._ahead.add(name)
+        return self._set(name, found)
+
+    def object_current_at(self, name: str) -> float:
+        """Return when this one object was last known current."""
+        return max(self.current_at, self._looked_at.get(name, -math.inf))
+
+    def _get(self, name: str) -> Found | None:
+        return Found(self._revisions[name], (self.values or {})[name]) if name in self._revisions else None
+
+    def _set(self, name: str, found: Found | None) -> bool:
+        values = self.values or {}
+        if found is None:
+            self._revisions.pop(name, None)
+            self.values = {other: value for other, value in values.items() if other != name}
+            return name in values
+        self._revisions[name] = found.revision
+        if name in values and values[name] == found.value:
+            return False
+        self.values = {**values, name: found.value}
+        return True

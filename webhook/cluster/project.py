@@ -1,0 +1,128 @@
+"""API objects projected to what the view keeps of them; everything else is dropped at this edge."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from webhook.cluster.plugins import is_device_plugin, project_daemon_set, project_plugin_pod
+from webhook.cluster.view import ClusterPolicy, ClusterView, DeviceClass, Node, RuntimeClass, Taint
+from webhook.raw import full_name, items, labels_of, mapping, metadata, name_of, text, text_map
+
+ApiObject = Mapping[str, Any]
+
+# k3s and RKE2 mark what they create for every cluster.
+DISTRIBUTION_PREFIX = "objectset.rio.cattle.io/"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind that the view keeps: the view's field, the API path of its list, and how an object is projected.
+
+    ``keeps`` says which objects are of interest; ``key`` names an object in the view.
+    """
+
+    field: str
+    path: str
+    project: Callable[[ApiObject], Any]
+    key: Callable[[ApiObject], str] = name_of
+    keeps: Callable[[ApiObject], bool] = lambda _: True
+
+
+def view_of(objects: Iterable[ApiObject]) -> ClusterView:
+    """Return the view that API objects give, as ``kubectl get -o yaml`` prints them; other kinds are ignored.
+
+    A kind of which there is no object is unknown. API groups are those of the objects and of CustomResourceDefinitions.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    groups: set[str] = set()
+    for item in objects:
+        groups |= {group_of(item), text(mapping(item.get("spec")).get("group"))}
+        kind = KINDS.get((group_of(item), str(item.get("kind"))))
+        if kind:
+            of_kind = found.setdefault(kind.field, {})
+            if kind.keeps(item):
+                of_kind[kind.key(item)] = kind.project(item)
+    kinds = {field: MappingProxyType(values) for field, values in found.items()}
+    return ClusterView(**kinds, api_groups=frozenset(groups))
+
+
+def project_runtime_class(item: ApiObject) -> RuntimeClass:
+    """Keep a RuntimeClass's handler and scheduling, and whether a distribution made it."""
+    scheduling = mapping(item.get("scheduling"))
+    marks = (*mapping(metadata(item).get("annotations")), *labels_of(item))
+    return RuntimeClass(
+        name=name_of(item),
+        handler=text(item.get("handler")),
+        node_selector=text_map(scheduling.get("nodeSelector")),
+        tolerations=tuple(items(scheduling.get("tolerations"))),
+        of_distribution=any(mark.startswith(DISTRIBUTION_PREFIX) for mark in marks),
+    )
+
+
+def project_node(item: ApiObject) -> Node:
+    """Keep of a Node what candidates, handlers and driver profiles are told by."""
+    status = mapping(item.get("status"))
+    info = mapping(status.get("nodeInfo"))
+    handlers = frozenset(text(handler.get("name")) for handler in items(status.get("runtimeHandlers")))
+    return Node(
+        name=name_of(item),
+        labels=labels_of(item),
+        os_image=text(info.get("osImage")),
+        kernel=text(info.get("kernelVersion")),
+        architecture=text(info.get("architecture")),
+        runtime=text(info.get("containerRuntimeVersion")),
+        handlers=handlers or None,
+        capacity=_extended(status.get("capacity")),
+        allocatable=_extended(status.get("allocatable")),
+        taints=tuple(
+            Taint(text(taint.get("key")), text(taint.get("value")), str(taint.get("effect")))
+            for taint in items(mapping(item.get("spec")).get("taints"))
+            if taint.get("effect") in ("NoSchedule", "NoExecute")
+        ),
+    )
+
+
+def project_cluster_policy(item: ApiObject) -> ClusterPolicy:
+    """Keep how NVIDIA's GPU Operator hands GPUs out."""
+    cdi = mapping(mapping(item.get("spec")).get("cdi"))
+    return ClusterPolicy(cdi=cdi.get("enabled") is True, nri=cdi.get("nriPluginEnabled") is True)
+
+
+def project_device_class(item: ApiObject) -> DeviceClass:
+    """Keep the extended resource that a DeviceClass serves."""
+    return DeviceClass(name_of(item), text(mapping(item.get("spec")).get("extendedResourceName")))
+
+
+def group_of(item: ApiObject) -> str:
+    """Return the API group of an object, empty for the core group."""
+    group, slash, _ = str(item.get("apiVersion")).partition("/")
+    return group if slash else ""
+
+
+def _extended(quantities: object) -> Mapping[str, str]:
+    # Extended resources have a domain that is not Kubernetes' own.
+    return text_map(
+        {name: text for name, text in mapping(quantities).items() if "/" in name and "kubernetes.io/" not in name}
+    )
+
+
+KINDS: Mapping[tuple[str, str], Kind] = MappingProxyType(
+    {
+        ("node.k8s.io", "RuntimeClass"): Kind(
+            "runtime_classes", "/apis/node.k8s.io/v1/runtimeclasses", project_runtime_class
+        ),
+        ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", labels_of),
+        ("", "Node"): Kind("nodes", "/api/v1/nodes", project_node),
+        ("", "Pod"): Kind("plugin_pods", "/api/v1/pods", project_plugin_pod, full_name, is_device_plugin),
+        ("apps", "DaemonSet"): Kind(
+            "daemon_sets", "/apis/apps/v1/daemonsets", project_daemon_set, full_name, is_device_plugin
+        ),
+        ("nvidia.com", "ClusterPolicy"): Kind(
+            "cluster_policies", "/apis/nvidia.com/v1/clusterpolicies", project_cluster_policy
+        ),
+        ("resource.k8s.io", "DeviceClass"): Kind(
+            "device_classes", "/apis/resource.k8s.io/v1/deviceclasses", project_device_class
+        ),
+    }
+)
