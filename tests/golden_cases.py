@@ -6,9 +6,11 @@ from typing import Any
 
 import yaml
 
+from webhook.cluster.project import view_of
 from webhook.cluster.view import ClusterView
+from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision
-from webhook.decide.workload import RequestFacts, decide
+from webhook.decide.workload import decide
 from webhook.manifests import read_documents
 from webhook.policy import Policy
 from webhook.policy_file import parse_policy
@@ -51,7 +53,7 @@ def read_case(folder: Path) -> GoldenCase:
 
 def read_view(path: Path) -> ClusterView:
     """Return the view of a file."""
-    return ClusterView.of(document.content for document in read_documents(path.read_text(), str(path)))
+    return view_of(document.content for document in read_documents(path.read_text(), str(path)))
 
 
 def to_plain(decision: Decision) -> dict[str, Any]:

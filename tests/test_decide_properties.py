@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pods import CPU_CONTAINERS, JSON, VIEWS, gpu_pods, odd_pods
 
 from webhook.cluster.view import ClusterView, RuntimeClass
+from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision, Verdict
 from webhook.decide.pod import containers
-from webhook.decide.workload import RequestFacts, decide
+from webhook.decide.workload import decide
 from webhook.policy import Policy
 
 FACTS = RequestFacts(namespace="ml")

@@ -37,8 +37,24 @@ addToleration: true
     [
         (
             "dryrun: true\n",
-            "policy.yaml:1: dryrun: unknown key; allowed: addToleration, driverCapabilities, dryRun, optOut, "
-            "resources, runtimeClass",
+            "policy.yaml:1: dryrun: unknown key; allowed: addToleration, binaries, bootstrap, devices, "
+            "driverCapabilities, drivers, dryRun, fallback, handlerUnknown, hostPathGranted, libraries, optOut, overrule, "
+            "podSecurityDefault, resources, runtimeClass",
+        ),
+        (
+            "bootstrap:\n  namespace: x\n",
+            "policy.yaml:2: bootstrap.namespace: unknown key; allowed: gpuNodes, namespaces",
+        ),
+        ("fallback: maybe\n", "policy.yaml:1: fallback: 'maybe' is not allowed: Input should be 'auto', 'on' or 'off'"),
+        ("overrule: [no-gpu]\n", "policy.yaml:1: overrule.0: 'no-gpu' is not allowed: Input should be 'cdi', 'nri'"),
+        ("libraries: [../libcuda.so.1]\n", "policy.yaml:1: libraries.0: '../libcuda.so.1' is not allowed"),
+        ("binaries: [sh]\n", "policy.yaml:1: binaries.0: 'sh' is not allowed"),
+        ("drivers: [{osImage: x}]\n", "policy.yaml:1: drivers.0.directory: {'osImage': 'x'} is not allowed: Field required"),
+        ("drivers: [{directory: /usr/../etc}]\n", "policy.yaml:1: drivers.0.directory: '/usr/../etc' is not allowed"),
+        ("drivers: [{directory: lib}]\n", "policy.yaml:1: drivers.0.directory: 'lib' is not allowed"),
+        (
+            "bootstrap: {namespaces: [Kube]}\n",
+            "policy.yaml:1: bootstrap.namespaces.0: 'Kube' is not allowed",
         ),
         ("\ndryRun: 1\n", "policy.yaml:2: dryRun: 1 is not allowed; allowed: true, false"),
         ('dryRun: "yes"\n', "policy.yaml:1: dryRun: 'yes' is not allowed; allowed: true, false"),
@@ -71,6 +87,14 @@ def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(PolicyError) as error:
         parse_policy("dryrun: true\noptOut: 3\n", "policy.yaml")
     assert [line.split(":")[1] for line in str(error.value).splitlines()] == ["2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("word", "mode"), [("auto", "auto"), ("on", "on"), ("off", "off"), ('"on"', "on"), ("true", "on"), ("false", "off")]
+)
+def test_on_and_off_are_words(word: str, mode: str) -> None:
+    """YAML takes them for true and false; the policy does not mind."""
+    assert parse_policy(f"fallback: {word}\n", "policy.yaml").fallback == mode
 
 
 @pytest.mark.parametrize(

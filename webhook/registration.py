@@ -1,6 +1,10 @@
 """What the API server is told about us, as far as the policy says it: the conditions under which it calls."""
 
+from webhook.decide.decision import DECISION_KEY
 from webhook.policy import Policy
+
+# The pod template of the kinds that people apply; a CronJob's stands deeper.
+_TEMPLATE = "(has(object.spec.jobTemplate) ? object.spec.jobTemplate.spec.template : object.spec.template)"
 
 
 def gpu_pods_condition(policy: Policy) -> str:
@@ -9,8 +13,35 @@ def gpu_pods_condition(policy: Policy) -> str:
     It holds for a pod in which a container or init container asks for a positive quantity of a GPU resource.
     Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions
     """
+    return _requests_gpu("object.spec", policy)
+
+
+def gpu_templates_condition(policy: Policy) -> str:
+    """Return the same for pod templates (the ``templates`` entry)."""
+    return _requests_gpu(f"{_TEMPLATE}.spec", policy)
+
+
+def injected_pods_condition() -> str:
+    """Return the CEL expression of the ``ephemeral`` entry: pods that we injected."""
+    annotations = "object.metadata.annotations"
+    ours = f"{annotations}['{DECISION_KEY}']"
+    return f"has({annotations}) && '{DECISION_KEY}' in {annotations} && {ours}.startsWith('inject/')"
+
+
+def no_controller_condition() -> str:
+    """Return the CEL expression that keeps away what a controller keeps: nobody reads its warnings."""
+    owners = "object.metadata.ownerReferences"
+    return f"!has({owners}) || !{owners}.exists(o, has(o.controller) && o.controller)"
+
+
+def changed_template_condition() -> str:
+    """Return the CEL expression that keeps away updates of anything but the template."""
+    return f"request.operation == 'CREATE' || {_TEMPLATE} != {_TEMPLATE.replace('object', 'oldObject')}"
+
+
+def _requests_gpu(spec: str, policy: Policy) -> str:
     return (
-        "(object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : []))"
+        f"({spec}.containers + (has({spec}.initContainers) ? {spec}.initContainers : []))"
         f".exists(c, has(c.resources) && ({_asks('limits', policy)} || {_asks('requests', policy)}))"
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from webhook.cluster.project import view_of
 from webhook.cluster.view import ClusterView
 from webhook.manifests import Document, ManifestError, read_documents
 from webhook.policy import Policy
@@ -33,7 +34,7 @@ def read_policy(path: Path | None) -> Policy:
 
 def read_view(path: Path) -> ClusterView:
     """Return the view that a file holds, as ``kubectl get runtimeclasses,namespaces,… -o yaml`` prints it."""
-    return ClusterView.of(document.content for document in _documents(_text(path), str(path)))
+    return view_of(document.content for document in _documents(_text(path), str(path)))
 
 
 def read_manifests(names: Iterable[str]) -> Iterator[Document]:

@@ -14,12 +14,13 @@ from rich.console import Console
 from webhook.cluster.view import ClusterView
 from webhook.commands.inputs import read_manifests, read_policy, read_view
 from webhook.commands.show import diff_of
+from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision, Verdict
 from webhook.decide.patch import Operation, below
-from webhook.decide.pod import mapping
 from webhook.decide.template import pods_within
-from webhook.decide.workload import RequestFacts, decide
+from webhook.decide.workload import decide
 from webhook.policy import Policy
+from webhook.raw import mapping
 
 DEFAULT_NAMESPACE = "default"
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from webhook.cluster.api import ApiServer
     from webhook.cluster.live import LiveView
 
+# How the events end that an administrator should read (certs, watches).
+AMISS = ("-lost", "-refused", "-unreachable", "-unreadable", "-foreign", "-contested", "-unusable", "-held")
+
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -87,8 +90,9 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     from webhook.cluster.live import LiveView  # noqa: PLC0415  as above
 
     log = open_log()
-    live = LiveView(api, on_change=log.info)
-    keeper = Keeper(api, _installation(options), who=socket.gethostname(), on_change=log.info)
+    tell = partial(_tell, log)
+    live = LiveView(api, on_change=tell)
+    keeper = Keeper(api, _installation(options), who=socket.gethostname(), on_change=tell)
     webhook = Webhook(read_policy(options.policy_file), live, _observer(live, log))
     expiry = webhook.observer.metrics.certificate_expiry
     expiry.labels("leaf").set_function(lambda: _timestamp(keeper.status.leaf_expires))
@@ -101,6 +105,12 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
+
+
+def _tell(log: Log, event: str, **facts: object) -> None:
+    """Log a change of state, as a warning where something is amiss."""
+    amiss = event.endswith(AMISS)
+    (log.warning if amiss else log.info)(event, **facts)
 
 
 def _installation(options: Options) -> Installation:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from webhook.decide.mount import HostFile
 from webhook.decide.patch import Operation
 
 INJECT_KEY = "gpu-injector.io/inject"
@@ -20,6 +21,7 @@ class Verdict(StrEnum):
 
     INJECT = "inject"
     LEAVE = "leave"
+    MOUNT = "mount"
 
 
 class Reason(StrEnum):
@@ -27,14 +29,28 @@ class Reason(StrEnum):
 
     AUTHOR_CHOSE = "author-chose"
     AUTHOR_MOUNTS = "author-mounts"
+    CDI = "cdi"
+    DRA = "dra"
+    DRIVER_MIXED = "driver-mixed"
+    DRIVER_UNKNOWN = "driver-unknown"
+    DRIVER_UNPROVEN = "driver-unproven"
+    HANDLER_MISSING = "handler-missing"
+    HANDLER_MIXED = "handler-mixed"
+    HANDLER_UNKNOWN = "handler-unknown"
+    MOUNT_CONFLICT = "mount-conflict"
     NAMESPACE_UNKNOWN = "namespace-unknown"
     NO_GPU = "no-gpu"
     NOT_APPLICABLE = "not-applicable"
     NOT_OPTED_IN = "not-opted-in"
+    NRI = "nri"
     OPTED_OUT = "opted-out"
     PATCH_REFUSED = "patch-refused"
+    PLATFORM_PROVIDES = "platform-provides"
+    POD_SECURITY = "pod-security"
+    PROVIDER_MIXED = "provider-mixed"
     RUNTIME_CLASS = "runtime-class"
     RUNTIME_CLASS_MISSING = "runtime-class-missing"
+    SCHEDULING_CONFLICT = "scheduling-conflict"
     USER_NAMESPACES = "user-namespaces"
     VIEW_STALE = "view-stale"
     ZERO_QUANTITY = "zero-quantity"
@@ -42,12 +58,16 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one row of the decision found: its verdict and reason, the warning it owes, and what it looked at."""
+    """What one row of the decision found: its verdict and reason, the warning it owes, and what it looked at.
+
+    ``files`` are what the verdict ``mount`` mounts; none for a reinvocation, which finds them in the pod.
+    """
 
     verdict: Verdict
     reason: Reason
     warning: str = ""
     evidence: tuple[str, ...] = ()
+    files: tuple[HostFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from webhook.decide.patch import Operation, add, add_items, at
-from webhook.decide.pod import Container, Pod, items, mapping, runtime_class_name
+from webhook.decide.pod import Container, Pod, runtime_class_name
 from webhook.policy import Policy
+from webhook.raw import items, mapping
 
 VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"
 DRIVER_CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES"
@@ -17,20 +18,27 @@ def inject_operations(pod: Pod, containers: tuple[Container, ...], policy: Polic
     if not runtime_class_name(pod):
         yield add("/spec/runtimeClassName", policy.runtime_class)
     for container in containers:
-        present = container.spec.get("env")
-        yield from add_items(at(container.pointer, "env"), present, _variables(container, policy))
+        yield from _capability_operations(container, policy) if container.requests_gpu else void_operations(container)
     if policy.add_toleration:
         present = mapping(pod.get("spec")).get("tolerations")
         yield from add_items("/spec/tolerations", present, _tolerations(present))
 
 
-def _variables(container: Container, policy: Policy) -> Iterator[Mapping[str, str]]:
+def void_operations(container: Container) -> Iterator[Operation]:
+    """Keep a container that requests no GPU away from all of them, unless its author decided otherwise."""
     # Under the NVIDIA runtime a CUDA image, which carries NVIDIA_VISIBLE_DEVICES=all, sees every GPU of the node.
-    # "void" hides them; "none" does not start in CDI mode (facts: "The node").
-    if not container.requests_gpu and not container.defines(VISIBLE_DEVICES):
-        yield {"name": VISIBLE_DEVICES, "value": "void"}
-    if container.requests_gpu and policy.driver_capabilities and not container.defines(DRIVER_CAPABILITIES):
-        yield {"name": DRIVER_CAPABILITIES, "value": policy.driver_capabilities}
+    # "void" hides them; "none" does not start in CDI mode.
+    if not container.defines(VISIBLE_DEVICES):
+        yield from _set(container, VISIBLE_DEVICES, "void")
+
+
+def _capability_operations(container: Container, policy: Policy) -> Iterator[Operation]:
+    if policy.driver_capabilities and not container.defines(DRIVER_CAPABILITIES):
+        yield from _set(container, DRIVER_CAPABILITIES, policy.driver_capabilities)
+
+
+def _set(container: Container, name: str, value: str) -> Iterator[Operation]:
+    yield from add_items(at(container.pointer, "env"), container.spec.get("env"), [{"name": name, "value": value}])
 
 
 def _tolerations(present: object) -> Iterator[Mapping[str, Any]]:

@@ -37,3 +37,8 @@ def add_entry(pointer: str, present: object, key: str, value: str) -> Operation:
 def below(pointer: str, operations: Iterable[Operation]) -> tuple[Operation, ...]:
     """Move operations, which start at a pod's root, to where that pod stands in a larger object."""
     return tuple({**operation, "path": pointer + operation["path"]} for operation in operations)
+
+
+def remove(pointer: str) -> Operation:
+    """Remove the value at the pointer."""
+    return {"op": "remove", "path": pointer}

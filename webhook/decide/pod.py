@@ -8,6 +8,7 @@ from typing import Any
 
 from webhook.cluster.drivers import is_driver_path
 from webhook.policy import Policy
+from webhook.raw import elements, items, mapping
 
 Pod = Mapping[str, Any]
 
@@ -19,12 +20,20 @@ QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[numkMGTPE]|[KMGTPE]i|[eE][
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container of a pod: where it stands, what its author wrote, and whether it requests a GPU."""
+    """One container of a pod: where it stands, what its author wrote, and the GPU resources that it requests.
+
+    ``names_gpu`` holds for a request of zero, too.
+    """
 
     pointer: str
     spec: Mapping[str, Any]
-    requests_gpu: bool
-    names_gpu: bool
+    gpu_resources: frozenset[str] = frozenset()
+    names_gpu: bool = False
+
+    @property
+    def requests_gpu(self) -> bool:
+        """Say whether the container requests a positive quantity of a GPU resource."""
+        return bool(self.gpu_resources)
 
     @property
     def may_define(self) -> bool:
@@ -50,12 +59,13 @@ def containers(pod: Pod, policy: Policy) -> tuple[Container, ...]:
 def _container(pointer: str, spec: Mapping[str, Any], policy: Policy) -> Container:
     resources = mapping(spec.get("resources"))
     quantities = [
-        quantity
+        (name, quantity)
         for field in ("limits", "requests")
         for name, quantity in mapping(resources.get(field)).items()
         if policy.is_gpu_resource(name)
     ]
-    return Container(pointer, spec, any(map(is_positive, quantities)), bool(quantities))
+    positive = frozenset(name for name, quantity in quantities if is_positive(quantity))
+    return Container(pointer, spec, positive, bool(quantities))
 
 
 def is_positive(quantity: object) -> bool:
@@ -105,18 +115,3 @@ def driver_mounts(pod: Pod, container: Container) -> Iterator[str]:
         path = paths.get(str(mount.get("name")))
         if path is not None and is_driver_path(path):
             yield path
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """Return the value if it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def elements(value: object) -> list[Any]:
-    """Return the value if it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
-
-
-def items(value: object) -> Iterator[Mapping[str, Any]]:
-    """Yield the objects of a list, and nothing of anything else."""
-    return (item for item in elements(value) if isinstance(item, dict))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from webhook.decide.patch import at
-from webhook.decide.pod import elements, mapping
+from webhook.raw import elements, items, mapping, metadata
 
 
 def pods_within(item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -13,6 +13,16 @@ def pods_within(item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
         yield "", item
     else:
         yield from _templates("", item)
+
+
+def changed_templates(item: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the pod templates that a person changes by this request; none of an object that a controller keeps."""
+    if any(owner.get("controller") for owner in items(metadata(item).get("ownerReferences"))):
+        return
+    known = dict(pods_within(before))
+    for pointer, template in pods_within(item):
+        if template != known.get(pointer):
+            yield template
 
 
 def _templates(pointer: str, value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -10,13 +10,20 @@ from aiohttp import web
 from jsonpatch import JsonPatchException
 from jsonpointer import JsonPointerException
 
+from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision, Reason, Verdict, warning_line
+from webhook.decide.ephemeral import decide_ephemeral
+from webhook.decide.template import changed_templates
 from webhook.policy import Policy
 from webhook.server.looks import ViewSource, decide_live
 from webhook.server.observe import Observer, record_of
-from webhook.server.review import MalformedReviewError, Review, allow, answer, check_applies, parse_review
+from webhook.server.review import MalformedReviewError, Review, allow, answer, check_applies, parse_review, warn
 
+# One path an entry of the registrations. They are permanent: an older registration may call a newer server.
 WORKLOADS_PATH = "/mutate/workloads"
+EPHEMERAL_PATH = "/mutate/ephemeral"
+TEMPLATES_PATH = "/warn/templates"
+PATHS = frozenset({WORKLOADS_PATH, EPHEMERAL_PATH, TEMPLATES_PATH})
 
 # Pods are at most 1.5 MiB in etcd, and a review carries up to two of them beside managed fields.
 BODY_LIMIT_BYTES = 7 * 1024 * 1024
@@ -48,6 +55,8 @@ class Webhook:
         """Return the application of the TLS listener."""
         app = web.Application(client_max_size=BODY_LIMIT_BYTES, middlewares=[self._observe, self._guard])
         app.router.add_post(WORKLOADS_PATH, self._mutate_workloads)
+        app.router.add_post(EPHEMERAL_PATH, self._mutate_ephemeral)
+        app.router.add_post(TEMPLATES_PATH, self._warn_templates)
         # Paths of later versions: an upgrade may bring the registration before the server.
         app.router.add_post("/mutate/{entry:.+}", self._allow)
         app.router.add_post("/warn/{entry:.+}", self._allow)
@@ -56,9 +65,30 @@ class Webhook:
     async def _mutate_workloads(self, request: web.Request) -> web.StreamResponse:
         review = await _read_review(request)
         start = time.perf_counter()
-        decision = self._checked(review, await decide_live(review, self.policy, self.source))
-        body = answer(review, decision)
-        self.observer.decided(record_of(review, decision, time.perf_counter() - start))
+        decision = await decide_live(review.object, review.facts, self.policy, self.source)
+        return self._answer(review, decision, start)
+
+    async def _mutate_ephemeral(self, request: web.Request) -> web.StreamResponse:
+        review = await _read_review(request)
+        start = time.perf_counter()
+        before = review.old_object or {}
+        decision = decide_ephemeral(review.object, before, review.facts, self.policy, self.source.view)
+        return self._answer(review, decision, start)
+
+    async def _warn_templates(self, request: web.Request) -> web.StreamResponse:
+        review = await _read_review(request)
+        asked = RequestFacts(review.namespace, is_template=True)
+        templates = changed_templates(review.object, review.old_object or {})
+        decisions = [await decide_live(pod, asked, self.policy, self.source) for pod in templates]
+        warnings = list(dict.fromkeys(warning for decision in decisions for warning in decision.warnings))
+        for decision in decisions:
+            self.observer.log.info("template", uid=review.uid, namespace=review.namespace, decision=decision.word)
+        return _json(warn(review.uid, warnings))
+
+    def _answer(self, review: Review, decision: Decision, start: float) -> web.StreamResponse:
+        checked = self._checked(review, decision)
+        body = answer(review, checked)
+        self.observer.decided(record_of(review, checked, time.perf_counter() - start))
         return _json(body)
 
     async def _allow(self, request: web.Request) -> web.StreamResponse:
@@ -79,7 +109,7 @@ class Webhook:
     @web.middleware
     async def _observe(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Count and time each request, whatever becomes of it."""
-        path = request.path if request.path == WORKLOADS_PATH else "other"
+        path = request.path if request.path in PATHS else "other"
         metrics = self.observer.metrics
         start = time.perf_counter()
         code = "499"  # the client went away

@@ -1,15 +1,19 @@
 """Live looks: where the view cannot answer, ask the API server for the one object that matters, then decide again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from webhook.cluster.view import ClusterView
+from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision, Reason
-from webhook.decide.workload import RequestFacts, decide
+from webhook.decide.pod import Pod
+from webhook.decide.workload import decide
 from webhook.policy import Policy
-from webhook.server.review import Review
 
 LOOK_SECONDS = 0.3
+
+# With these a RuntimeClass that was created a moment ago would have changed the decision.
+CLASS_REASONS = frozenset({Reason.VIEW_STALE, Reason.RUNTIME_CLASS_MISSING})
 
 # What a watch told this recently is not asked for again.
 FRESH_SECONDS = 1.0
@@ -56,33 +60,27 @@ class FixedView:
         return False
 
 
-async def decide_live(review: Review, policy: Policy, source: ViewSource) -> Decision:
-    """Decide; where the reason is that an object is not known, look for it once and decide again."""
+async def decide_live(pod: Pod, asked: RequestFacts, policy: Policy, source: ViewSource) -> Decision:
+    """Decide; where the reason is that an object is not known, look for it once and decide again.
+
+    ``asked`` are the request's own facts; the view's age is added here.
+    """
     looked: set[tuple[str, str]] = set()
     while True:
-        decision = decide(review.object, _facts(review, policy, source), policy, source.view)
-        question = _question(decision, review, policy)
+        age_seconds = source.object_age_seconds("runtime_classes", policy.runtime_class)
+        facts = replace(asked, runtime_classes_age_seconds=age_seconds)
+        decision = decide(pod, facts, policy, source.view)
+        question = _question(decision, asked, policy)
         if question is None or question in looked or source.object_age_seconds(*question) < FRESH_SECONDS:
             return decision
         looked.add(question)
         await source.look(*question, timeout_seconds=LOOK_SECONDS)
 
 
-def _facts(review: Review, policy: Policy, source: ViewSource) -> RequestFacts:
-    return RequestFacts(
-        namespace=review.namespace,
-        operation=review.operation,
-        resource=review.resource.resource,
-        subresource=review.sub_resource,
-        runtime_classes_age_seconds=source.object_age_seconds("runtime_classes", policy.runtime_class),
-    )
-
-
-def _question(decision: Decision, review: Review, policy: Policy) -> tuple[str, str] | None:
-    match decision.reason:
-        case Reason.NAMESPACE_UNKNOWN:
-            return ("namespaces", review.namespace)
-        case Reason.VIEW_STALE | Reason.RUNTIME_CLASS_MISSING:
-            return ("runtime_classes", policy.runtime_class)
-        case _:
-            return None
+def _question(decision: Decision, asked: RequestFacts, policy: Policy) -> tuple[str, str] | None:
+    """Return kind and name of the object that the decision lacked."""
+    if decision.reason is Reason.NAMESPACE_UNKNOWN:
+        return ("namespaces", asked.namespace)
+    if decision.reason in CLASS_REASONS:
+        return ("runtime_classes", policy.runtime_class)
+    return None

@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from webhook.decide.decision import Decision
-from webhook.decide.pod import items, mapping
+from webhook.raw import items, mapping
 from webhook.server.review import Review
 
 RECENT_DECISIONS = 1000

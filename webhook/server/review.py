@@ -1,6 +1,7 @@
 """AdmissionReview ``admission.k8s.io/v1``: read strictly, answered so that a pod is never rejected."""
 
 import base64
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import jsonpatch
@@ -8,6 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
+from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision
 
 
@@ -33,7 +35,10 @@ class UserInfo(_Envelope):
 
 
 class Review(_Envelope):
-    """The request of an AdmissionReview; ``object`` stays the raw JSON object that the API server sent."""
+    """The request of an AdmissionReview; ``object`` stays the raw JSON object that the API server sent.
+
+    ``old_object`` is what an UPDATE changes, None for a CREATE.
+    """
 
     uid: Annotated[str, StringConstraints(min_length=1)]
     resource: Resource
@@ -42,6 +47,12 @@ class Review(_Envelope):
     operation: Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
     user_info: UserInfo = UserInfo()
     object: dict[str, Any]
+    old_object: dict[str, Any] | None = None
+
+    @property
+    def facts(self) -> RequestFacts:
+        """What a decision asks of a request beside its object."""
+        return RequestFacts(self.namespace, self.operation, self.resource.resource, self.sub_resource)
 
 
 class _Body(_Envelope):
@@ -69,6 +80,11 @@ def parse_review(body: bytes) -> Review:
 def allow(uid: str) -> bytes:
     """Return the answer that lets a request pass as it is."""
     return _answer({"uid": uid, "allowed": True})
+
+
+def warn(uid: str, warnings: Sequence[str]) -> bytes:
+    """Return the answer that lets a request pass as it is, with warnings."""
+    return _answer({"uid": uid, "allowed": True, "warnings": warnings})
 
 
 def answer(review: Review, decision: Decision) -> bytes:

@@ -1,0 +1,133 @@
+"""The fallback: where no RuntimeClass works, may the driver's libraries be mounted? Rows a to g of the design."""
+
+from dataclasses import dataclass
+
+from webhook.cluster.drivers import HostDriver
+from webhook.cluster.view import ClusterView, Labels, Nvml
+from webhook.decide.decision import Finding, Reason, Verdict
+from webhook.decide.handler import node_provider
+from webhook.decide.mount import DEFAULT_LIBRARIES, HostFile, host_files, is_blocked, needs_version
+from webhook.decide.nodes import Candidate, NodeKind
+from webhook.decide.pod import Container
+from webhook.policy import Policy
+
+# https://kubernetes.io/docs/concepts/security/pod-security-admission/
+ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
+
+# Admission of the cluster's own that usually refuses hostPath volumes.
+GUARDS = {
+    "security.openshift.io": "SecurityContextConstraints",
+    "kyverno.io": "Kyverno",
+    "templates.gatekeeper.sh": "Gatekeeper",
+}
+
+LEADS = {
+    Reason.RUNTIME_CLASS_MISSING: 'RuntimeClass "{}" not found',
+    Reason.HANDLER_MISSING: 'no node runs RuntimeClass "{}"',
+    Reason.HANDLER_UNKNOWN: 'nodes do not show RuntimeClass "{}"',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """What led here, and all that the rows look at. ``candidates`` are those of the pod without any class."""
+
+    reason: Reason
+    policy: Policy
+    view: ClusterView
+    namespace_labels: Labels
+    candidates: tuple[Candidate, ...]
+    containers: tuple[Container, ...]
+
+    def decide(self) -> Finding:
+        """Return what was found; for the verdict ``mount`` it carries the files."""
+        return self._not_wanted() or self._not_needed() or self._refused() or self._driver_unfit() or self._mount()
+
+    def _mount(self) -> Finding:
+        files = self._files()
+        if any(is_blocked(container, files) for container in self.containers):
+            evidence = ("the author mounts something at every place for a library",)
+            return Finding(Verdict.LEAVE, Reason.MOUNT_CONFLICT, evidence=evidence)
+        return Finding(Verdict.MOUNT, self.reason, self._devices_warning(), self._evidence(), files)
+
+    def _files(self) -> tuple[HostFile, ...]:
+        kind = self.candidates[0].kind
+        return host_files(self.policy, kind.driver, kind.driver_version) if kind.driver else ()
+
+    def _not_wanted(self) -> Finding | None:
+        if self.policy.fallback != "off":
+            return None
+        return self._leave(self.reason, "the fallback is off")
+
+    def _not_needed(self) -> Finding | None:
+        """Mount only where every candidate is known to need it; a platform that provides is never touched."""
+        if self.policy.fallback == "on" or (
+            self.candidates and all(_needs_libraries(item.kind) for item in self.candidates)
+        ):
+            return None
+        if self.candidates and all(node_provider(item.kind) for item in self.candidates):
+            evidence = tuple(f"{item.example}: the plugin found the driver by itself" for item in self.candidates)
+            return Finding(Verdict.LEAVE, Reason.PLATFORM_PROVIDES, evidence=evidence)
+        unknown = "nodes are unknown" if self.view.nodes is None else "nodes are not known to need them"
+        return self._leave(self.reason, unknown)
+
+    def _refused(self) -> Finding | None:
+        """Leave it where admission would refuse a hostPath: the pod would be rejected."""
+        level = self.namespace_labels.get(ENFORCE_LABEL, self.policy.pod_security_default)
+        if level != "privileged":
+            return self._leave(Reason.POD_SECURITY, f'namespace enforces PodSecurity "{level}"')
+        if self.policy.host_path_granted:
+            return None
+        if self.view.api_groups is None:
+            return self._leave(Reason.POD_SECURITY, "the cluster's admission policies are unknown")
+        guard = next((name for group, name in GUARDS.items() if group in self.view.api_groups), None)
+        return self._leave(Reason.POD_SECURITY, f"{guard} may refuse hostPath") if guard else None
+
+    def _driver_unfit(self) -> Finding | None:
+        drivers = {item.kind.driver for item in self.candidates}
+        versions = {item.kind.driver_version for item in self.candidates} if needs_version(self.policy) else {"-"}
+        if not drivers or None in drivers or "" in versions:
+            return self._leave(Reason.DRIVER_UNKNOWN, "the nodes' driver is not known")
+        if len(drivers) > 1 or len(versions) > 1:
+            return self._leave(Reason.DRIVER_MIXED, "nodes differ in their driver")
+        if not all(self._is_proven(item.kind) for item in self.candidates):
+            return self._leave(Reason.DRIVER_UNPROVEN, "nobody vouches for the driver's files")
+        return None
+
+    def _is_proven(self, kind: NodeKind) -> bool:
+        """Say whether every library stands where the profile says: a missing file keeps a pod waiting for ever."""
+        driver: HostDriver | None = kind.driver
+        if driver is None or (kind.nvml_directory and kind.nvml_directory != driver.directory):
+            return False
+        return driver.complete or set(DEFAULT_LIBRARIES) <= set(self.policy.libraries)
+
+    def _leave(self, reason: Reason, why: str) -> Finding:
+        lead = self._lead()
+        return Finding(
+            Verdict.LEAVE, reason, f"{lead}; no GPU libraries were added: {why}", (lead, why, *self._evidence())
+        )
+
+    def _lead(self) -> str:
+        if self.view.runtime_classes is None:
+            return f'RuntimeClass "{self.policy.runtime_class}" unknown (the view has none at all)'
+        return LEADS[self.reason].format(self.policy.runtime_class)
+
+    def _devices_warning(self) -> str:
+        if self.policy.devices == "plugin" and any(item.kind.passes_devices is False for item in self.candidates):
+            return "libraries are mounted, but the device plugin passes no devices (set PASS_DEVICE_SPECS=true)"
+        return ""
+
+    def _evidence(self) -> tuple[str, ...]:
+        return tuple(f"{item.example}: {_describe(item.kind)}" for item in self.candidates)
+
+
+def _needs_libraries(kind: NodeKind) -> bool:
+    # The plugin would not need a mount if the default runtime were NVIDIA's.
+    return kind.nvml is Nvml.MOUNT and kind.plugin_runs
+
+
+def _describe(kind: NodeKind) -> str:
+    if kind.nvml is None:
+        return "no device plugin is known"
+    driver = f"driver in {kind.driver.directory}" if kind.driver else "no driver profile"
+    return f"the plugin has NVML by {kind.nvml}, {driver}"

@@ -1,0 +1,146 @@
+"""What the cluster says: rows 8 to 13 of the design's table, each a function of the case that finds, or does not."""
+
+import math
+from collections.abc import Iterable
+
+from webhook.cluster.view import RuntimeClass
+from webhook.decide.case import Case
+from webhook.decide.decision import Finding, Reason, Verdict
+from webhook.decide.fallback import Fallback
+from webhook.decide.handler import Handler, cluster_provider, handler_evidence, node_provider
+from webhook.decide.nodes import Candidate
+from webhook.decide.selectors import has_labels
+from webhook.raw import NOTHING, mapping
+
+# A RuntimeClass that was deleted this long ago, unseen, would get the pod rejected.
+VOUCHED_SECONDS = 90.0
+
+
+def provided(case: Case) -> Finding | None:
+    """Where every candidate hands GPUs out without us, a RuntimeClass could only break it."""
+    reason = cluster_provider(case.view, case.resources)
+    if reason and not _is_overruled(case, reason):
+        return Finding(Verdict.LEAVE, reason, evidence=(f"the whole cluster hands GPUs out by {reason}",))
+    providers = [_provider(case, item) for item in case.candidates]
+    found = next(iter(providers), None)
+    if found is None or not all(providers):
+        return None
+    evidence = tuple(f"{item.example}: {reason}" for item, reason in zip(case.candidates, providers, strict=True))
+    return Finding(Verdict.LEAVE, found, evidence=evidence)
+
+
+def view_stale(case: Case) -> Finding | None:
+    """A class that nobody can vouch for is never set: the API server rejects a pod whose class is gone."""
+    age = case.facts.runtime_classes_age_seconds
+    if age <= VOUCHED_SECONDS:
+        return None
+    seen = f"last seen {age:.0f} s ago" if math.isfinite(age) else "never seen"
+    warning = f'RuntimeClass "{case.policy.runtime_class}" cannot be verified ({seen}); pod left alone'
+    return Finding(Verdict.LEAVE, Reason.VIEW_STALE, warning, (f"the view of RuntimeClasses was {seen}",))
+
+
+def scheduling_conflict(case: Case) -> Finding | None:
+    """The class brings constraints of its own; where they meet the pod's, it would never run, or be rejected."""
+    if case.runtime_class is None:
+        return None
+    why = _conflict(case, case.runtime_class)
+    if not why:
+        return None
+    warning = f'RuntimeClass "{case.runtime_class.name}" does not fit: {why}; pod left alone, it may see no GPU'
+    return Finding(Verdict.LEAVE, Reason.SCHEDULING_CONFLICT, warning, (why,))
+
+
+def runtime_class(case: Case) -> Finding | None:
+    """The class exists, and no candidate disproves it: the NVIDIA runtime brings driver and devices."""
+    found = case.runtime_class
+    if found is None or any(_provider(case, item) for item in case.class_candidates):
+        return None
+    if _unfit(case, found) is not None:
+        return None
+    evidence = (f"RuntimeClass {found.name} exists, its handler is {found.handler}", *_evidence(case, found))
+    return Finding(Verdict.INJECT, Reason.RUNTIME_CLASS, evidence=evidence)
+
+
+def mixed(case: Case) -> Finding | None:
+    """Candidates that differ cannot be served by one decision; the author, or the policy, has to choose."""
+    found = case.runtime_class
+    if found is None:
+        return None
+    evidence = tuple(_evidence(case, found))
+    if any(_provider(case, item) for item in case.class_candidates):
+        return _mixture(case, Reason.PROVIDER_MIXED, "nodes hand GPUs out in different ways", evidence)
+    if any(_is_fit(case, found, item) for item in case.class_candidates):
+        return _mixture(case, Reason.HANDLER_MIXED, f'some nodes cannot run RuntimeClass "{found.name}"', evidence)
+    return None
+
+
+def fallback(case: Case) -> Finding:
+    """Without a class that works, the fallback decides."""
+    found = case.runtime_class
+    reason = Reason.RUNTIME_CLASS_MISSING if found is None else _unfit(case, found) or Reason.HANDLER_MISSING
+    return Fallback(
+        reason=reason,
+        policy=case.policy,
+        view=case.view,
+        namespace_labels=case.namespace_labels or NOTHING,
+        candidates=case.candidates,
+        containers=case.gpu_containers,
+    ).decide()
+
+
+def _conflict(case: Case, found: RuntimeClass) -> str:
+    own = mapping(case.spec.get("nodeSelector"))
+    clash = next((key for key, value in found.node_selector.items() if own.get(key, value) != value), None)
+    if clash is not None:
+        return f"both select nodes by {clash}"
+    node_name = case.spec.get("nodeName")
+    node = (case.view.nodes or NOTHING).get(node_name) if node_name else None
+    if node and not has_labels(node.labels, found.node_selector):
+        return f"node {node_name} lacks its labels"
+    if case.candidates and not case.class_candidates:
+        return "no GPU node is left for the pod"
+    return ""
+
+
+def _unfit(case: Case, found: RuntimeClass) -> Reason | None:
+    """Return why candidates cannot be trusted to run the class, None where all can."""
+    if not case.class_candidates:
+        return None if _trusts_unknown(case, found) else Reason.HANDLER_UNKNOWN
+    unfit = [item for item in case.class_candidates if not _is_fit(case, found, item)]
+    if not unfit:
+        return None
+    disproved = any(handler_evidence(item.kind, found) is Handler.DISPROVED for item in unfit)
+    return Reason.HANDLER_MISSING if disproved else Reason.HANDLER_UNKNOWN
+
+
+def _is_fit(case: Case, found: RuntimeClass, candidate: Candidate) -> bool:
+    evidence = handler_evidence(candidate.kind, found)
+    return evidence is Handler.PROVEN or (evidence is Handler.UNKNOWN and _trusts_unknown(case, found))
+
+
+def _trusts_unknown(case: Case, found: RuntimeClass) -> bool:
+    # A distribution makes its class on every cluster, so that the class says nothing about any node.
+    return case.policy.handler_unknown == "inject" and not found.of_distribution
+
+
+def _mixture(case: Case, reason: Reason, why: str, evidence: tuple[str, ...]) -> Finding:
+    if _is_overruled(case, reason):
+        return Finding(Verdict.INJECT, Reason.RUNTIME_CLASS, evidence=(f"the policy overrules {reason}", *evidence))
+    return Finding(Verdict.LEAVE, reason, f"{why}; pod left alone, it may see no GPU", evidence)
+
+
+def _provider(case: Case, candidate: Candidate) -> Reason | None:
+    reason = node_provider(candidate.kind)
+    return None if reason is None or _is_overruled(case, reason) else reason
+
+
+def _is_overruled(case: Case, reason: Reason) -> bool:
+    return str(reason) in case.policy.overrule
+
+
+def _evidence(case: Case, found: RuntimeClass) -> Iterable[str]:
+    for item in case.class_candidates:
+        provider = node_provider(item.kind)
+        yield f"{item.example}: handler {handler_evidence(item.kind, found)}{f', {provider}' if provider else ''}"
+    if not case.class_candidates:
+        yield "no node offers the resource yet" if case.view.nodes is not None else "nodes are unknown"
