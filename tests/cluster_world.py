@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ from fake_time import FakeTime
 
 from webhook.cluster.api import ApiServer
 from webhook.cluster.credentials import CredentialsLoader
-from webhook.cluster.live import RESOURCES, LiveView
+from webhook.cluster.live import LiveView
 from webhook.cluster.project import KINDS
 from webhook.cluster.watch import Resource
 
 CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
 NAMESPACES = "/api/v1/namespaces"
+CLASSES_AND_NAMESPACES = (Resource(KINDS["node.k8s.io", "RuntimeClass"]), Resource(KINDS["", "Namespace"]))
 CLASSES_ONLY = (Resource(KINDS["node.k8s.io", "RuntimeClass"]),)
 
 
@@ -53,7 +54,7 @@ async def session(
 
 @asynccontextmanager
 async def watching(
-    fake: FakeApi, folder: Path, resources: Iterable[Resource] = RESOURCES, **user: object
+    fake: FakeApi, folder: Path, resources: Iterable[Resource] = CLASSES_AND_NAMESPACES, **user: object
 ) -> AsyncIterator[World]:
     """Run a live view until the block ends."""
     time = FakeTime()
@@ -62,13 +63,11 @@ async def watching(
         live = LiveView(
             api, resources, timing=time.timing(), on_change=lambda event, **facts: told.append((event, facts))
         )
-        running = asyncio.create_task(live.run())
-        try:
+        # The group ends the test when the live view fails, instead of letting it wait.
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(live.run())
             yield World(fake, api, live, time, told)
-        finally:
             running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -1,21 +1,30 @@
-"""Time that passes only when somebody sleeps: what would take minutes takes none, and every pause is on record."""
+"""Time that passes only when everybody sleeps: what would take minutes takes none, and every pause is on record."""
 
 import asyncio
+import heapq
 
-from webhook.cluster.watch import Timing
+from webhook.cluster.retry import Timing
 
 
 class FakeTime:
-    """A clock that each sleep moves on at once; tests move ``now`` themselves, too."""
+    """A clock that moves on to the next sleeper's end once ``loops`` of them sleep; tests may move ``now``, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, loops: int = 1) -> None:
         self.now = 1000.0
+        self.loops = loops
         self.pauses: list[float] = []
+        self._sleepers: list[tuple[float, int, asyncio.Event]] = []
 
     async def sleep(self, seconds: float) -> None:
         """Let others run, and that many seconds pass."""
         self.pauses.append(seconds)
-        self.now += seconds
+        over = asyncio.Event()
+        heapq.heappush(self._sleepers, (self.now + seconds, len(self.pauses), over))
+        if len(self._sleepers) >= self.loops:
+            due, _, first = heapq.heappop(self._sleepers)
+            self.now = max(self.now, due)
+            first.set()
+        await over.wait()
         await asyncio.sleep(0)
 
     def timing(self) -> Timing:

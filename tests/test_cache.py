@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webhook.cluster.cache import Found, KindCache
@@ -174,6 +174,21 @@ class Cluster:
             # What a present object showed may not be forgotten; an absence cannot be told from a lagging watch.
             self.seen[name] = max(self.seen[name], found.revision if found else 0)
 
+    def look(self, name: str) -> None:
+        """Ask, and let every answer arrive at once."""
+        self.ask(name)
+        while self.asked:
+            self.answer(name)
+
+    def overtake(self, name: str) -> None:
+        """Have the watch tell of a deletion while the answer from before it is under way."""
+        self.ask(name)
+        self.delete(name)
+        while self.listing is None and self.cache.revision < self.revision:
+            self.hear(name)
+        while self.asked:
+            self.answer(name)
+
     def begin(self, _name: str) -> None:
         """Begin a list: its revision is fixed now."""
         if self.listing is None:
@@ -196,11 +211,15 @@ class Cluster:
 
 
 STEPS = st.tuples(
-    st.sampled_from(["write", "delete", "hear", "hear", "ask", "answer", "begin", "finish"]), st.sampled_from(NAMES)
+    st.sampled_from(
+        ["write", "write", "delete", "hear", "hear", "ask", "answer", "look", "overtake", "begin", "finish"]
+    ),
+    st.sampled_from([*NAMES, "a"]),
 )
 
 
-@given(st.lists(STEPS, max_size=40))
+@settings(max_examples=500)
+@given(st.lists(STEPS, min_size=10, max_size=60))
 def test_the_cache_never_steps_back_and_ends_right(steps: list[tuple[str, str]]) -> None:
     """Over any order of writes, events, looks and lists; once the watch has caught up, cache and server are one."""
     cluster = Cluster()

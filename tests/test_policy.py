@@ -49,7 +49,10 @@ addToleration: true
         ("overrule: [no-gpu]\n", "policy.yaml:1: overrule.0: 'no-gpu' is not allowed: Input should be 'cdi', 'nri'"),
         ("libraries: [../libcuda.so.1]\n", "policy.yaml:1: libraries.0: '../libcuda.so.1' is not allowed"),
         ("binaries: [sh]\n", "policy.yaml:1: binaries.0: 'sh' is not allowed"),
-        ("drivers: [{osImage: x}]\n", "policy.yaml:1: drivers.0.directory: {'osImage': 'x'} is not allowed: Field required"),
+        (
+            "drivers: [{osImage: x}]\n",
+            "policy.yaml:1: drivers.0.directory: {'osImage': 'x'} is not allowed: Field required",
+        ),
         ("drivers: [{directory: /usr/../etc}]\n", "policy.yaml:1: drivers.0.directory: '/usr/../etc' is not allowed"),
         ("drivers: [{directory: lib}]\n", "policy.yaml:1: drivers.0.directory: 'lib' is not allowed"),
         (

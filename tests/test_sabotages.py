@@ -37,7 +37,18 @@ def test_a_sabotage_is_noticed(row: dict[str, str], tmp_path: Path) -> None:
 
 
 def _pytest(folder: Path, test: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--hypothesis-profile", "sabotage", test]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "--hypothesis-profile",
+        "sabotage",
+        test,
+    ]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("COV")}
     environment |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -22,7 +22,7 @@ from webhook.decide.patch import add
 from webhook.policy import Policy
 from webhook.server import app
 from webhook.server.admin import Admin
-from webhook.server.app import WORKLOADS_PATH, Webhook, timeout_seconds
+from webhook.server.app import EPHEMERAL_PATH, TEMPLATES_PATH, WORKLOADS_PATH, Webhook, timeout_seconds
 from webhook.server.looks import FixedView, ViewSource
 from webhook.server.observe import Metrics, Observer, open_log
 
@@ -340,3 +340,78 @@ async def test_a_hundred_connections_are_served_at_once(hook: Webhook, client: T
 
         assert await asyncio.gather(*map(ask, range(100))) == [str(number) for number in range(100)]
     assert counted(hook, "200") == 100
+
+
+INJECTED = {
+    "metadata": {"name": "model", "annotations": {"gpu-injector.io/decision": "inject/runtime-class"}},
+    "spec": {**GPU_POD["spec"], "runtimeClassName": "nvidia"},
+}
+
+
+def debugged(*containers: dict[str, Any], pod: dict[str, Any] = INJECTED) -> dict[str, Any]:
+    """Return an injected pod with ephemeral containers."""
+    return {**pod, "spec": {**pod["spec"], "ephemeralContainers": list(containers)}}
+
+
+OLD, NEW = {"name": "debugger-1", "image": "cuda"}, {"name": "debugger-2", "image": "cuda"}
+VOID = {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}
+
+
+@pytest.mark.parametrize(
+    ("pod", "namespace", "decision", "operations"),
+    [
+        (
+            debugged(OLD, NEW),
+            "ml",
+            "inject/runtime-class",
+            [{"op": "add", "path": "/spec/ephemeralContainers/1/env", "value": [VOID]}],
+        ),
+        (debugged(OLD, NEW | {"env": [VOID]}), "ml", "inject/runtime-class", []),
+        (debugged(OLD, NEW | {"envFrom": [{"secretRef": {"name": "s"}}]}), "ml", "inject/runtime-class", []),
+        (debugged(OLD), "ml", "inject/runtime-class", []),
+        (debugged(OLD, NEW, pod=GPU_POD), "ml", "leave/not-applicable", []),
+        (debugged(OLD, NEW), "web", "leave/not-opted-in", []),
+        (debugged(OLD, NEW), "trial", "inject/runtime-class", []),
+    ],
+)
+async def test_a_new_ephemeral_container_of_an_injected_pod_gets_void(
+    client: TestClient[Any, Any],
+    pod: dict[str, Any],
+    namespace: str,
+    decision: str,
+    operations: list[dict[str, Any]],
+) -> None:
+    """What is there already cannot be changed any more, and nothing else is touched."""
+    body = review(pod, namespace, operation="UPDATE", subResource="ephemeralcontainers", oldObject=debugged(OLD))
+    response = (await (await client.post(EPHEMERAL_PATH, json=body)).json())["response"]
+    assert response["auditAnnotations"] == {"decision": decision}
+    assert (json.loads(base64.b64decode(response["patch"])) if "patch" in response else []) == operations
+
+
+DEPLOYMENT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "model"},
+    "spec": {"template": {"metadata": {}, "spec": {**GPU_POD["spec"], "hostUsers": False}}},
+}
+WARNING = "gpu-injector: hostUsers: false cannot run under the NVIDIA runtime; pod left alone, it may see no GPU"
+
+
+@pytest.mark.parametrize(
+    ("item", "before", "warnings"),
+    [
+        (DEPLOYMENT, None, [WARNING]),
+        (DEPLOYMENT, {**DEPLOYMENT, "spec": {}}, [WARNING]),
+        (DEPLOYMENT, DEPLOYMENT, []),
+        (DEPLOYMENT | {"metadata": {"ownerReferences": [{"kind": "Rollout", "controller": True}]}}, None, []),
+        ({**DEPLOYMENT, "spec": {"template": {"spec": GPU_POD["spec"]}}}, None, []),
+        ({"kind": "CronJob", "spec": {"jobTemplate": {"spec": DEPLOYMENT["spec"]}}}, None, [WARNING]),
+    ],
+)
+async def test_a_template_is_warned_about_and_never_patched(
+    client: TestClient[Any, Any], item: dict[str, Any], before: dict[str, Any] | None, warnings: list[str]
+) -> None:
+    """Whoever applies it reads what its pods will meet."""
+    body = review(item, resource={"group": "apps", "version": "v1", "resource": "deployments"}, oldObject=before)
+    response = (await (await client.post(TEMPLATES_PATH, json=body)).json())["response"]
+    assert response == {"uid": body["request"]["uid"], "allowed": True, "warnings": warnings}

@@ -10,6 +10,7 @@ from cluster_world import CLASSES, CLASSES_ONLY, NAMESPACES, namespace, runtime_
 from fake_api import FakeApi
 
 from webhook.cluster import watch
+from webhook.cluster.live import resources
 from webhook.cluster.project import KINDS, Kind
 from webhook.cluster.watch import Resource
 
@@ -199,6 +200,27 @@ async def test_a_fault_leaves_the_view_in_service_and_is_retried_politely(
         fake.bookmark(CLASSES)
         await until(lambda: world.events()[-1] == "watch-found")
         assert world.handlers() == {"nvidia": "nvidia", "kata": "kata"}
+
+
+@pytest.mark.parametrize("fault", [{"status": 403}, {"watch": True, "status": 200, "body": b""}], ids=["RBAC", "empty"])
+async def test_all_watches_together_are_polite(fake: FakeApi, tmp_path: Path, fault: dict[str, Any]) -> None:
+    """With every kind in trouble at once, no second sees more than four requests."""
+    rows = tuple(resources(["kube-system", "gpu-operator"]))
+    fake.fault("/*", **fault)
+    seen: dict[float, int] = {}
+
+    def a_minute_is_over() -> bool:
+        seen[world.time.now] = len(fake.requests)
+        return world.time.now >= 1060
+
+    async with watching(fake, tmp_path, rows) as world:
+        world.time.loops = len(rows)
+        await until(a_minute_is_over)
+    begun = [(moment, count) for moment, count in seen.items() if moment > 1000]
+    for moment, _ in begun:
+        second = [count for at, count in begun if moment <= at < moment + 1]
+        assert second[-1] - max((count for at, count in seen.items() if at < moment), default=0) <= 4
+    assert len(begun) > len(rows)
 
 
 async def test_a_server_that_goes_and_comes_back_is_found_again(tmp_path: Path) -> None:

@@ -3,24 +3,48 @@
 import asyncio
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
+from webhook.cluster.plugins import PLUGIN_LABELS
 from webhook.cluster.project import KINDS
+from webhook.cluster.retry import Backoff, Timing, Turns
 from webhook.cluster.view import ClusterView
-from webhook.cluster.watch import NOT_FOUND, Api, Reflector, Resource, Timing
-from webhook.raw import name_of
+from webhook.cluster.watch import NOT_FOUND, Api, Reflector, Resource
+from webhook.raw import items, name_of, text
 
 # Measured with Nodes of 13 KB: 50 of them to a page keep the loop busy for 20 ms, 100 for 30 ms.
+NODES_PAGE_SIZE = 50
 RESOURCES = (
     Resource(KINDS["node.k8s.io", "RuntimeClass"]),
     Resource(KINDS["", "Namespace"]),
+    Resource(KINDS["", "Node"], page_size=NODES_PAGE_SIZE),
+    Resource(KINDS["nvidia.com", "ClusterPolicy"], optional=True),
+    Resource(KINDS["resource.k8s.io", "DeviceClass"], optional=True),
 )
+GROUPS_PATH = "/apis"
+# API groups come and go with operators: seldom.
+GROUPS_PAUSE_SECONDS = 60
+LOOK_GROUPS_SECONDS = 10
 # After a look that got no answer, the next pods must not each ask again.
 LOOK_PAUSE_SECONDS = 1.0
+
+
+def resources(plugin_namespaces: Iterable[str]) -> Iterator[Resource]:
+    """Yield what a webhook watches; device plugins in the namespaces where they are believed.
+
+    One selector cannot say "any of these labels", so there is a row for each.
+    """
+    yield from RESOURCES
+    for namespace in plugin_namespaces:
+        yield Resource(KINDS["apps", "DaemonSet"], namespace=namespace)
+        for key, values in PLUGIN_LABELS.items():
+            selector = f"{key} in ({','.join(sorted(values))})"
+            yield Resource(KINDS["", "Pod"], namespace=namespace, selectors={"labelSelector": selector})
 
 
 def ignore(event: str, /, **facts: object) -> None:
@@ -47,39 +71,52 @@ class LiveView:
         self.synced = asyncio.Event()
         self._api = api
         self._timing = timing or Timing()
-        self._reflectors = {
-            resource.kind.field: Reflector(
-                api, resource, self._timing, changed=partial(self._swap, resource.kind.field), tell=on_change
-            )
-            for resource in resources
-        }
+        turns = Turns(self._timing)
+        self._reflectors: dict[str, list[Reflector]] = {}
+        for resource in resources:
+            kind = resource.kind.field
+            backoff = Backoff(self._timing, turns)
+            reflector = Reflector(api, resource, backoff, changed=partial(self._swap, kind), tell=on_change)
+            self._reflectors.setdefault(kind, []).append(reflector)
         self._looks: dict[tuple[str, str], asyncio.Task[bool]] = {}
         self._look_again_at = -math.inf
 
     async def run(self) -> None:
         """Keep the view current until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for reflector in self._reflectors.values():
+            for reflector in self._all():
                 group.create_task(reflector.run())
+
+    async def follow_groups(self) -> None:
+        """Look now and then which API groups there are: some refuse what we would add. Runs until cancelled."""
+        while True:
+            try:
+                status, found = await self._api.call("GET", GROUPS_PATH, timeout_seconds=LOOK_GROUPS_SECONDS)
+            except OSError:
+                status, found = 0, {}
+            if status == 200:  # noqa: PLR2004 - OK
+                groups = frozenset(text(group.get("name")) for group in items(found.get("groups")))
+                self.view = dataclasses.replace(self.view, api_groups=groups)
+            await self._timing.sleep(GROUPS_PAUSE_SECONDS * self._timing.uniform(0.9, 1.1))
+
+    def missing(self) -> list[str]:
+        """Return the kinds for which the view waits before it is synced."""
+        return sorted({item.resource.kind.field for item in self._all() if not _is_known(item)})
 
     def age_seconds(self, kind: str) -> float:
         """Return the seconds since list, event or bookmark last showed a kind current; infinite if none ever did."""
-        return self._timing.clock() - self._reflectors[kind].cache.current_at
+        return self._timing.clock() - min(reflector.cache.current_at for reflector in self._reflectors[kind])
 
     def oldest_age_seconds(self) -> float:
         """Return the age of the oldest kind, leaving out optional ones that were never listed."""
-        return max(
-            (
-                self.age_seconds(kind)
-                for kind, reflector in self._reflectors.items()
-                if not reflector.resource.optional or reflector.cache.values is not None
-            ),
-            default=0.0,
-        )
+        now = self._timing.clock()
+        known = (item for item in self._all() if not item.resource.optional or item.cache.values is not None)
+        return max((now - reflector.cache.current_at for reflector in known), default=0.0)
 
     def object_age_seconds(self, kind: str, name: str) -> float:
         """Return the seconds since one object was last known current, by its kind's watch or by a look at it."""
-        return self._timing.clock() - self._reflectors[kind].cache.object_current_at(name)
+        (reflector,) = self._reflectors[kind]
+        return self._timing.clock() - reflector.cache.object_current_at(name)
 
     async def look(self, kind: str, name: str, timeout_seconds: float = 0.3) -> bool:
         """Ask the API server for one cluster-scoped object; True if it answered (200 or 404) and the view knows it now.
@@ -89,7 +126,8 @@ class LiveView:
         """
         task = self._looks.get((kind, name))
         if task is None:
-            if self._reflectors[kind].cache.values is None or self._timing.clock() < self._look_again_at:
+            (reflector,) = self._reflectors[kind]
+            if reflector.cache.values is None or self._timing.clock() < self._look_again_at:
                 return False
             task = asyncio.create_task(self._look(kind, name, timeout_seconds))
             self._looks[kind, name] = task
@@ -98,7 +136,7 @@ class LiveView:
         return await asyncio.shield(task)
 
     async def _look(self, kind: str, name: str, timeout_seconds: float) -> bool:
-        reflector = self._reflectors[kind]
+        (reflector,) = self._reflectors[kind]
         since, started = reflector.cache.revision, self._timing.clock()
         path = f"{reflector.resource.kind.path}/{quote(name, safe='')}"
         try:
@@ -114,10 +152,17 @@ class LiveView:
         return True
 
     def _swap(self, kind: str) -> None:
-        values = self._reflectors[kind].cache.values
-        frozen: Any = values if values is None else MappingProxyType(values)
-        self.view = dataclasses.replace(self.view, **{kind: frozen})
-        if all(
-            reflector.resource.optional or reflector.cache.values is not None for reflector in self._reflectors.values()
-        ):
+        parts = [reflector.cache.values for reflector in self._reflectors[kind]]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts):
+            merged: Any = MappingProxyType(known[0] if len(known) == 1 else dict(ChainMap(*map(dict, known))))
+            self.view = dataclasses.replace(self.view, **{kind: merged})
+        if not self.missing():
             self.synced.set()
+
+    def _all(self) -> Iterator[Reflector]:
+        return (reflector for reflectors in self._reflectors.values() for reflector in reflectors)
+
+
+def _is_known(reflector: Reflector) -> bool:
+    return reflector.resource.optional or reflector.cache.values is not None

@@ -4,10 +4,7 @@ It never ends and never raises for what the API server does: whatever goes wrong
 the loop tries again after a pause that grows with every failure.
 """
 
-import asyncio
-import random
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,14 +13,11 @@ from urllib.parse import urlencode
 
 from webhook.cluster.cache import Found, KindCache
 from webhook.cluster.project import Kind
-from webhook.raw import name_of
+from webhook.cluster.retry import Backoff
 
 # A bookmark comes about once a minute; silence for longer means that nobody is there any more.
 SILENCE_SECONDS = 75
 LIST_SECONDS = 30
-FIRST_PAUSE_SECONDS = 2
-LONGEST_PAUSE_SECONDS = 30
-ABSENT_PAUSE_SECONDS = 30
 # Whoever followed for this long without trouble starts again with the shortest pause.
 HEALTHY_SECONDS = 60
 NOT_FOUND = 404
@@ -45,22 +39,23 @@ class Api(Protocol):
 class Resource:
     """One row of what is watched. An optional kind may have no API in this cluster: then it has no objects.
 
-    ``page_size`` bounds how long one page keeps the event loop busy.
+    ``page_size`` bounds how long one page keeps the event loop busy. ``namespace`` is empty for all of them. Several
+    rows of one kind, with other namespaces or selectors, are told together.
     """
 
     kind: Kind
     optional: bool = False
     page_size: int = 500
     selectors: Mapping[str, str] = field(default_factory=dict)
+    namespace: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The clock (seconds, monotonic), the sleep and the random source, which tests replace."""
-
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    uniform: Callable[[float, float], float] = random.uniform
+    @property
+    def path(self) -> str:
+        """The path of the list."""
+        if not self.namespace:
+            return self.kind.path
+        group, _, plural = self.kind.path.rpartition("/")
+        return f"{group}/namespaces/{self.namespace}/{plural}"
 
 
 class WatchError(Exception):
@@ -82,7 +77,7 @@ class Reflector:
         self,
         api: Api,
         resource: Resource,
-        timing: Timing,
+        backoff: Backoff,
         *,
         changed: Callable[[], None],
         tell: Callable[..., None],
@@ -90,7 +85,8 @@ class Reflector:
         self.resource = resource
         self.cache = KindCache()
         self._api = api
-        self._timing = timing
+        self._backoff = backoff
+        self._timing = backoff.timing
         self._changed = changed
         self._tell = tell
         self._told: tuple[str, str] = ("", "")
@@ -99,17 +95,14 @@ class Reflector:
 
     async def run(self) -> None:
         """List and watch until cancelled."""
-        failures = 0
         while True:
             began = self._timing.clock()
             ending = await self._round()
             if ending is Ending.ABSENT:
-                await self._timing.sleep(ABSENT_PAUSE_SECONDS * self._timing.uniform(1, 1.5))
-                continue
-            healthy = ending is Ending.CLOSED or self._timing.clock() - began >= HEALTHY_SECONDS
-            failures = 1 if healthy else failures + 1
-            longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 10))
-            await self._timing.sleep(longest * self._timing.uniform(0.5, 1))
+                await self._backoff.pause_for_absent()
+            else:
+                lived = self._timing.clock() - began
+                await self._backoff.pause(healthy=ending is Ending.CLOSED or lived >= HEALTHY_SECONDS)
 
     async def _round(self) -> Ending:
         """List if need be, then watch until that ends."""
@@ -156,7 +149,7 @@ class Reflector:
         return True
 
     async def _page(self, query: Mapping[str, str]) -> dict[str, Any] | None:
-        path = f"{self.resource.kind.path}?{urlencode(query)}"
+        path = f"{self.resource.path}?{urlencode(query)}"
         status, page = await self._api.call("GET", path, timeout_seconds=LIST_SECONDS)
         if status == NOT_FOUND and self.resource.optional:
             return None
@@ -170,7 +163,8 @@ class Reflector:
 
     def _project(self, page: Mapping[str, Any]) -> dict[str, Found]:
         items = [item for item in page["items"] or () if isinstance(item, dict)]
-        return {name_of(item): self.found(item) for item in items}
+        kind = self.resource.kind
+        return {kind.key(item): self.found(item) for item in items if kind.keeps(item)}
 
     def found(self, item: Mapping[str, Any]) -> Found:
         """Return what the view keeps of an API object."""
@@ -189,7 +183,7 @@ class Reflector:
             # Not for ever, so that the watches spread over the API servers again after one was away.
             "timeoutSeconds": str(int(self._timing.uniform(300, 600))),
         }
-        path = f"{self.resource.kind.path}?{urlencode(query)}"
+        path = f"{self.resource.path}?{urlencode(query)}"
         empty = True
         async with aclosing(self._api.watch(path, read_timeout_seconds=SILENCE_SECONDS)) as events:
             async for event in events:
@@ -205,9 +199,14 @@ class Reflector:
             raise WatchError(f"{item.get('code', word)} {item.get('reason', '')}".rstrip())
         if word == "BOOKMARK":
             self.cache.bookmark(revision, now)
-        elif self.cache.apply(name_of(item), self.found(item), deleted=word == "DELETED", at=now):
+        elif self._apply(item, deleted=word == "DELETED", now=now):
             self._changed()
         self._found()
+
+    def _apply(self, item: Mapping[str, Any], *, deleted: bool, now: float) -> bool:
+        kind = self.resource.kind
+        gone = deleted or not kind.keeps(item)
+        return self.cache.apply(kind.key(item), self.found(item), deleted=gone, at=now)
 
     def _found(self) -> None:
         self._note("watch-found", objects=len(self.cache.values or ()))

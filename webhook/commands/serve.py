@@ -87,18 +87,22 @@ async def _in_cluster(options: Options) -> None:
 
 async def _serve_for(api: "ApiServer", options: Options) -> None:
     """Serve while the view and the certificate are kept current beside it."""
-    from webhook.cluster.live import LiveView  # noqa: PLC0415  as above
+    from webhook.cluster.live import LiveView, resources  # noqa: PLC0415  as above
 
     log = open_log()
     tell = partial(_tell, log)
-    live = LiveView(api, on_change=tell)
+    policy = read_policy(options.policy_file)
+    live = LiveView(api, resources(policy.bootstrap.namespaces), on_change=tell)
     keeper = Keeper(api, _installation(options), who=socket.gethostname(), on_change=tell)
-    webhook = Webhook(read_policy(options.policy_file), live, _observer(live, log))
+    webhook = Webhook(policy, live, _observer(live, log))
     expiry = webhook.observer.metrics.certificate_expiry
     expiry.labels("leaf").set_function(lambda: _timestamp(keeper.status.leaf_expires))
     expiry.labels("ca").set_function(lambda: _timestamp(keeper.status.authority_expires))
     admin = Admin(webhook.observer, partial(_unready, webhook, live, keeper))
-    beside = [asyncio.create_task(task) for task in (live.run(), keeper.run(), _stop_writing(webhook, keeper))]
+    beside = [
+        asyncio.create_task(task)
+        for task in (live.run(), live.follow_groups(), keeper.run(), _stop_writing(webhook, keeper))
+    ]
     try:
         await run(webhook, admin, keeper.tls.context, options.addresses, options.drain_seconds)
     finally:
@@ -125,7 +129,7 @@ def _unready(webhook: Webhook, live: "LiveView", keeper: Keeper) -> str:
     if webhook.draining.is_set():
         return "draining"
     if not live.synced.is_set():
-        return "the view is not synced yet"
+        return f"not listed yet: {', '.join(live.missing())}"
     if keeper.tls.leaf is None:
         return "there is no certificate yet"
     return "" if keeper.status.ready else f"certificate: {keeper.status.reason}"
