@@ -44,7 +44,10 @@ class World:
 
 @asynccontextmanager
 async def session(
-    fake: FakeApi, folder: Path, time: FakeTime | None = None, **user: object
+    fake: FakeApi,
+    folder: Path,
+    time: FakeTime | None = None,
+    **user: Any,  # noqa: ANN401  a kubeconfig's entry
 ) -> AsyncIterator[ApiServer]:
     """Open the real session to the fake server."""
     clock = time or FakeTime()
@@ -54,7 +57,10 @@ async def session(
 
 @asynccontextmanager
 async def watching(
-    fake: FakeApi, folder: Path, resources: Iterable[Resource] = CLASSES_AND_NAMESPACES, **user: object
+    fake: FakeApi,
+    folder: Path,
+    resources: Iterable[Resource] = CLASSES_AND_NAMESPACES,
+    **user: Any,  # noqa: ANN401  a kubeconfig's entry
 ) -> AsyncIterator[World]:
     """Run a live view until the block ends."""
     time = FakeTime()

@@ -8,6 +8,7 @@ import yaml
 
 from webhook.cluster.project import view_of
 from webhook.cluster.view import ClusterView
+from webhook.decide.bootstrap import decide_bootstrap
 from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision
 from webhook.decide.workload import decide
@@ -21,16 +22,18 @@ CASES = sorted(path for path in GOLDEN.iterdir() if path.is_dir())
 
 @dataclass(frozen=True, slots=True)
 class GoldenCase:
-    """What one folder asks of ``decide``."""
+    """What one folder asks, and of which decision: ``entry`` is ``workloads`` or ``bootstrap``."""
 
     pod: dict[str, Any]
     facts: RequestFacts
     policy: Policy
     view: ClusterView
+    entry: str
 
     def decide(self) -> Decision:
         """Decide it."""
-        return decide(self.pod, self.facts, self.policy, self.view)
+        pure = decide_bootstrap if self.entry == "bootstrap" else decide
+        return pure(self.pod, self.facts, self.policy, self.view)
 
 
 def read_case(folder: Path) -> GoldenCase:
@@ -44,10 +47,12 @@ def read_case(folder: Path) -> GoldenCase:
             namespace=pod["metadata"]["namespace"],
             operation=said.get("operation", "CREATE"),
             subresource=said.get("subresource", ""),
+            username=said.get("username", ""),
             runtime_classes_age_seconds=said.get("runtimeClassesAgeSeconds", 0.0),
         ),
         policy=parse_policy(policy.read_text(), policy.name) if policy.exists() else Policy(),
         view=read_view(view if view.exists() else GOLDEN / "view.yaml"),
+        entry=said.get("entry", "workloads"),
     )
 
 

@@ -5,7 +5,7 @@ The invariant is checked by signatures and dates alone, not by the code that mak
 
 import base64
 import subprocess
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,18 +14,28 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from fake_store import Change
-from memory_api import MUTATING, SECRET, VALIDATING, MemoryApi
+from memory_api import SECRET, MemoryApi, Turn
 
 from certs.api import Installation
+from certs.certificate import KeyPair
 from certs.clock import Clock
 from certs.keeper import Keeper
 from certs.material import ROTATE_ANNOTATION
 from certs.rotation import Schedule
+from certs.serving import LiveTls
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAME = "gpu-injector.gpu-injector.svc"
 CACHE = timedelta(seconds=60)
 SCHEDULE = Schedule(authority_lifetime=timedelta(days=30), leaf_lifetime=timedelta(days=12))
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A leaf under a caBundle: when they first met, and from when to when each chain that a verifier finds is valid."""
+
+    first: datetime
+    chains: tuple[tuple[datetime, datetime], ...]
 
 
 @dataclass
@@ -37,22 +47,62 @@ class Replica:
     running: Coroutine[Any, Any, bool] | None = None
 
 
+class Shown(LiveTls):
+    """A listener without its socket: what is presented is what an API server would meet."""
+
+    def __init__(self) -> None:
+        self.leaf: KeyPair | None = None
+
+    def present(self, leaf: KeyPair) -> None:
+        """Take note of it."""
+        self.leaf = leaf
+
+
+@dataclass
+class Line:
+    """A replica's line to the API server, which a test may listen to."""
+
+    world: "World"
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        content_type: str = "application/json",
+        timeout_seconds: float = 10,
+    ) -> tuple[int, dict[str, Any]]:
+        """Tell the listeners, act at once, and answer a turn later."""
+        assert timeout_seconds > 0
+        for listen in self.world.listeners:
+            listen(method, path)
+        answer = self.world.api.answer(method, path, body, content_type)
+        await Turn()
+        return answer
+
+
 @dataclass
 class World:
-    """The API server, the true time since START, replicas by name with their clocks' errors, and past caBundles."""
+    """The API server, the true time since START, replicas by name with their clocks' errors, and past caBundles.
+
+    `guarded` turns the check of the invariant off where what comes next breaks it from outside.
+    """
 
     skews: dict[str, timedelta]
     schedule: Schedule = SCHEDULE
     installation: Installation = field(default_factory=Installation)
     elapsed: timedelta = timedelta()
+    guarded: bool = True
     api: MemoryApi = field(default_factory=MemoryApi)
     replicas: dict[str, Replica] = field(default_factory=dict)
     events: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
     bundles: list[tuple[timedelta, tuple[bytes, ...]]] = field(default_factory=list)
-    met: dict[tuple[bytes, bytes], datetime] = field(default_factory=dict)
+    met: dict[tuple[bytes, bytes], Meeting] = field(default_factory=dict)
+    listeners: list[Callable[[str, str], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.api.store.on_change = self._note
+        self.api.store.on_change = self._note_bundles
         for name in self.skews:
             self.start(name)
 
@@ -62,15 +112,21 @@ class World:
             running.close()
         clock = Clock(
             now=lambda: START + self.elapsed + self.skews[name],
-            monotonic=lambda: self.elapsed.total_seconds(),
+            monotonic=lambda: self.elapsed / timedelta(seconds=1),
             jitter=lambda: 0.5,
         )
 
-        def on_change(event: str, **facts: object) -> None:
+        def on_change(event: str, /, **facts: object) -> None:
             self.events.append((name, event, facts))
 
         keeper = Keeper(
-            self.api, self.installation, who=name, on_change=on_change, schedule=self.schedule, clock=clock
+            Line(self),
+            self.installation,
+            who=name,
+            on_change=on_change,
+            schedule=self.schedule,
+            clock=clock,
+            tls=Shown(),
         )
         self.replicas[name] = Replica(keeper, self.elapsed)
 
@@ -119,48 +175,57 @@ class World:
     def check(self) -> None:
         """No API server, its cache being up to a minute old, refuses a leaf that is served."""
         for replica in self.replicas.values():
-            if leaf := replica.keeper.tls.leaf:
+            if (leaf := replica.keeper.tls.leaf) and self.guarded:
                 for bundle in self._cached():
                     self._meet(leaf.certificate, bundle)
 
     def ask_openssl(self, folder: Path) -> None:
         """Let OpenSSL verify every leaf under every caBundle that it met, at the time when it did."""
-        for (leaf, bundle), at in self.met.items():
+        for (leaf, bundle), meeting in self.met.items():
             (folder / "leaf.crt").write_bytes(leaf)
             (folder / "ca.crt").write_bytes(bundle)
             command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", NAME]
-            command += ["-attime", str(int(at.timestamp())), "-CAfile", str(folder / "ca.crt"), str(folder / "leaf.crt")]
+            command += [
+                "-attime",
+                str(int(meeting.first.timestamp())),
+                "-CAfile",
+                str(folder / "ca.crt"),
+                str(folder / "leaf.crt"),
+            ]
             ran = subprocess.run(command, capture_output=True, text=True, check=False)
             assert ran.returncode == 0, ran.stderr
 
     def _cached(self) -> set[bytes]:
-        since = self.elapsed - CACHE
-        older = [entries for at, entries in self.bundles if at < since][-1:]
-        recent = [entries for at, entries in self.bundles if at >= since]
-        return {bundle for entries in older + recent for bundle in entries if bundle}
+        ends = [*(at for at, _ in self.bundles[1:]), timedelta.max]
+        current = [entries for end, (_, entries) in zip(ends, self.bundles, strict=False) if end > self.elapsed - CACHE]
+        # An empty caBundle was never written to, or was emptied by somebody: no leaf could be right for it.
+        return {bundle for entries in current for bundle in entries if bundle}
 
     def _meet(self, leaf: bytes, bundle: bytes) -> None:
         now = START + self.elapsed
-        certificate = x509.load_pem_x509_certificate(leaf)
-        assert certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc, "an expired leaf is served"
-        issuers = [
-            one
-            for one in x509.load_pem_x509_certificates(bundle)
-            if one.not_valid_before_utc <= now <= one.not_valid_after_utc and _issued(one, certificate)
-        ]
-        assert issuers, f"refused {self.elapsed} after the start: {self.events[-12:]}"
-        self.met.setdefault((leaf, bundle), now)
+        if (leaf, bundle) not in self.met:
+            self.met[leaf, bundle] = Meeting(now, _chains(leaf, bundle))
+        accepted = any(begin <= now <= end for begin, end in self.met[leaf, bundle].chains)
+        assert accepted, f"refused {self.elapsed} after the start: {self.events[-12:]}"
 
-    def _note(self, change: Change) -> None:
+    def _note_bundles(self, change: Change) -> None:
         if change.address.resource.endswith("webhookconfigurations"):
             self.bundles.append((self.elapsed, tuple(entry_bundles(self.api))))
 
 
 def entry_bundles(api: MemoryApi) -> list[bytes]:
-    """The caBundle (PEM) of each entry of both registrations, as the API server holds it now."""
+    """Return the caBundle (PEM) of each entry of both registrations, as the API server holds it now."""
     found = [api.store.objects.get(address) for address in api.store.objects if "webhookconf" in address.collection]
     entries = [webhook for one in found if one for webhook in one["webhooks"]]
     return [base64.b64decode(entry["clientConfig"].get("caBundle", "")) for entry in entries]
+
+
+def _chains(leaf: bytes, bundle: bytes) -> tuple[tuple[datetime, datetime], ...]:
+    bottom = x509.load_pem_x509_certificate(leaf)
+    tops = [one for one in x509.load_pem_x509_certificates(bundle) if _issued(one, bottom)]
+    begins = [max(top.not_valid_before_utc, bottom.not_valid_before_utc) for top in tops]
+    ends = [min(top.not_valid_after_utc, bottom.not_valid_after_utc) for top in tops]
+    return tuple(zip(begins, ends, strict=True))
 
 
 def _issued(authority: x509.Certificate, leaf: x509.Certificate) -> bool:

@@ -20,7 +20,7 @@ PODS = "/api/v1/namespaces/kube-system/pods"
 
 def plugin(kind: str, name: str, namespace: str = "kube-system", **labels: str) -> dict[str, Any]:
     """Return a device plugin's pod, or its DaemonSet."""
-    pod = {"metadata": {"labels": labels or LABELS}, "spec": {"containers": [CONTAINER]}}
+    pod: dict[str, Any] = {"metadata": {"labels": labels or LABELS}, "spec": {"containers": [CONTAINER]}}
     if kind == "Pod":
         metadata = {"name": name, "namespace": namespace, **pod["metadata"]}
         return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": pod["spec"]}
@@ -39,8 +39,10 @@ async def fake() -> AsyncIterator[FakeApi]:
 
 
 async def test_plugins_are_watched_where_they_are_believed(fake: FakeApi, tmp_path: Path) -> None:
-    """Whatever label tells a plugin, and nothing of other namespaces, or of pods that only look alike."""
-    fake.put(plugin("Pod", "hami-1", **{"app.kubernetes.io/component": "hami-device-plugin"}))
+    """Whatever label tells a plugin, feature discovery too; nothing of other namespaces, or of what looks alike."""
+    hami = plugin("Pod", "hami-1", **{"app.kubernetes.io/component": "hami-device-plugin"})
+    hami["spec"] = {"containers": [{"name": "vgpu-monitor"}, {"name": "device-plugin"}]}
+    fake.put(hami)
     fake.put(plugin("Pod", "coredns-1", **{"k8s-app": "kube-dns"}))
     fake.put(plugin("Pod", "forged-1", namespace="tenant"))
     other = plugin("Pod", "gfd-1", **{"app.kubernetes.io/name": "nvidia-device-plugin"})
@@ -49,7 +51,8 @@ async def test_plugins_are_watched_where_they_are_believed(fake: FakeApi, tmp_pa
     async with watching(fake, tmp_path, resources(["kube-system"])) as world:
         await world.live.synced.wait()
         view = world.live.view
-        assert set(view.plugin_pods or ()) == {"kube-system/plugin-1", "kube-system/hami-1"}
+        pods = {name: pod.plugin.hands_out_gpus for name, pod in (view.plugin_pods or {}).items()}
+        assert pods == {"kube-system/plugin-1": True, "kube-system/hami-1": True, "kube-system/gfd-1": False}
         assert set(view.daemon_sets or ()) == {"kube-system/plugin"}
         assert set(view.nodes or ()) == {"gpu-1"}
         assert (view.cluster_policies, view.device_classes) == ({}, {})
@@ -87,8 +90,8 @@ async def test_api_groups_are_followed(fake: FakeApi, tmp_path: Path) -> None:
         fake.fault(GROUPS_PATH, status=200, body={"kind": "APIGroupList", "groups": [{"name": "kyverno.io"}]})
         async with asyncio.TaskGroup() as group:
             following = group.create_task(live.follow_groups())
-            await until(lambda: live.view.api_groups == {"kyverno.io"})
+            await until(lambda: live.view.api_groups == frozenset({"kyverno.io"}))
             fake.fault(GROUPS_PATH, status=500)
             await fake.requested(fake.count(path=GROUPS_PATH) + 3, path=GROUPS_PATH)
-            assert live.view.api_groups == {"kyverno.io"}
+            assert live.view.api_groups == frozenset({"kyverno.io"})
             following.cancel()

@@ -37,13 +37,11 @@ addToleration: true
     [
         (
             "dryrun: true\n",
-            "policy.yaml:1: dryrun: unknown key; allowed: addToleration, binaries, bootstrap, devices, "
-            "driverCapabilities, drivers, dryRun, fallback, handlerUnknown, hostPathGranted, libraries, optOut, overrule, "
-            "podSecurityDefault, resources, runtimeClass",
+            "policy.yaml:1: dryrun: unknown key; allowed: addToleration, binaries, bootstrap, devices, ",
         ),
         (
             "bootstrap:\n  namespace: x\n",
-            "policy.yaml:2: bootstrap.namespace: unknown key; allowed: gpuNodes, namespaces",
+            "policy.yaml:2: bootstrap.namespace: unknown key; allowed: gpuNodes, library, namespaces, plugins, ",
         ),
         ("fallback: maybe\n", "policy.yaml:1: fallback: 'maybe' is not allowed: Input should be 'auto', 'on' or 'off'"),
         ("overrule: [no-gpu]\n", "policy.yaml:1: overrule.0: 'no-gpu' is not allowed: Input should be 'cdi', 'nri'"),

@@ -11,7 +11,7 @@ from golden_cases import GOLDEN
 
 from webhook.__main__ import main
 
-POD = {
+POD: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Pod",
     "metadata": {"name": "model", "namespace": "ml"},
@@ -49,7 +49,7 @@ def test_json_is_the_stable_form() -> None:
     assert list(row) == ["object", "template", "verdict", "reason", "operations", "warnings", "patched", "dryRun"]
     assert row["object"] == {"apiVersion": "v1", "kind": "Pod", "namespace": "ml", "name": "model"}
     assert (row["template"], row["verdict"], row["reason"], row["dryRun"]) == ("", "inject", "runtime-class", False)
-    assert row["patched"]["spec"] == POD["spec"] | {"runtimeClassName": "nvidia"}  # type: ignore[operator]
+    assert row["patched"]["spec"] == POD["spec"] | {"runtimeClassName": "nvidia"}
     assert row["patched"]["metadata"]["annotations"] == {"gpu-injector.io/decision": "inject/runtime-class"}
     assert result.exit_code == 1
 

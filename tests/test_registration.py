@@ -13,8 +13,9 @@ from webhook.registration import (
     gpu_templates_condition,
     injected_pods_condition,
     no_controller_condition,
+    plugin_pods_condition,
 )
-from webhook.server.app import EPHEMERAL_PATH, PATHS, TEMPLATES_PATH, WORKLOADS_PATH
+from webhook.server.app import BOOTSTRAP_PATH, EPHEMERAL_PATH, PATHS, TEMPLATES_PATH, WORKLOADS_PATH
 
 INSTALL = Path(__file__).parents[1] / "deploy" / "install.yaml"
 MANIFESTS = list(yaml.safe_load_all(INSTALL.read_text()))
@@ -23,6 +24,7 @@ ENTRIES: dict[str, dict[str, Any]] = {entry["name"]: entry for item in REGISTRAT
 
 CONDITIONS = {
     "workloads.gpu-injector.io": {"requests-gpu": gpu_pods_condition(Policy())},
+    "bootstrap.gpu-injector.io": {"is-plugin": plugin_pods_condition(Policy())},
     "ephemeral.gpu-injector.io": {"injected": injected_pods_condition()},
     "templates.gpu-injector.io": {
         "no-controller": no_controller_condition(),
@@ -43,6 +45,7 @@ def test_every_entry_has_its_path() -> None:
     paths = {name: entry["clientConfig"]["service"]["path"] for name, entry in ENTRIES.items()}
     assert paths == {
         "workloads.gpu-injector.io": WORKLOADS_PATH,
+        "bootstrap.gpu-injector.io": BOOTSTRAP_PATH,
         "ephemeral.gpu-injector.io": EPHEMERAL_PATH,
         "templates.gpu-injector.io": TEMPLATES_PATH,
     }
@@ -50,12 +53,26 @@ def test_every_entry_has_its_path() -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
-def test_every_entry_fails_open_and_asks_for_consent(entry: dict[str, Any]) -> None:
-    """Without us, pods are created as before; without a label, nobody calls us."""
+def test_every_entry_fails_open_and_may_be_refused(entry: dict[str, Any]) -> None:
+    """Without us, pods are created as before; and a pod's own label keeps us away."""
     assert (entry["failurePolicy"], entry["timeoutSeconds"], entry["sideEffects"]) == ("Ignore", 3, "None")
-    asked, own = entry["namespaceSelector"]["matchExpressions"]
+    (refusal,) = entry["objectSelector"]["matchExpressions"]
+    assert refusal == {"key": "gpu-injector.io/inject", "operator": "NotIn", "values": ["disabled"]}
+
+
+@pytest.mark.parametrize("name", sorted(set(CONDITIONS) - {"bootstrap.gpu-injector.io"}))
+def test_namespaces_are_asked(name: str) -> None:
+    """Without a label nobody calls us, and never for our own namespace."""
+    asked, own = ENTRIES[name]["namespaceSelector"]["matchExpressions"]
     assert asked == {"key": "gpu-injector.io/inject", "operator": "In", "values": ["enabled", "dry-run"]}
     assert own == {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["gpu-injector"]}
+
+
+def test_plugins_are_looked_after_only_where_the_policy_says() -> None:
+    """Anywhere else a tenant could make such a pod."""
+    (names,) = ENTRIES["bootstrap.gpu-injector.io"]["namespaceSelector"]["matchExpressions"]
+    allowed = list(Policy().bootstrap.namespaces)
+    assert names == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": allowed}
 
 
 def test_the_registrations_come_first() -> None:

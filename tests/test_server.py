@@ -26,7 +26,7 @@ from webhook.server.app import EPHEMERAL_PATH, TEMPLATES_PATH, WORKLOADS_PATH, W
 from webhook.server.looks import FixedView, ViewSource
 from webhook.server.observe import Metrics, Observer, open_log
 
-GPU_POD = {
+GPU_POD: dict[str, Any] = {
     "metadata": {"name": "model"},
     "spec": {"containers": [{"name": "model", "resources": {"limits": {"nvidia.com/gpu": 1}}}]},
 }
@@ -84,9 +84,10 @@ async def test_the_answer_is_the_golden_decision(folder: Path) -> None:
     body = review(
         case.pod, case.facts.namespace, operation=case.facts.operation, subResource=case.facts.subresource or ""
     )
+    body["request"]["userInfo"] = {"username": case.facts.username}
     source = FixedView(case.view, case.facts.runtime_classes_age_seconds)
     async with TestClient(TestServer(webhook(source, case.policy).application())) as client:
-        answer = await (await client.post(WORKLOADS_PATH, json=body)).json()
+        answer = await (await client.post(f"/mutate/{case.entry}", json=body)).json()
     response = answer["response"]
     assert (answer["apiVersion"], answer["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
     assert (response["uid"], response["allowed"]) == (body["request"]["uid"], True)
@@ -272,9 +273,9 @@ CLASS_LOOK, NAMESPACE_LOOK = ("runtime_classes", "nvidia"), ("namespaces", "ml")
 async def test_what_the_view_lacks_is_looked_for_once(
     view: ClusterView,
     age: float,
-    answers: bool,
+    answers: bool,  # noqa: FBT001
     word: str,
-    looks: list[tuple[str, str]],  # noqa: FBT001
+    looks: list[tuple[str, str]],
 ) -> None:
     """One bounded GET, never for what a watch told within the last second."""
     source = SparseView(view, FULL, age, answers)
@@ -342,7 +343,7 @@ async def test_a_hundred_connections_are_served_at_once(hook: Webhook, client: T
     assert counted(hook, "200") == 100
 
 
-INJECTED = {
+INJECTED: dict[str, Any] = {
     "metadata": {"name": "model", "annotations": {"gpu-injector.io/decision": "inject/runtime-class"}},
     "spec": {**GPU_POD["spec"], "runtimeClassName": "nvidia"},
 }
@@ -388,7 +389,7 @@ async def test_a_new_ephemeral_container_of_an_injected_pod_gets_void(
     assert (json.loads(base64.b64decode(response["patch"])) if "patch" in response else []) == operations
 
 
-DEPLOYMENT = {
+DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
     "metadata": {"name": "model"},

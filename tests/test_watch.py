@@ -9,7 +9,7 @@ import pytest
 from cluster_world import CLASSES, CLASSES_ONLY, NAMESPACES, namespace, runtime_class, until, watching
 from fake_api import FakeApi
 
-from webhook.cluster import watch
+from webhook.cluster import api, watch
 from webhook.cluster.live import resources
 from webhook.cluster.project import KINDS, Kind
 from webhook.cluster.watch import Resource
@@ -260,10 +260,10 @@ async def test_long_health_forgets_old_failures(fake: FakeApi, tmp_path: Path) -
         assert world.time.pauses[4:] == [1]
 
 
-async def test_a_half_open_watch_is_left_and_listed_again(
+async def test_a_silent_watch_is_left_and_listed_again(
     fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where not even bookmarks come, only a list tells what was missed."""
+    """Half-open or only quiet, a list shows the present; a quiet kind is no trouble to tell."""
     monkeypatch.setattr(watch, "SILENCE_SECONDS", 0.05)
     dead = fake.fault(CLASSES, watch=True, silent=True, times=1)
     async with watching(fake, tmp_path, CLASSES_ONLY) as world:
@@ -271,7 +271,31 @@ async def test_a_half_open_watch_is_left_and_listed_again(
         fake.put(runtime_class("kata", "kata"))
         await until(lambda: len(world.handlers() or ()) == 2)
     assert fake.count(path=CLASSES, watch=False) >= 2
-    assert ("watch-lost", {"kind": "runtime_classes", "reason": "watch: no answer in time"}) in world.told
+    assert world.events() == ["watch-found"]
+
+
+async def test_a_server_that_hangs_is_told(fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch goes silent, and the list after it gets no answer."""
+    monkeypatch.setattr(watch, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(watch, "LIST_SECONDS", 0.05)
+    async with watching(fake, tmp_path, CLASSES_ONLY) as world:
+        await fake.watching(CLASSES)
+        fake.fault(CLASSES, hold=True)
+        await until(lambda: len(world.told) == 2)
+        assert world.handlers() == {"nvidia": "nvidia"}
+    assert world.told[1] == ("watch-lost", {"kind": "runtime_classes", "reason": "list: no answer in time"})
+
+
+async def test_a_watch_that_is_not_taken_up_is_told(
+    fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server without headers is no quiet watch."""
+    monkeypatch.setattr(api, "HEADERS_SECONDS", 0.05)
+    fake.fault(CLASSES, watch=True, hold=True)
+    async with watching(fake, tmp_path, CLASSES_ONLY) as world:
+        await until(lambda: len(world.told) == 2)
+    reason = "watch: no answer (it was not taken up in time)"
+    assert world.told[1] == ("watch-lost", {"kind": "runtime_classes", "reason": reason})
 
 
 async def test_a_list_that_hangs_is_given_up(fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

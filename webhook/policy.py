@@ -14,6 +14,9 @@ RESOURCE_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9][-A-Za-z0-9_.]*\
 CAPABILITIES = r"^$|^[a-z0-9]+(,[a-z0-9]+)*$"
 # A file of one of the driver's libraries, never a path: it is looked for in the profile's directory.
 LIBRARY_NAME = r"^lib[A-Za-z0-9_+-]+\.so(\.(\d+|\{driver_version\}))*$"
+NVML_NAME = r"^libnvidia-ml\.so(\.(\d+|\{driver_version\}))*$"
+LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+LABEL_VALUE = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 BINARY_NAME = r"^nvidia-[a-z0-9-]+$"
 DIRECTORY = r"^(/([A-Za-z0-9_+-][A-Za-z0-9_.+-]*|\{triplet\}))+$"
 PATTERN = r"^[^\x00-\x1f]*$"
@@ -60,6 +63,21 @@ class Driver(_Model):
     complete: bool = Field(default=False, description="Vouch that every library stands there on each such node.")
 
 
+class PluginRule(_Model):
+    """A plugin of the administrator's: the label that its pods have, and the container that is the plugin."""
+
+    label: Annotated[str, StringConstraints(pattern=LABEL_KEY, max_length=317)] = Field(description="The label's key.")
+    value: Annotated[str, StringConstraints(pattern=LABEL_VALUE, max_length=63)] = Field(
+        description="The label's value."
+    )
+    container: Annotated[str, StringConstraints(pattern=DNS_SUBDOMAIN, max_length=63)] = Field(
+        description="The container's name."
+    )
+    role: Literal["device-plugin", "other"] = Field(
+        default="device-plugin", description="A device plugin, or another GPU management pod."
+    )
+
+
 class Bootstrap(_Model):
     """What concerns the device plugin's own pods."""
 
@@ -68,6 +86,17 @@ class Bootstrap(_Model):
         description="The namespaces whose device plugins are believed. Whoever may create DaemonSets there is trusted.",
     )
     gpu_nodes: dict[str, str] = Field(default_factory=dict, description="Labels that every GPU node has.")
+    plugins: tuple[PluginRule, ...] = Field(default=(), description="Plugins beside those that are known.")
+    recipe: Literal["auto", "runtime-class", "nvml", "off"] = Field(
+        default="auto", description="How plugin pods get the driver: chosen for each node, one way only, or not at all."
+    )
+    library: Annotated[str, StringConstraints(pattern=NVML_NAME, max_length=128)] = Field(
+        default="libnvidia-ml.so.1",
+        description="The file that the recipe `nvml` mounts; `{driver_version}` is filled in.",
+    )
+    repair: Literal["report", "evict"] = Field(
+        default="report", description="What to do with plugin pods that were created while the webhook was away."
+    )
 
 
 class Policy(_Model):

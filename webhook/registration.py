@@ -1,5 +1,6 @@
 """What the API server is told about us, as far as the policy says it: the conditions under which it calls."""
 
+from webhook.cluster.plugins import known_plugins
 from webhook.decide.decision import DECISION_KEY
 from webhook.policy import Policy
 
@@ -26,6 +27,17 @@ def injected_pods_condition() -> str:
     annotations = "object.metadata.annotations"
     ours = f"{annotations}['{DECISION_KEY}']"
     return f"has({annotations}) && '{DECISION_KEY}' in {annotations} && {ours}.startsWith('inject/')"
+
+
+def plugin_pods_condition(policy: Policy) -> str:
+    """Return the CEL expression of the ``bootstrap`` entry: pods that are labelled like a known plugin.
+
+    One objectSelector cannot say "any of these keys".
+    """
+    labels = "object.metadata.labels"
+    pairs = dict.fromkeys((plugin.label, plugin.value) for plugin in known_plugins(policy))
+    matches = " || ".join(f"('{key}' in {labels} && {labels}['{key}'] == '{value}')" for key, value in pairs)
+    return f"has({labels}) && ({matches})"
 
 
 def no_controller_condition() -> str:

@@ -78,11 +78,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def control_plane(programs: Programs, folder: Path) -> Iterator[ControlPlane]:
-    """Run a control plane in a folder until the context ends; it is ready when the context begins."""
+def control_plane(programs: Programs, folder: Path, *, address: str = LOOPBACK) -> Iterator[ControlPlane]:
+    """Run a control plane in a folder until the context ends; it is ready when the context begins.
+
+    A node must be able to reach the address; without one, loopback is enough.
+    """
     _logs(folder).mkdir(parents=True)
     token = secrets.token_urlsafe()
-    with _etcd(programs, folder) as etcd_url, _api_server(programs, folder, etcd_url, token) as (server, url):
+    with _etcd(programs, folder) as etcd_url, _api_server(programs, folder, etcd_url, token, address) as (server, url):
         # The API server made this certificate at its start: a leaf for loopback, and the CA that signed it.
         authority = folder / "apiserver.crt"
         kubeconfig = write_kubeconfig(
@@ -125,15 +128,17 @@ def _etcd(programs: Programs, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _api_server(programs: Programs, folder: Path, etcd_url: str, admin_token: str) -> Iterator[tuple[Started, str]]:
+def _api_server(
+    programs: Programs, folder: Path, etcd_url: str, admin_token: str, address: str
+) -> Iterator[tuple[Started, str]]:
     port = free_port()
     key = _signing_key(folder)
     (folder / "tokens.csv").write_text(f'{admin_token},e2e-admin,e2e-admin,"system:masters"\n')
     (folder / "audit-policy.json").write_text(json.dumps(AUDIT_POLICY))
     flags = {
         "etcd-servers": etcd_url,
-        "bind-address": LOOPBACK,
-        "advertise-address": LOOPBACK,
+        "bind-address": address,
+        "advertise-address": address,
         "secure-port": port,
         # Nothing is in it: the API server then makes apiserver.crt there by itself.
         "cert-dir": folder,
@@ -144,13 +149,16 @@ def _api_server(programs: Programs, folder: Path, etcd_url: str, admin_token: st
         "service-account-signing-key-file": key,
         "service-cluster-ip-range": "10.96.0.0/16",
         # The endpoints of Service kubernetes may not be loopback addresses; without a node nobody asks for them.
-        "endpoint-reconciler-type": "none",
+        "endpoint-reconciler-type": "none" if address == LOOPBACK else "lease",
+        # A node's name is no name that anybody resolves, and its pods are reached without the node's own proxy.
+        "kubelet-preferred-address-types": "InternalIP",
+        "enable-aggregator-routing": "true",
         "allow-privileged": "true",
         "audit-policy-file": folder / "audit-policy.json",
         "audit-log-path": _logs(folder) / "audit.log",
     }
     with started("kube-apiserver", [programs["kube-apiserver"], *_flags(flags)], _logs(folder)) as server:
-        yield server, f"https://{LOOPBACK}:{port}"
+        yield server, f"https://{address}:{port}"
 
 
 @contextmanager

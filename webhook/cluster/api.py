@@ -84,12 +84,16 @@ class ApiServer:
         """Yield the events of a watch as the API server writes them, until it ends the watch.
 
         An HTTP status other than 200 becomes an ERROR event with that ``code``, as a failure within a watch comes.
-        Silence for longer than the read timeout is a ``TimeoutError``; a line that is no event a ``ConnectionError``.
+        Silence for longer than the read timeout is a ``TimeoutError``; a request that is not taken up in time, or a
+        line that is no event, a ``ConnectionError``.
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_read=read_timeout_seconds)
         with _os_errors():
-            async with asyncio.timeout(HEADERS_SECONDS):
-                response = await self._open("GET", path, timeout=timeout)
+            try:
+                async with asyncio.timeout(HEADERS_SECONDS):
+                    response = await self._open("GET", path, timeout=timeout)
+            except TimeoutError as error:
+                raise ConnectionError("it was not taken up in time") from error
             async with response:
                 if response.status != 200:  # noqa: PLR2004 - OK
                     yield {"type": "ERROR", "object": await _refusal(response)}

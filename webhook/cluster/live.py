@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from webhook.cluster.plugins import PLUGIN_LABELS
-from webhook.cluster.project import KINDS
+from webhook.cluster.plugins import KNOWN_PLUGINS, KnownPlugin
+from webhook.cluster.project import KINDS, kinds
 from webhook.cluster.retry import Backoff, Timing, Turns
 from webhook.cluster.view import ClusterView
 from webhook.cluster.watch import NOT_FOUND, Api, Reflector, Resource
@@ -34,17 +34,18 @@ LOOK_GROUPS_SECONDS = 10
 LOOK_PAUSE_SECONDS = 1.0
 
 
-def resources(plugin_namespaces: Iterable[str]) -> Iterator[Resource]:
-    """Yield what a webhook watches; device plugins in the namespaces where they are believed.
+def resources(namespaces: Iterable[str], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Iterator[Resource]:
+    """Yield what a webhook watches; plugins in the namespaces where they are believed.
 
     One selector cannot say "any of these labels", so there is a row for each.
     """
     yield from RESOURCES
-    for namespace in plugin_namespaces:
-        yield Resource(KINDS["apps", "DaemonSet"], namespace=namespace)
-        for key, values in PLUGIN_LABELS.items():
-            selector = f"{key} in ({','.join(sorted(values))})"
-            yield Resource(KINDS["", "Pod"], namespace=namespace, selectors={"labelSelector": selector})
+    of = kinds(known)
+    selectors = sorted({f"{plugin.label}={plugin.value}" for plugin in known})
+    for namespace in namespaces:
+        yield Resource(of["apps", "DaemonSet"], namespace=namespace)
+        for selector in selectors:
+            yield Resource(of["", "Pod"], namespace=namespace, selectors={"labelSelector": selector})
 
 
 def ignore(event: str, /, **facts: object) -> None:

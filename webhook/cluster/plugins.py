@@ -3,27 +3,67 @@
 What the labels and containers are, and which names plugins go by in the field: facts in docs/plugins.md.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from posixpath import basename, dirname
 from typing import Any
 
 from webhook.cluster.view import Nvml, Plugin, PluginDaemonSet, PluginPod
+from webhook.policy import Policy
 from webhook.raw import NOTHING, elements, items, labels_of, mapping, metadata, name_of, text
 
-# Label key to values: NVIDIA's manifest and chart, the GPU Operator, HAMi, GKE.
-PLUGIN_LABELS: Mapping[str, frozenset[str]] = {
-    "name": frozenset({"nvidia-device-plugin-ds"}),
-    "app.kubernetes.io/name": frozenset({"nvidia-device-plugin"}),
-    "app": frozenset({"nvidia-device-plugin-daemonset"}),
-    "app.kubernetes.io/component": frozenset({"hami-device-plugin"}),
-    "k8s-app": frozenset({"nvidia-gpu-device-plugin"}),
-}
 
-# A mirrored image keeps neither registry nor name, so the container tells: its name, or its command.
-PLUGIN_CONTAINERS = frozenset(
-    {"nvidia-device-plugin-ctr", "nvidia-device-plugin", "device-plugin", "nvidia-gpu-device-plugin"}
-)
+class Role(StrEnum):
+    """What a GPU management pod is for. Only the device plugin tells how GPUs are handed out."""
+
+    DEVICE_PLUGIN = "device-plugin"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPlugin:
+    """One way in which GPU management pods are found in the field: a label, and the container that it is about.
+
+    ``manager`` names who looks after such pods and would undo what others change, empty for nobody.
+    """
+
+    label: str
+    value: str
+    containers: frozenset[str]
+    role: Role = Role.DEVICE_PLUGIN
+    manager: str = ""
+
+    def matches(self, labels: Mapping[str, str], container: Mapping[str, Any]) -> bool:
+        """Say whether a pod's labels and one of its containers are this plugin's."""
+        # A mirrored image keeps neither registry nor name, so the container's name tells, or its command.
+        return labels.get(self.label) == self.value and (
+            container.get("name") in self.containers
+            or (self.role is Role.DEVICE_PLUGIN and PLUGIN_COMMAND in map(basename, _words(container)))
+        )
+
+
 PLUGIN_COMMAND = "nvidia-device-plugin"
+CHART_LABEL = "app.kubernetes.io/name"
+
+# Sources: facts in docs/plugins.md.
+KNOWN_PLUGINS = (
+    KnownPlugin("name", "nvidia-device-plugin-ds", frozenset({"nvidia-device-plugin-ctr"})),
+    KnownPlugin(CHART_LABEL, "nvidia-device-plugin", frozenset({"nvidia-device-plugin-ctr"})),
+    KnownPlugin(
+        CHART_LABEL,
+        "nvidia-device-plugin",
+        frozenset({"gpu-feature-discovery-ctr", "mps-control-daemon-ctr"}),
+        Role.OTHER,
+    ),
+    KnownPlugin(CHART_LABEL, "gpu-feature-discovery", frozenset({"gpu-feature-discovery"}), Role.OTHER),
+    KnownPlugin(CHART_LABEL, "dcgm-exporter", frozenset({"dcgm-exporter", "exporter"}), Role.OTHER),
+    KnownPlugin("app.kubernetes.io/component", "hami-device-plugin", frozenset({"device-plugin"})),
+    KnownPlugin(
+        "app", "nvidia-device-plugin-daemonset", frozenset({"nvidia-device-plugin"}), manager="the GPU Operator"
+    ),
+    KnownPlugin("k8s-app", "nvidia-gpu-device-plugin", frozenset({"nvidia-gpu-device-plugin"}), manager="GKE"),
+)
 
 NVML_LIBRARY = "libnvidia-ml.so"
 STRATEGY_VARIABLE, STRATEGY_FLAG = "DEVICE_LIST_STRATEGY", "--device-list-strategy"
@@ -35,61 +75,77 @@ DEFAULT_STRATEGY = frozenset({"envvar"})
 ApiObject = Mapping[str, Any]
 
 
-def is_device_plugin(item: ApiObject) -> bool:
-    """Say whether a pod, or a DaemonSet's template, is a device plugin's: labels and container both match."""
-    pod = _pod_of(item)
-    return _has_plugin_labels(labels_of(pod)) and plugin_container(mapping(pod.get("spec"))) is not None
-
-
-def plugin_container(spec: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the container that is the plugin, None where there is none."""
-    return next((container for container in items(spec.get("containers")) if _is_plugin(container)), None)
-
-
-def project_plugin_pod(item: ApiObject) -> PluginPod:
-    """Keep of a plugin's pod its place, its state, and how it got NVML."""
-    status, spec = mapping(item.get("status")), mapping(item.get("spec"))
-    ready = any(
-        condition.get("type") == "Ready" and condition.get("status") == "True"
-        for condition in items(status.get("conditions"))
+def known_plugins(policy: Policy) -> tuple[KnownPlugin, ...]:
+    """Return the plugins that are known, the administrator's first."""
+    rules = (
+        KnownPlugin(rule.label, rule.value, frozenset({rule.container}), Role(rule.role))
+        for rule in policy.bootstrap.plugins
     )
-    return PluginPod(
-        plugin=_plugin(item, item),
-        node=text(spec.get("nodeName")),
-        owner=_daemon_set_uid(item),
-        running=status.get("phase") == "Running" and "deletionTimestamp" not in metadata(item),
-        ready=ready,
-    )
+    return (*rules, *KNOWN_PLUGINS)
 
 
-def project_daemon_set(item: ApiObject) -> PluginDaemonSet:
-    """Keep of a plugin's DaemonSet its UID, how its template gets NVML, and the nodes that it is for."""
-    template = _pod_of(item)
-    spec = mapping(template.get("spec"))
-    placement = {key: spec[key] for key in ("nodeSelector", "affinity", "tolerations") if spec.get(key)}
-    return PluginDaemonSet(_plugin(item, template), text(metadata(item).get("uid")), placement)
+def find_plugin(
+    pod: ApiObject, known: Iterable[KnownPlugin] = KNOWN_PLUGINS
+) -> tuple[KnownPlugin, tuple[int, ...]] | None:
+    """Return which plugin a pod (or template) is, and the indices of its containers that are; None for no plugin."""
+    labels, containers = labels_of(pod), elements(mapping(pod.get("spec")).get("containers"))
+    for plugin in known:
+        found = tuple(
+            index for index, item in enumerate(containers) if isinstance(item, dict) and plugin.matches(labels, item)
+        )
+        if found:
+            return plugin, found
+    return None
 
 
-def _plugin(item: ApiObject, pod: ApiObject) -> Plugin:
-    spec = mapping(pod.get("spec"))
-    container = plugin_container(spec) or NOTHING
-    configured = _is_configured(container)
-    strategies, specs = (
-        _setting(container, STRATEGY_FLAG, STRATEGY_VARIABLE),
-        _setting(container, SPECS_FLAG, SPECS_VARIABLE),
-    )
-    directory = nvml_directory(spec, container)
-    runtime_class = text(spec.get("runtimeClassName"))
-    return Plugin(
-        namespace=text(metadata(item).get("namespace")),
-        name=name_of(item),
-        labels=labels_of(pod),
-        runtime_class=runtime_class,
-        nvml=Nvml.MOUNT if directory else Nvml.CLASS if runtime_class else Nvml.NEITHER,
-        nvml_directory=directory,
-        list_strategies=_strategies(strategies, configured),
-        passes_devices=_passes_devices(specs, configured),
-    )
+@dataclass(frozen=True, slots=True)
+class PluginProjection:
+    """How pods and DaemonSets of known plugins are projected; ``known`` are the plugins."""
+
+    known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS
+
+    def keeps(self, item: ApiObject) -> bool:
+        """Say whether a pod, or a DaemonSet's template, is a known plugin's: labels and container both match."""
+        return find_plugin(template_of(item), self.known) is not None
+
+    def pod(self, item: ApiObject) -> PluginPod:
+        """Keep of a plugin's pod its place, its state, and how it got NVML."""
+        status, spec = mapping(item.get("status")), mapping(item.get("spec"))
+        ready = any(
+            condition.get("type") == "Ready" and condition.get("status") == "True"
+            for condition in items(status.get("conditions"))
+        )
+        return PluginPod(
+            plugin=self._plugin(item, item),
+            node=text(spec.get("nodeName")),
+            owner=daemon_set_uid(item),
+            running=status.get("phase") == "Running" and "deletionTimestamp" not in metadata(item),
+            ready=ready,
+        )
+
+    def daemon_set(self, item: ApiObject) -> PluginDaemonSet:
+        """Keep of a plugin's DaemonSet its UID, how its template gets NVML, and the nodes that it is for."""
+        template = template_of(item)
+        spec = mapping(template.get("spec"))
+        placement = {key: spec[key] for key in ("nodeSelector", "affinity", "tolerations") if spec.get(key)}
+        return PluginDaemonSet(self._plugin(item, template), text(metadata(item).get("uid")), placement)
+
+    def _plugin(self, item: ApiObject, pod: ApiObject) -> Plugin:
+        spec = mapping(pod.get("spec"))
+        found = find_plugin(pod, self.known)
+        container: Mapping[str, Any] = elements(spec.get("containers"))[found[1][0]] if found else NOTHING
+        directory = nvml_directory(spec, container)
+        runtime_class = text(spec.get("runtimeClassName"))
+        return Plugin(
+            namespace=text(metadata(item).get("namespace")),
+            name=name_of(item),
+            hands_out_gpus=found is not None and found[0].role is Role.DEVICE_PLUGIN,
+            runtime_class=runtime_class,
+            nvml=Nvml.MOUNT if directory else Nvml.CLASS if runtime_class else Nvml.NEITHER,
+            nvml_directory=directory,
+            list_strategies=_strategies(container),
+            passes_devices=passes_devices(container),
+        )
 
 
 def nvml_directory(spec: Mapping[str, Any], container: Mapping[str, Any]) -> str:
@@ -111,22 +167,29 @@ def nvml_directory(spec: Mapping[str, Any], container: Mapping[str, Any]) -> str
 
 
 def _is_configured(container: Mapping[str, Any]) -> bool:
-    """Say whether a configuration file decides what flags and variables leave open."""
+    """Say whether a configuration file, or a source outside the pod, decides what flags and variables leave open."""
     variables = {text(variable.get("name")) for variable in items(container.get("env"))}
-    # From sources outside the pod anything may come.
     return bool(CONFIG_VARIABLE in variables or container.get("envFrom") or _flag(container, CONFIG_FLAG) is not None)
 
 
-def _strategies(setting: str | None, configured: bool) -> frozenset[str] | None:  # noqa: FBT001  private
+def _strategies(container: Mapping[str, Any]) -> frozenset[str] | None:
+    setting = _setting(container, STRATEGY_FLAG, STRATEGY_VARIABLE)
     if setting is None:
-        return None if configured else DEFAULT_STRATEGY
+        return None if _is_configured(container) else DEFAULT_STRATEGY
     return frozenset(part.strip() for part in setting.split(",") if part.strip()) or None
 
 
-def _passes_devices(setting: str | None, configured: bool) -> bool | None:  # noqa: FBT001  private
+def passes_devices(container: Mapping[str, Any]) -> bool | None:
+    """Say whether the plugin's container passes device nodes to pods; None where the pod does not tell."""
+    setting = _setting(container, SPECS_FLAG, SPECS_VARIABLE)
     if setting is None:
-        return None if configured else False
+        return None if _is_configured(container) else False
     return {"true": True, "1": True, "false": False, "0": False}.get(setting.lower())
+
+
+def sets_device_specs(container: Mapping[str, Any]) -> bool:
+    """Say whether the author decides, somehow, whether device nodes are passed."""
+    return _is_configured(container) or _setting(container, SPECS_FLAG, SPECS_VARIABLE) is not None
 
 
 def _setting(container: Mapping[str, Any], flag: str, variable: str) -> str | None:
@@ -141,7 +204,7 @@ def _setting(container: Mapping[str, Any], flag: str, variable: str) -> str | No
 
 def _flag(container: Mapping[str, Any], flag: str) -> str | None:
     """Return the value of ``--flag=value`` or ``--flag value`` in command and arguments, ``true`` for a bare one."""
-    words = [text(word) for field in ("command", "args") for word in elements(container.get(field))]
+    words = list(_words(container))
     for index, word in enumerate(words):
         if word.startswith(flag + "="):
             return word.partition("=")[2]
@@ -151,22 +214,18 @@ def _flag(container: Mapping[str, Any], flag: str) -> str | None:
     return None
 
 
-def _is_plugin(container: Mapping[str, Any]) -> bool:
-    command = (text(word) for field in ("command", "args") for word in elements(container.get(field)))
-    return container.get("name") in PLUGIN_CONTAINERS or any(basename(word) == PLUGIN_COMMAND for word in command)
+def _words(container: Mapping[str, Any]) -> Iterator[str]:
+    return (text(word) for field in ("command", "args") for word in elements(container.get(field)))
 
 
-def _has_plugin_labels(labels: Mapping[str, str]) -> bool:
-    return any(labels.get(key) in values for key, values in PLUGIN_LABELS.items())
-
-
-def _pod_of(item: ApiObject) -> ApiObject:
+def template_of(item: ApiObject) -> ApiObject:
     """Return the pod itself, or the template of a DaemonSet."""
     return mapping(mapping(item.get("spec")).get("template")) or item
 
 
-def _daemon_set_uid(item: ApiObject) -> str:
-    owners: Iterator[Mapping[str, Any]] = items(metadata(item).get("ownerReferences"))
+def daemon_set_uid(item: ApiObject) -> str:
+    """Return the UID of the DaemonSet that controls a pod, empty where none does."""
+    owners = items(metadata(item).get("ownerReferences"))
     return next(
         (
             text(owner.get("uid"))

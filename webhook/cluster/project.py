@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from webhook.cluster.plugins import is_device_plugin, project_daemon_set, project_plugin_pod
+from webhook.cluster.plugins import KNOWN_PLUGINS, KnownPlugin, PluginProjection
 from webhook.cluster.view import ClusterPolicy, ClusterView, DeviceClass, Node, RuntimeClass, Taint
 from webhook.raw import full_name, items, labels_of, mapping, metadata, name_of, text, text_map
 
@@ -29,22 +29,23 @@ class Kind:
     keeps: Callable[[ApiObject], bool] = lambda _: True
 
 
-def view_of(objects: Iterable[ApiObject]) -> ClusterView:
+def view_of(objects: Iterable[ApiObject], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> ClusterView:
     """Return the view that API objects give, as ``kubectl get -o yaml`` prints them; other kinds are ignored.
 
     A kind of which there is no object is unknown. API groups are those of the objects and of CustomResourceDefinitions.
     """
     found: dict[str, dict[str, Any]] = {}
     groups: set[str] = set()
+    of = kinds(known)
     for item in objects:
         groups |= {group_of(item), text(mapping(item.get("spec")).get("group"))}
-        kind = KINDS.get((group_of(item), str(item.get("kind"))))
+        kind = of.get((group_of(item), str(item.get("kind"))))
         if kind:
             of_kind = found.setdefault(kind.field, {})
             if kind.keeps(item):
                 of_kind[kind.key(item)] = kind.project(item)
-    kinds = {field: MappingProxyType(values) for field, values in found.items()}
-    return ClusterView(**kinds, api_groups=frozenset(groups))
+    facts = {field: MappingProxyType(values) for field, values in found.items()}
+    return ClusterView(**facts, api_groups=frozenset(groups))
 
 
 def project_runtime_class(item: ApiObject) -> RuntimeClass:
@@ -107,22 +108,28 @@ def _extended(quantities: object) -> Mapping[str, str]:
     )
 
 
-KINDS: Mapping[tuple[str, str], Kind] = MappingProxyType(
-    {
-        ("node.k8s.io", "RuntimeClass"): Kind(
-            "runtime_classes", "/apis/node.k8s.io/v1/runtimeclasses", project_runtime_class
-        ),
-        ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", labels_of),
-        ("", "Node"): Kind("nodes", "/api/v1/nodes", project_node),
-        ("", "Pod"): Kind("plugin_pods", "/api/v1/pods", project_plugin_pod, full_name, is_device_plugin),
-        ("apps", "DaemonSet"): Kind(
-            "daemon_sets", "/apis/apps/v1/daemonsets", project_daemon_set, full_name, is_device_plugin
-        ),
-        ("nvidia.com", "ClusterPolicy"): Kind(
-            "cluster_policies", "/apis/nvidia.com/v1/clusterpolicies", project_cluster_policy
-        ),
-        ("resource.k8s.io", "DeviceClass"): Kind(
-            "device_classes", "/apis/resource.k8s.io/v1/deviceclasses", project_device_class
-        ),
-    }
-)
+def kinds(known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Mapping[tuple[str, str], Kind]:
+    """Return the kinds that the view keeps, by API group and kind."""
+    plugins = PluginProjection(known)
+    return MappingProxyType(
+        {
+            ("node.k8s.io", "RuntimeClass"): Kind(
+                "runtime_classes", "/apis/node.k8s.io/v1/runtimeclasses", project_runtime_class
+            ),
+            ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", labels_of),
+            ("", "Node"): Kind("nodes", "/api/v1/nodes", project_node),
+            ("", "Pod"): Kind("plugin_pods", "/api/v1/pods", plugins.pod, full_name, plugins.keeps),
+            ("apps", "DaemonSet"): Kind(
+                "daemon_sets", "/apis/apps/v1/daemonsets", plugins.daemon_set, full_name, plugins.keeps
+            ),
+            ("nvidia.com", "ClusterPolicy"): Kind(
+                "cluster_policies", "/apis/nvidia.com/v1/clusterpolicies", project_cluster_policy
+            ),
+            ("resource.k8s.io", "DeviceClass"): Kind(
+                "device_classes", "/apis/resource.k8s.io/v1/deviceclasses", project_device_class
+            ),
+        }
+    )
+
+
+KINDS = kinds()

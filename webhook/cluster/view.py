@@ -62,11 +62,14 @@ class Nvml(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """What a device plugin's pod, or a DaemonSet's template, shows. None is unknown (a configuration file decides)."""
+    """What a plugin's pod, or a DaemonSet's template, shows. None is unknown (a configuration file decides).
+
+    ``hands_out_gpus`` tells the device plugin from feature discovery and exporters.
+    """
 
     namespace: str
     name: str
-    labels: Labels = field(default_factory=no_entries)
+    hands_out_gpus: bool = True
     runtime_class: str = ""
     nvml: Nvml = Nvml.NEITHER
     nvml_directory: str = ""

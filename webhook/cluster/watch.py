@@ -15,7 +15,7 @@ from webhook.cluster.cache import Found, KindCache
 from webhook.cluster.project import Kind
 from webhook.cluster.retry import Backoff
 
-# A bookmark comes about once a minute; silence for longer means that nobody is there any more.
+# A bookmark comes about once a minute, unless nothing at all was written: then silence is no news.
 SILENCE_SECONDS = 75
 LIST_SECONDS = 30
 # Whoever followed for this long without trouble starts again with the shortest pause.
@@ -115,8 +115,7 @@ class Reflector:
         except WatchError as error:
             self._must_list, reason = True, str(error)
         except TimeoutError:
-            # Silence says nothing about what was missed; a list does.
-            self._must_list, reason = True, "no answer in time"
+            reason = "no answer in time"
         except OSError as error:
             reason = f"no answer ({error})"
         self._watch_failed = phase == "watch"
@@ -185,10 +184,16 @@ class Reflector:
         }
         path = f"{self.resource.path}?{urlencode(query)}"
         empty = True
-        async with aclosing(self._api.watch(path, read_timeout_seconds=SILENCE_SECONDS)) as events:
-            async for event in events:
-                self._take(str(event["type"]), event["object"])
-                empty = False
+        try:
+            async with aclosing(self._api.watch(path, read_timeout_seconds=SILENCE_SECONDS)) as events:
+                async for event in events:
+                    self._take(str(event["type"]), event["object"])
+                    empty = False
+        except TimeoutError:
+            # Half-open, or a kind so quiet that the API server has no bookmark to send: a list over another
+            # connection shows the present in either case, and fails if there is something to tell.
+            self._must_list = True
+            return Ending.CLOSED
         if empty:
             raise WatchError("it ended without an event")
         return Ending.CLOSED

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from webhook.cluster.plugins import known_plugins
 from webhook.cluster.project import view_of
 from webhook.cluster.view import ClusterView
 from webhook.manifests import Document, ManifestError, read_documents
@@ -32,9 +33,9 @@ def read_policy(path: Path | None) -> Policy:
         raise InputError(str(error)) from error
 
 
-def read_view(path: Path) -> ClusterView:
+def read_view(path: Path, policy: Policy) -> ClusterView:
     """Return the view that a file holds, as ``kubectl get runtimeclasses,namespaces,… -o yaml`` prints it."""
-    return view_of(document.content for document in _documents(_text(path), str(path)))
+    return view_of((document.content for document in _documents(_text(path), str(path))), known_plugins(policy))
 
 
 def read_manifests(names: Iterable[str]) -> Iterator[Document]:

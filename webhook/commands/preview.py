@@ -66,7 +66,8 @@ class Preview:
 
 def preview(files: tuple[str, ...], view_file: Path, policy_file: Path | None, output: str) -> int:
     """Print the decisions; return the exit code: 0 nothing to change, 1 something would change."""
-    policy, view = read_policy(policy_file), read_view(view_file)
+    policy = read_policy(policy_file)
+    view = read_view(view_file, policy)
     found = [item for document in read_manifests(files) for item in previews(document.content, policy, view)]
     if output == "json":
         click.echo(json.dumps([item.to_json() for item in found], indent=2, ensure_ascii=False))

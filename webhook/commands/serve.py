@@ -15,6 +15,7 @@ import uvloop
 from certs.api import Installation
 from certs.keeper import Keeper
 from certs.serving import standalone_tls
+from webhook.cluster.plugins import known_plugins
 from webhook.commands.inputs import InputError, read_policy, read_view
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
@@ -63,8 +64,9 @@ def serve(options: Options) -> None:
 async def _standalone(options: Options) -> None:
     if options.view_file is None:
         raise InputError("a standalone webhook needs a view")
-    source = FixedView(read_view(options.view_file))
-    webhook = Webhook(read_policy(options.policy_file), source, _observer(source))
+    policy = read_policy(options.policy_file)
+    source = FixedView(read_view(options.view_file, policy))
+    webhook = Webhook(policy, source, _observer(source))
     tls, authority = standalone_tls((*LOCAL_NAMES, *options.tls_names))
     if options.ca_file:
         options.ca_file.write_bytes(authority)
@@ -92,7 +94,7 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     log = open_log()
     tell = partial(_tell, log)
     policy = read_policy(options.policy_file)
-    live = LiveView(api, resources(policy.bootstrap.namespaces), on_change=tell)
+    live = LiveView(api, resources(policy.bootstrap.namespaces, known_plugins(policy)), on_change=tell)
     keeper = Keeper(api, _installation(options), who=socket.gethostname(), on_change=tell)
     webhook = Webhook(policy, live, _observer(live, log))
     expiry = webhook.observer.metrics.certificate_expiry

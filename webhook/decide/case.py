@@ -24,6 +24,7 @@ class RequestFacts:
     operation: str = "CREATE"
     resource: str = "pods"
     subresource: str = ""
+    username: str = ""
     runtime_classes_age_seconds: float = 0.0
     is_template: bool = False
 

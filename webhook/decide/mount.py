@@ -102,12 +102,13 @@ def _container_operations(
     taken = _mount_paths(container)
     new = [mount for mount in mounts if not _meets(taken, text(mount.get("mountPath")))]
     if policy.devices == "privileged":
-        yield from _privileged(container)
+        yield from privileged_operations(container)
         new += [DEVICES_MOUNT] if "/dev" not in taken else []
     yield from add_items(at(container.pointer, "volumeMounts"), container.spec.get("volumeMounts"), new)
 
 
-def _privileged(container: Container) -> Iterator[Operation]:
+def privileged_operations(container: Container) -> Iterator[Operation]:
+    """Make a container privileged; every other field of its security context stays."""
     context, pointer = container.spec.get("securityContext"), at(container.pointer, "securityContext")
     if not isinstance(context, dict):
         yield add(pointer, {"privileged": True})

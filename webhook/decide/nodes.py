@@ -3,7 +3,7 @@
 A decision asks what *kinds* of nodes a pod may land on. Five thousand nodes are a handful of kinds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -95,7 +95,7 @@ class _Same:
 @lru_cache(maxsize=4)
 def _gpu_nodes(nodes: _Same, plugin_pods: _Same, daemon_sets: _Same, policy: _Same) -> tuple[NodeGroup, ...]:
     evidence = _Evidence.of(plugin_pods.value or {}, daemon_sets.value or {}, policy.value)
-    profiles = tuple(_profiles(policy.value))
+    known = profiles(policy.value)
     groups: dict[NodeKind, list[Node]] = {}
     for node in (nodes.value or {}).values():
         offers = frozenset(
@@ -104,7 +104,7 @@ def _gpu_nodes(nodes: _Same, plugin_pods: _Same, daemon_sets: _Same, policy: _Sa
             if policy.value.is_gpu_resource(name) and is_positive(amount)
         )
         if offers or is_labelled_gpu_node(node, policy.value):
-            groups.setdefault(_kind(node, offers, evidence, profiles), []).append(node)
+            groups.setdefault(_kind(node, offers, evidence, known), []).append(node)
     return tuple(NodeGroup(kind, tuple(members)) for kind, members in groups.items())
 
 
@@ -139,9 +139,10 @@ class _Evidence:
         # belongs to a DaemonSet that exists there.
         believed = tuple(item for item in daemon_sets.values() if item.plugin.namespace in policy.bootstrap.namespaces)
         owners = {(item.plugin.namespace, item.uid) for item in believed if item.uid}
+        on_nodes = (pod for pod in pods.values() if pod.node and pod.plugin.hands_out_gpus)
         return cls(
-            {pod.node: pod for pod in pods.values() if pod.node and (pod.plugin.namespace, pod.owner) in owners},
-            believed,
+            {pod.node: pod for pod in on_nodes if (pod.plugin.namespace, pod.owner) in owners},
+            tuple(item for item in believed if item.plugin.hands_out_gpus),
         )
 
     def plugin(self, node: Node) -> Plugin | None:
@@ -159,14 +160,14 @@ class _Evidence:
         )
 
 
-def _kind(node: Node, offers: frozenset[str], evidence: _Evidence, profiles: tuple[DriverProfile, ...]) -> NodeKind:
+def _kind(node: Node, offers: frozenset[str], evidence: _Evidence, known: tuple[DriverProfile, ...]) -> NodeKind:
     plugin, pod = evidence.plugin(node), evidence.pods.get(node.name)
     facts = NodeKind(
         offers=offers,
         taints=node.taints,
         handlers=node.handlers,
         is_docker=node.runtime.startswith("docker://"),
-        driver=host_driver(node, profiles),
+        driver=host_driver(node, known),
         driver_version=node.labels.get(VERSION_LABEL, ""),
     )
     if plugin is None:
@@ -183,7 +184,7 @@ def _kind(node: Node, offers: frozenset[str], evidence: _Evidence, profiles: tup
     )
 
 
-def _profiles(policy: Policy) -> Iterator[DriverProfile]:
-    for driver in policy.drivers:
-        yield DriverProfile(**driver.model_dump())
-    yield from DEFAULT_PROFILES
+def profiles(policy: Policy) -> tuple[DriverProfile, ...]:
+    """Return the driver profiles, the administrator's first."""
+    own = (DriverProfile(**driver.model_dump()) for driver in policy.drivers)
+    return (*own, *DEFAULT_PROFILES)

@@ -4,16 +4,14 @@ from collections.abc import Callable, Iterator
 
 from webhook.cluster.view import ClusterView
 from webhook.decide import rows_of_cluster, rows_of_pod
+from webhook.decide.annotate import annotation_operation
 from webhook.decide.case import Case, RequestFacts
-from webhook.decide.decision import DECISION_KEY, Decision, Finding, Verdict, warning_line
+from webhook.decide.decision import Decision, Finding, Verdict, warning_line
 from webhook.decide.inject import inject_operations
 from webhook.decide.mount import mount_operations, remount_operations
-from webhook.decide.patch import Operation, add_entry
-from webhook.decide.pod import Pod, annotations, is_mirror
+from webhook.decide.patch import Operation
+from webhook.decide.pod import Pod
 from webhook.policy import Policy
-
-# The API server refuses a pod whose annotations' keys and values are longer in all (256 KiB).
-ANNOTATION_LIMIT_BYTES = 262_144
 
 Row = Callable[[Case], Finding | None]
 
@@ -68,20 +66,9 @@ def _operations(case: Case, found: Finding) -> Iterator[Operation]:
 
 
 def _annotation(case: Case, found: Finding) -> Iterator[Operation]:
-    """Every GPU pod that we were asked about says what was decided, unless that would break it."""
-    if not case.gpu_containers or is_mirror(case.pod) or not case.facts.is_pod_creation or case.facts.is_template:
-        return
-    word = f"{found.verdict}/{found.reason}"
-    present = annotations(case.pod)
-    if present.get(DECISION_KEY) == word:
-        return
-    others = {key: value for key, value in present.items() if key != DECISION_KEY}
-    size = sum(len(f"{key}{value}".encode(errors="surrogatepass")) for key, value in others.items())
-    if size + len(DECISION_KEY) + len(word) > ANNOTATION_LIMIT_BYTES:
-        return
-    metadata = case.pod.get("metadata")
-    if isinstance(metadata, dict):
-        yield add_entry("/metadata/annotations", metadata.get("annotations"), DECISION_KEY, word)
+    """Every GPU pod that we were asked about says what was decided."""
+    if case.gpu_containers and case.facts.is_pod_creation and not case.facts.is_template:
+        yield from annotation_operation(case.pod, f"{found.verdict}/{found.reason}")
 
 
 def _warnings(case: Case, found: Finding, dry_run: bool) -> Iterator[str]:  # noqa: FBT001  read once, above

@@ -10,6 +10,7 @@ from aiohttp import web
 from jsonpatch import JsonPatchException
 from jsonpointer import JsonPointerException
 
+from webhook.decide.bootstrap import decide_bootstrap
 from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision, Reason, Verdict, warning_line
 from webhook.decide.ephemeral import decide_ephemeral
@@ -21,9 +22,10 @@ from webhook.server.review import MalformedReviewError, Review, allow, answer, c
 
 # One path an entry of the registrations. They are permanent: an older registration may call a newer server.
 WORKLOADS_PATH = "/mutate/workloads"
+BOOTSTRAP_PATH = "/mutate/bootstrap"
 EPHEMERAL_PATH = "/mutate/ephemeral"
 TEMPLATES_PATH = "/warn/templates"
-PATHS = frozenset({WORKLOADS_PATH, EPHEMERAL_PATH, TEMPLATES_PATH})
+PATHS = frozenset({WORKLOADS_PATH, BOOTSTRAP_PATH, EPHEMERAL_PATH, TEMPLATES_PATH})
 
 # Pods are at most 1.5 MiB in etcd, and a review carries up to two of them beside managed fields.
 BODY_LIMIT_BYTES = 7 * 1024 * 1024
@@ -55,6 +57,7 @@ class Webhook:
         """Return the application of the TLS listener."""
         app = web.Application(client_max_size=BODY_LIMIT_BYTES, middlewares=[self._observe, self._guard])
         app.router.add_post(WORKLOADS_PATH, self._mutate_workloads)
+        app.router.add_post(BOOTSTRAP_PATH, self._mutate_bootstrap)
         app.router.add_post(EPHEMERAL_PATH, self._mutate_ephemeral)
         app.router.add_post(TEMPLATES_PATH, self._warn_templates)
         # Paths of later versions: an upgrade may bring the registration before the server.
@@ -66,6 +69,12 @@ class Webhook:
         review = await _read_review(request)
         start = time.perf_counter()
         decision = await decide_live(review.object, review.facts, self.policy, self.source)
+        return self._answer(review, decision, start)
+
+    async def _mutate_bootstrap(self, request: web.Request) -> web.StreamResponse:
+        review = await _read_review(request)
+        start = time.perf_counter()
+        decision = await decide_live(review.object, review.facts, self.policy, self.source, decide_bootstrap)
         return self._answer(review, decision, start)
 
     async def _mutate_ephemeral(self, request: web.Request) -> web.StreamResponse:

@@ -1,5 +1,6 @@
 """Live looks: where the view cannot answer, ask the API server for the one object that matters, then decide again."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -7,7 +8,7 @@ from webhook.cluster.view import ClusterView
 from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision, Reason
 from webhook.decide.pod import Pod
-from webhook.decide.workload import decide
+from webhook.decide.workload import decide as decide_workload
 from webhook.policy import Policy
 
 LOOK_SECONDS = 0.3
@@ -17,6 +18,9 @@ CLASS_REASONS = frozenset({Reason.VIEW_STALE, Reason.RUNTIME_CLASS_MISSING})
 
 # What a watch told this recently is not asked for again.
 FRESH_SECONDS = 1.0
+
+
+Decide = Callable[[Pod, RequestFacts, Policy, ClusterView], Decision]
 
 
 class ViewSource(Protocol):
@@ -60,10 +64,12 @@ class FixedView:
         return False
 
 
-async def decide_live(pod: Pod, asked: RequestFacts, policy: Policy, source: ViewSource) -> Decision:
+async def decide_live(
+    pod: Pod, asked: RequestFacts, policy: Policy, source: ViewSource, decide: Decide = decide_workload
+) -> Decision:
     """Decide; where the reason is that an object is not known, look for it once and decide again.
 
-    ``asked`` are the request's own facts; the view's age is added here.
+    ``asked`` are the request's own facts; the view's age is added here. ``decide`` is one of the pure decisions.
     """
     looked: set[tuple[str, str]] = set()
     while True:

@@ -1,5 +1,6 @@
 """What is told about the server's work: one log line a decision, metrics, and the last decisions."""
 
+import re
 import sys
 import time
 from collections import deque
@@ -12,10 +13,12 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from webhook.decide.decision import Decision
+from webhook.decide.patch import Operation
 from webhook.raw import items, mapping
 from webhook.server.review import Review
 
 RECENT_DECISIONS = 1000
+EXTENDED_VARIABLE = re.compile(r"/env/\d+/value$")
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -61,9 +64,14 @@ class Record:
             "dryRun": self.decision.dry_run,
             "warnings": self.decision.warnings,
             "evidence": self.decision.evidence,
-            "operations": self.decision.operations,
+            "operations": [_shown(operation) for operation in self.decision.operations],
             "durationSeconds": self.duration_seconds,
         }
+
+
+def _shown(operation: Operation) -> Operation:
+    """Hide the one value into which an author's may have gone: a variable that was extended."""
+    return {**operation, "value": "(not shown)"} if EXTENDED_VARIABLE.search(operation["path"]) else operation
 
 
 def record_of(review: Review, decision: Decision, duration_seconds: float) -> Record:

@@ -52,7 +52,9 @@ class Review(_Envelope):
     @property
     def facts(self) -> RequestFacts:
         """What a decision asks of a request beside its object."""
-        return RequestFacts(self.namespace, self.operation, self.resource.resource, self.sub_resource)
+        return RequestFacts(
+            self.namespace, self.operation, self.resource.resource, self.sub_resource, self.user_info.username
+        )
 
 
 class _Body(_Envelope):

@@ -1,0 +1,1 @@
+"""The webhook's own certificates: made, kept, served and renewed."""

@@ -1,0 +1,157 @@
+"""Certificates as values: reading them, and judging whether they fit, verify and need renewing. No clock is read.
+
+Source: RFC 5280, and what Go's verifier, and so the API server, asks of a webhook's certificate (crypto/x509 Verify).
+"""
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.x509 import verification
+
+# A verifier whose clock is behind the issuer's must not meet a certificate of the future.
+BACKDATE = timedelta(hours=1)
+# Many replicas that look at one certificate should not all renew it in the same minute.
+RENEWAL_SPREAD = 1 / 30
+
+_PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate (PEM; a leaf may be followed by its intermediates) and its private key (PEM)."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+    def parse(self) -> x509.Certificate:
+        """Return the pair's own certificate, the first. Raises ValueError."""
+        certificates = read_certificates(self.certificate)
+        if not certificates:
+            raise ValueError("no certificate could be read")
+        return certificates[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Whether a certificate is due, since or from when, and why in a stable word."""
+
+    due: bool
+    at: datetime
+    reason: str
+
+
+def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
+    """Read every certificate of a PEM text in its order, each once; what is no certificate is passed over."""
+    found: dict[str, x509.Certificate] = {}
+    for block in _PEM_CERTIFICATE.findall(pem):
+        try:
+            certificate = x509.load_pem_x509_certificate(block)
+            found.setdefault(fingerprint(certificate), certificate)
+        except ValueError:
+            continue
+    return tuple(found.values())
+
+
+def write_certificates(certificates: Iterable[x509.Certificate]) -> bytes:
+    """Join certificates to one PEM text."""
+    return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return a certificate's SHA-256 in hexadecimal: what `openssl x509 -fingerprint -sha256` shows, without colons."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def check_pair(pair: KeyPair) -> x509.Certificate:
+    """Return the first certificate of a pair; raise ValueError, saying why, if its key belongs to another."""
+    certificate = pair.parse()
+    if not matches_key(certificate, pair.key):
+        raise ValueError("the private key belongs to another certificate")
+    return certificate
+
+
+def matches_key(certificate: x509.Certificate, key: bytes) -> bool:
+    """Whether a private key (PEM) is the certificate's. Raises ValueError if no key can be read."""
+    try:
+        return _public_der(load_key(key).public_key()) == _public_der(certificate.public_key())
+    except UnsupportedAlgorithm as error:
+        raise ValueError("a key of an unknown kind") from error
+
+
+def load_key(key: bytes) -> PrivateKeyTypes:
+    """Read a private key (PEM, not encrypted). Raises ValueError without a word of its content."""
+    try:
+        return serialization.load_pem_private_key(key, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("no private key could be read") from None
+
+
+def names_of(leaf: x509.Certificate) -> frozenset[str]:
+    """Return the DNS names and IP addresses that a leaf is good for."""
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return frozenset()
+    addresses = (str(address) for address in names.get_values_for_type(x509.IPAddress))
+    return frozenset((*names.get_values_for_type(x509.DNSName), *addresses))
+
+
+def verify(leaf: bytes, roots: Sequence[x509.Certificate], name: str, now: datetime) -> x509.Certificate | None:
+    """Find the root that vouches for a leaf (PEM, with its intermediates) under a name; None if a client would refuse.
+
+    As lenient as Go's verifier: a root need not carry a KeyUsage, and may be the leaf itself.
+    """
+    certificates = read_certificates(leaf)
+    if not certificates or not roots or not is_valid_at(certificates[0], now):
+        return None
+    lenient = verification.ExtensionPolicy.permit_all()
+    agnostic = verification.Criticality.AGNOSTIC
+    policy = verification.PolicyBuilder().extension_policies(
+        ca_policy=lenient.require_present(x509.BasicConstraints, agnostic, None),
+        ee_policy=lenient.require_present(x509.SubjectAlternativeName, agnostic, None),
+    )
+    try:
+        verifier = policy.store(verification.Store(list(roots))).time(now).build_server_verifier(_subject(name))
+        return verifier.verify(certificates[0], list(certificates[1:]))[-1]
+    except (verification.VerificationError, ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def is_valid_at(certificate: x509.Certificate, now: datetime) -> bool:
+    """Whether a certificate has begun and has not ended."""
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+
+def renewal(certificate: x509.Certificate, now: datetime, who: str) -> Renewal:
+    """Whether a certificate needs renewing, from when, and why: at two thirds of its life, or a little later.
+
+    How much later is drawn from the certificate and the replica's name `who`: the same at every look.
+    """
+    begin = min(certificate.not_valid_before_utc + BACKDATE, certificate.not_valid_after_utc)
+    life = certificate.not_valid_after_utc - begin
+    draw = hashlib.sha256(certificate.fingerprint(hashes.SHA256()) + who.encode()).digest()
+    at = begin + life * (2 / 3 + RENEWAL_SPREAD * int.from_bytes(draw[:4]) / 2**32)
+    if now > certificate.not_valid_after_utc:
+        return Renewal(True, at, "expired")
+    if now < certificate.not_valid_before_utc:
+        return Renewal(True, at, "not-yet-valid")
+    return Renewal(True, at, "two-thirds-over") if now >= at else Renewal(False, at, "fresh")
+
+
+def _subject(name: str) -> verification.Subject:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _public_der(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -1,0 +1,145 @@
+"""The caBundle of the registrations: reading the entries that are ours, and adding authorities to them.
+
+Rights: get and patch of the two named registrations, nothing else. The patch is a JSON Patch whose `test`s pin the
+registration's resourceVersion and the entry's name, so that it never lands on an entry that moved or changed hands.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from certs.api import (
+    CONFLICT,
+    JSON_PATCH,
+    NOT_FOUND,
+    OK,
+    REGISTRATION_KINDS,
+    UNPROCESSABLE,
+    ApiServer,
+    Installation,
+    Refused,
+    canonical_name,
+)
+from certs.certificate import fingerprint, read_certificates, write_certificates
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One webhook entry that calls us: its place in the list, its name, and the authorities of its caBundle."""
+
+    index: int
+    name: str
+    authorities: tuple[x509.Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A MutatingWebhookConfiguration or ValidatingWebhookConfiguration, and which of its entries are ours."""
+
+    kind: str
+    resource_version: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What every entry's caBundle is to hold: the Secret's authorities, nothing that retired, nothing long expired.
+
+    Two are equal if they are of the same Secret, whenever that was read.
+    """
+
+    authorities: tuple[x509.Certificate, ...]
+    retired: frozenset[str]
+    expired_before: datetime = field(compare=False)
+
+    def bundle(self, present: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+        """Add to what is present; only what retired or expired is taken out."""
+        union = {fingerprint(one): one for one in (*self.authorities, *present)}
+        return tuple(one for name, one in union.items() if name not in self.retired and self._is_unexpired(one))
+
+    def _is_unexpired(self, authority: x509.Certificate) -> bool:
+        return authority.not_valid_after_utc >= self.expired_before
+
+
+async def read_registrations(api: ApiServer, installation: Installation) -> tuple[Registration, ...]:
+    """Read both registrations; one that is absent or being deleted is left out. Raises Refused, OSError."""
+    found = []
+    for kind in REGISTRATION_KINDS:
+        path = installation.registration_path(kind)
+        status, answer = await api.call("GET", path)
+        if status not in (OK, NOT_FOUND):
+            raise Refused(f"GET {path}", status, answer)
+        metadata = answer.get("metadata")
+        if status == OK and isinstance(metadata, dict) and not metadata.get("deletionTimestamp"):
+            found.append(Registration(kind, str(metadata.get("resourceVersion")), _entries(answer, installation)))
+    return tuple(found)
+
+
+def authorities_of(registrations: Iterable[Registration]) -> tuple[tuple[x509.Certificate, ...], ...]:
+    """Return the authorities that each entry of ours trusts, an empty caBundle included."""
+    return tuple(entry.authorities for registration in registrations for entry in registration.entries)
+
+
+def patch_for(registration: Registration, trust: Trust) -> list[dict[str, Any]]:
+    """Return the JSON Patch that makes every entry of ours trust what it should; empty if all do."""
+    operations: list[dict[str, Any]] = []
+    for entry in registration.entries:
+        bundle = trust.bundle(entry.authorities)
+        if set(bundle) != set(entry.authorities):
+            path = f"/webhooks/{entry.index}"
+            value = base64.b64encode(write_certificates(bundle)).decode()
+            operations.append({"op": "test", "path": f"{path}/name", "value": entry.name})
+            operations.append({"op": "add", "path": f"{path}/clientConfig/caBundle", "value": value})
+    if operations:
+        pinned = {"op": "test", "path": "/metadata/resourceVersion", "value": registration.resource_version}
+        operations.insert(0, pinned)
+    return operations
+
+
+async def patch_registration(
+    api: ApiServer, installation: Installation, registration: Registration, operations: list[dict[str, Any]]
+) -> bool:
+    """Send a patch; False if the registration changed since it was read. Raises Refused, OSError."""
+    path = installation.registration_path(registration.kind)
+    status, answer = await api.call("PATCH", path, body=operations, content_type=JSON_PATCH)
+    if status == OK:
+        return True
+    if status in (CONFLICT, NOT_FOUND, UNPROCESSABLE):
+        return False
+    raise Refused(f"PATCH {path}", status, answer)
+
+
+def _entries(registration: Mapping[str, Any], installation: Installation) -> tuple[Entry, ...]:
+    webhooks = registration.get("webhooks")
+    entries = []
+    for index, webhook in enumerate(webhooks if isinstance(webhooks, list) else []):
+        client = webhook.get("clientConfig") if isinstance(webhook, dict) else None
+        if isinstance(client, dict) and _is_ours(client, installation):
+            entries.append(Entry(index, str(webhook.get("name")), _authorities(client)))
+    return tuple(entries)
+
+
+def _is_ours(client: Mapping[str, Any], installation: Installation) -> bool:
+    service, url = client.get("service"), client.get("url")
+    if isinstance(service, dict):
+        return (service.get("namespace"), service.get("name")) == (installation.namespace, installation.name)
+    return isinstance(url, str) and _host(url) in installation.names
+
+
+def _host(url: str) -> str | None:
+    try:
+        return canonical_name(urlsplit(url).hostname or "")
+    except ValueError:
+        return None
+
+
+def _authorities(client: Mapping[str, Any]) -> tuple[x509.Certificate, ...]:
+    try:
+        return read_certificates(base64.b64decode(str(client.get("caBundle") or ""), validate=True))
+    except ValueError:
+        return ()

@@ -1,0 +1,110 @@
+"""What there is and what comes next, for `certs show`: the Secret, the registrations, and the plan for both."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from certs.api import ApiServer, Installation
+from certs.certificate import fingerprint, names_of
+from certs.material import Material
+from certs.registrations import Registration, authorities_of, read_registrations
+from certs.rotation import Schedule, Situation, Step, next_renewal, plan
+from certs.store import read_secret
+
+
+@dataclass(frozen=True, slots=True)
+class LeafFacts:
+    """The Secret's leaf: what it is good for, until when, and which authority (fingerprint) it verifies by."""
+
+    fingerprint: str
+    names: tuple[str, ...]
+    expires: datetime
+    issued_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityFacts:
+    """An authority of the Secret: whether it issues the next leaf, and when a former one may leave (None: it stays)."""
+
+    fingerprint: str
+    expires: datetime
+    signs: bool
+    retires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFacts:
+    """An entry of ours: its registration's kind, its name, whom it trusts (fingerprints), and whether that suffices."""
+
+    registration: str
+    name: str
+    authorities: tuple[str, ...]
+    accepts_leaf: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything about the certificates of one installation. `trouble` says why there is no leaf."""
+
+    trouble: str
+    leaf: LeafFacts | None
+    authorities: tuple[AuthorityFacts, ...]
+    entries: tuple[EntryFacts, ...]
+    next_step: Step
+    next_renewal: datetime | None
+
+
+async def describe(api: ApiServer, installation: Installation, schedule: Schedule, now: datetime) -> Report:
+    """Look once, with the rights of whoever asks. Raises Refused, OSError."""
+    registrations = await read_registrations(api, installation)
+    stored = await read_secret(api, installation)
+    registered = authorities_of(registrations)
+    everywhere = set.intersection(*(set(map(fingerprint, one)) for one in registered)) if registered else set()
+    situation = Situation(
+        secret=stored.material,
+        trouble=stored.trouble,
+        memory=None,
+        registered=registered,
+        # One look cannot tell for how long: the plan is shown as it will be in a minute.
+        settled=frozenset(everywhere),
+        leaf_age=schedule.handover,
+        names=installation.names,
+        who="",
+        now=now,
+    )
+    material = stored.material
+    return Report(
+        trouble=stored.trouble,
+        leaf=_leaf(material, situation) if material else None,
+        authorities=_authorities(material) if material else (),
+        entries=tuple(_entries(registrations, material, situation)),
+        next_step=plan(situation, schedule),
+        next_renewal=next_renewal(material, "", now) if material else None,
+    )
+
+
+def _leaf(material: Material, situation: Situation) -> LeafFacts:
+    leaf = material.leaf.parse()
+    return LeafFacts(fingerprint(leaf), tuple(sorted(names_of(leaf))), leaf.not_valid_after_utc, situation.issued_by)
+
+
+def _authorities(material: Material) -> tuple[AuthorityFacts, ...]:
+    signing = material.signer.parse() if material.signer else None
+    return tuple(
+        AuthorityFacts(name := fingerprint(one), one.not_valid_after_utc, one == signing, material.retire.get(name))
+        for one in material.bundle
+    )
+
+
+def _entries(
+    registrations: tuple[Registration, ...], material: Material | None, situation: Situation
+) -> list[EntryFacts]:
+    return [
+        EntryFacts(
+            registration.kind,
+            entry.name,
+            tuple(map(fingerprint, entry.authorities)),
+            material is not None and situation.issuer(material.leaf, entry.authorities) is not None,
+        )
+        for registration in registrations
+        for entry in registration.entries
+    ]

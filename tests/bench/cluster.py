@@ -1,0 +1,62 @@
+"""Our memory in a cluster: the webhook beside a real control plane, which sends it what it watches."""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from e2e.binaries import BuildError, control_plane_programs, provide
+from e2e.control_plane import ControlPlane, control_plane, free_port
+from e2e.installation import Webhook, install, running_webhook
+
+from .load import measure
+from .process import ServerError, usage
+from .review import WrongAnswerError, check_answer
+from .servers import VIEW
+
+MINOR = "1.37"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterMemory:
+    """Resident memory of the webhook in a new cluster, in MiB: once it is ready, and at most under load."""
+
+    resident_mib: float
+    peak_mib: float
+
+
+def measure_in_cluster(folder: Path, *, core: int, seconds: int, say: Callable[[str], None]) -> ClusterMemory:
+    """Run a control plane and the webhook as its ServiceAccount, load the webhook directly, and read its memory.
+
+    Builds the control plane where the end-to-end tests have not done so. Raises ServerError, LoadError, and
+    WrongAnswerError where the webhook does not answer from what the API server told it.
+    """
+    try:
+        programs = provide(control_plane_programs(MINOR), MINOR, say)
+    except BuildError as error:
+        raise ServerError(str(error)) from error
+    with control_plane(programs, folder / "plane") as plane:
+        port = free_port()
+        install(plane, port)
+        plane.kubectl.apply(yaml.safe_load_all(VIEW.read_text()))
+        with running_webhook(plane, port) as webhook:
+            webhook.process.wait_until(lambda: _answers_right(plane, webhook, port, folder), "knows the cluster")
+            pid = webhook.process.process.pid
+            resident = usage(pid).resident_mib
+            measure(port, pid, core=core, seconds=seconds, folder=folder)
+            return ClusterMemory(resident, usage(pid).peak_mib)
+
+
+def _answers_right(plane: ControlPlane, webhook: Webhook, port: int, folder: Path) -> bool:
+    if webhook.read("/readyz") != b"ok\n":
+        return False
+    registration = plane.kubectl.get("mutatingwebhookconfiguration", "gpu-injector")
+    authority = folder / "registered-ca.crt"
+    authority.write_bytes(base64.b64decode(registration["webhooks"][0]["clientConfig"]["caBundle"]))
+    try:
+        check_answer(port, authority)
+    except WrongAnswerError:
+        # A watch may be a moment behind the objects that were just made; whoever waits gives up in the end.
+        return False
+    return True
