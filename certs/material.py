@@ -30,7 +30,7 @@ from certs.certificate import (
 BUNDLE, SIGNING_KEY, LEAF, LEAF_KEY = "ca.crt", "ca.key", "tls.crt", "tls.key"
 RETIRE_ANNOTATION = "gpu-injector.io/retire"
 ROTATE_ANNOTATION = "gpu-injector.io/rotate"
-# Former authorities that are remembered: more would only be rotations faster than any caBundle is repaired.
+# Authorities that left and are remembered. A caBundle that is put back holds newer ones than the sixteenth before.
 REMEMBERED = 16
 
 Rotation = Literal["graceful", "revoke"]
@@ -72,8 +72,7 @@ def write_material(material: Material, secret: Mapping[str, Any]) -> dict[str, A
     annotations.pop(ROTATE_ANNOTATION, None)
     if material.rotate:
         annotations[ROTATE_ANNOTATION] = material.rotate
-    latest = sorted(material.retire.items(), key=lambda item: item[1])[-REMEMBERED:]
-    annotations[RETIRE_ANNOTATION] = json.dumps({authority: when.isoformat() for authority, when in latest})
+    annotations[RETIRE_ANNOTATION] = json.dumps(_kept(material))
     content = {
         BUNDLE: write_certificates(material.bundle),
         SIGNING_KEY: material.signer.key if material.signer else b"",
@@ -83,6 +82,13 @@ def write_material(material: Material, secret: Mapping[str, Any]) -> dict[str, A
     encoded = {key: base64.b64encode(value).decode() for key, value in content.items()}
     data = {**_mapping(secret.get("data")), **encoded}
     return {**secret, "metadata": {**metadata, "annotations": annotations}, "data": data}
+
+
+def _kept(material: Material) -> dict[str, str]:
+    """Return when former authorities may leave, and of those that left the latest."""
+    left = sorted(material.retired, key=lambda authority: material.retire[authority])
+    forgotten = left[:-REMEMBERED]
+    return {authority: when.isoformat() for authority, when in material.retire.items() if authority not in forgotten}
 
 
 def _decode(data: Mapping[str, Any], key: str) -> bytes:

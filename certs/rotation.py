@@ -23,6 +23,9 @@ from certs.certificate import (
 )
 from certs.material import Material
 
+# Each is kept until its last leaf expired. Whoever asks for rotations without end must not fill Secret and caBundle.
+MOST_AUTHORITIES = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -129,6 +132,9 @@ def _wanted(situation: Situation, schedule: Schedule) -> Step:
         return Step(
             Action.RETIRE, "last-leaf-over", f"nobody serves a leaf of {len(former)} former authorities any more"
         )
+    if material.rotate:
+        why = f"{MOST_AUTHORITIES} authorities are trusted; the rotation waits until one may leave"
+        return Step(Action.WAIT, "too-many-authorities", why)
     soon = next_renewal(material, situation.who, situation.now)
     return Step(Action.WAIT, "nothing-due", f"the next renewal is due at {soon:%Y-%m-%d %H:%M}Z")
 
@@ -160,7 +166,7 @@ def _staged(signing: str, situation: Situation) -> Step:
 
 
 def _due(material: Material, situation: Situation) -> Step | None:
-    if material.rotate:
+    if material.rotate == "revoke" or (material.rotate and len(material.bundle) < MOST_AUTHORITIES):
         return Step(Action.STAGE, "asked", f"a {material.rotate} rotation was asked for")
     signer, leaf = material.signer, renewal(material.leaf.parse(), situation.now, situation.who)
     missing = sorted(set(situation.names) - names_of(material.leaf.parse()))

@@ -1,6 +1,7 @@
 """What a Secret holds: read, refused with a reason, and written again."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from certificate_secrets import EMPTY_SECRET, GOOD, NOW, OTHER, encode, secret_of
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pods import JSON
 
 from certs.certificate import KeyPair, fingerprint
-from certs.material import RETIRE_ANNOTATION, ROTATE_ANNOTATION, Material, read_material, write_material
+from certs.material import REMEMBERED, RETIRE_ANNOTATION, ROTATE_ANNOTATION, Material, read_material, write_material
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,15 @@ def test_what_is_written_is_read_again() -> None:
     assert after["data"]["notes"] == "AAAA"
     assert after["metadata"]["labels"] == EMPTY_SECRET["metadata"]["labels"]
     assert set(after["data"]) == {"notes", "ca.crt", "ca.key", "tls.crt", "tls.key"}
+
+
+def test_the_latest_authorities_that_left_are_remembered() -> None:
+    """And every former one that is still trusted, or nobody would know when it may leave."""
+    left = {f"{index:064x}": NOW + timedelta(days=index) for index in range(20)}
+    retire = {fingerprint(OTHER.bundle[0]): NOW - timedelta(days=1), **left}
+    material = Material((*GOOD.bundle, *OTHER.bundle), GOOD.signer, GOOD.leaf, retire)
+    kept = read_material(write_material(material, EMPTY_SECRET)).retire
+    assert set(kept) == {fingerprint(OTHER.bundle[0]), *list(left)[-REMEMBERED:]}
 
 
 @pytest.mark.parametrize("note", ["", "null", "[]", '{"a": 1}', '{"a": "yesterday"}', "[" * 90000, '{"a": null}'])
