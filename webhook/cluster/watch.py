@@ -15,8 +15,9 @@ from webhook.cluster.cache import Found, KindCache
 from webhook.cluster.project import Kind
 from webhook.cluster.retry import Backoff
 
-# A bookmark comes about once a minute, unless nothing at all was written: then silence is no news.
-SILENCE_SECONDS = 75
+# A bookmark comes about once a minute, unless nothing at all was written. With pauses and turns added, a quiet kind is
+# listed again before its age reaches the 90 s at which decisions ask for themselves.
+SILENCE_SECONDS = 70
 LIST_SECONDS = 30
 # Whoever followed for this long without trouble starts again with the shortest pause.
 HEALTHY_SECONDS = 60
