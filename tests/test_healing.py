@@ -7,11 +7,10 @@ from datetime import timedelta
 import pytest
 from certificate_secrets import EMPTY_SECRET, encode
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_api import MUTATING, NAMESPACE, SECRET, VALIDATING, registration, service
+from odd_secrets import odd_pieces
 from rotation_world import SCHEDULE, START, World, entry_bundles
 
 from certs.certificate import fingerprint, names_of, write_certificates
@@ -107,25 +106,8 @@ def test_a_damaged_secret_that_nobody_remembers_is_made_anew(damage_done: str, w
     }
 
 
-def odd_pieces() -> dict[str, list[bytes]]:
-    """Return pieces that fit together, or do not, for each key of the Secret."""
-    ed25519_key = ed25519.Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    expired = create(NAMES, START - timedelta(days=50), SCHEDULE)
-    pairs = [FOREIGN, expired, create(("elsewhere.example",), START, SCHEDULE)]
-    keys = [b"", b"garbage", ed25519_key, *(one.leaf.key for one in pairs)]
-    keys += [one.signer.key for one in pairs if one.signer]
-    certificates = [b"", b"garbage", *(one.leaf.certificate for one in pairs)]
-    certificates += [write_certificates(one.bundle) for one in pairs]
-    return {"ca.crt": certificates, "ca.key": keys, "tls.crt": certificates, "tls.key": keys}
-
-
-PIECES = st.fixed_dictionaries({}, optional={name: st.sampled_from(odd) for name, odd in odd_pieces().items()})
-
-
 @settings(max_examples=60, deadline=None)
-@given(PIECES, st.sampled_from([(), ("a",), ("a", "b")]))
+@given(odd_pieces(NAMES, START, SCHEDULE), st.sampled_from([(), ("a",), ("a", "b")]))
 def test_whatever_somebody_puts_into_the_secret_is_healed(pieces: dict[str, bytes], restarted: tuple[str, ...]) -> None:
     """Keys of any kind, pieces of several pairs, expired ones: some minutes later all is sound, by a few writes."""
     world = serving()

@@ -60,7 +60,10 @@ async def test_a_registration_that_is_being_deleted_is_gone() -> None:
     assert [one.kind for one in await read_registrations(api, OURS)] == ["mutatingwebhookconfigurations"]
 
 
-@given(st.fixed_dictionaries({"metadata": JSON | st.just({"resourceVersion": "1"})}, optional={"webhooks": JSON}))
+ENTRIES = JSON | st.lists(JSON | st.fixed_dictionaries({"clientConfig": JSON}), min_size=1, max_size=3)
+
+
+@given(st.fixed_dictionaries({"metadata": JSON | st.just({"resourceVersion": "1"})}, optional={"webhooks": ENTRIES}))
 async def test_no_registration_makes_the_reader_fail(item: Json) -> None:
     """Whatever is there instead of entries, none of it is ours."""
 
