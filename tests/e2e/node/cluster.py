@@ -1,0 +1,142 @@
+"""A control plane with one real node, in the two set-ups that the tests compare."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from e2e.binaries import Program, Report, build, cache_folder, control_plane_programs, provide
+from e2e.control_plane import ControlPlane, control_plane
+from e2e.kubectl import Kubectl, Manifest
+from e2e.node.cgroups import cgroup_root
+from e2e.node.driver import LIBRARIES, Driver
+from e2e.node.images import pause_image, plugin_image, probe_images
+from e2e.node.kubernetes import NODE, kubelet, proxy, scheduler
+from e2e.node.programs import CONTAINERD, HELM, NVIDIA_RUNTIME, device_plugin, node_programs, plugin_version
+from e2e.node.runtime import Runtime, containerd
+from e2e.node.sandbox import Sandbox, sandbox
+
+GPU = "nvidia.com/gpu"
+GPU_PRESENT = {"nvidia.com/gpu.present": "true"}
+RUNTIME_CLASS = {
+    "apiVersion": "node.k8s.io/v1",
+    "kind": "RuntimeClass",
+    "metadata": {"name": "nvidia"},
+    "handler": "nvidia",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """One kind of cluster.
+
+    Kubernetes' version, containerd's configuration, the plugin's versions (the main one first), what else runs pods,
+    the node's labels, the RuntimeClasses, and the administrator's policy.
+    """
+
+    minor: str
+    containerd: str
+    plugins: tuple[str, ...]
+    runtime: tuple[Program, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    runtime_classes: tuple[Manifest, ...] = ()
+    policy: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """Return what must be built beside the control plane and the plugins."""
+        return (*node_programs(self.minor), *self.runtime, HELM)
+
+
+SETUPS = {
+    # Debian's containerd reports no handlers, there is no NVIDIA runtime, and nothing says that the node has GPUs.
+    "1.33": Setup(
+        minor="1.33",
+        containerd="containerd-1.6.toml",
+        plugins=("0.14", "0.17"),
+        # Debian splits the driver into packages; the administrator knows which ones are installed.
+        policy={"libraries": [f"{name}.1" for name in LIBRARIES]},
+    ),
+    "1.37": Setup(
+        minor="1.37",
+        containerd="containerd-2.4.toml",
+        runtime=(*CONTAINERD, NVIDIA_RUNTIME),
+        plugins=("0.19", "0.18"),
+        # NVIDIA's chart makes pods on labelled nodes alone.
+        labels=GPU_PRESENT,
+        runtime_classes=(RUNTIME_CLASS,),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A running control plane, and its node with two GPUs."""
+
+    setup: Setup
+    plane: ControlPlane
+    driver: Driver
+    helm: Path
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """Return the administrator's kubectl."""
+        return self.plane.kubectl
+
+    def gpus(self, kind: str = "allocatable") -> str | None:
+        """Return how many GPUs the node says that it has, None where it does not speak of GPUs."""
+        resources: dict[str, str] = self.kubectl.get(f"node/{NODE}")["status"][kind]
+        return resources.get(GPU)
+
+
+def build_all(setup: Setup, report: Report) -> Mapping[str, Path]:
+    """Return the path of every program by name, the plugins by version; build what the cache does not have."""
+    programs = dict(provide(control_plane_programs(setup.minor), setup.minor, report))
+    programs |= {program.name: build(program, report) for program in setup.programs}
+    return programs | {minor: build(device_plugin(minor), report) for minor in setup.plugins}
+
+
+@contextmanager
+def cluster(setup: Setup, programs: Mapping[str, Path], folder: Path) -> Iterator[Cluster]:
+    """Run a cluster in a folder until the context ends; its node is Ready when the context begins."""
+    logs = folder / "logs"
+    (logs / "pods").mkdir(parents=True)
+    with ExitStack() as running:
+        cgroups = running.enter_context(cgroup_root())
+        inside = running.enter_context(sandbox(folder, logs, shared=[folder, cache_folder()]))
+        plane = running.enter_context(control_plane(programs, folder / "control-plane", address=inside.machine_address))
+        running.enter_context(scheduler(plane, programs, logs))
+        driver = _driver(inside, folder)
+        _keep_logs(inside, logs / "pods")
+        own = {program.name: programs[program.name] for program in setup.programs}
+        runtime = running.enter_context(containerd(inside, folder, setup.containerd, own))
+        _load_images(runtime, setup, programs, folder)
+        running.enter_context(kubelet(plane, inside, folder, cgroup_root=cgroups, labels=setup.labels))
+        running.enter_context(proxy(plane, inside))
+        running.callback(_keep_objects, plane.kubectl, logs / "objects.yaml")
+        yield Cluster(setup, plane, driver, programs[HELM.name])
+
+
+def _driver(inside: Sandbox, folder: Path) -> Driver:
+    driver = Driver(inside.root, folder / "driver")
+    driver.install()
+    driver.make_devices()
+    driver.describe()
+    return driver
+
+
+def _load_images(runtime: Runtime, setup: Setup, programs: Mapping[str, Path], folder: Path) -> None:
+    plugins = (plugin_image(programs[minor], plugin_version(minor)) for minor in setup.plugins)
+    for image in (pause_image(folder / "images"), *probe_images(folder / "images"), *plugins):
+        runtime.load(image)
+
+
+def _keep_logs(inside: Sandbox, folder: Path) -> None:
+    """Let the containers' logs outlive the node."""
+    (inside.root / "var/log/pods").mkdir(parents=True, exist_ok=True)
+    inside.run("mount", "--bind", folder, "/var/log/pods")
+
+
+def _keep_objects(kubectl: Kubectl, path: Path) -> None:
+    kinds = "nodes,runtimeclasses,pods,daemonsets,deployments,events,mutatingwebhookconfigurations"
+    path.write_text(kubectl.attempt("get", kinds, "--all-namespaces", "-o", "yaml").stdout)

@@ -1,0 +1,113 @@
+"""The clusters with a real node: both set-ups in turn, one at a time. The tests run in the files' order on each."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from e2e.binaries import BuildError, Report
+from e2e.conftest import LOGS
+from e2e.control_plane import ControlPlane, free_port, wait_for_namespace
+from e2e.installation import NAME, Webhook, install, running_webhook
+from e2e.kubectl import Kubectl
+from e2e.namespaces import EVERY, namespace
+from e2e.node.byhand import by_hand
+from e2e.node.cluster import SETUPS, Cluster, build_all, cluster
+from e2e.node.namespaces import RESTRICTED, restricted_namespace
+from e2e.node.packages import PackagesError, provide_packages
+from e2e.node.plugin import Plugin, installed
+from e2e.pods import would_be_decided
+from e2e.processes import until
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Install and build before the first test, as for the control planes."""
+    wanted = _minors_of(session.items)
+    if session.config.option.collectonly or not wanted:
+        return
+    terminal = session.config.get_terminal_writer()
+
+    def report(line: str) -> None:
+        terminal.line(line)
+        terminal.flush()
+
+    try:
+        _provide(wanted, report)
+    except (BuildError, PackagesError) as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+
+
+def _minors_of(items: Sequence[pytest.Item]) -> Sequence[str]:
+    functions = (item for item in items if isinstance(item, pytest.Function))
+    return sorted({str(item.callspec.params["minor"]) for item in functions if "on_node" in item.fixturenames})
+
+
+def _provide(minors: Sequence[str], report: Report) -> None:
+    provide_packages(report)
+    for minor in minors:
+        build_all(SETUPS[minor], report)
+
+
+@pytest.fixture(scope="package", params=tuple(SETUPS))
+def minor(request: pytest.FixtureRequest) -> str:
+    """Return the minor version of Kubernetes, which stands for the whole set-up."""
+    version: str = request.param
+    return version
+
+
+@pytest.fixture(scope="package")
+def on_node(minor: str, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """Run a control plane with a node."""
+    folder = tmp_path_factory.mktemp(f"node-{minor}-")
+    pytestconfig.stash.setdefault(LOGS, []).extend([folder / "logs", folder / "control-plane" / "logs"])
+    setup = SETUPS[minor]
+    with cluster(setup, build_all(setup, lambda _: None), folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def plane(on_node: Cluster) -> ControlPlane:
+    """Return the cluster's control plane."""
+    return on_node.plane
+
+
+@pytest.fixture(scope="package")
+def webhook_port(on_node: Cluster) -> int:
+    """Install manifest, RuntimeClass and namespaces; return the port that the registrations name."""
+    port = free_port()
+    install(on_node.plane, port)
+    # The webhook runs on this machine: the manifest's own pods would find no image.
+    on_node.kubectl.run("scale", f"--namespace={NAME}", f"deployment/{NAME}", "--replicas=0")
+    namespaces = (*(namespace(name) for name in EVERY), restricted_namespace())
+    on_node.kubectl.apply((*on_node.setup.runtime_classes, *namespaces))
+    for name in (*EVERY, RESTRICTED):
+        wait_for_namespace(on_node.plane, name)
+    return port
+
+
+@pytest.fixture(scope="module")
+def webhook(
+    on_node: Cluster, webhook_port: int, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Webhook]:
+    """Run the webhook, with the policy of the test's module beside the set-up's own."""
+    policy = tmp_path_factory.mktemp("policy-") / "policy.json"
+    policy.write_text(json.dumps({**on_node.setup.policy, **getattr(request.module, "POLICY", {})}))
+    with running_webhook(on_node.plane, webhook_port, "--policy", policy) as running:
+        until(lambda: would_be_decided(on_node.kubectl), "the API server calls the webhook for GPU pods")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def plugin(on_node: Cluster, webhook: Webhook) -> Iterator[Plugin]:
+    """Run the set-up's plugin, which the webhook has given its driver; the node offers its GPUs."""
+    running = webhook.process
+    with installed(on_node.kubectl, by_hand(on_node)) as plugin:
+        running.wait_until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
+        yield plugin
+
+
+@pytest.fixture(scope="package")
+def kubectl(on_node: Cluster) -> Kubectl:
+    """Return the administrator's kubectl."""
+    return on_node.kubectl

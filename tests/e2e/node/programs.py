@@ -1,0 +1,55 @@
+"""The programs of a node and of what runs on it: more rows for ``e2e.binaries``, which builds them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from e2e.binaries import MODULES, STRIPPED, BuildError, Program, kubernetes, pinned_version
+
+PLUGIN = "github.com/NVIDIA/k8s-device-plugin"
+HELM = Program("helm", "node-tools", "helm.sh/helm/v4/cmd/helm")
+
+# containerd 2.4; Debian brings 1.6.
+CONTAINERD = tuple(
+    Program(name, "node-tools", f"github.com/containerd/containerd/v2/cmd/{name}")
+    for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+)
+NVIDIA_RUNTIME = Program(
+    "nvidia-container-runtime",
+    "node-tools",
+    "github.com/NVIDIA/nvidia-container-toolkit/cmd/nvidia-container-runtime",
+    cgo=True,
+)
+
+
+def node_programs(minor: str) -> tuple[Program, ...]:
+    """Return Kubernetes' programs for a node and its pods, of this minor version."""
+    return tuple(kubernetes(name, minor) for name in ("kubelet", "kube-proxy", "kube-scheduler"))
+
+
+def plugin_version(minor: str) -> str:
+    """Return the pinned version of NVIDIA's device plugin with this minor version, such as ``0.14.5``."""
+    return pinned_version(_plugin_module(minor), PLUGIN)
+
+
+def device_plugin(minor: str) -> Program:
+    """Return NVIDIA's device plugin, which reports the version that its module pins."""
+    link = f"{STRIPPED} -X {PLUGIN}/internal/info.version=v{plugin_version(minor)}"
+    return Program("nvidia-device-plugin", _plugin_module(minor), f"{PLUGIN}/cmd/nvidia-device-plugin", link, cgo=True)
+
+
+def plugin_sources(minor: str) -> Path:
+    """Return the folder with NVIDIA's sources of the device plugin, its manifests and its chart among them.
+
+    Raises BuildError.
+    """
+    command = ("go", "mod", "download", "-json", PLUGIN)
+    module = MODULES / _plugin_module(minor)
+    done = subprocess.run(command, cwd=module, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BuildError(f"the sources of the device plugin {minor} could not be had:\n{done.stdout}{done.stderr}")
+    return Path(json.loads(done.stdout)["Dir"])
+
+
+def _plugin_module(minor: str) -> str:
+    return f"device-plugin-{minor}"
