@@ -65,13 +65,14 @@ def _reached_by_url(document: dict[str, Any], port: int) -> Manifest:
 
 
 @contextmanager
-def running_webhook(plane: ControlPlane, port: int) -> Iterator[Webhook]:
+def running_webhook(plane: ControlPlane, port: int, *arguments: object) -> Iterator[Webhook]:
     """Run the webhook as its ServiceAccount until the context ends; it listens when the context begins."""
     program = Path(sys.executable).with_name(NAME)
     kubeconfig = plane.kubeconfig_of(NAME, NAME)
     ports = ("--host", LOOPBACK, "--port", str(port), "--admin-port", "0", "--decisions-port", "0")
     # Nobody is left to answer when a test stops it.
     command = [program, "serve", "--kubeconfig", kubeconfig, "--tls-name", LOOPBACK, "--drain-seconds", "0", *ports]
+    command += arguments
     environment = {**os.environ, "POD_NAMESPACE": NAME}
     with started(NAME, command, plane.logs, environment=environment) as process:
         listening = process.wait_until(lambda: _first_line(process.output), "says that it listens")
