@@ -1,0 +1,50 @@
+"""The live cluster that commands look at: which one, a session with its API server, and its view at this moment."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from webhook.cluster.api import ApiServer
+from webhook.cluster.credentials import CredentialsError, CredentialsLoader
+from webhook.cluster.live import resources
+from webhook.cluster.plugins import known_plugins
+from webhook.cluster.snapshot import Snapshot, snapshot
+from webhook.commands.inputs import InputError
+from webhook.policy import Policy
+from webhook.raw import NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which cluster: a kubeconfig (None: kubectl's own, or the pod's ServiceAccount) and a context in it."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+
+    def loader(self) -> CredentialsLoader:
+        """Return what reads the credentials."""
+        return CredentialsLoader(str(self.kubeconfig) if self.kubeconfig else None, self.context)
+
+
+@asynccontextmanager
+async def api_server(target: Target) -> AsyncIterator[ApiServer]:
+    """Open a session. What the command cannot go on without (credentials, an answer) becomes an InputError."""
+    try:
+        async with ApiServer(target.loader()) as api:
+            yield api
+    except CredentialsError as error:
+        raise InputError(str(error)) from error
+    except TimeoutError as error:
+        raise InputError("the API server did not answer in time") from error
+    except OSError as error:
+        raise InputError(f"the API server did not answer: {error}") from error
+
+
+async def live_view(api: ApiServer, policy: Policy, named: Mapping[str, Collection[str]] = NOTHING) -> Snapshot:
+    """Return what the webhook would see at this moment with the caller's rights.
+
+    ``named`` are objects to ask for one by one where their kind may not be listed, by field of ClusterView.
+    """
+    wanted = {"runtime_classes": (policy.runtime_class,), **named}
+    return await snapshot(api, resources(policy.bootstrap.namespaces, known_plugins(policy)), wanted)
