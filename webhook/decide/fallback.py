@@ -1,5 +1,6 @@
 """The fallback: where no RuntimeClass works, may the driver's libraries be mounted? Rows a to g of the design."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from webhook.cluster.drivers import HostDriver
@@ -41,25 +42,27 @@ class Fallback:
 
     def decide(self) -> Finding:
         """Return what was found; for the verdict ``mount`` it carries the files."""
-        return self._not_wanted() or self._not_needed() or self._refused() or self._driver_unfit() or self._mount()
+        return next(finding for row in ROWS if (finding := row(self)))
 
-    def _mount(self) -> Finding:
+    def mount(self) -> Finding:
+        """Mount the files, unless the author's own mounts leave one of them no place."""
         files = self._files()
         if any(is_blocked(container, files) for container in self.containers):
             evidence = ("the author mounts something at every place for a library",)
             return Finding(Verdict.LEAVE, Reason.MOUNT_CONFLICT, evidence=evidence)
-        return Finding(Verdict.MOUNT, self.reason, self._devices_warning(), self._evidence(), files)
+        return Finding(Verdict.MOUNT, self.reason, self._devices_warning(), self.evidence(), files)
 
     def _files(self) -> tuple[HostFile, ...]:
         kind = self.candidates[0].kind
         return host_files(self.policy, kind.driver, kind.driver_version) if kind.driver else ()
 
-    def _not_wanted(self) -> Finding | None:
+    def not_wanted(self) -> Finding | None:
+        """The policy may want no fallback."""
         if self.policy.fallback != "off":
             return None
         return self._leave(self.reason, "the fallback is off")
 
-    def _not_needed(self) -> Finding | None:
+    def not_needed(self) -> Finding | None:
         """Mount only where every candidate is known to need it; a platform that provides is never touched."""
         if self.policy.fallback == "on" or (
             self.candidates and all(_needs_libraries(item.kind) for item in self.candidates)
@@ -71,7 +74,7 @@ class Fallback:
         unknown = "nodes are unknown" if self.view.nodes is None else "nodes are not known to need them"
         return self._leave(self.reason, unknown)
 
-    def _refused(self) -> Finding | None:
+    def refused(self) -> Finding | None:
         """Leave it where admission would refuse a hostPath: the pod would be rejected."""
         level = self.namespace_labels.get(ENFORCE_LABEL, self.policy.pod_security_default)
         if level != "privileged":
@@ -83,7 +86,8 @@ class Fallback:
         guard = next((name for group, name in GUARDS.items() if group in self.view.api_groups), None)
         return self._leave(Reason.POD_SECURITY, f"{guard} may refuse hostPath") if guard else None
 
-    def _driver_unfit(self) -> Finding | None:
+    def driver_unfit(self) -> Finding | None:
+        """One pod can name only one driver's files, and a file that is missing keeps it waiting for ever."""
         drivers = {item.kind.driver for item in self.candidates}
         versions = {item.kind.driver_version for item in self.candidates} if needs_version(self.policy) else {"-"}
         if not drivers or None in drivers or "" in versions:
@@ -104,7 +108,7 @@ class Fallback:
     def _leave(self, reason: Reason, why: str) -> Finding:
         lead = self._lead()
         return Finding(
-            Verdict.LEAVE, reason, f"{lead}; no GPU libraries were added: {why}", (lead, why, *self._evidence())
+            Verdict.LEAVE, reason, f"{lead}; no GPU libraries were added: {why}", (lead, why, *self.evidence())
         )
 
     def _lead(self) -> str:
@@ -117,8 +121,18 @@ class Fallback:
             return "libraries are mounted, but the device plugin passes no devices (set PASS_DEVICE_SPECS=true)"
         return ""
 
-    def _evidence(self) -> tuple[str, ...]:
+    def evidence(self) -> tuple[str, ...]:
+        """Return what each kind of candidate shows of its driver."""
         return tuple(f"{item.example}: {_describe(item.kind)}" for item in self.candidates)
+
+
+ROWS: tuple[Callable[[Fallback], Finding | None], ...] = (
+    Fallback.not_wanted,
+    Fallback.not_needed,
+    Fallback.refused,
+    Fallback.driver_unfit,
+    Fallback.mount,
+)
 
 
 def _needs_libraries(kind: NodeKind) -> bool:

@@ -57,7 +57,7 @@ def runtime_class(case: Case) -> Finding | None:
         return None
     if _unfit(case, found) is not None:
         return None
-    evidence = (f"RuntimeClass {found.name} exists, its handler is {found.handler}", *_evidence(case, found))
+    evidence = (f"RuntimeClass {found.name} exists, its handler is {found.handler}", *class_evidence(case, found))
     return Finding(Verdict.INJECT, Reason.RUNTIME_CLASS, evidence=evidence)
 
 
@@ -66,7 +66,7 @@ def mixed(case: Case) -> Finding | None:
     found = case.runtime_class
     if found is None:
         return None
-    evidence = tuple(_evidence(case, found))
+    evidence = tuple(class_evidence(case, found))
     if any(_provider(case, item) for item in case.class_candidates):
         return _mixture(case, Reason.PROVIDER_MIXED, "nodes hand GPUs out in different ways", evidence)
     if any(_is_fit(case, found, item) for item in case.class_candidates):
@@ -76,6 +76,11 @@ def mixed(case: Case) -> Finding | None:
 
 def fallback(case: Case) -> Finding:
     """Without a class that works, the fallback decides."""
+    return fallback_of(case).decide()
+
+
+def fallback_of(case: Case) -> Fallback:
+    """Return what the fallback looks at."""
     found = case.runtime_class
     reason = Reason.RUNTIME_CLASS_MISSING if found is None else _unfit(case, found) or Reason.HANDLER_MISSING
     return Fallback(
@@ -85,7 +90,7 @@ def fallback(case: Case) -> Finding:
         namespace_labels=case.namespace_labels or NOTHING,
         candidates=case.candidates,
         containers=case.gpu_containers,
-    ).decide()
+    )
 
 
 def _conflict(case: Case, found: RuntimeClass) -> str:
@@ -138,7 +143,8 @@ def _is_overruled(case: Case, reason: Reason) -> bool:
     return str(reason) in case.policy.overrule
 
 
-def _evidence(case: Case, found: RuntimeClass) -> Iterable[str]:
+def class_evidence(case: Case, found: RuntimeClass) -> Iterable[str]:
+    """Yield what each kind of candidate shows of the class."""
     for item in case.class_candidates:
         provider = node_provider(item.kind)
         yield f"{item.example}: handler {handler_evidence(item.kind, found)}{f', {provider}' if provider else ''}"

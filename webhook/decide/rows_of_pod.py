@@ -41,7 +41,7 @@ def opted_out(case: Case) -> Finding | None:
     name = case.facts.namespace
     if labels is None:
         return Finding(Verdict.LEAVE, Reason.NAMESPACE_UNKNOWN, evidence=(f"namespace {name} is not in the view",))
-    setting = _setting(case, labels)
+    setting = setting_of(case, labels)
     if setting in ("enabled", "dry-run"):
         return None
     reason = Reason.OPTED_OUT if setting == "disabled" else Reason.NOT_OPTED_IN
@@ -100,7 +100,8 @@ def is_dry_run(case: Case) -> bool:
     return case.policy.dry_run or (labels is not None and labels.get(INJECT_KEY) == "dry-run")
 
 
-def _setting(case: Case, labels: Labels) -> str:
+def setting_of(case: Case, labels: Labels) -> str:
+    """Return what the namespace's label says, or what the policy makes of a namespace without it."""
     setting = labels.get(INJECT_KEY, "")
     if not setting and case.policy.opt_out and case.facts.namespace not in SYSTEM_NAMESPACES:
         return "enabled"

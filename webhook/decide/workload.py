@@ -13,9 +13,7 @@ from webhook.decide.patch import Operation
 from webhook.decide.pod import Pod
 from webhook.policy import Policy
 
-Row = Callable[[Case], Finding | None]
-
-ROWS: tuple[Row, ...] = (
+ROWS: tuple[Callable[[Case], Finding | None], ...] = (
     rows_of_pod.not_applicable,
     rows_of_pod.opted_out,
     rows_of_pod.no_gpu,
@@ -35,7 +33,7 @@ ROWS: tuple[Row, ...] = (
 def decide(pod: Pod, facts: RequestFacts, policy: Policy, view: ClusterView) -> Decision:
     """Decide what becomes of a pod. Pure: no clock, no I/O; never raises on any JSON object as pod."""
     case = Case.of(pod, facts, policy, view)
-    found = next(finding for _, finding in explain(case) if finding)
+    found = next(finding for row in ROWS if (finding := row(case)))
     dry_run = rows_of_pod.is_dry_run(case)
     return Decision(
         verdict=found.verdict,
@@ -45,15 +43,6 @@ def decide(pod: Pod, facts: RequestFacts, policy: Policy, view: ClusterView) -> 
         evidence=found.evidence,
         dry_run=dry_run,
     )
-
-
-def explain(case: Case) -> Iterator[tuple[Row, Finding | None]]:
-    """Yield each row that was tried with what it found; the last one decides."""
-    for row in ROWS:
-        finding = row(case)
-        yield row, finding
-        if finding:
-            return
 
 
 def _operations(case: Case, found: Finding) -> Iterator[Operation]:
