@@ -37,11 +37,14 @@ LOOK_PAUSE_SECONDS = 1.0
 def resources(namespaces: Iterable[str], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Iterator[Resource]:
     """Yield what a webhook watches; plugins in the namespaces where they are believed.
 
-    One selector cannot say "any of these labels", so there is a row for each.
+    One selector cannot say "any of these keys", so there is a row for each.
     """
     yield from RESOURCES
     of = kinds(known)
-    selectors = sorted({f"{plugin.label}={plugin.value}" for plugin in known})
+    values: dict[str, set[str]] = {}
+    for plugin in known:
+        values.setdefault(plugin.label, set()).add(plugin.value)
+    selectors = [f"{key} in ({','.join(sorted(of_key))})" for key, of_key in sorted(values.items())]
     for namespace in namespaces:
         yield Resource(of["apps", "DaemonSet"], namespace=namespace)
         for selector in selectors:

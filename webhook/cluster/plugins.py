@@ -18,6 +18,7 @@ class Role(StrEnum):
     """What a GPU management pod is for. Only the device plugin tells how GPUs are handed out."""
 
     DEVICE_PLUGIN = "device-plugin"
+    FEATURE_DISCOVERY = "feature-discovery"
     OTHER = "other"
 
 
@@ -50,13 +51,9 @@ CHART_LABEL = "app.kubernetes.io/name"
 KNOWN_PLUGINS = (
     KnownPlugin("name", "nvidia-device-plugin-ds", frozenset({"nvidia-device-plugin-ctr"})),
     KnownPlugin(CHART_LABEL, "nvidia-device-plugin", frozenset({"nvidia-device-plugin-ctr"})),
-    KnownPlugin(
-        CHART_LABEL,
-        "nvidia-device-plugin",
-        frozenset({"gpu-feature-discovery-ctr", "mps-control-daemon-ctr"}),
-        Role.OTHER,
-    ),
-    KnownPlugin(CHART_LABEL, "gpu-feature-discovery", frozenset({"gpu-feature-discovery"}), Role.OTHER),
+    KnownPlugin(CHART_LABEL, "nvidia-device-plugin", frozenset({"gpu-feature-discovery-ctr"}), Role.FEATURE_DISCOVERY),
+    KnownPlugin(CHART_LABEL, "nvidia-device-plugin", frozenset({"mps-control-daemon-ctr"}), Role.OTHER),
+    KnownPlugin(CHART_LABEL, "gpu-feature-discovery", frozenset({"gpu-feature-discovery"}), Role.FEATURE_DISCOVERY),
     KnownPlugin(CHART_LABEL, "dcgm-exporter", frozenset({"dcgm-exporter", "exporter"}), Role.OTHER),
     KnownPlugin("app.kubernetes.io/component", "hami-device-plugin", frozenset({"device-plugin"})),
     KnownPlugin(
@@ -117,6 +114,7 @@ class PluginProjection:
         )
         return PluginPod(
             plugin=self._plugin(item, item),
+            uid=text(metadata(item).get("uid")),
             node=text(spec.get("nodeName")),
             owner=daemon_set_uid(item),
             running=status.get("phase") == "Running" and "deletionTimestamp" not in metadata(item),
@@ -124,11 +122,11 @@ class PluginProjection:
         )
 
     def daemon_set(self, item: ApiObject) -> PluginDaemonSet:
-        """Keep of a plugin's DaemonSet its UID, how its template gets NVML, and the nodes that it is for."""
+        """Keep of a plugin's DaemonSet its UID, its template, how that gets NVML, and the nodes that it is for."""
         template = template_of(item)
         spec = mapping(template.get("spec"))
         placement = {key: spec[key] for key in ("nodeSelector", "affinity", "tolerations") if spec.get(key)}
-        return PluginDaemonSet(self._plugin(item, template), text(metadata(item).get("uid")), placement)
+        return PluginDaemonSet(self._plugin(item, template), text(metadata(item).get("uid")), placement, template)
 
     def _plugin(self, item: ApiObject, pod: ApiObject) -> Plugin:
         spec = mapping(pod.get("spec"))

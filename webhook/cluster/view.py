@@ -79,9 +79,10 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class PluginPod:
-    """A device plugin's pod: its node, its state, and the DaemonSet (UID) that controls it, empty if none does."""
+    """A device plugin's pod: its UID, node and state, and the DaemonSet (UID) that controls it, empty if none does."""
 
     plugin: Plugin
+    uid: str
     node: str
     owner: str
     running: bool
@@ -92,12 +93,14 @@ class PluginPod:
 class PluginDaemonSet:
     """A DaemonSet that runs a device plugin: its UID, what its template shows, and the nodes that it is for.
 
-    ``placement`` is the part of the template's spec that selects nodes.
+    ``placement`` is the part of the template's spec that selects nodes; ``template`` is the whole of it, of which the
+    next pods will be made.
     """
 
     plugin: Plugin
     uid: str
     placement: Mapping[str, Any] = field(default_factory=no_entries)
+    template: Mapping[str, Any] = field(default_factory=no_entries)
 
 
 @dataclass(frozen=True, slots=True)

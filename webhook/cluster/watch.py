@@ -58,6 +58,11 @@ class Resource:
         group, _, plural = self.kind.path.rpartition("/")
         return f"{group}/namespaces/{self.namespace}/{plural}"
 
+    @property
+    def part(self) -> Mapping[str, str]:
+        """Which part of its kind this is, for people; nothing where it is all of it."""
+        return {"namespace": self.namespace, **self.selectors} if self.namespace else self.selectors
+
 
 class WatchError(Exception):
     """The API server answered, but with nothing to go on; the text is the reason."""
@@ -222,7 +227,7 @@ class Reflector:
         state = (event, str(facts.get("reason", "")))
         if state != self._told:
             self._told = state
-            self._tell(event, kind=self.resource.kind.field, **facts)
+            self._tell(event, kind=self.resource.kind.field, **self.resource.part, **facts)
 
 
 def revision_of(item: Mapping[str, Any]) -> int:

@@ -1,9 +1,9 @@
 """``serve``: the webhook, in a cluster or, for one machine, without any."""
 
-import asyncio
 import math
 import os
 import socket
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,15 +13,20 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from certs.api import Installation
+from certs.changes import Changes, OnChange
+from certs.clock import Clock
 from certs.keeper import Keeper
 from certs.serving import standalone_tls
 from webhook.cluster.plugins import known_plugins
 from webhook.commands.inputs import InputError, read_policy, read_view
+from webhook.repair.events import Events
+from webhook.repair.rounds import Rounds
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
+from webhook.server.beside import TaskDiedError, beside
 from webhook.server.looks import FixedView, ViewSource
 from webhook.server.observe import Log, Metrics, Observer, open_log
-from webhook.server.run import LOOPBACK, Addresses, run
+from webhook.server.run import LOOPBACK, Addresses, Stop, run
 
 if TYPE_CHECKING:
     from webhook.cluster.api import ApiServer
@@ -57,8 +62,14 @@ class Options:
 
 
 def serve(options: Options) -> None:
-    """Serve until a signal comes. Raises InputError for a policy, view or kubeconfig that cannot be used."""
-    uvloop.run(_standalone(options) if options.standalone else _in_cluster(options))
+    """Serve until a signal comes. Raises InputError for a policy, view or kubeconfig that cannot be used.
+
+    Exits with 1 where a task died that should never end.
+    """
+    try:
+        uvloop.run(_standalone(options) if options.standalone else _in_cluster(options))
+    except TaskDiedError:
+        sys.exit(1)
 
 
 async def _standalone(options: Options) -> None:
@@ -71,7 +82,8 @@ async def _standalone(options: Options) -> None:
     if options.ca_file:
         options.ca_file.write_bytes(authority)
     # Nobody is left to send on to another replica, so nothing is gained by waiting.
-    await run(webhook, Admin(webhook.observer, lambda: ""), tls, options.addresses, drain_seconds=0)
+    admin = Admin(webhook.observer, lambda: "")
+    await run(webhook, admin, tls, options.addresses, stop=Stop(), drain_seconds=0)
 
 
 async def _in_cluster(options: Options) -> None:
@@ -101,16 +113,17 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     expiry.labels("leaf").set_function(lambda: _timestamp(keeper.status.leaf_expires))
     expiry.labels("ca").set_function(lambda: _timestamp(keeper.status.authority_expires))
     admin = Admin(webhook.observer, partial(_unready, webhook, live, keeper))
-    beside = [
-        asyncio.create_task(task)
-        for task in (live.run(), live.follow_groups(), keeper.run(), _stop_writing(webhook, keeper))
-    ]
-    try:
-        await run(webhook, admin, keeper.tls.context, options.addresses, options.drain_seconds)
-    finally:
-        for task in beside:
-            task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+    rounds = _rounds(api, webhook, live, tell)
+    tasks = {
+        "view": live.run(),
+        "groups": live.follow_groups(),
+        "certificate": keeper.run(),
+        "rounds": rounds.run(live.synced),
+        "stop-writing": _stop_writing(webhook, keeper, rounds),
+    }
+    stop = Stop()
+    async with beside(tasks, stop, log):
+        await run(webhook, admin, keeper.tls.context, options.addresses, stop=stop, drain_seconds=options.drain_seconds)
 
 
 def _tell(log: Log, event: str, **facts: object) -> None:
@@ -137,9 +150,23 @@ def _unready(webhook: Webhook, live: "LiveView", keeper: Keeper) -> str:
     return "" if keeper.status.ready else f"certificate: {keeper.status.reason}"
 
 
-async def _stop_writing(webhook: Webhook, keeper: Keeper) -> None:
+async def _stop_writing(webhook: Webhook, keeper: Keeper, rounds: Rounds) -> None:
     await webhook.draining.wait()
     keeper.stop()
+    rounds.stop()
+
+
+def _rounds(api: "ApiServer", webhook: Webhook, live: "LiveView", tell: OnChange) -> Rounds:
+    clock = Clock()
+    return Rounds(
+        webhook.policy,
+        live,
+        metrics=webhook.observer.metrics,
+        events=Events(api, socket.gethostname(), clock),
+        changes=Changes(tell),
+        repairer=None,
+        clock=clock,
+    )
 
 
 def _observer(source: ViewSource, log: Log | None = None) -> Observer:

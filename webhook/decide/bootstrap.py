@@ -176,7 +176,8 @@ def no_gpu_evidence(case: PluginCase) -> Finding | None:
     """On a node without a GPU the library is missing, and a pod that waits for it would block its DaemonSet."""
     if gpu_evidence(case.base, case.node_name):
         return None
-    warning = f"nothing shows a GPU on this node: kubectl label node {case.node_name} nvidia.com/gpu.present=true"
+    # Short, so that the line stays whole with a long name.
+    warning = f"no sign of a GPU: kubectl label node {case.node_name} nvidia.com/gpu.present=true"
     return Finding(Verdict.LEAVE, Reason.NO_GPU_EVIDENCE, warning, (f"nothing shows that {case.node_name} has a GPU",))
 
 

@@ -14,6 +14,7 @@ DECISION_KEY = "gpu-injector.io/decision"
 
 # Longer warnings are cut by the API server or by kubectl (facts: "Warnings").
 WARNING_LIMIT = 120
+WARNING_PREFIX = "gpu-injector: "
 
 
 class Verdict(StrEnum):
@@ -102,5 +103,5 @@ class Decision:
 
 def warning_line(text: str) -> str:
     """Make of a text the one line that the API server accepts as a warning, cut where it is too long."""
-    line = "gpu-injector: " + " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = WARNING_PREFIX + " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= WARNING_LIMIT else line[: WARNING_LIMIT - 1] + "…"

@@ -98,14 +98,17 @@ def _gpu_nodes(nodes: _Same, plugin_pods: _Same, daemon_sets: _Same, policy: _Sa
     known = profiles(policy.value)
     groups: dict[NodeKind, list[Node]] = {}
     for node in (nodes.value or {}).values():
-        offers = frozenset(
-            name
-            for name, amount in node.allocatable.items()
-            if policy.value.is_gpu_resource(name) and is_positive(amount)
-        )
+        offers = offered_gpus(node, policy.value)
         if offers or is_labelled_gpu_node(node, policy.value):
             groups.setdefault(_kind(node, offers, evidence, known), []).append(node)
     return tuple(NodeGroup(kind, tuple(members)) for kind, members in groups.items())
+
+
+def offered_gpus(node: Node, policy: Policy) -> frozenset[str]:
+    """Return the GPU resources of which a node offers any."""
+    return frozenset(
+        name for name, amount in node.allocatable.items() if policy.is_gpu_resource(name) and is_positive(amount)
+    )
 
 
 def is_labelled_gpu_node(node: Node, policy: Policy) -> bool:

@@ -105,6 +105,8 @@ class Metrics:
     patches_refused: Counter
     view_age: Gauge
     certificate_expiry: Gauge
+    blind_plugin_pods: Gauge
+    evictions: Counter
 
     @classmethod
     def create(cls) -> "Metrics":
@@ -148,6 +150,17 @@ class Metrics:
                 "gpu_injector_certificate_expiry_timestamp_seconds",
                 "When the served certificate (leaf) and its issuer (ca) expire, in seconds since the epoch.",
                 ("certificate",),
+                registry=registry,
+            ),
+            blind_plugin_pods=Gauge(
+                "gpu_injector_blind_plugin_pods",
+                "Plugin pods that find no GPU and would if they were made again. Every replica counts all of them.",
+                registry=registry,
+            ),
+            evictions=Counter(
+                "gpu_injector_evictions",
+                "Blind plugin pods that this replica asked to evict, by the answer (evicted, refused).",
+                ("answer",),
                 registry=registry,
             ),
         )

@@ -32,9 +32,10 @@ class Addresses:
     decisions_port: int
 
 
-async def run(webhook: Webhook, admin: Admin, tls: ssl.SSLContext, addresses: Addresses, drain_seconds: float) -> None:
-    """Serve until a signal comes: SIGTERM drains, SIGINT (or a second signal) ends at once."""
-    stop = _Stop()
+async def run(  # noqa: PLR0913 - each of them is another thing
+    webhook: Webhook, admin: Admin, tls: ssl.SSLContext, addresses: Addresses, *, stop: "Stop", drain_seconds: float
+) -> None:
+    """Serve until a stop is asked for, drain, and end."""
     async with (
         _listener(admin.probes(), addresses.host, addresses.admin_port) as admin_port,
         _listener(admin.decisions(), LOOPBACK, addresses.decisions_port) as decisions_port,
@@ -51,8 +52,8 @@ async def run(webhook: Webhook, admin: Admin, tls: ssl.SSLContext, addresses: Ad
             webhook.observer.log.info("drained")
 
 
-class _Stop:
-    """What the signals ask for."""
+class Stop:
+    """What the signals ask for: SIGTERM drains, SIGINT (or a second signal) ends at once."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
