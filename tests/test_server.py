@@ -25,6 +25,7 @@ from webhook.server.admin import Admin
 from webhook.server.app import EPHEMERAL_PATH, TEMPLATES_PATH, WORKLOADS_PATH, Webhook, timeout_seconds
 from webhook.server.looks import FixedView, ViewSource
 from webhook.server.observe import Metrics, Observer, open_log
+from webhook.server.replica import Replica
 
 GPU_POD: dict[str, Any] = {
     "metadata": {"name": "model"},
@@ -313,7 +314,8 @@ async def test_the_admin_side_tells_health_metrics_and_decisions(hook: Webhook, 
     """Probes and metrics name no workload; the decisions, on a listener of their own, do."""
     await client.post(WORKLOADS_PATH, json=review(GPU_POD))
     why = "view not synced"
-    admin = Admin(hook.observer, lambda: why)
+    source = FixedView(read_view(GOLDEN / "view.yaml"))
+    admin = Admin(hook.observer, Replica(name="one", policy=Policy(), source=source, readiness=lambda: why))
     async with TestClient(TestServer(admin.probes())) as probes, TestClient(TestServer(admin.decisions())) as page:
         assert (await probes.get("/healthz")).status == 200
         unready = await probes.get("/readyz")

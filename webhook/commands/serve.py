@@ -26,14 +26,13 @@ from webhook.server.app import Webhook
 from webhook.server.beside import TaskDiedError, beside
 from webhook.server.looks import FixedView, ViewSource
 from webhook.server.observe import Log, Metrics, Observer, open_log
+from webhook.server.replica import Replica
 from webhook.server.run import LOOPBACK, Addresses, Stop, run
+from webhook.server.told import Told
 
 if TYPE_CHECKING:
     from webhook.cluster.api import ApiServer
     from webhook.cluster.live import LiveView
-
-# How the events end that an administrator should read (certs, watches).
-AMISS = ("-lost", "-refused", "-unreachable", "-unreadable", "-foreign", "-contested", "-unusable", "-held")
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -82,7 +81,8 @@ async def _standalone(options: Options) -> None:
     if options.ca_file:
         options.ca_file.write_bytes(authority)
     # Nobody is left to send on to another replica, so nothing is gained by waiting.
-    admin = Admin(webhook.observer, lambda: "")
+    replica = Replica(name=socket.gethostname(), policy=policy, source=source)
+    admin = Admin(webhook.observer, replica)
     await run(webhook, admin, tls, options.addresses, stop=Stop(), drain_seconds=0)
 
 
@@ -104,16 +104,24 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     from webhook.cluster.live import LiveView, resources  # noqa: PLC0415  as above
 
     log = open_log()
-    tell = partial(_tell, log)
+    told = Told(log)
     policy = read_policy(options.policy_file)
-    live = LiveView(api, resources(policy.bootstrap.namespaces, known_plugins(policy)), on_change=tell)
-    keeper = Keeper(api, _installation(options), who=socket.gethostname(), on_change=tell)
+    live = LiveView(api, resources(policy.bootstrap.namespaces, known_plugins(policy)), on_change=told)
+    keeper = Keeper(api, _installation(options), who=socket.gethostname(), on_change=told)
     webhook = Webhook(policy, live, _observer(live, log))
+    replica = Replica(
+        name=socket.gethostname(),
+        policy=policy,
+        source=live,
+        readiness=partial(_unready, webhook, live, keeper),
+        expiries=partial(_expiries, keeper),
+        told=told,
+    )
     expiry = webhook.observer.metrics.certificate_expiry
-    expiry.labels("leaf").set_function(lambda: _timestamp(keeper.status.leaf_expires))
-    expiry.labels("ca").set_function(lambda: _timestamp(keeper.status.authority_expires))
-    admin = Admin(webhook.observer, partial(_unready, webhook, live, keeper))
-    rounds = _rounds(api, webhook, live, tell)
+    expiry.labels("leaf").set_function(lambda: replica.expiries()[0])
+    expiry.labels("ca").set_function(lambda: replica.expiries()[1])
+    admin = Admin(webhook.observer, replica)
+    rounds = _rounds(api, webhook, live, told)
     tasks = {
         "view": live.run(),
         "groups": live.follow_groups(),
@@ -124,12 +132,6 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     stop = Stop()
     async with beside(tasks, stop, log):
         await run(webhook, admin, keeper.tls.context, options.addresses, stop=stop, drain_seconds=options.drain_seconds)
-
-
-def _tell(log: Log, event: str, **facts: object) -> None:
-    """Log a change of state, as a warning where something is amiss."""
-    amiss = event.endswith(AMISS)
-    (log.warning if amiss else log.info)(event, **facts)
 
 
 def _installation(options: Options) -> Installation:
@@ -173,6 +175,10 @@ def _observer(source: ViewSource, log: Log | None = None) -> Observer:
     metrics = Metrics.create()
     metrics.view_age.set_function(source.oldest_age_seconds)
     return Observer(log or open_log(), metrics)
+
+
+def _expiries(keeper: Keeper) -> tuple[float, float]:
+    return _timestamp(keeper.status.leaf_expires), _timestamp(keeper.status.authority_expires)
 
 
 def _timestamp(moment: datetime | None) -> float:

@@ -12,6 +12,9 @@ INJECT_KEY = "gpu-injector.io/inject"
 DECISION_KEY = "gpu-injector.io/decision"
 """The annotation in which a GPU pod carries ``<verdict>/<reason>``."""
 
+# How the warnings begin that only tell what would be done.
+DRY_RUN_WARNING = "gpu-injector: dry-run: "
+
 # Longer warnings are cut by the API server or by kubectl (facts: "Warnings").
 WARNING_LIMIT = 120
 WARNING_PREFIX = "gpu-injector: "
@@ -99,6 +102,11 @@ class Decision:
     def word(self) -> str:
         """``<verdict>/<reason>``, as annotation, audit log and people read it."""
         return f"{self.verdict}/{self.reason}"
+
+    @property
+    def needs_attention(self) -> bool:
+        """Say whether somebody should look: it warns of more than what a dry-run would do."""
+        return any(not warning.startswith(DRY_RUN_WARNING) for warning in self.warnings)
 
 
 def warning_line(text: str) -> str:

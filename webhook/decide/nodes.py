@@ -3,7 +3,7 @@
 A decision asks what *kinds* of nodes a pod may land on. Five thousand nodes are a handful of kinds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -102,6 +102,16 @@ def _gpu_nodes(nodes: _Same, plugin_pods: _Same, daemon_sets: _Same, policy: _Sa
         if offers or is_labelled_gpu_node(node, policy.value):
             groups.setdefault(_kind(node, offers, evidence, known), []).append(node)
     return tuple(NodeGroup(kind, tuple(members)) for kind, members in groups.items())
+
+
+def nodes_of_interest(view: ClusterView, policy: Policy) -> Iterator[tuple[Node, NodeKind]]:
+    """Yield the nodes that people ask about: the GPU nodes, those that were, and those on which a plugin runs."""
+    evidence = _Evidence.of(view.plugin_pods or {}, view.daemon_sets or {}, policy)
+    known = profiles(policy)
+    for node in (view.nodes or {}).values():
+        has_resource = any(map(policy.is_gpu_resource, node.capacity))
+        if has_resource or node.name in evidence.pods or is_labelled_gpu_node(node, policy):
+            yield node, _kind(node, offered_gpus(node, policy), evidence, known)
 
 
 def offered_gpus(node: Node, policy: Policy) -> frozenset[str]:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -18,6 +18,13 @@ from webhook.raw import items, mapping
 from webhook.server.review import Review
 
 RECENT_DECISIONS = 1000
+
+# A pod's author chooses names before the API server validates them, and as many containers as fit into a request.
+# What is remembered of one decision must be small whatever they choose.
+NAME_LIMIT = 253
+EVIDENCE_LIMIT = 300
+OPERATIONS_LIMIT = 100
+
 EXTENDED_VARIABLE = re.compile(r"/env/\d+/value$")
 
 Log = structlog.typing.FilteringBoundLogger
@@ -41,7 +48,10 @@ def open_log() -> Log:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One decision as it is remembered: names and what we wrote, never a value that the author wrote."""
+    """One decision as it is remembered: names and what we wrote, never a value that the author wrote.
+
+    ``more_operations`` are those of the patch beyond the ones that are remembered.
+    """
 
     time: float
     uid: str
@@ -50,6 +60,7 @@ class Record:
     owner: str
     decision: Decision
     duration_seconds: float
+    more_operations: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as ``/decisions`` shows it; ``time`` is seconds since the epoch."""
@@ -62,16 +73,13 @@ class Record:
             "verdict": self.decision.verdict,
             "reason": self.decision.reason,
             "dryRun": self.decision.dry_run,
+            "needsAttention": self.decision.needs_attention,
             "warnings": self.decision.warnings,
             "evidence": self.decision.evidence,
-            "operations": [_shown(operation) for operation in self.decision.operations],
+            "operations": self.decision.operations,
+            "moreOperations": self.more_operations,
             "durationSeconds": self.duration_seconds,
         }
-
-
-def _shown(operation: Operation) -> Operation:
-    """Hide the one value into which an author's may have gone: a variable that was extended."""
-    return {**operation, "value": "(not shown)"} if EXTENDED_VARIABLE.search(operation["path"]) else operation
 
 
 def record_of(review: Review, decision: Decision, duration_seconds: float) -> Record:
@@ -79,18 +87,37 @@ def record_of(review: Review, decision: Decision, duration_seconds: float) -> Re
     metadata = mapping(review.object.get("metadata"))
     return Record(
         time=time.time(),
-        uid=review.uid,
-        namespace=review.namespace,
-        name=str(metadata.get("name") or metadata.get("generateName") or ""),
+        uid=_cut(review.uid),
+        namespace=_cut(review.namespace),
+        name=_cut(metadata.get("name") or metadata.get("generateName") or ""),
         owner=_controller(metadata),
-        decision=decision,
+        decision=_small(decision),
         duration_seconds=duration_seconds,
+        more_operations=max(0, len(decision.operations) - OPERATIONS_LIMIT),
     )
+
+
+def _small(decision: Decision) -> Decision:
+    return replace(
+        decision,
+        operations=tuple(map(_shown, decision.operations[:OPERATIONS_LIMIT])),
+        evidence=tuple(_cut(line, EVIDENCE_LIMIT) for line in decision.evidence[:OPERATIONS_LIMIT]),
+    )
+
+
+def _shown(operation: Operation) -> Operation:
+    """Hide the one value into which an author's may have gone: a variable that was extended."""
+    return {**operation, "value": "(not shown)"} if EXTENDED_VARIABLE.search(operation["path"]) else operation
 
 
 def _controller(metadata: Mapping[str, Any]) -> str:
     owners = (owner for owner in items(metadata.get("ownerReferences")) if owner.get("controller"))
-    return next((f"{owner.get('kind')}/{owner.get('name')}" for owner in owners), "")
+    return next((_cut(f"{_cut(owner.get('kind'))}/{_cut(owner.get('name'))}") for owner in owners), "")
+
+
+def _cut(value: object, limit: int = NAME_LIMIT) -> str:
+    shown = value if isinstance(value, str) else str(value)[: limit + 1]
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +215,7 @@ class Observer:
             verdict=decision.verdict,
             reason=decision.reason,
             dryRun=decision.dry_run,
-            operations=len(decision.operations),
+            operations=len(decision.operations) + record.more_operations,
             warnings=decision.warnings,
             evidence=decision.evidence,
             durationMs=round(record.duration_seconds * 1000, 3),

@@ -1,0 +1,36 @@
+// Without this script everything works by links and the form. With it, the page follows what is typed, and the cluster.
+"use strict";
+
+const LIVE_MS = 3000;
+const TYPING_MS = 200;
+let typing, latest = 0;
+
+const address = () => {
+  const given = [...new FormData(document.querySelector("form"))].filter(([, value]) => value);
+  return "?" + new URLSearchParams(given);
+};
+
+// Replaces what is shown by what the server says for an address; diffs that are open stay open.
+async function show(url) {
+  const asked = ++latest;
+  const answer = await fetch(url).catch(() => null);
+  document.body.classList.toggle("lost", !answer?.ok);
+  if (!answer?.ok || asked !== latest) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const open = new Set([...document.querySelectorAll("details[open]")].map((one) => one.dataset.uid));
+  for (const one of fresh.querySelectorAll("details")) one.open = open.has(one.dataset.uid);
+  for (const part of ["#results", ".counts"]) document.querySelector(part).replaceWith(fresh.querySelector(part));
+  history.replaceState(null, "", url);
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.name === undefined || event.target.name === "") return;
+  clearTimeout(typing);
+  typing = setTimeout(() => show(address()), event.target.type === "search" ? TYPING_MS : 0);
+});
+
+const live = document.querySelector(".live");
+live.hidden = false;
+setInterval(() => {
+  if (live.querySelector("input").checked && !document.hidden) show(address());
+}, LIVE_MS);

@@ -1,0 +1,115 @@
+"""The page as HTML: one template, with style and script in it, so that it needs nothing from anywhere."""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from webhook.page.filters import Filters
+from webhook.page.notices import notices
+from webhook.page.patch_lines import patch_lines
+
+FOLDER = Path(__file__).parent
+STYLE = (FOLDER / "page.css").read_text(encoding="utf-8")
+SCRIPT = (FOLDER / "page.js").read_text(encoding="utf-8")
+
+VERDICTS = ("inject", "mount", "bootstrap", "leave")
+UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+# Enough to look through, and quickly made; a link shows the others.
+ROWS_SHOWN = 200
+
+# Names of this many alike nodes stand in a row; the others fold.
+NODES_SHOWN = 8
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        f"style-src {_hash(STYLE)}",
+        f"script-src {_hash(SCRIPT)}",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""The Content-Security-Policy that the page is to be sent with."""
+
+
+def render(
+    states: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], filters: Filters, now: float
+) -> str:
+    """Return the page: ``states`` are the replicas' ``/state``, ``records`` their decisions, ``now`` in seconds.
+
+    Every name in them is a stranger's: the template escapes all that it prints.
+    """
+    ordered = sorted(records, key=lambda record: (not record["needsAttention"], -record["time"]))
+    found = filters.select(ordered)
+    return _template().render(
+        style=Markup(STYLE),  # noqa: S704 - our own files, whose hashes the policy names
+        script=Markup(SCRIPT),  # noqa: S704 - likewise
+        states=states,
+        state=next((state for state in states if "unreachable" not in state), None),
+        notices=[(state["replica"], line) for state in states for line in notices(state, now)],
+        filters=filters,
+        total=len(records),
+        found=len(found),
+        shown=found if filters.rows == "all" else found[:ROWS_SHOWN],
+        attention=sum(record["needsAttention"] for record in records),
+        counts=_counts(records),
+        choices={name: sorted({str(record[name]) for record in records}) for name in ("namespace", "reason")},
+        nodes=_rows(states),
+        nodes_shown=NODES_SHOWN,
+        now=now,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"moment": _moment, "clock": _clock, "ago": _ago, "patch": patch_lines}
+    return environment.get_template("page.html")
+
+
+def _counts(records: Iterable[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    found = Counter(str(record["verdict"]) for record in records)
+    return [(verdict, found[verdict]) for verdict in VERDICTS]
+
+
+def _rows(states: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the nodes as the replica sees them that was asked last: they all see the same cluster."""
+    known = [state["nodes"] for state in states if "unreachable" not in state]
+    return list(known[-1]) if known else []
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
+
+
+def _ago(seconds: float) -> str:
+    """Return a span in its largest whole unit."""
+    span = max(0, int(seconds))
+    unit, size = next((pair for pair in UNITS if span >= pair[1]), UNITS[-1])
+    return f"{span // size} {unit}"
