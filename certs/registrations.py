@@ -119,12 +119,13 @@ def _entries(registration: Mapping[str, Any], installation: Installation) -> tup
     entries = []
     for index, webhook in enumerate(webhooks if isinstance(webhooks, list) else []):
         client = webhook.get("clientConfig") if isinstance(webhook, dict) else None
-        if isinstance(client, dict) and _is_ours(client, installation):
+        if isinstance(client, dict) and is_ours(client, installation):
             entries.append(Entry(index, str(webhook.get("name")), _authorities(client)))
     return tuple(entries)
 
 
-def _is_ours(client: Mapping[str, Any], installation: Installation) -> bool:
+def is_ours(client: Mapping[str, Any], installation: Installation) -> bool:
+    """Say whether an entry's ``clientConfig`` leads to this installation's Service, or to a name of its leaf."""
     service, url = client.get("service"), client.get("url")
     if isinstance(service, dict):
         return (service.get("namespace"), service.get("name")) == (installation.namespace, installation.name)

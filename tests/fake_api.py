@@ -213,7 +213,7 @@ class FakeApi:
         if self.token is not None and shown.lower() != f"bearer {self.token}".lower():
             raise StatusError(401, "Unauthorized")
 
-    def _act(self, request: Request, address: Address) -> Json:
+    def _act(self, request: Request, address: Address) -> Json:  # noqa: PLR0911 - a table
         dry_run = request.query.get("dryRun") == "All"
         content_type = request.headers.get("Content-Type", "").partition(";")[0]
         body = orjson.loads(request.body) if request.body else {}
@@ -230,6 +230,8 @@ class FakeApi:
                 return self.store.patch(address, content_type, body, dry_run=dry_run)
             case "DELETE", True:
                 return self.store.delete(address, body)
+            case "POST", True if address.subresource == "eviction":
+                return self.store.delete(address, body.get("deleteOptions") or {})
             case _:
                 raise StatusError(405, "MethodNotAllowed")
 

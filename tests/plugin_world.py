@@ -79,9 +79,3 @@ def runtime_class() -> Json:
 def view(*objects: Json) -> ClusterView:
     """Return the view of these objects and namespace kube-system."""
     return view_of([namespace(), *objects])
-
-
-def blind_cluster(*nodes: str) -> ClusterView:
-    """Return the view of a cluster whose plugin pods were all made without us."""
-    owner = daemon_set()
-    return view(owner, *map(node, nodes), *(pod_of(owner, name) for name in nodes))

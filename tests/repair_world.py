@@ -12,26 +12,38 @@ from cluster_world import session
 from fake_api import FakeApi
 from fake_store import parse
 from fake_time import FakeTime
-from plugin_world import NAMESPACE
+from plugin_world import NAMESPACE, Json, daemon_set, namespace, node, pod_of
 
+from certs.api import Installation
 from certs.changes import Changes
 from certs.clock import Clock
+from webhook.cluster.project import view_of
 from webhook.cluster.view import ClusterView
 from webhook.policy import Policy
 from webhook.repair.events import Events
+from webhook.repair.evict import Evictor
+from webhook.repair.lease import Lease
+from webhook.repair.proof import Proof
 from webhook.repair.rounds import ROUND_SECONDS, Rounds
 from webhook.server.observe import Metrics
 
 EVENTS = f"/apis/events.k8s.io/v1/namespaces/{NAMESPACE}/events"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 START = datetime(2026, 1, 1, tzinfo=UTC)
+INSTALLATION = Installation(extra_names=("127.0.0.1",))
 
 
 @dataclass(slots=True)
-class AnyView:
-    """A view that a test replaces, and its age."""
+class StoreView:
+    """A view that shows the fake API server's objects at once, and says the age that a test gives it."""
 
-    view: ClusterView
+    fake: FakeApi
     age_seconds: float = 0.0
+
+    @property
+    def view(self) -> ClusterView:
+        """Return the view of this moment."""
+        return view_of(self.fake.store.objects.values())
 
     def object_age_seconds(self, kind: str, name: str) -> float:  # noqa: ARG002  the protocol's
         """Return the age."""
@@ -58,63 +70,76 @@ class Replica:
         """Return what a metric says."""
         return self.metrics.registry.get_sample_value(f"gpu_injector_{name}", labels)
 
+    def events(self) -> list[str]:
+        """Return the words that it logged."""
+        return [event for event, _ in self.told]
+
 
 @dataclass(slots=True)
 class World:
-    """The API server, the time, the view that all replicas have, and the replicas."""
+    """The API server with namespace kube-system and a plugin's DaemonSet, the time, and the replicas."""
 
     fake: FakeApi
     time: FakeTime
-    source: AnyView
+    source: StoreView
+    owner: Json
     replicas: list[Replica] = field(default_factory=list)
 
-    def clock(self) -> Clock:
-        """Return the clock of a replica."""
-        return Clock(
-            now=lambda: START + timedelta(seconds=self.time.now),
-            monotonic=lambda: self.time.now,
-            sleep=self.time.sleep,
-            jitter=lambda: 0.5,
-        )
+    def add_blind(self, *names: str) -> None:
+        """Add GPU nodes with a plugin pod that was made without us."""
+        for name in names:
+            self.fake.put(node(name), pod_of(self.owner, name))
 
-    async def rounds(self, count: int = 1) -> None:
-        """Let every replica make so many rounds, and time pass between them."""
+    async def rounds(self, count: int = 1, each_seconds: float = ROUND_SECONDS) -> None:
+        """Let every replica make so many rounds, and time pass after each."""
         for _ in range(count):
             for replica in self.replicas:
                 await replica.rounds.round()
-            self.time.now += ROUND_SECONDS
+            self.time.now += each_seconds
 
-    def events(self, reason: str | None = None) -> list[dict[str, Any]]:
+    async def minutes(self, count: int) -> None:
+        """Let minutes pass, with a round each."""
+        await self.rounds(count, each_seconds=60)
+
+    def pods(self) -> list[str]:
+        """Return the nodes that have a plugin pod."""
+        return [pod["spec"]["nodeName"] for pod in self.fake.store.select(parse(PODS), {})]
+
+    def events(self, reason: str | None = None) -> list[Json]:
         """Return the Events that were made, the first one first."""
         made = [item for item in self.fake.store.select(parse(EVENTS), {}) if reason in (None, item["reason"])]
         return sorted(made, key=lambda item: int(item["metadata"]["resourceVersion"]))
 
-    def posted(self, path: str = EVENTS) -> list[dict[str, Any]]:
+    def posted(self, path: str = EVENTS) -> list[Any]:
         """Return the bodies of all POST requests to a path."""
         asked = (request for request in self.fake.requests if (request.method, request.path) == ("POST", path))
         return [orjson.loads(request.body) for request in asked]
 
 
 @asynccontextmanager
-async def world(
-    fake: FakeApi, folder: Path, view: ClusterView, policy: Policy, replicas: int = 1
-) -> AsyncIterator[World]:
+async def world(fake: FakeApi, folder: Path, policy: Policy, replicas: int = 1) -> AsyncIterator[World]:
     """Have replicas with a session of their own each, and nothing done yet."""
-    made = World(fake, FakeTime(), AnyView(view))
+    fake.put(namespace())
+    made = World(fake, FakeTime(), StoreView(fake), fake.put(daemon_set()))
     async with AsyncExitStack() as sessions:
         for number in range(replicas):
             api = await sessions.enter_async_context(session(fake, folder, made.time))
-            metrics, told = Metrics.create(), list[tuple[str, dict[str, object]]]()
-            changes = Changes(lambda event, /, told=told, **facts: told.append((event, facts)))
-            clock = made.clock()
-            rounds = Rounds(
-                policy,
-                made.source,
-                metrics=metrics,
-                events=Events(api, f"replica-{number}", clock),
-                changes=changes,
-                repairer=None,
-                clock=clock,
-            )
-            made.replicas.append(Replica(rounds, metrics, told))
+            made.replicas.append(_replica(made, api, policy, f"replica-{number}"))
         yield made
+
+
+def _replica(made: World, api: Any, policy: Policy, who: str) -> Replica:  # noqa: ANN401
+    told: list[tuple[str, dict[str, object]]] = []
+    changes = Changes(lambda event, /, **facts: told.append((event, facts)))
+    clock = Clock(
+        now=lambda: START + timedelta(seconds=made.time.now),
+        monotonic=lambda: made.time.now,
+        sleep=made.time.sleep,
+        jitter=lambda: 0.5,
+    )
+    metrics, events = Metrics.create(), Events(api, who, clock)
+    lease, proof = Lease(api, INSTALLATION, who, clock), Proof(api, INSTALLATION)
+    shared: dict[str, Any] = {"metrics": metrics, "events": events, "changes": changes, "clock": clock}
+    evictor = Evictor(api, made.source, lease=lease, proof=proof, **shared)
+    repairer = evictor if policy.bootstrap.repair == "evict" else None
+    return Replica(Rounds(policy, made.source, repairer=repairer, **shared), metrics, told)

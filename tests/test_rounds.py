@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 from fake_api import FakeApi
-from plugin_world import blind_cluster, daemon_set, node, pod_of, view
-from repair_world import EVENTS, START, World, world
+from plugin_world import node
+from repair_world import EVENTS, PODS, START, World, world
 
 from webhook.policy import Policy
 from webhook.repair.rounds import ROUND_SECONDS
 
 # Rounds until a pod that was blind from the first on counts as blind.
 SETTLED = 4
-HOUR = 3600 // ROUND_SECONDS
 
 
 @pytest.fixture
@@ -27,7 +26,8 @@ async def fake() -> AsyncIterator[FakeApi]:
 @pytest.fixture
 async def one(fake: FakeApi, tmp_path: Path) -> AsyncIterator[World]:
     """Have one replica in a cluster with a blind pod."""
-    async with world(fake, tmp_path, blind_cluster("gpu-1"), Policy()) as made:
+    async with world(fake, tmp_path, Policy()) as made:
+        made.add_blind("gpu-1")
         yield made
 
 
@@ -42,7 +42,7 @@ async def test_a_blind_pod_is_counted_and_told(one: World) -> None:
         "kind": "DaemonSet",
         "namespace": "kube-system",
         "name": "nvidia-device-plugin-daemonset",
-        "uid": "uid-of-nvidia-device-plugin-daemonset",
+        "uid": one.owner["metadata"]["uid"],
     }
     told = {key: event[key] for key in ("type", "reason", "action", "reportingController", "reportingInstance")}
     assert told == {
@@ -59,8 +59,7 @@ async def test_a_blind_pod_is_counted_and_told(one: World) -> None:
 async def test_a_pod_that_has_just_started_is_given_time(one: World) -> None:
     """A plugin that finds its GPU within half a minute was never blind."""
     await one.rounds(SETTLED - 1)
-    owner = daemon_set()
-    one.source.view = view(owner, node("gpu-1", gpus="2"), pod_of(owner, "gpu-1"))
+    one.fake.put(node("gpu-1", gpus="2"))
     await one.rounds(SETTLED)
     assert (one.replicas[0].sample("blind_plugin_pods"), one.posted()) == (0, [])
 
@@ -68,36 +67,37 @@ async def test_a_pod_that_has_just_started_is_given_time(one: World) -> None:
 async def test_a_pod_that_was_made_anew_is_given_time_too(one: World) -> None:
     """Another pod of the same name starts again."""
     await one.rounds(SETTLED - 1)
-    again = pod_of(daemon_set(), "gpu-1")
-    again["metadata"]["uid"] = "another"
-    one.source.view = view(daemon_set(), node("gpu-1"), again)
+    one.fake.delete(f"{PODS}/nvidia-device-plugin-daemonset-gpu-1")
+    one.add_blind("gpu-1")
     await one.rounds(SETTLED - 1)
     assert one.replicas[0].sample("blind_plugin_pods") == 0
 
 
 async def test_an_event_is_not_told_again_within_the_hour(one: World) -> None:
     """Never in a loop: the API server is asked once, and once more when it has forgotten."""
-    await one.rounds(HOUR)
+    await one.minutes(61)
     assert len(one.posted()) == 1
-    await one.rounds(SETTLED + 10)
+    await one.minutes(2)
     assert len(one.posted()) == 2
 
 
 async def test_further_nodes_are_told_together(one: World) -> None:
     """Not one by one, as a pool of nodes grows; and nothing is told of those that are repaired."""
     await one.rounds(SETTLED)
-    for count in range(2, 20):
-        one.source.view = blind_cluster(*(f"gpu-{number}" for number in range(1, count)))
+    for number in range(2, 20):
+        one.add_blind(f"gpu-{number}")
         await one.rounds()
-    one.source.view = blind_cluster("gpu-1", "gpu-2", "gpu-3")
-    await one.rounds(HOUR // 2)
+    for number in range(4, 20):
+        one.fake.put(node(f"gpu-{number}", gpus="2"))
+    await one.minutes(30)
     told = [event["note"].partition("nodes: ")[2].partition(")")[0] for event in one.events()]
     assert told == ["gpu-1", "gpu-1, gpu-2, gpu-3"]
 
 
 async def test_replicas_that_see_the_same_tell_it_once(fake: FakeApi, tmp_path: Path) -> None:
     """The Event's name is made of what it says; the second replica takes the conflict for told."""
-    async with world(fake, tmp_path, blind_cluster("gpu-1"), Policy(), replicas=2) as two:
+    async with world(fake, tmp_path, Policy(), replicas=2) as two:
+        two.add_blind("gpu-1")
         await two.rounds(SETTLED + 10)
         assert (len(two.events()), len(two.posted())) == (1, 2)
         assert [replica.told for replica in two.replicas] == [[], []]

@@ -20,6 +20,9 @@ from certs.serving import standalone_tls
 from webhook.cluster.plugins import known_plugins
 from webhook.commands.inputs import InputError, read_policy, read_view
 from webhook.repair.events import Events
+from webhook.repair.evict import Evictor
+from webhook.repair.lease import Lease
+from webhook.repair.proof import Proof
 from webhook.repair.rounds import Rounds
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
@@ -107,7 +110,8 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     told = Told(log)
     policy = read_policy(options.policy_file)
     live = LiveView(api, resources(policy.bootstrap.namespaces, known_plugins(policy)), on_change=told)
-    keeper = Keeper(api, _installation(options), who=socket.gethostname(), on_change=told)
+    installation = _installation(options)
+    keeper = Keeper(api, installation, who=socket.gethostname(), on_change=told)
     webhook = Webhook(policy, live, _observer(live, log))
     replica = Replica(
         name=socket.gethostname(),
@@ -121,7 +125,7 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     expiry.labels("leaf").set_function(lambda: replica.expiries()[0])
     expiry.labels("ca").set_function(lambda: replica.expiries()[1])
     admin = Admin(webhook.observer, replica)
-    rounds = _rounds(api, webhook, live, told)
+    rounds = _rounds(api, installation, webhook, live, told)
     tasks = {
         "view": live.run(),
         "groups": live.follow_groups(),
@@ -158,17 +162,22 @@ async def _stop_writing(webhook: Webhook, keeper: Keeper, rounds: Rounds) -> Non
     rounds.stop()
 
 
-def _rounds(api: "ApiServer", webhook: Webhook, live: "LiveView", tell: OnChange) -> Rounds:
-    clock = Clock()
-    return Rounds(
-        webhook.policy,
+def _rounds(api: "ApiServer", installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange) -> Rounds:
+    clock, changes, metrics = Clock(), Changes(tell), webhook.observer.metrics
+    who = socket.gethostname()
+    events = Events(api, who, clock)
+    evictor = Evictor(
+        api,
         live,
-        metrics=webhook.observer.metrics,
-        events=Events(api, socket.gethostname(), clock),
-        changes=Changes(tell),
-        repairer=None,
+        lease=Lease(api, installation, who, clock),
+        proof=Proof(api, installation),
+        events=events,
+        metrics=metrics,
+        changes=changes,
         clock=clock,
     )
+    repairer = evictor if webhook.policy.bootstrap.repair == "evict" else None
+    return Rounds(webhook.policy, live, metrics=metrics, events=events, changes=changes, repairer=repairer, clock=clock)
 
 
 def _observer(source: ViewSource, log: Log | None = None) -> Observer:

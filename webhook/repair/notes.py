@@ -11,10 +11,10 @@ from webhook.decide.blind import BlindPod
 from webhook.decide.decision import WARNING_PREFIX, Reason
 from webhook.policy import Policy
 
-# https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/: at most 1 kB.
-NOTE_LIMIT = 1024
-SHOWN_NODES = 5
-BLIND, EVICTED = "BlindPluginPod", "Evicted"
+# An Event's note has at most 1,024 bytes, and the remedy at its end must not be cut off.
+# https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
+SHOWN_NODES, SHOWN_LENGTH = 5, 640
+BLIND, EVICTED, REFUSED = "BlindPluginPod", "Evicted", "EvictionRefused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def notes_of(blind: Iterable[BlindPod], policy: Policy) -> Iterator[Note]:
             daemon_set=group[0].daemon_set,
             reason=word,
             action="Report" if word == BLIND else "Leave",
-            text=text[:NOTE_LIMIT],
+            text=text,
             nodes=frozenset(nodes),
             # A static manifest runs on every node: where there is no GPU, nothing is amiss.
             is_warning=group[0].decision.reason is not Reason.NO_GPU_EVIDENCE,
@@ -58,7 +58,13 @@ def notes_of(blind: Iterable[BlindPod], policy: Policy) -> Iterator[Note]:
 def eviction_note(found: BlindPod) -> Note:
     """Return the Note of an eviction."""
     text = f"evicted the plugin pod of node {found.pod.node}: it found no GPU. The next one gets {found.decision.word}."
-    return Note(found.daemon_set, EVICTED, "Evict", text[:NOTE_LIMIT], frozenset({found.pod.node}), is_warning=False)
+    return Note(found.daemon_set, EVICTED, "Evict", text, frozenset({found.pod.node}), is_warning=False)
+
+
+def refusal_note(found: BlindPod) -> Note:
+    """Return the Note of an eviction that a PodDisruptionBudget did not allow."""
+    text = f"a PodDisruptionBudget keeps the blind plugin pod of node {found.pod.node} from being evicted."
+    return Note(found.daemon_set, REFUSED, "Evict", text, frozenset({found.pod.node}))
 
 
 def _reason(found: BlindPod) -> str:
@@ -90,5 +96,8 @@ def _remedy(found: BlindPod, policy: Policy) -> str:
 
 
 def _some(words: Sequence[str], separator: str) -> str:
-    more = len(words) - SHOWN_NODES
-    return separator.join(words[:SHOWN_NODES]) + (f"{separator}and {more} more" if more > 0 else "")
+    shown = words[:SHOWN_NODES]
+    while sum(map(len, shown)) > SHOWN_LENGTH:
+        shown = shown[:-1]
+    more = len(words) - len(shown)
+    return separator.join(shown) + (f"{separator}and {more} more" if more else "")
