@@ -75,11 +75,11 @@ def running_webhook(plane: ControlPlane, port: int, *arguments: object) -> Itera
     command += arguments
     environment = {**os.environ, "POD_NAMESPACE": NAME}
     with started(NAME, command, plane.logs, environment=environment) as process:
-        listening = process.wait_until(lambda: _first_line(process.output), "says that it listens")
+        listening = process.wait_until(lambda: first_line(process.output), "says that it listens")
         yield Webhook(process, listening["adminPort"])
 
 
-def _first_line(output: Path) -> dict[str, Any]:
+def first_line(output: Path) -> dict[str, Any]:
     """Return the JSON line that ``serve`` prints when it listens, an empty object before that."""
     line, newline, _ = output.read_text().partition("\n")
     parsed: dict[str, Any] = json.loads(line) if newline else {}

@@ -24,9 +24,12 @@ async function show(url) {
 }
 
 document.addEventListener("input", (event) => {
-  if (event.target.name === undefined || event.target.name === "") return;
+  if (event.target.type !== "search") return;
   clearTimeout(typing);
-  typing = setTimeout(() => show(address()), event.target.type === "search" ? TYPING_MS : 0);
+  typing = setTimeout(() => show(address()), TYPING_MS);
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select")) show(address());
 });
 
 const live = document.querySelector(".live");

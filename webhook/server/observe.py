@@ -87,9 +87,9 @@ def record_of(review: Review, decision: Decision, duration_seconds: float) -> Re
     metadata = mapping(review.object.get("metadata"))
     return Record(
         time=time.time(),
-        uid=_cut(review.uid),
-        namespace=_cut(review.namespace),
-        name=_cut(metadata.get("name") or metadata.get("generateName") or ""),
+        uid=_legible(review.uid),
+        namespace=_legible(review.namespace),
+        name=_legible(metadata.get("name") or metadata.get("generateName") or ""),
         owner=_controller(metadata),
         decision=_small(decision),
         duration_seconds=duration_seconds,
@@ -101,7 +101,7 @@ def _small(decision: Decision) -> Decision:
     return replace(
         decision,
         operations=tuple(map(_shown, decision.operations[:OPERATIONS_LIMIT])),
-        evidence=tuple(_cut(line, EVIDENCE_LIMIT) for line in decision.evidence[:OPERATIONS_LIMIT]),
+        evidence=tuple(_legible(line, EVIDENCE_LIMIT) for line in decision.evidence[:OPERATIONS_LIMIT]),
     )
 
 
@@ -112,12 +112,19 @@ def _shown(operation: Operation) -> Operation:
 
 def _controller(metadata: Mapping[str, Any]) -> str:
     owners = (owner for owner in items(metadata.get("ownerReferences")) if owner.get("controller"))
-    return next((_cut(f"{_cut(owner.get('kind'))}/{_cut(owner.get('name'))}") for owner in owners), "")
+    return next((_legible(f"{_legible(owner.get('kind'))}/{_legible(owner.get('name'))}") for owner in owners), "")
 
 
-def _cut(value: object, limit: int = NAME_LIMIT) -> str:
+def _legible(value: object, limit: int = NAME_LIMIT) -> str:
+    """Return a stranger's text short, and with what cannot be seen (controls, overrides of direction) spelled out."""
     shown = value if isinstance(value, str) else str(value)[: limit + 1]
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    if len(shown) > limit:
+        shown = shown[: limit - 1] + "…"
+    return shown if shown.isprintable() else "".join(map(_visible, shown))
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else f"\\u{ord(character):04x}"
 
 
 @dataclass(frozen=True, slots=True)

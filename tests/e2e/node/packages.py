@@ -19,12 +19,17 @@ def wanted_packages(listing: Path = LIST) -> list[str]:
 
 
 def provide_packages(report: Report) -> None:
-    """Install what is missing; raise PackagesError where that fails, or the node could not be run anyway."""
+    """Install what the node lacks; raise PackagesError where that fails, or the node could not be run anyway."""
     if os.geteuid() != 0:
         raise PackagesError(
             "the tests of a node need root; without it, add `--ignore tests/e2e/node` to pytest's command"
         )
-    missing = [package for package in wanted_packages() if not _is_installed(package)]
+    install_missing(LIST, report)
+
+
+def install_missing(listing: Path, report: Report) -> None:
+    """Install what is missing of the packages that a file lists; raise PackagesError where that fails."""
+    missing = [package for package in wanted_packages(listing) if not _is_installed(package)]
     if missing:
         report(f"installing Debian's packages: {' '.join(missing)}")
         _apt_get("update")

@@ -1,0 +1,1 @@
+"""The page of the decisions in a real browser."""
