@@ -4,7 +4,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -29,6 +29,18 @@ ResourcePattern = Annotated[str, StringConstraints(pattern=RESOURCE_PATTERN, max
 def _switch(value: object) -> object:
     # YAML reads on and off as true and false.
     return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+Fallback = Annotated[
+    Literal["auto", "on", "off"],
+    BeforeValidator(_switch),
+    WithJsonSchema({"enum": ["auto", "on", "off", True, False]}),
+]
+Recipe = Annotated[
+    Literal["auto", "runtime-class", "nvml", "off"],
+    BeforeValidator(_switch),
+    WithJsonSchema({"enum": ["auto", "runtime-class", "nvml", "off", False]}),
+]
 
 
 class Overrule(StrEnum):
@@ -87,7 +99,7 @@ class Bootstrap(_Model):
     )
     gpu_nodes: dict[str, str] = Field(default_factory=dict, description="Labels that every GPU node has.")
     plugins: tuple[PluginRule, ...] = Field(default=(), description="Plugins beside those that are known.")
-    recipe: Literal["auto", "runtime-class", "nvml", "off"] = Field(
+    recipe: Recipe = Field(
         default="auto", description="How plugin pods get the driver: chosen for each node, one way only, or not at all."
     )
     library: Annotated[str, StringConstraints(pattern=NVML_NAME, max_length=128)] = Field(
@@ -127,7 +139,7 @@ class Policy(_Model):
     handler_unknown: Literal["inject", "fallback"] = Field(
         default="inject", description="What to do where nodes do not report their handlers."
     )
-    fallback: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = Field(
+    fallback: Fallback = Field(
         default="auto", description="Mount the driver's libraries where the RuntimeClass cannot work."
     )
     libraries: tuple[Library, ...] = Field(
