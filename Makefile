@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+PYTEST_E2E := $(BIN)/python -m pytest -c pyproject.toml --override-ini addopts=
 IMAGE ?= localhost/gpu-injector:dev
 BASE_IMAGE ?= python:3.13-slim
 
-.PHONY: help setup run test sabotage lint e2e bench image lock clean
+.PHONY: help setup run test sabotage lint e2e manifest bench image lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
@@ -46,7 +47,11 @@ lint: $(VENV)/.dev ## Check style, types and import floors.
 	$(BIN)/lint-imports
 
 e2e: $(VENV)/.dev ## Run the tests on real control planes (builds them once, outside the checkout).
-	$(BIN)/python -m pytest -c pyproject.toml --override-ini addopts= --timeout 900 -ra tests/e2e
+	$(PYTEST_E2E) --timeout 900 -ra tests/e2e
+
+manifest: $(VENV)/.dev ## Make deploy/install.yaml, and what is generated in the chart, anew (builds Helm once).
+	$(PYTEST_E2E) -q --update-golden tests/test_chart.py -k generated
+	$(PYTEST_E2E) -q --update-golden tests/e2e/test_chart.py -k manifest
 
 bench: $(VENV)/.dev ## Measure, beside a Go webhook and nginx.
 	$(BIN)/python -m tests.bench

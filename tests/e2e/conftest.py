@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from e2e.binaries import BuildError, control_plane_programs, provide
+from e2e.binaries import BuildError, build, control_plane_programs, provide
 from e2e.control_plane import ControlPlane, control_plane, free_port, wait_for_namespace
+from e2e.helm import Helm
 from e2e.installation import Webhook, install, running_webhook
 from e2e.kubectl import Kubectl
 from e2e.namespaces import EVERY, namespace
+from e2e.node.programs import HELM
 from e2e.pods import wait_for_decision
 
 MINORS = ("1.33", "1.37")
@@ -35,6 +37,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     try:
         for minor in _minors_of(session.items):
             provide(control_plane_programs(minor), minor, report)
+        if any("helm" in item.fixturenames for item in session.items if isinstance(item, pytest.Function)):
+            build(HELM, report)
     except BuildError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
 
@@ -78,6 +82,12 @@ def plane(minor: str, tmp_path_factory: pytest.TempPathFactory, pytestconfig: py
 def kubectl(plane: ControlPlane) -> Kubectl:
     """Return the administrator's kubectl."""
     return plane.kubectl
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Return Helm, which knows no cluster."""
+    return Helm(build(HELM, lambda _: None), tmp_path_factory.mktemp("helm-"))
 
 
 @pytest.fixture(scope="session")

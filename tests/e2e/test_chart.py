@@ -1,0 +1,158 @@
+"""The chart, rendered by Helm: the manifest that is made from it, its conditions, and every option."""
+
+import re
+
+import pytest
+import yaml
+from chart import CHART, MANIFEST
+
+from e2e.helm import Helm, HelmError, Values, named
+from webhook.policy import Policy
+from webhook.policy_file import parse_policy
+from webhook.registration import (
+    changed_template_condition,
+    gpu_pods_condition,
+    gpu_templates_condition,
+    injected_pods_condition,
+    no_controller_condition,
+    plugin_pods_condition,
+)
+
+ODD_POLICY = {
+    "runtimeClass": "nvidia-cdi",
+    "resources": ["example.com/gpu", "example.com/slice-*", "nvidia.com/gpu"],
+    "fallback": False,
+    "bootstrap": {
+        "namespaces": ["kube-system", "nvidia-device-plugin"],
+        "recipe": False,
+        "plugins": [
+            {"label": "k8s-app", "value": "own-plugin", "container": "plugin"},
+            {"label": "name", "value": "nvidia-device-plugin-ds", "container": "renamed"},
+        ],
+    },
+}
+SWITCHES = ("networkPolicy", "podMonitor", "serviceMonitor", "prometheusRule", "dashboard")
+EVERYTHING: Values = {
+    "hostNetwork": True,
+    "imagePullSecrets": [{"name": "registry"}],
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "podAnnotations": {"a": "b"},
+    "podLabels": {"c": "d"},
+    "image": {"digest": "sha256:" + "0" * 64},
+    **{
+        key: {"enabled": True}
+        for key in ("networkPolicy", "podMonitor", "serviceMonitor", "prometheusRule", "dashboard")
+    },
+    "runtimeClass": {"create": True},
+    "policy": {"optOut": True, **ODD_POLICY},
+}
+CHANCE = re.compile(r"\b(lookup|rand\w+|uuidv4|now|genCA|genSelfSignedCert|genSignedCert|htpasswd|caBundle:)")
+
+
+def test_the_manifest_is_the_chart_rendered(helm: Helm, update_golden: bool) -> None:  # noqa: FBT001
+    """Where it is not: `make manifest`."""
+    rendered = helm.manifest()
+    if update_golden:
+        MANIFEST.write_text(rendered)
+    assert MANIFEST.read_text() == rendered
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
+def test_helm_finds_no_fault(helm: Helm, values: Values) -> None:
+    """Values, schema and templates fit each other."""
+    helm.run("lint", "--strict", CHART, values=values)
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
+def test_two_renders_are_equal(helm: Helm, values: Values) -> None:
+    """GitOps compares what it rendered with what is there: nothing may depend on chance, time or the cluster."""
+    assert helm.template(values) == helm.template(values)
+
+
+def test_nothing_in_the_chart_asks_chance_or_the_cluster() -> None:
+    """Two renders in one second on one machine would not tell."""
+    found = {path.name: CHANCE.findall(path.read_text()) for path in (CHART / "templates").rglob("*") if path.is_file()}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
+@pytest.mark.parametrize("own", [{}, ODD_POLICY], ids=["defaults", "odd"])
+def test_the_conditions_are_the_policys(helm: Helm, own: Values) -> None:
+    """The API server filters by what the webhook decides by; the policy is read as the webhook reads it."""
+    objects = helm.objects({"policy": own})
+    policy = parse_policy(named(objects, "ConfigMap")["data"]["policy.yaml"], "policy.yaml")
+    assert policy == Policy() or own
+    registrations = [one for one in objects if one["kind"].endswith("WebhookConfiguration")]
+    entries = {entry["name"].partition(".")[0]: entry for one in registrations for entry in one["webhooks"]}
+    conditions = {
+        name: {one["name"]: one["expression"] for one in entry["matchConditions"]} for name, entry in entries.items()
+    }
+    assert conditions == {
+        "workloads": {"requests-gpu": gpu_pods_condition(policy)},
+        "bootstrap": {"is-plugin": plugin_pods_condition(policy)},
+        "ephemeral": {"injected": injected_pods_condition()},
+        "templates": {
+            "no-controller": no_controller_condition(),
+            "template-changed": changed_template_condition(),
+            "requests-gpu": gpu_templates_condition(policy),
+        },
+    }
+    (selector,) = entries["bootstrap"]["namespaceSelector"]["matchExpressions"]
+    assert selector["values"] == list(policy.bootstrap.namespaces)
+
+
+def test_every_namespace_of_plugins_has_its_rights(helm: Helm) -> None:
+    """What the policy names, the webhook may read."""
+    objects = helm.objects({"policy": ODD_POLICY})
+    places = [one["metadata"]["namespace"] for one in objects if one["kind"] == "Role"]
+    assert places == ["gpu-injector", "kube-system", "nvidia-device-plugin"]
+
+
+def test_opting_out_asks_for_every_namespace_but_the_disabled(helm: Helm) -> None:
+    """And never for our own. Those of the system the webhook leaves alone by itself."""
+    registration = named(helm.objects({"policy": {"optOut": True}}), "MutatingWebhookConfiguration")
+    assert registration["webhooks"][0]["namespaceSelector"]["matchExpressions"] == [
+        {"key": "gpu-injector.io/inject", "operator": "NotIn", "values": ["disabled"]},
+        {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["gpu-injector"]},
+    ]
+
+
+def test_a_changed_policy_restarts_the_replicas(helm: Helm) -> None:
+    """They read it at their start."""
+    before, after = (
+        named(helm.objects({"policy": {"dryRun": dry_run}}), "Deployment")["spec"]["template"]["metadata"]
+        for dry_run in (False, True)
+    )
+    assert before["annotations"] != after["annotations"]
+    assert before["labels"] == after["labels"]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"policy": {"dryrun": True}}, "dryrun"),
+        ({"policy": {"resources": ["nvidia.com/*"]}}, "resources"),
+        ({"policy": {"bootstrap": {"recipe": "always"}}}, "recipe"),
+        ({"replica": 3}, "replica"),
+        ({"image": {"pullPolicy": "Sometimes"}}, "pullPolicy"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_installed(helm: Helm, values: Values, told: str) -> None:
+    """The schema names the value."""
+    with pytest.raises(HelmError, match=told):
+        helm.template(values)
+
+
+def test_every_option_makes_its_object(helm: Helm) -> None:
+    """Off they are not there."""
+    kinds = {one["kind"] for one in helm.objects(EVERYTHING)} - {one["kind"] for one in helm.objects({})}
+    assert kinds == {"NetworkPolicy", "PodMonitor", "ServiceMonitor", "PrometheusRule", "RuntimeClass"}
+
+
+def test_the_test_of_the_release_has_a_namespace_of_its_own(helm: Helm) -> None:
+    """The release's own is excluded from the registrations, so a pod there would prove nothing."""
+    rendered = helm.run("template", "gpu-injector", CHART, "--namespace=elsewhere")
+    test = [one for one in yaml.safe_load_all(rendered) if one and "helm.sh/hook" in str(one["metadata"])]
+    namespace = named(test, "Namespace", "elsewhere-test")
+    assert namespace["metadata"]["labels"]["gpu-injector.io/inject"] == "enabled"
