@@ -110,7 +110,7 @@ async def test_a_blind_pod_is_evicted(one: World) -> None:
     (replica,) = one.replicas
     assert replica.sample("evictions_total", answer="evicted") == 1
     facts = {"namespace": NAMESPACE, "pod": f"{PLUGIN_POD}-gpu-1", "node": "gpu-1"}
-    assert replica.told == [("evicted", facts)]
+    assert replica.told == [("eviction-done", facts)]
     assert [event["note"] for event in one.events("Evicted")] == [
         "evicted the plugin pod of node gpu-1: it found no GPU. The next one gets bootstrap/nvml."
     ]
@@ -154,7 +154,7 @@ async def test_a_refusal_is_no_loop(one: World) -> None:
     assert evictions(one) == ["gpu-1", "gpu-2"]
     (replica,) = one.replicas
     assert replica.sample("evictions_total", answer="refused") == 1
-    assert replica.events() == ["eviction-refused", "evicted"]
+    assert replica.events() == ["eviction-refused", "eviction-done"]
     assert len(one.events("EvictionRefused")) == 1
     make_anew(one, "gpu-2", runtimeClassName="nvidia")
     await one.minutes(57)
@@ -174,7 +174,7 @@ async def test_two_replicas_evict_as_one(fake: FakeApi, tmp_path: Path) -> None:
         assert evictions(two) == ["gpu-1"]
         await two.rounds(2)
         assert evictions(two) == ["gpu-1", "gpu-2"]
-        assert [replica.events() for replica in two.replicas] == [["evicted"], ["evicted"]]
+        assert [replica.events() for replica in two.replicas] == [["eviction-done"], ["eviction-done"]]
         assert two.fake.get(LEASE)["spec"]["holderIdentity"] == "replica-1"
 
 
@@ -275,6 +275,7 @@ async def test_nothing_is_evicted_that_would_not_reach_us(one: World, change: An
     one.fake.put(whole)
     await one.rounds()
     assert evictions(one) == ["gpu-1"]
+    assert set(one.replicas[0].events()) == {"repair-held", "repair-recovered", "eviction-done"}
 
 
 @pytest.mark.parametrize("path", [REGISTRATION, "/api/v1/namespaces/gpu-injector/services/gpu-injector"])

@@ -14,6 +14,7 @@ from webhook.repair.lease import Lease
 from webhook.repair.ledger import choose, with_eviction
 from webhook.repair.notes import eviction_note, refusal_note
 from webhook.repair.proof import Proof
+from webhook.repair.rounds import HeldError
 from webhook.server.looks import ViewSource
 from webhook.server.observe import Metrics
 
@@ -41,7 +42,7 @@ class Evictor:
         self._events, self._metrics, self._changes, self._clock = events, metrics, changes, clock
 
     async def step(self, repairable: Sequence[BlindPod]) -> None:
-        """Evict one of these pods, if it is time. Raises Refused, OSError."""
+        """Evict one of these pods, if it is time. Raises HeldError, Refused, OSError."""
         if not repairable or self._source.oldest_age_seconds() >= FRESH_SECONDS:
             return
         held = await self._lease.read()
@@ -49,19 +50,17 @@ class Evictor:
             return
         now = self._clock.now()
         found = choose(repairable, held.ledger, self._source.view, now)
-        if found is None or not await self._is_proven(found):
+        if found is None:
             return
+        await self._prove(found)
         if await self._lease.note(held, with_eviction(held.ledger, found, now)):
             await self._evict(found)
 
-    async def _is_proven(self, found: BlindPod) -> bool:
+    async def _prove(self, found: BlindPod) -> None:
         namespace = found.pod.plugin.namespace
-        missing = await self._proof.missing(namespace, (self._source.view.namespaces or {}).get(namespace, {}))
-        if missing:
-            self._changes.state("proof", "repair-held", reason=missing)
-        else:
-            self._changes.forget("proof")
-        return not missing
+        labels = (self._source.view.namespaces or {}).get(namespace, {})
+        if missing := await self._proof.missing(namespace, labels):
+            raise HeldError(missing)
 
     async def _evict(self, found: BlindPod) -> None:
         plugin = found.pod.plugin
@@ -77,7 +76,7 @@ class Evictor:
         facts = {"namespace": plugin.namespace, "pod": plugin.name, "node": found.pod.node}
         if status in (OK, CREATED):
             self._metrics.evictions.labels("evicted").inc()
-            self._changes.tell("evicted", **facts)
+            self._changes.tell("eviction-done", **facts)
             await self._events.create(eviction_note(found))
         elif status == TOO_MANY_REQUESTS:
             self._metrics.evictions.labels("refused").inc()

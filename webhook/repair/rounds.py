@@ -19,11 +19,15 @@ ROUND_SECONDS = 10
 SETTLING_SECONDS = 30
 
 
+class HeldError(Exception):
+    """Something is due, and something is amiss that must be put right first; the message says what."""
+
+
 class Repairer(Protocol):
     """Who has blind pods made anew."""
 
     async def step(self, repairable: Sequence[BlindPod]) -> None:
-        """Do the next thing for these pods, if it is time. Raises Refused, OSError."""
+        """Do the next thing for these pods, if it is time. Raises HeldError, Refused, OSError."""
         ...
 
 
@@ -93,9 +97,11 @@ class Rounds:
         """Let no refusal end the rounds; it is told once."""
         try:
             await writing
+        except HeldError as error:
+            self._changes.state(subject, f"{subject}-held", reason=str(error))
         except Refused as error:
             self._changes.state(subject, f"{subject}-refused", reason=str(error))
         except OSError as error:
             self._changes.state(subject, f"{subject}-unreachable", reason=type(error).__name__)
         else:
-            self._changes.forget(subject)
+            self._changes.over(subject, f"{subject}-recovered")
