@@ -62,7 +62,7 @@ def device_plugins(kubectl: Kubectl, plugins: Mapping[str, str]) -> Iterator[Non
     """Have the plugins run, one a node (node to plugin), until the context ends."""
     kubectl.apply(PLUGINS[name] for name in sorted(set(plugins.values())))
     try:
-        _start(kubectl, _pods(kubectl, plugins))
+        start(kubectl, _pods(kubectl, plugins))
         yield
     finally:
         ours = ("--namespace", NAMESPACE, "--selector", f"name={LABELS['name']}")
@@ -75,11 +75,16 @@ def _pods(kubectl: Kubectl, plugins: Mapping[str, str]) -> Mapping[str, dict[str
     """Wait until the DaemonSet controller has made the pod of every node, and return them by node."""
 
     def made() -> dict[str, dict[str, Any]]:
-        found = kubectl.get("pods", "--namespace", NAMESPACE, "--selector", PLUGIN_LABEL)["items"]
-        by_node = {_target(pod): pod for pod in found}
+        by_node = pods_by_node(kubectl)
         return by_node if by_node.keys() == plugins.keys() else {}
 
     return until(made, f"plugin pods for {', '.join(plugins)}")
+
+
+def pods_by_node(kubectl: Kubectl) -> dict[str, dict[str, Any]]:
+    """Return the plugin pods by the node that they are for; on each there is one at most."""
+    found = kubectl.get("pods", "--namespace", NAMESPACE, "--selector", PLUGIN_LABEL)["items"]
+    return {_target(pod): pod for pod in found}
 
 
 def _target(pod: Mapping[str, Any]) -> str:
@@ -88,7 +93,7 @@ def _target(pod: Mapping[str, Any]) -> str:
     return name
 
 
-def _start(kubectl: Kubectl, pods: Mapping[str, dict[str, Any]]) -> None:
+def start(kubectl: Kubectl, pods: Mapping[str, dict[str, Any]]) -> None:
     """Bind every pod to its node, and report it Running and Ready; in the order of the nodes' names."""
     ordered = sorted(pods.items())
     kubectl.run("create", "-f", "-", stdin=as_list(_binding(node, pod) for node, pod in ordered))

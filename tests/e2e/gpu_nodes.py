@@ -29,13 +29,17 @@ UNREPORTED = ()
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a node reports of itself; ``plugin`` names the device plugin that runs there, empty for none."""
+    """What a node reports of itself; ``plugin`` names the device plugin that runs there, empty for none.
+
+    ``gpus`` is how many it offers, empty where its plugin never registered.
+    """
 
     handlers: Sequence[str]
     plugin: str = ""
     os_image: str = UBUNTU
     runtime: str = CONTAINERD
     labels: Mapping[str, str] = field(default_factory=dict)
+    gpus: str = "2"
 
 
 POOLS: Mapping[str, Sequence[Machine]] = {
@@ -62,9 +66,11 @@ POOLS: Mapping[str, Sequence[Machine]] = {
 
 
 @contextmanager
-def gpu_nodes(kubectl: Kubectl, pools: Iterable[str]) -> Iterator[None]:
+def gpu_nodes(kubectl: Kubectl, pools: Mapping[str, Sequence[Machine]]) -> Iterator[None]:
     """Have the nodes of some pools, and the device plugins that run on them, until the context ends."""
-    nodes = [node(pool, number, machine) for pool in pools for number, machine in enumerate(POOLS[pool], start=1)]
+    nodes = [
+        node(pool, number, machine) for pool, machines in pools.items() for number, machine in enumerate(machines, 1)
+    ]
     # Whatever creates a Node may write its status, as a kubelet does when it registers.
     kubectl.run("create", "-f", "-", stdin=as_list(nodes))
     # Admission marks each new node so until its kubelet says otherwise.
@@ -77,10 +83,10 @@ def gpu_nodes(kubectl: Kubectl, pools: Iterable[str]) -> Iterator[None]:
 
 
 def node(pool: str, number: int, machine: Machine) -> dict[str, Any]:
-    """Return a node of a pool, which offers two GPUs."""
+    """Return a node of a pool."""
     name = f"{pool}-{number}"
     labels = {POOL_LABEL: pool, PLUGIN_LABEL: machine.plugin, "kubernetes.io/hostname": name, **machine.labels}
-    resources = {"cpu": "16", "memory": "64Gi", "pods": "110", GPU: "2"}
+    resources = {"cpu": "16", "memory": "64Gi", "pods": "110"} | ({GPU: machine.gpus} if machine.gpus else {})
     status = {
         "capacity": resources,
         "allocatable": resources,

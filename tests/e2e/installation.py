@@ -35,10 +35,13 @@ class Webhook:
 
     def calls(self, path: str = WORKLOADS) -> int:
         """Return how many requests the API server has made to one of the paths, whatever the answer was."""
+        return int(self.metric("controller_runtime_webhook_requests_total", webhook=path))
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples that have these labels."""
         families = text_string_to_metric_families(self.read("/metrics").decode())
-        samples = (sample for family in families for sample in family.samples)
-        name = "controller_runtime_webhook_requests_total"
-        return int(sum(one.value for one in samples if one.name == name and one.labels["webhook"] == path))
+        samples = (sample for family in families for sample in family.samples if sample.name == name)
+        return sum(one.value for one in samples if labels.items() <= one.labels.items())
 
     def read(self, path: str) -> bytes:
         """Return the body of a page of the admin port, whatever its status."""
