@@ -2,9 +2,12 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
+# What is imported is compiled once, not at every start.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+# Not compiled here: Python does that for what is imported, which is far less than what is installed.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile --require-hashes
 PYTEST_E2E := $(BIN)/python -m pytest -c pyproject.toml --override-ini addopts=
 IMAGE ?= localhost/gpu-injector:dev
 BASE_IMAGE ?= python:3.13-slim
@@ -18,7 +21,7 @@ help: ## Show this list.
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -r requirements/runtime.txt -r requirements/build.txt
-	$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-build-isolation --no-deps --editable .
+	$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile --no-build-isolation --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
