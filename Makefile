@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 # Not compiled here: Python does that for what is imported, which is far less than what is installed.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile --require-hashes
 PYTEST_E2E := $(BIN)/python -m pytest -c pyproject.toml --override-ini addopts=
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 IMAGE ?= localhost/gpu-injector:dev
 BASE_IMAGE ?= python:3.13-slim
 
@@ -26,6 +27,10 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	$(PIP) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
+	$(PIP) -r requirements/bench.txt
 	@touch $@
 
 setup: $(VENV)/.dev ## Make the environment in .venv, tools included.
@@ -56,16 +61,17 @@ manifest: $(VENV)/.dev ## Make deploy/install.yaml, and what is generated in the
 	$(PYTEST_E2E) -q --update-golden tests/test_chart.py -k generated
 	$(PYTEST_E2E) -q --update-golden tests/e2e/test_chart.py -k manifest
 
-bench: $(VENV)/.dev ## Measure, beside a Go webhook and nginx.
+bench: $(VENV)/.bench ## Measure, beside a Go webhook, nginx and an admission policy; about 20 minutes.
 	$(BIN)/python -m tests.bench
 
 image: ## Build the container image with buildah.
 	buildah bud --isolation chroot --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
 
 lock: $(VENV)/.dev ## Pin the dependencies anew, with hashes.
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -o requirements/runtime.txt pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -o requirements/build.txt requirements/build.in
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -c requirements/runtime.txt --group pyproject.toml:dev -o requirements/dev.txt
+	$(COMPILE) -o requirements/runtime.txt pyproject.toml
+	$(COMPILE) -o requirements/build.txt requirements/build.in
+	$(COMPILE) -c requirements/runtime.txt --group pyproject.toml:dev -o requirements/dev.txt
+	$(COMPILE) -c requirements/dev.txt --group pyproject.toml:bench -o requirements/bench.txt
 
 clean: ## Remove the environment and what the tools left.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .import_linter_cache

@@ -1,8 +1,8 @@
 """Our memory in a cluster: the webhook beside a real control plane, which sends it what it watches."""
 
 import base64
-from collections.abc import Callable
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -11,29 +11,30 @@ from e2e.control_plane import ControlPlane, control_plane, free_port
 from e2e.installation import Webhook, install, running_webhook
 
 from .load import measure
-from .process import ServerError, usage
+from .process import Running, ServerError, usage
 from .review import WrongAnswerError, check_answer
+from .rows import OURS, Bench, Row
 from .servers import VIEW
 
 MINOR = "1.37"
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterMemory:
-    """Resident memory of the webhook in a new cluster, in MiB: once it is ready, and at most under load."""
-
-    resident_mib: float
-    peak_mib: float
-
-
-def measure_in_cluster(folder: Path, *, core: int, seconds: int, say: Callable[[str], None]) -> ClusterMemory:
+def cluster(bench: Bench) -> Iterator[Row]:
     """Run a control plane and the webhook as its ServiceAccount, load the webhook directly, and read its memory.
 
     Builds the control plane where the end-to-end tests have not done so. Raises ServerError, LoadError, and
     WrongAnswerError where the webhook does not answer from what the API server told it.
     """
+    bench.say("memory in a cluster")
+    with tempfile.TemporaryDirectory(prefix="gpu-injector-bench-") as temporary:
+        resident, peak = _measure(Path(temporary), bench)
+    yield Row("clusterResidentMiB", "MiB in a cluster, at rest", {OURS: [resident]})
+    yield Row("clusterPeakMiB", "MiB in a cluster, at most", {OURS: [peak]})
+
+
+def _measure(folder: Path, bench: Bench) -> tuple[float, float]:
     try:
-        programs = provide(control_plane_programs(MINOR), MINOR, say)
+        programs = provide(control_plane_programs(MINOR), MINOR, bench.say)
     except BuildError as error:
         raise ServerError(str(error)) from error
     with control_plane(programs, folder / "plane") as plane:
@@ -44,8 +45,8 @@ def measure_in_cluster(folder: Path, *, core: int, seconds: int, say: Callable[[
             webhook.process.wait_until(lambda: _answers_right(plane, webhook, port, folder), "knows the cluster")
             pid = webhook.process.process.pid
             resident = usage(pid).resident_mib
-            measure(port, pid, core=core, seconds=seconds, folder=folder)
-            return ClusterMemory(resident, usage(pid).peak_mib)
+            measure(Running(pid, port, ready_seconds=0), core=bench.cores[1], seconds=bench.seconds, folder=folder)
+            return resident, usage(pid).peak_mib
 
 
 def _answers_right(plane: ControlPlane, webhook: Webhook, port: int, folder: Path) -> bool:

@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .process import usage
+from .process import Running, usage
 from .review import WEBHOOK_PATH, compact_review
 
 CONNECTIONS = 16
@@ -18,12 +18,13 @@ class LoadError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one run measured: rate, latencies in milliseconds, and the server's processor time.
+    """What one run measured: requests and their rate, latencies in milliseconds, and the server's processor time.
 
     ``busy`` is the share of its core that the server really had: well below 1 means that something else
     (the load, or another program on the machine) set the pace.
     """
 
+    requests: int
     requests_per_second: float
     p50_ms: float
     p99_ms: float
@@ -31,13 +32,17 @@ class Figures:
     busy: float
 
 
-def measure(port: int, pid: int, *, core: int, seconds: int, folder: Path) -> Figures:
-    """Load the server on the port for some seconds, with wrk on its own core. Raises LoadError."""
-    before = usage(pid).cpu_seconds
-    result = _wrk(port, core=core, seconds=seconds, folder=folder)
-    cpu = usage(pid).cpu_seconds - before
+def measure(server: Running, *, core: int, seconds: int, folder: Path, body: bytes | None = None) -> Figures:
+    """Load a server with a body (the review, if none is given) for some seconds, with wrk on its own core.
+
+    Raises LoadError.
+    """
+    before = usage(server.pid).cpu_seconds
+    result = _wrk(server.port, body or compact_review(), core=core, seconds=seconds, folder=folder)
+    cpu = usage(server.pid).cpu_seconds - before
     wall = result["microseconds"] / 1e6
     return Figures(
+        requests=result["requests"],
         requests_per_second=result["requests"] / wall,
         p50_ms=result["p50"] / 1000,
         p99_ms=result["p99"] / 1000,
@@ -46,11 +51,11 @@ def measure(port: int, pid: int, *, core: int, seconds: int, folder: Path) -> Fi
     )
 
 
-def _wrk(port: int, *, core: int, seconds: int, folder: Path) -> dict[str, int]:
-    body = folder / "review.json"
-    body.write_bytes(compact_review())
+def _wrk(port: int, body: bytes, *, core: int, seconds: int, folder: Path) -> dict[str, int]:
+    file = folder / "review.json"
+    file.write_bytes(body)
     flags = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--script", str(SCRIPT)]
-    command = ["taskset", "-c", str(core), "wrk", *flags, f"https://127.0.0.1:{port}", "--", str(body), WEBHOOK_PATH]
+    command = ["taskset", "-c", str(core), "wrk", *flags, f"https://127.0.0.1:{port}", "--", str(file), WEBHOOK_PATH]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 30)
     if done.returncode:
         raise LoadError(f"wrk ended with {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")

@@ -53,10 +53,11 @@ class Usage:
 
 
 @contextmanager
-def running(launch: Launch, folder: Path, *, core: int) -> Iterator[Running]:
-    """Run a server on one core for the body of the with statement. Raises ServerError."""
+def running(launch: Launch, folder: Path, *, core: int | None = None) -> Iterator[Running]:
+    """Run a server for the body of the with statement, on one core where that is given. Raises ServerError."""
     log = folder / "server.log"
-    command = ["taskset", "-c", str(core), *launch.command]
+    pinned = () if core is None else ("taskset", "-c", str(core))
+    command = [*pinned, *launch.command]
     environment = {**os.environ, **launch.environment}
     started = time.perf_counter()
     with (

@@ -28,6 +28,15 @@ def compact_review() -> bytes:
     return json.dumps(json.loads(REVIEW.read_bytes()), separators=(",", ":")).encode()
 
 
+def review_with_containers(count: int) -> bytes:
+    """Return the review with so many containers: the one that requests a GPU, and copies of its log shipper."""
+    review = json.loads(REVIEW.read_bytes())
+    spec = review["request"]["object"]["spec"]
+    trainer, shipper, *_ = spec["containers"]
+    spec["containers"] = [trainer, *({**shipper, "name": f"shipper-{number}"} for number in range(1, count))]
+    return json.dumps(review, separators=(",", ":")).encode()
+
+
 def constant_answer() -> str:
     """Return a right answer as JSON text, for the server that only ever gives this one."""
     review = json.loads(REVIEW.read_bytes())

@@ -26,10 +26,15 @@ def ours(folder: Path) -> Launch:
 
 
 def go_peer(folder: Path) -> Launch:
+    """Start the controller-runtime webhook of ``peer/`` for the review's namespace."""
+    return go_peer_for("ml-team", folder)
+
+
+def go_peer_for(namespace: str, folder: Path) -> Launch:
     """Start the controller-runtime webhook of ``peer/``, with one processor for its goroutines."""
     certificate = make_certificate(folder)
     port = free_port()
-    flags = ["--port", str(port), "--cert-dir", str(folder), "--namespace", "ml-team"]
+    flags = ["--port", str(port), "--cert-dir", str(folder), "--namespace", namespace]
     return Launch([str(build_peer()), *flags], certificate, open_port(port), {"GOMAXPROCS": "1"})
 
 
