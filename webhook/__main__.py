@@ -71,5 +71,29 @@ def preview(files: tuple[str, ...], view_file: Path, policy_file: Path | None, o
     sys.exit(command(files, view_file, policy_file, output))
 
 
+@main.command()
+@click.option("--kubeconfig", type=FILE, help="Without it, as kubectl finds its own.")
+@click.option("--context", help="A context of the kubeconfig; without it, the current one.")
+@click.option("-n", "--namespace", default="", help="Look at the GPU pods of this namespace alone.")
+@POLICY
+@click.option("-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", show_default=True)
+@click.option("--wait", "wait_seconds", type=click.FloatRange(0), default=0, help="Look again for so many seconds.")
+def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None:  # noqa: ANN401  click's
+    r"""Find out why GPU pods do not work in this cluster. It only reads; one pod is tried, none is made.
+
+    \b
+    gpu-injector doctor
+    gpu-injector doctor -n ml -o short
+    gpu-injector doctor --wait 120 -o json
+
+    Exit code: 0 nothing failed, 1 a check failed, 2 an error, 3 nothing failed, but some checks had no right to look.
+    """
+    from webhook.commands.doctor import Options  # noqa: PLC0415
+    from webhook.commands.doctor import doctor as command  # noqa: PLC0415
+    from webhook.commands.live import Target  # noqa: PLC0415
+
+    sys.exit(command(Options(target=Target(kubeconfig, context), **options)))
+
+
 if __name__ == "__main__":
     main()

@@ -80,6 +80,13 @@ class ApiServer:
                 async with await self._open(method, path, headers=headers, data=data) as response:
                     return response.status, _json_object(await response.read())
 
+    async def text(self, path: str, *, timeout_seconds: float = 10) -> tuple[int, str]:
+        """Return status and body of a GET whose answer is text, such as a log."""
+        with _os_errors():
+            async with asyncio.timeout(timeout_seconds):
+                async with await self._open("GET", path, headers={"Accept": "application/json, */*"}) as response:
+                    return response.status, (await response.read()).decode(errors="replace")
+
     async def watch(self, path: str, *, read_timeout_seconds: float) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the events of a watch as the API server writes them, until it ends the watch.
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     Configuration = Any  # kubernetes.client.Configuration, whose types say that its refresh hook is always None
 
 
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+DEFAULT_NAMESPACE = "default"
+
+
 class CredentialsError(OSError):
     """The credentials cannot be read; the message holds no secret."""
 
@@ -64,6 +68,22 @@ class CredentialsLoader:
             return self.load()
         self._last = _read(self._configuration, self._last)
         return self._last
+
+    def namespace(self) -> str:
+        """Return the namespace that the context names, or the pod's own; "default" where none is named.
+
+        ``CredentialsError`` where the kubeconfig cannot be read.
+        """
+        from kubernetes import config  # noqa: PLC0415 - see the module's docstring
+
+        if self._kubeconfig is None and self._context is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
+            return POD_NAMESPACE.read_text().strip() if POD_NAMESPACE.exists() else DEFAULT_NAMESPACE
+        try:
+            contexts, current = config.list_kube_config_contexts(self._kubeconfig)  # type: ignore[no-untyped-call]
+        except (config.ConfigException, OSError) as error:
+            raise CredentialsError(f"credentials: {_without_quotes(error)}") from None
+        found = next((item for item in contexts if item["name"] == self._context), current)
+        return str(found["context"].get("namespace") or DEFAULT_NAMESPACE)
 
 
 def _load(kubeconfig: str | None, context: str | None) -> "Configuration":

@@ -26,6 +26,13 @@ class Target:
         """Return what reads the credentials."""
         return CredentialsLoader(str(self.kubeconfig) if self.kubeconfig else None, self.context)
 
+    def namespace(self) -> str:
+        """Return the namespace that the context names; an InputError where the kubeconfig cannot be read."""
+        try:
+            return self.loader().namespace()
+        except CredentialsError as error:
+            raise InputError(str(error)) from error
+
 
 @asynccontextmanager
 async def api_server(target: Target) -> AsyncIterator[ApiServer]:

@@ -1,0 +1,86 @@
+"""A check: a small pure function of the facts, and what it may answer."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from webhook.doctor.facts import CannotTellError, Facts
+
+
+class State(StrEnum):
+    """How a check ended. ``unknown`` is never a pass: somebody with more rights has to look."""
+
+    PASS = "pass"  # noqa: S105  no password
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a check found: the evidence, a line each, and the fix: one line, then what it is to contain."""
+
+    state: State
+    evidence: tuple[str, ...] = ()
+    fix: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question: its stable word for scripts and docs/doctor.md, and as title what holds where it passes."""
+
+    name: str
+    title: str
+    look: Callable[[Facts], Result]
+
+    def run(self, facts: Facts) -> Result:
+        """Look; a fact that could not be read makes the result unknown."""
+        try:
+            return self.look(facts)
+        except CannotTellError as error:
+            return Result(State.UNKNOWN, (str(error),))
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """Checks about one thing, in the order in which they are read."""
+
+    title: str
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One check with its result."""
+
+    category: str
+    check: Check
+    result: Result
+
+
+def examine(facts: Facts, categories: Iterable[Category]) -> Iterator[Outcome]:
+    """Yield the outcome of every check, in order."""
+    for category in categories:
+        for check in category.checks:
+            yield Outcome(category.title, check, check.run(facts))
+
+
+def passes(*evidence: str) -> Result:
+    """Return that all is well."""
+    return Result(State.PASS, evidence)
+
+
+def fails_on(troubles: Iterable[str], *fix: str, otherwise: str = "") -> Result:
+    """Return a failure with these troubles as evidence; without any, that all is well."""
+    return _on(State.FAIL, tuple(troubles), fix, otherwise)
+
+
+def warns_on(troubles: Iterable[str], *fix: str, otherwise: str = "") -> Result:
+    """Return a warning with these troubles as evidence; without any, that all is well."""
+    return _on(State.WARN, tuple(troubles), fix, otherwise)
+
+
+def _on(state: State, troubles: tuple[str, ...], fix: tuple[str, ...], otherwise: str) -> Result:
+    if troubles:
+        return Result(state, troubles, fix)
+    return passes(*([otherwise] if otherwise else []))

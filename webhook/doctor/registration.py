@@ -1,0 +1,171 @@
+"""What the API server was told about us: registrations, the certificate, and other webhooks that change GPU pods."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from webhook.decide.decision import INJECT_KEY
+from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
+from webhook.doctor.facts import ApiObject, Facts, known
+from webhook.policy import Policy
+from webhook.raw import elements, items, mapping, name_of, text
+from webhook.registration import (
+    gpu_pods_condition,
+    gpu_templates_condition,
+    injected_pods_condition,
+    plugin_pods_condition,
+)
+
+INSTALL = "kubectl apply -f deploy/install.yaml"
+MUTATING = ("workloads.gpu-injector.io", "bootstrap.gpu-injector.io", "ephemeral.gpu-injector.io")
+VALIDATING = ("templates.gpu-injector.io",)
+SOON = timedelta(days=7)
+LONGEST_SECONDS = 10
+# Webhooks that set classes, variables or resources of GPU pods by themselves, by a word of their configuration's name.
+OTHER_MUTATORS = {"kai": "KAI-Scheduler", "hami": "HAMi", "runai": "Run:ai", "run-ai": "Run:ai", "4pd": "HAMi"}
+
+
+def registered(facts: Facts) -> Result:
+    """Every entry is registered with the API server."""
+    there = set(_entries(facts))
+    return fails_on(
+        (f"{name} is not registered" for name in (*MUTATING, *VALIDATING) if name not in there),
+        INSTALL,
+        otherwise=f"{len(there)} entries",
+    )
+
+
+def drift(facts: Facts) -> Result:
+    """The registrations say what the policy says, and what keeps pods safe while we are away."""
+    troubles = (
+        f"{name}: {trouble}" for name, entry in _entries(facts).items() for trouble in _drift(name, entry, facts.policy)
+    )
+    return fails_on(troubles, f"{INSTALL}   (it must be of the same version and policy)")
+
+
+def _drift(name: str, entry: ApiObject, policy: Policy) -> Iterator[str]:
+    if entry.get("failurePolicy") != "Ignore":
+        yield f"failurePolicy is {text(entry.get('failurePolicy'))}, so that pods are refused while the webhook is away"
+    if entry.get("timeoutSeconds", LONGEST_SECONDS) >= LONGEST_SECONDS:
+        yield f"timeoutSeconds is {entry.get('timeoutSeconds')}: creating pods may take that long"
+    present = {_words(text(item.get("expression"))) for item in items(entry.get("matchConditions"))}
+    for condition in _conditions(name, policy):
+        if _words(condition) not in present:
+            yield "its matchConditions are not those of the policy (`resources`, `bootstrap.plugins`)"
+    if name != "bootstrap.gpu-injector.io" and not _asks_for(entry.get("namespaceSelector"), INJECT_KEY):
+        yield f"its namespaceSelector does not ask for {INJECT_KEY}"
+
+
+def _conditions(name: str, policy: Policy) -> Iterator[str]:
+    match name.partition(".")[0]:
+        case "workloads":
+            yield gpu_pods_condition(policy)
+        case "templates":
+            yield gpu_templates_condition(policy)
+        case "ephemeral":
+            yield injected_pods_condition()
+        case "bootstrap":
+            yield plugin_pods_condition(policy)
+
+
+def trusted(facts: Facts) -> Result:
+    """Each entry's caBundle accepts the certificate that is served."""
+    report = known(facts.certificates)
+    troubles = [
+        f"{entry.name}: {'its caBundle does not accept the certificate served' if entry.authorities else 'no caBundle'}"
+        for entry in report.entries
+        if not entry.accepts_leaf
+    ]
+    if not report.entries:
+        troubles = ["no registration has an entry of ours"]
+    return fails_on(
+        troubles, f"kubectl -n {facts.home} rollout restart deployment/gpu-injector", otherwise="all entries"
+    )
+
+
+def certificate(facts: Facts) -> Result:
+    """There is a certificate, and it is good for a while."""
+    report = known(facts.certificates)
+    look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector | grep -i cert"
+    if report.leaf is None:
+        return fails_on([report.trouble or f"Secret {facts.home}/gpu-injector has no certificate"], look)
+    left = report.leaf.expires - facts.now
+    when = f"the certificate expires on {report.leaf.expires:%Y-%m-%d %H:%M} UTC"
+    if left <= timedelta(0):
+        return fails_on([when.replace("expires", "expired")], look)
+    return warns_on([when] if left < SOON else [], look, otherwise=when)
+
+
+def other_mutators(facts: Facts) -> Result:
+    """Nobody else sets runtime classes or variables of GPU pods."""
+    troubles = (
+        f"{found} changes GPU pods, too ({name_of(item)})"
+        for item in known(facts.webhooks)
+        if (found := _mutator(item)) and any(map(_is_called_for_pods, items(item.get("webhooks"))))
+    )
+    return warns_on(
+        troubles,
+        "see that both agree on the runtime class: kubectl get mutatingwebhookconfigurations",
+        otherwise="none",
+    )
+
+
+def strict_mutators(facts: Facts) -> Result:
+    """No other webhook that is called for pods can refuse them all when it is away."""
+    troubles = (
+        f"{name_of(item)}/{text(entry.get('name'))} has failurePolicy Fail and is called for every pod"
+        for item in known(facts.webhooks)
+        if item is not facts.registration
+        for entry in items(item.get("webhooks"))
+        if entry.get("failurePolicy", "Fail") == "Fail" and _is_called_for_pods(entry) and not _is_narrowed(entry)
+    )
+    return warns_on(troubles, "GPU pods cannot be created while that webhook is away: narrow its selectors")
+
+
+def _entries(facts: Facts) -> Mapping[str, ApiObject]:
+    found = (facts.registration, known(facts.validating))
+    return {text(entry.get("name")): entry for item in found if item for entry in items(item.get("webhooks"))}
+
+
+def _mutator(item: ApiObject) -> str:
+    words = name_of(item).lower().replace(".", "-")
+    return next((name for word, name in OTHER_MUTATORS.items() if word in words), "")
+
+
+def _is_called_for_pods(entry: Mapping[str, Any]) -> bool:
+    return any(
+        {"pods", "*", "*/*", "pods/*"} & set(map(text, elements(rule.get("resources"))))
+        and {"CREATE", "*"} & set(map(text, elements(rule.get("operations"))))
+        for rule in items(entry.get("rules"))
+    )
+
+
+def _is_narrowed(entry: Mapping[str, Any]) -> bool:
+    selectors = (mapping(entry.get("namespaceSelector")), mapping(entry.get("objectSelector")))
+    return any(item.get("matchLabels") or item.get("matchExpressions") for item in selectors) or bool(
+        entry.get("matchConditions")
+    )
+
+
+def _asks_for(selector: object, key: str) -> bool:
+    found = mapping(selector)
+    return key in mapping(found.get("matchLabels")) or any(
+        item.get("key") == key for item in items(found.get("matchExpressions"))
+    )
+
+
+def _words(expression: str) -> str:
+    return " ".join(expression.split())
+
+
+CATEGORY = Category(
+    "registration and certificate",
+    (
+        Check("registered", "every entry is registered", registered),
+        Check("registration-drift", "the registrations are those of this version and policy", drift),
+        Check("ca-bundle", "each caBundle accepts the certificate", trusted),
+        Check("certificate", "the certificate is good for a week at least", certificate),
+        Check("other-mutators", "no other webhook changes GPU pods", other_mutators),
+        Check("strict-mutators", "no other webhook stops all pods when it is away", strict_mutators),
+    ),
+)
