@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from webhook.policy import Policy
 
 Json = dict[str, Any]
 
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+# The command line looks at the clock, so that the certificate must be good now.
+NOW = datetime.now(UTC)
 INSTALL = Path(__file__).parents[1] / "deploy" / "install.yaml"
 HOME = "gpu-injector"
 PLUGIN = "nvidia-device-plugin-abcde"
@@ -159,11 +161,15 @@ def event(message: str, *, reason: str = "FailedCreatePodSandBox", host: str = "
     }
 
 
+@cache
+def _manifest() -> list[Json]:
+    return [item for item in yaml.safe_load_all(INSTALL.read_text()) if item]
+
+
 def _installed() -> list[Json]:
     """Return what deploy/install.yaml installs, as it is once the webhook has written its certificate."""
-    items: list[Json] = [item for item in yaml.safe_load_all(INSTALL.read_text()) if item]
     kept = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "Deployment")
-    items = [item for item in items if item["kind"] in kept]
+    items = [deepcopy(item) for item in _manifest() if item["kind"] in kept]
     material = create((f"gpu-injector.{HOME}.svc",), NOW - timedelta(days=3), Schedule())
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": HOME, "namespace": HOME}}
     written = write_material(material, secret)

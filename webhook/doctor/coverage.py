@@ -85,7 +85,7 @@ def pod_security(facts: Facts) -> Result:
         for name in sorted(_opted_in(facts))
         if (decision := _decide(facts, _sample(facts), name)).reason is Reason.POD_SECURITY
     )
-    return warns_on(troubles, "make the RuntimeClass work on the nodes: it needs no hostPath", otherwise="none")
+    return warns_on(troubles, "make the RuntimeClass work on the nodes: it needs no hostPath")
 
 
 def _unannotated(facts: Facts) -> Iterator[tuple[ApiObject, datetime]]:

@@ -83,7 +83,7 @@ def restart_needed(facts: Facts) -> Result:
         f"{item.pod.plugin.name} on {item.pod.node} was made without the webhook; now it would be {item.decision.word}"
         for item in stale
     )
-    return fails_on(troubles, *(cure_of(item) for item in stale[:1]), otherwise="none")
+    return fails_on(troubles, *(cure_of(item) for item in stale[:1]))
 
 
 def left_alone(facts: Facts) -> Result:
@@ -98,7 +98,7 @@ def left_alone(facts: Facts) -> Result:
         f"{item.pod.plugin.name} on {item.pod.node} would be {item.decision.word}: {'; '.join(item.decision.evidence)}"
         for item in shown
     )
-    return (fails_on if bad else state)(troubles, *(cure_of(item) for item in shown[:1]), otherwise="none")
+    return (fails_on if bad else state)(troubles, *(cure_of(item) for item in shown[:1]))
 
 
 def config_file(facts: Facts) -> Result:

@@ -31,7 +31,7 @@ def nvml(facts: Facts) -> Result:
         f"device plugin cannot load NVML on {node}: {said}, fix: {cure_for(facts, pod, node)}"
         for pod, node, said in found
     )
-    result = fails_on(troubles, *(cure_for(facts, pod, node) for pod, node, _ in found[:1]), otherwise="no complaint")
+    result = fails_on(troubles, *(cure_for(facts, pod, node) for pod, node, _ in found[:1]))
     if result.state is State.PASS or _matters(facts, {node for _, node, _ in found}):
         return result
     # The static manifest runs on every node. Where other nodes work, one without a GPU is the likely cause.
@@ -41,18 +41,14 @@ def nvml(facts: Facts) -> Result:
 def driver(facts: Facts) -> Result:
     """No plugin says that NVML finds no driver: not loaded, or another version than the library."""
     troubles = (f"{node}: {said}" for _, node, said in _saying(facts, NO_DRIVER))
-    return fails_on(
-        troubles, "on the node: nvidia-smi; after an upgrade of the driver reboot it", otherwise="no complaint"
-    )
+    return fails_on(troubles, "on the node: nvidia-smi; after an upgrade of the driver reboot it")
 
 
 def devices(facts: Facts) -> Result:
     """No plugin with NVML says that it finds no devices."""
     blind = {full_name(pod) for pod, _, _ in (*_saying(facts, NO_LIBRARY), *_saying(facts, NO_DRIVER))}
     troubles = (f"{node}: {said}" for pod, node, said in _saying(facts, NO_DEVICES) if full_name(pod) not in blind)
-    return fails_on(
-        troubles, "on the node: nvidia-smi -L; keep the plugin away from nodes without a GPU", otherwise="none"
-    )
+    return fails_on(troubles, "on the node: nvidia-smi -L; keep the plugin away from nodes without a GPU")
 
 
 def _saying(facts: Facts, pattern: re.Pattern[str]) -> Iterator[tuple[Mapping[str, Any], str, str]]:

@@ -28,7 +28,7 @@ def operator_provides(facts: Facts) -> Result:
     """Where the operator hands GPUs out by CDI or NRI, no pod names the class."""
     policies = [project_cluster_policy(item) for item in known(facts.cluster_policies)]
     if not any(item.cdi or item.nri for item in policies):
-        return passes("it does not")
+        return passes("no operator does")
     way = "NRI" if any(item.nri for item in policies) else "CDI"
     troubles = (
         f"{full_name(pod)} runs under the class {text(mapping(pod.get('spec')).get('runtimeClassName'))}"
@@ -71,7 +71,7 @@ def dra_beside_plugin(facts: Facts) -> Result:
         for node in facts.gpu_nodes
         if node.name in nodes and served & set(facts.offered(node))
     )
-    return warns_on(troubles, "run one of the two on each node", otherwise="no")
+    return warns_on(troubles, "run one of the two on each node")
 
 
 def one_way(facts: Facts) -> Result:

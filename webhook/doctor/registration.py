@@ -106,7 +106,6 @@ def other_mutators(facts: Facts) -> Result:
     return warns_on(
         troubles,
         "see that both agree on the runtime class: kubectl get mutatingwebhookconfigurations",
-        otherwise="none",
     )
 
 
