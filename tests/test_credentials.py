@@ -195,6 +195,19 @@ def test_a_context_is_chosen(tmp_path: Path) -> None:
     assert (there.server, there.authorization) == ("http://there", "Bearer there")
 
 
+def test_the_namespace_of_a_context(tmp_path: Path) -> None:
+    """As kubectl takes it: the chosen context's, "default" where it names none."""
+    contexts = [
+        {"name": "here", "context": {"cluster": "c", "user": "u", "namespace": "ml"}},
+        {"name": "there", "context": {"cluster": "c", "user": "u"}},
+    ]
+    path = tmp_path / "kubeconfig"
+    others = {"clusters": [{"name": "c", "cluster": {}}], "users": [{"name": "u", "user": {}}]}
+    path.write_text(json.dumps({"current-context": "here", "contexts": contexts, **others}))
+    loaders = (CredentialsLoader(str(path)), CredentialsLoader(str(path), "there"))
+    assert [loader.namespace() for loader in loaders] == ["ml", "default"]
+
+
 SECRET = "s3cr3t-value"  # noqa: S105 - the canary
 KUBECONFIGS: dict[str, Any] = {
     "no file": None,
