@@ -21,6 +21,7 @@ from typing import Any, Self
 import orjson
 from aiohttp import web
 from fake_faults import Fault, Request
+from fake_forward import forward
 from fake_store import Address, Change, Json, StatusError, Store, address_of, event_of, parse, status_of
 
 
@@ -33,13 +34,17 @@ class _Watch:
 
 
 class FakeApi:
-    """The server; ``url`` is where it listens once entered. Every ``path`` is a URL path such as ``/api/v1/nodes``."""
+    """The server; ``url`` is where it listens once entered. Every ``path`` is a URL path such as ``/api/v1/nodes``.
+
+    ``forwards`` are the ports of loopback to which the pods' ports are forwarded, by the pods' names.
+    """
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.store = Store(on_change=self._publish)
         self.requests: list[Request] = []
         self.url = ""
         self.token: str | None = None
+        self.forwards: dict[str, int] = {}
         self._tls = tls
         self._port = port
         self._faults: list[Fault] = []
@@ -175,6 +180,9 @@ class FakeApi:
         self.requests.append(request)
         await self._notify()
         fault = next((fault for fault in reversed(self._faults) if fault.matches(request)), None)
+        if fault is None and request.path.endswith("/portforward"):
+            self._authenticate(request)
+            return await forward(raw, self.forwards)
         if fault is None:
             return await self._answer(raw, request, silent=False)
         if fault.hold and not request.watch:

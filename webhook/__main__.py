@@ -95,5 +95,38 @@ def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None
     sys.exit(command(Options(target=Target(kubeconfig, context), **options)))
 
 
+@main.command()
+@click.option("-n", "--namespace", default="", help="Of pods of this namespace alone.")
+@click.option("--verdict", default="", help="inject, mount, bootstrap or leave.")
+@click.option("--reason", default="", help="One word of docs/reasons.md, such as handler-mixed.")
+@click.option("-q", "--search", "q", default="", help="Text in names, owner, warnings, evidence or uid.")
+@click.option("--attention", is_flag=True, help="Those alone that warn of something.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("--follow", is_flag=True, help="Go on with what is decided from now on; JSON comes line by line.")
+@click.option("--web", is_flag=True, help="Open the page of all replicas in the browser, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --web: its port here; 0 is a free one.")
+@click.option("--installed-in", default="gpu-injector", show_default=True, help="The namespace of the replicas.")
+@click.option("--kubeconfig", type=FILE, help="Instead of kubectl's own.")
+@click.option("--context", help="A context of the kubeconfig.")
+def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **options: Any) -> None:  # noqa: ANN401, FBT001  click's
+    """Show what was decided lately, by all replicas: the last 1,000 decisions of each.
+
+    \b
+    gpu-injector decisions -n ml --attention
+    gpu-injector decisions --follow
+    gpu-injector decisions --web
+
+    It needs the rights to list the replicas' pods and to forward a port to them (create pods/portforward).
+    Exit code: 0, or 2 where a replica could not be asked.
+    """  # noqa: D301 - click marks by the character, not by its two letters
+    from webhook.commands import decisions as command  # noqa: PLC0415
+    from webhook.commands.live import Target  # noqa: PLC0415
+    from webhook.page.filters import Filters  # noqa: PLC0415
+
+    asked = {name: options.pop(name) for name in ("namespace", "verdict", "reason", "q")}
+    filters = Filters.of({**asked, "attention": "1" if attention else ""})
+    sys.exit(command.decisions(command.Options(target=Target(kubeconfig, context), filters=filters, **options)))
+
+
 if __name__ == "__main__":
     main()

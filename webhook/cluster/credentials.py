@@ -54,7 +54,7 @@ class CredentialsLoader:
 
     def load(self) -> Credentials:
         """Read everything anew, running an exec plugin if there is one; ``CredentialsError`` if that fails."""
-        configuration = _load(self._kubeconfig, self._context)
+        configuration = load_configuration(self._kubeconfig, self._context)
         loaded = _read(configuration, self._last)
         # The loader logs a failing exec plugin and goes on without credentials; the old ones may still be good.
         if self._last and loaded.anonymous and not self._last.anonymous:
@@ -86,7 +86,8 @@ class CredentialsLoader:
         return str(found["context"].get("namespace") or DEFAULT_NAMESPACE)
 
 
-def _load(kubeconfig: str | None, context: str | None) -> "Configuration":
+def load_configuration(kubeconfig: str | None, context: str | None) -> "Configuration":
+    """Return the ``kubernetes`` package's own Configuration; ``CredentialsError`` if that fails."""
     import yaml  # noqa: PLC0415 - see the module's docstring
     from kubernetes import client, config  # noqa: PLC0415 - likewise
 

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from webhook.cluster.api import ApiServer
-from webhook.cluster.credentials import CredentialsError, CredentialsLoader
+from webhook.cluster.credentials import CredentialsError, CredentialsLoader, load_configuration
 from webhook.cluster.live import resources
 from webhook.cluster.plugins import known_plugins
 from webhook.cluster.snapshot import Snapshot, snapshot
@@ -24,7 +25,15 @@ class Target:
 
     def loader(self) -> CredentialsLoader:
         """Return what reads the credentials."""
-        return CredentialsLoader(str(self.kubeconfig) if self.kubeconfig else None, self.context)
+        return CredentialsLoader(self._file, self.context)
+
+    def configuration(self) -> Any:  # noqa: ANN401 - kubernetes.client.Configuration, which has no types
+        """Return the configuration of the ``kubernetes`` package's own clients. Blocks. Raises CredentialsError."""
+        return load_configuration(self._file, self.context)
+
+    @property
+    def _file(self) -> str | None:
+        return str(self.kubeconfig) if self.kubeconfig else None
 
     def namespace(self) -> str:
         """Return the namespace that the context names; an InputError where the kubeconfig cannot be read."""

@@ -1,8 +1,6 @@
 """The administrator's side: probes and metrics for the cluster; decisions, state and page for loopback."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import orjson
@@ -10,14 +8,9 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from webhook.page.filters import Filters
+from webhook.server.loopback import for_loopback, page
 from webhook.server.observe import Observer, Record
 from webhook.server.replica import Replica
-
-# A page of another site that rebinds its name to loopback still sends its own name.
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +31,7 @@ class Admin:
 
     def decisions(self) -> web.Application:
         """Return the application with page, ``/decisions``, ``/state``: they name workloads, so for loopback alone."""
-        app = web.Application(middlewares=[_for_loopback])
+        app = web.Application(middlewares=[for_loopback])
         app.router.add_get("/", self._page)
         app.router.add_get("/decisions", self._decisions)
         app.router.add_get("/state", self._state)
@@ -56,8 +49,12 @@ class Admin:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _decisions(self, request: web.Request) -> web.Response:
-        found = Filters.of(request.query).select(record.to_json() for record in self.observer.recent)
-        return web.Response(body=orjson.dumps(found), content_type="application/json")
+        try:
+            since = float(request.query.get("since") or 0)
+        except ValueError:
+            return web.Response(status=400, text="since: seconds since the epoch are wanted\n")
+        newer = (record.to_json() for record in self.observer.recent if record.time > since)
+        return web.Response(body=orjson.dumps(Filters.of(request.query).select(newer)), content_type="application/json")
 
     async def _state(self, _: web.Request) -> web.Response:
         return web.Response(body=orjson.dumps(self.replica.to_json()), content_type="application/json")
@@ -66,23 +63,7 @@ class Admin:
         records = tuple(self.observer.recent)
         # One at a time and in a thread, so that no admission waits for a thousand rows.
         async with self.rendering:
-            body, policy = await asyncio.to_thread(self._render, records, Filters.of(request.query))
-        return web.Response(text=body, content_type="text/html", headers={"Content-Security-Policy": policy})
+            return await asyncio.to_thread(self._render, records, Filters.of(request.query))
 
-    def _render(self, records: tuple[Record, ...], filters: Filters) -> tuple[str, str]:
-        # Few replicas are ever looked at, and the template library is not small.
-        from webhook.page.render import SECURITY_POLICY, render  # noqa: PLC0415
-
-        shown = [record.to_json() for record in records]
-        return render([self.replica.to_json()], shown, filters, time.time()), SECURITY_POLICY
-
-
-@web.middleware
-async def _for_loopback(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.url.host not in LOOPBACK_NAMES:
-        return web.Response(
-            status=403, text="only for localhost: use kubectl port-forward, or gpu-injector decisions\n"
-        )
-    response = await handler(request)
-    response.headers.update(HEADERS)
-    return response
+    def _render(self, records: tuple[Record, ...], filters: Filters) -> web.Response:
+        return page([self.replica.to_json()], [record.to_json() for record in records], filters)

@@ -1,0 +1,139 @@
+"""The replicas of an installation, asked one by one for what they tell on loopback alone: by port-forward.
+
+The API server forwards to a pod's loopback for whoever may ``create`` ``pods/portforward``. The ``kubernetes`` package
+has the client for it, so no kubectl is needed.
+"""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from webhook.cluster.api import ApiServer
+from webhook.cluster.listing import RefusedError, objects
+from webhook.commands.inputs import InputError
+from webhook.commands.live import Target
+from webhook.raw import mapping, metadata, name_of
+
+LABEL = "app.kubernetes.io/name=gpu-injector"
+DECISIONS_PORT = 8081
+ANSWER_SECONDS = 15
+
+
+class UnreachableError(Exception):
+    """A replica did not answer; the message says why, on one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a replica told: its ``/state``, and its decisions (rows of ``/decisions``), each with the replica's name.
+
+    Of one that could not be asked, the state is its name and why.
+    """
+
+    state: Mapping[str, Any]
+    records: list[dict[str, Any]]
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no answer, empty where there is one."""
+        return str(self.state.get("unreachable", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """The replicas of one installation, by its namespace."""
+
+    api: ApiServer
+    target: Target
+    namespace: str
+
+    async def ask(self, query: Mapping[str, str], since: Mapping[str, float]) -> list[Answer]:
+        """Return every running replica's answer, by name; ``since`` has the time of the last decision known of each.
+
+        Raises InputError where there is none, or where it cannot be told.
+        """
+        names = await self._running()
+        asked = (self._ask(name, {**query, "since": repr(since.get(name, 0.0))}) for name in names)
+        return list(await asyncio.gather(*asked))
+
+    async def _running(self) -> list[str]:
+        path = f"/api/v1/namespaces/{self.namespace}/pods"
+        try:
+            pods = await objects(self.api, path, {"labelSelector": LABEL})
+        except RefusedError as refused:
+            raise InputError(f"the pods of namespace {self.namespace} cannot be listed: {refused}") from refused
+        names = sorted(name_of(pod) for pod in pods if _is_running(pod))
+        if not names:
+            raise InputError(
+                f"no replica of gpu-injector runs in namespace {self.namespace}; "
+                "if it is installed elsewhere, name it with --installed-in"
+            )
+        return names
+
+    async def _ask(self, name: str, query: Mapping[str, str]) -> Answer:
+        try:
+            state, records = await asyncio.to_thread(_read, self.target, self.namespace, name, query)
+        except UnreachableError as error:
+            return Answer({"replica": name, "unreachable": str(error)}, [])
+        return Answer({**state, "replica": name}, [{**record, "replica": name} for record in records])
+
+
+def _is_running(pod: Mapping[str, Any]) -> bool:
+    return mapping(pod.get("status")).get("phase") == "Running" and "deletionTimestamp" not in metadata(pod)
+
+
+def _read(target: Target, namespace: str, name: str, query: Mapping[str, str]) -> tuple[dict[str, Any], list[Any]]:
+    connection = _Forwarded(target, namespace, name)
+    try:
+        return connection.read("/state"), connection.read(f"/decisions?{urlencode(query)}")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise UnreachableError(connection.why() or f"{type(error).__name__}: {error}") from error
+    finally:
+        connection.close()
+
+
+class _Forwarded(http.client.HTTPConnection):
+    """HTTP to a port of a pod's loopback, through the API server."""
+
+    def __init__(self, target: Target, namespace: str, name: str) -> None:
+        super().__init__("localhost", DECISIONS_PORT, timeout=ANSWER_SECONDS)
+        self._target, self._namespace, self._name = target, namespace, name
+        self._forward: Any = None
+
+    def connect(self) -> None:
+        """Open the connection. Raises UnreachableError, OSError."""
+        from kubernetes.client import ApiClient, ApiException, CoreV1Api  # noqa: PLC0415 - takes its time
+        from kubernetes.stream import portforward  # noqa: PLC0415 - likewise
+
+        core = CoreV1Api(ApiClient(self._target.configuration()))
+        port = str(DECISIONS_PORT)
+        try:
+            self._forward = portforward(
+                core.connect_get_namespaced_pod_portforward, self._name, self._namespace, ports=port
+            )
+        except ApiException as error:
+            raise UnreachableError(_first_line(error.reason)) from error
+        self.sock = self._forward.socket(DECISIONS_PORT)
+        self.sock.settimeout(ANSWER_SECONDS)
+
+    def read(self, path: str) -> Any:  # noqa: ANN401 - the JSON of that path
+        """Return the JSON of a path. Raises OSError, HTTPException, ValueError."""
+        self.request("GET", path)
+        answer = self.getresponse()
+        body = answer.read()
+        if answer.status != http.client.OK:
+            raise UnreachableError(f"{path}: {answer.status} {_first_line(body.decode(errors='replace'))}")
+        return json.loads(body)
+
+    def why(self) -> str:
+        """Return what the kubelet says went wrong, empty where it says nothing."""
+        return _first_line(self._forward.error(DECISIONS_PORT) or "") if self._forward else ""
+
+
+def _first_line(text: str) -> str:
+    # A refused handshake is told with all of its headers.
+    return text.partition("\n")[0].partition(" -+-+- ")[0][:200].strip()
