@@ -19,16 +19,17 @@ class FileKeeper:
     be read, is refused, the old leaf stays, and the next look finds the rest.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is said by the caller or replaced by a test
         self,
         folder: Path,
         names: tuple[str, ...],
         *,
         on_change: OnChange,
+        tls: LiveTls | None = None,
         clock: Clock | None = None,
         interval: timedelta = timedelta(seconds=10),
     ) -> None:
-        self.tls = LiveTls()
+        self.tls = tls or LiveTls()
         self.status = Status(ready=False, reason="no-leaf")
         self._folder, self._names = folder, names
         self._changes, self._clock, self._interval = Changes(on_change), clock or Clock(), interval.total_seconds()

@@ -14,6 +14,7 @@ from certs.changes import Changes, OnChange
 from certs.clock import Clock
 from certs.material import Material
 from certs.observer import Look, Observer
+from certs.registrations import state_of
 from certs.rotation import Schedule, Situation
 from certs.serving import LiveTls, Status
 from certs.writer import Writer
@@ -106,6 +107,7 @@ class Keeper:
             reason="leaf-refused" if own_fault else "ok",
             leaf_expires=leaf.not_valid_after_utc if leaf else None,
             authority_expires=self._authority.not_valid_after_utc if self._authority else None,
+            registration=state_of(look.registrations),
         )
 
     def _choose_leaf(self, secret: Material, situation: Situation) -> None:

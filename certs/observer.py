@@ -7,7 +7,7 @@ from certs.api import ApiServer, Installation, Refused
 from certs.changes import Changes
 from certs.clock import Clock
 from certs.material import Material
-from certs.registrations import Registration, authorities_of, read_registrations
+from certs.registrations import Registration, authorities_of, read_registrations, state_of
 from certs.rotation import Situation
 from certs.sightings import Sightings
 from certs.store import StoredSecret, read_secret
@@ -66,6 +66,5 @@ class Observer:
         except Refused as error:
             self._changes.state("registration", "registration-unreadable", reason=str(error))
             return None
-        state = "ours" if authorities_of(found) else "foreign" if found else "absent"
-        self._changes.state("registration", f"registration-{state}")
+        self._changes.state("registration", f"registration-{state_of(found)}")
         return found

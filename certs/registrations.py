@@ -27,6 +27,9 @@ from certs.api import (
 )
 from certs.certificate import fingerprint, read_certificates, write_certificates
 
+# What a replica finds: an entry of ours, entries of others only, no registration, or no right to look.
+REGISTRATION_STATES = ("ours", "foreign", "absent", "unreadable")
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -83,6 +86,13 @@ async def read_registrations(api: ApiServer, installation: Installation) -> tupl
 def authorities_of(registrations: Iterable[Registration]) -> tuple[tuple[x509.Certificate, ...], ...]:
     """Return the authorities that each entry of ours trusts, an empty caBundle included."""
     return tuple(entry.authorities for registration in registrations for entry in registration.entries)
+
+
+def state_of(registrations: tuple[Registration, ...] | None) -> str:
+    """Say in one of REGISTRATION_STATES what was found; None stands for registrations that cannot be read."""
+    if registrations is None:
+        return "unreadable"
+    return "ours" if authorities_of(registrations) else "foreign" if registrations else "absent"
 
 
 def patch_for(registration: Registration, trust: Trust) -> list[dict[str, Any]]:

@@ -8,9 +8,10 @@ import contextlib
 import os
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from certs.certificate import KeyPair, check_pair, write_certificates
 from certs.issue import create
@@ -22,20 +23,32 @@ _TLS12_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What probes and metrics show: readiness with a stable reason, and when what is served expires (None: unknown)."""
+    """What probes and metrics show: readiness with a stable reason, and when what is served expires (None: unknown).
+
+    `registration` is one of REGISTRATION_STATES, "" where nobody looks at the registrations.
+    """
 
     ready: bool
     reason: str
     leaf_expires: datetime | None = None
     authority_expires: datetime | None = None
+    registration: str = ""
+
+
+# In OpenSSL's words for what a client answers: it does not trust the authority, or the certificate is not right for it.
+_REFUSALS = ("ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE", "ALERT_UNSUPPORTED_CERTIFICATE")
+
+OnFailure = Callable[[str], None]
+"""Told about each handshake that failed: `certificate-refused` if the client would not have the leaf, else `other`."""
 
 
 class LiveTls:
     """A server-side SSL context for a listener, and the leaf that it presents from the next handshake on."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_failure: OnFailure = lambda _: None) -> None:
         self.context = _context()
         self.context.sni_callback = self._choose
+        self.context.sslobject_class = _telling(on_failure)
         self.leaf: KeyPair | None = None
         self._current: ssl.SSLContext | None = None
 
@@ -51,6 +64,21 @@ class LiveTls:
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
         connection.context = self._current
         return None
+
+
+class Provider(Protocol):
+    """What keeps the certificate of one replica: `builtin` (certs.keeper) or `files` (certs.files)."""
+
+    tls: LiveTls
+    status: Status
+
+    def stop(self) -> None:
+        """Write nothing from now on (SIGTERM); looking and serving go on."""
+        ...
+
+    async def run(self) -> None:
+        """Look at once and then again and again, until cancelled."""
+        ...
 
 
 def standalone_tls(names: tuple[str, ...]) -> tuple[ssl.SSLContext, bytes]:
@@ -72,6 +100,23 @@ def _context() -> ssl.SSLContext:
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
     return context
+
+
+def _telling(on_failure: OnFailure) -> type[ssl.SSLObject]:
+    """Return the class of a listener's connections: the event loop tells nobody about a handshake that failed."""
+
+    class Telling(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError as error:
+                refused = any(word in (error.reason or "") for word in _REFUSALS)
+                on_failure("certificate-refused" if refused else "other")
+                raise
+
+    return Telling
 
 
 def _load(context: ssl.SSLContext, leaf: KeyPair) -> None:

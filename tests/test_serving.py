@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import socket
 import ssl
 import subprocess
 import tempfile
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -98,6 +100,54 @@ def test_a_new_leaf_is_served_and_no_connection_is_dropped(
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(swap())
+
+
+def of_version(version: ssl.TLSVersion, *trusted: Material) -> ssl.SSLContext:
+    """Return a client that speaks one version only, however old."""
+    context = client(*trusted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = version
+    context.set_ciphers("DEFAULT@SECLEVEL=0")
+    return context
+
+
+def shake_hands(port: int, context: ssl.SSLContext) -> None:
+    """Connect and hang up. Unlike asyncio's client this one says goodbye with an alert, as others do."""
+    with socket.create_connection(("127.0.0.1", port)) as plain, context.wrap_socket(plain, server_hostname=NAMES[0]):
+        pass
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize(
+    ("stranger", "reason"),
+    [
+        (of_version(ssl.TLSVersion.TLSv1_3, NEW), "certificate-refused"),
+        (of_version(ssl.TLSVersion.TLSv1_2, NEW), "certificate-refused"),
+        (of_version(ssl.TLSVersion.TLSv1_1, OLD), "other"),
+    ],
+    ids=["untrusting, TLS 1.3", "untrusting, TLS 1.2", "old"],
+)
+def test_a_failed_handshake_is_told_with_its_reason(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], stranger: ssl.SSLContext, reason: str
+) -> None:
+    """Whoever does not trust the certificate is told from whoever speaks another language; a good one is not told."""
+
+    async def fail() -> None:
+        told: asyncio.Queue[str] = asyncio.Queue()
+        tls = LiveTls(told.put_nowait)
+        tls.present(OLD.leaf)
+        async with listening(tls.context) as port:
+            talk = await Talk.open(port, client(OLD))
+            assert await talk.echo() == b"line\n"
+            await talk.close()
+            with pytest.raises(ssl.SSLError):
+                await asyncio.to_thread(shake_hands, port, stranger)
+            assert await told.get() == reason
+            assert told.empty()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(fail())
 
 
 async def test_a_hundred_swaps_under_constant_handshakes_refuse_nobody() -> None:

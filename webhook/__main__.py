@@ -1,12 +1,16 @@
 """The command line, ``gpu-injector``: one small function a command; what a command needs is imported in it."""
 
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+DAYS = click.FloatRange(0, 3650, min_open=True)
+SECONDS = click.FloatRange(0, 3600, min_open=True)
 POLICY = click.option("--policy", "policy_file", type=FILE, help="The policy; without it, every default.")
 
 
@@ -27,6 +31,15 @@ def main() -> None:
 @click.option("--decisions-port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="On loopback.")
 @click.option("--ca-file", type=FILE, help="With --standalone: write the CA's certificate here, for clients.")
 @click.option("--tls-name", "tls_names", multiple=True, help="One more name or address in the certificate.")
+@click.option(
+    "--cert-dir", type=FOLDER, help="Serve tls.crt and tls.key of this folder, such as cert-manager's Secret."
+)
+@click.option("--leaf-days", type=DAYS, default=90.0, show_default=True, help="How long an own certificate lives.")
+@click.option("--ca-days", type=DAYS, default=365.0, show_default=True, help="How long an own CA lives.")
+@click.option("--look-seconds", type=SECONDS, default=50.0, show_default=True, help="Between two looks at all of it.")
+@click.option(
+    "--settle-seconds", type=SECONDS, default=60.0, show_default=True, help="For API servers to see a new CA."
+)
 @click.option("--drain-seconds", type=click.FloatRange(0), default=20.0, show_default=True, help="After SIGTERM.")
 def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **options: Any) -> None:  # noqa: ANN401, FBT001  click's
     r"""Run the webhook, in a cluster or (--standalone) on one machine.
@@ -36,11 +49,17 @@ def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **
     """
     from webhook.commands import serve as command  # noqa: PLC0415
 
+    if standalone and options["cert_dir"]:
+        raise click.UsageError("--cert-dir goes without --standalone")
     if standalone and view_file is None:
         raise click.UsageError("--standalone needs --view FILE")
     if not standalone and view_file is not None:
         raise click.UsageError("--view goes with --standalone")
-    command.serve(command.Options(standalone=standalone, view_file=view_file, policy_file=policy_file, **options))
+    certificate = command.CertificateOptions(
+        **{one.name: options.pop(one.name) for one in fields(command.CertificateOptions)}
+    )
+    files: dict[str, Any] = {"view_file": view_file, "policy_file": policy_file}
+    command.serve(command.Options(standalone=standalone, certificate=certificate, **files, **options))
 
 
 @main.command()

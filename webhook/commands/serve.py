@@ -1,7 +1,6 @@
 """``serve``: the webhook, in a cluster or, for one machine, without any."""
 
 import math
-import os
 import socket
 import sys
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ import uvloop
 from certs.api import Installation
 from certs.changes import Changes, OnChange
 from certs.clock import Clock
-from certs.keeper import Keeper
-from certs.serving import standalone_tls
+from certs.serving import LiveTls, Provider, standalone_tls
 from webhook.cluster.plugins import known_plugins
+from webhook.commands.certificate_provider import CertificateOptions, provider
 from webhook.commands.inputs import InputError, read_policy, read_view
 from webhook.repair.events import Events
 from webhook.repair.evict import Evictor
@@ -27,6 +26,7 @@ from webhook.repair.rounds import Rounds
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
 from webhook.server.beside import TaskDiedError, beside
+from webhook.server.certificates import CertificateMetrics
 from webhook.server.looks import FixedView, ViewSource
 from webhook.server.observe import Log, Metrics, Observer, open_log
 from webhook.server.replica import Replica
@@ -53,7 +53,7 @@ class Options:
     admin_port: int
     decisions_port: int
     ca_file: Path | None
-    tls_names: tuple[str, ...]
+    certificate: CertificateOptions
     drain_seconds: float
 
     @property
@@ -80,7 +80,7 @@ async def _standalone(options: Options) -> None:
     policy = read_policy(options.policy_file)
     source = FixedView(read_view(options.view_file, policy))
     webhook = Webhook(policy, source, _observer(source))
-    tls, authority = standalone_tls((*LOCAL_NAMES, *options.tls_names))
+    tls, authority = standalone_tls((*LOCAL_NAMES, *options.certificate.tls_names))
     if options.ca_file:
         options.ca_file.write_bytes(authority)
     # Nobody is left to send on to another replica, so nothing is gained by waiting.
@@ -110,9 +110,10 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     told = Told(log)
     policy = read_policy(options.policy_file)
     live = LiveView(api, resources(policy.bootstrap.namespaces, known_plugins(policy)), on_change=told)
-    installation = _installation(options)
-    keeper = Keeper(api, installation, who=socket.gethostname(), on_change=told)
     webhook = Webhook(policy, live, _observer(live, log))
+    metrics = CertificateMetrics(webhook.observer.metrics.registry, told)
+    keeper = provider(api, options.certificate, LiveTls(metrics.handshake_failed), on_change=metrics)
+    metrics.follow(keeper)
     replica = Replica(
         name=socket.gethostname(),
         policy=policy,
@@ -121,11 +122,8 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
         expiries=partial(_expiries, keeper),
         told=told,
     )
-    expiry = webhook.observer.metrics.certificate_expiry
-    expiry.labels("leaf").set_function(lambda: replica.expiries()[0])
-    expiry.labels("ca").set_function(lambda: replica.expiries()[1])
     admin = Admin(webhook.observer, replica)
-    rounds = _rounds(api, installation, webhook, live, told)
+    rounds = _rounds(api, options.certificate.installation, webhook, live, told)
     tasks = {
         "view": live.run(),
         "groups": live.follow_groups(),
@@ -138,14 +136,7 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
         await run(webhook, admin, keeper.tls.context, options.addresses, stop=stop, drain_seconds=options.drain_seconds)
 
 
-def _installation(options: Options) -> Installation:
-    try:
-        return Installation(namespace=os.environ.get("POD_NAMESPACE") or "gpu-injector", extra_names=options.tls_names)
-    except ValueError as error:
-        raise InputError(f"--tls-name: {error}") from error
-
-
-def _unready(webhook: Webhook, live: "LiveView", keeper: Keeper) -> str:
+def _unready(webhook: Webhook, live: "LiveView", keeper: Provider) -> str:
     """Return why this replica should get no requests, empty where it should."""
     if webhook.draining.is_set():
         return "draining"
@@ -156,7 +147,7 @@ def _unready(webhook: Webhook, live: "LiveView", keeper: Keeper) -> str:
     return "" if keeper.status.ready else f"certificate: {keeper.status.reason}"
 
 
-async def _stop_writing(webhook: Webhook, keeper: Keeper, rounds: Rounds) -> None:
+async def _stop_writing(webhook: Webhook, keeper: Provider, rounds: Rounds) -> None:
     await webhook.draining.wait()
     keeper.stop()
     rounds.stop()
@@ -186,7 +177,7 @@ def _observer(source: ViewSource, log: Log | None = None) -> Observer:
     return Observer(log or open_log(), metrics)
 
 
-def _expiries(keeper: Keeper) -> tuple[float, float]:
+def _expiries(keeper: Provider) -> tuple[float, float]:
     return _timestamp(keeper.status.leaf_expires), _timestamp(keeper.status.authority_expires)
 
 

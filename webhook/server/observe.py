@@ -138,9 +138,12 @@ class Metrics:
     decisions: Counter
     patches_refused: Counter
     view_age: Gauge
+<<<<<<< HEAD
     certificate_expiry: Gauge
     blind_plugin_pods: Gauge
     evictions: Counter
+=======
+>>>>>>> 02b4139 (Serve a mounted certificate, and tell scrapes what becomes of the certificate)
 
     @classmethod
     def create(cls) -> "Metrics":
@@ -180,6 +183,7 @@ class Metrics:
                 "Time since the oldest watched kind was last known current.",
                 registry=registry,
             ),
+<<<<<<< HEAD
             certificate_expiry=Gauge(
                 "gpu_injector_certificate_expiry_timestamp_seconds",
                 "When the served certificate (leaf) and its issuer (ca) expire, in seconds since the epoch.",
@@ -197,6 +201,8 @@ class Metrics:
                 ("answer",),
                 registry=registry,
             ),
+=======
+>>>>>>> 02b4139 (Serve a mounted certificate, and tell scrapes what becomes of the certificate)
         )
 
 

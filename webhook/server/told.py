@@ -8,7 +8,18 @@ from typing import Any
 from webhook.server.observe import Log
 
 # How the events end that an administrator should read (certs, watches).
-AMISS = ("-lost", "-refused", "-unreachable", "-unreadable", "-foreign", "-contested", "-unusable", "-held")
+AMISS = (
+    "-lost",
+    "-refused",
+    "-unreachable",
+    "-unreadable",
+    "-foreign",
+    "-contested",
+    "-unusable",
+    "-held",
+    "-names-missing",
+    "-expired",
+)
 
 REGISTRATION = "registration"
 
