@@ -138,12 +138,8 @@ class Metrics:
     decisions: Counter
     patches_refused: Counter
     view_age: Gauge
-<<<<<<< HEAD
-    certificate_expiry: Gauge
     blind_plugin_pods: Gauge
     evictions: Counter
-=======
->>>>>>> 02b4139 (Serve a mounted certificate, and tell scrapes what becomes of the certificate)
 
     @classmethod
     def create(cls) -> "Metrics":
@@ -183,13 +179,6 @@ class Metrics:
                 "Time since the oldest watched kind was last known current.",
                 registry=registry,
             ),
-<<<<<<< HEAD
-            certificate_expiry=Gauge(
-                "gpu_injector_certificate_expiry_timestamp_seconds",
-                "When the served certificate (leaf) and its issuer (ca) expire, in seconds since the epoch.",
-                ("certificate",),
-                registry=registry,
-            ),
             blind_plugin_pods=Gauge(
                 "gpu_injector_blind_plugin_pods",
                 "Plugin pods that find no GPU and would if they were made again. Every replica counts all of them.",
@@ -201,8 +190,6 @@ class Metrics:
                 ("answer",),
                 registry=registry,
             ),
-=======
->>>>>>> 02b4139 (Serve a mounted certificate, and tell scrapes what becomes of the certificate)
         )
 
 
