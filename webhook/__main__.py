@@ -48,6 +48,7 @@ def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **
     gpu-injector serve --standalone --view view.yaml --port 0 --ca-file ca.crt
     """
     from webhook.commands import serve as command  # noqa: PLC0415
+    from webhook.commands.certificate_provider import CertificateOptions  # noqa: PLC0415
 
     if standalone and options["cert_dir"]:
         raise click.UsageError("--cert-dir goes without --standalone")
@@ -55,9 +56,7 @@ def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **
         raise click.UsageError("--standalone needs --view FILE")
     if not standalone and view_file is not None:
         raise click.UsageError("--view goes with --standalone")
-    certificate = command.CertificateOptions(
-        **{one.name: options.pop(one.name) for one in fields(command.CertificateOptions)}
-    )
+    certificate = CertificateOptions(**{one.name: options.pop(one.name) for one in fields(CertificateOptions)})
     files: dict[str, Any] = {"view_file": view_file, "policy_file": policy_file}
     command.serve(command.Options(standalone=standalone, certificate=certificate, **files, **options))
 
