@@ -60,6 +60,9 @@ def _objects(content: object, source: str, line: int) -> Iterator[Document]:
     if not content["kind"].endswith("List") or not isinstance(content.get("items"), list):
         yield Document(content, source, line)
         return
+    if not content["items"] and content["kind"] != "List":
+        # A typed list that is empty says that there are none.
+        yield Document(content, source, line)
     for item in content["items"]:
         if isinstance(item, dict):
             # `kubectl get --raw` prints typed lists, whose items carry no kind of their own.

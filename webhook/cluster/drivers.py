@@ -1,13 +1,14 @@
 """Where NVIDIA's driver keeps its user-space libraries on a host: driver profiles, first match wins."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from posixpath import normpath
+from typing import Any
 
 from webhook.cluster.view import Labels, Node
-from webhook.raw import no_entries
+from webhook.raw import items, mapping, no_entries, text
 
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
@@ -78,6 +79,22 @@ def host_driver(node: Node, profiles: Iterable[DriverProfile]) -> HostDriver | N
     return HostDriver(profile.directory.replace("{triplet}", triplet), triplet, profile.complete)
 
 
+class HostDrivers:
+    """The drivers of many nodes: what reports the same is looked up once."""
+
+    def __init__(self, profiles: tuple[DriverProfile, ...]) -> None:
+        self._profiles = profiles
+        self._keys = sorted({key for profile in profiles for key in profile.node_labels})
+        self._known: dict[tuple[str | None, ...], HostDriver | None] = {}
+
+    def of(self, node: Node) -> HostDriver | None:
+        """Return what ``host_driver`` does."""
+        facts = (node.os_image, node.kernel, node.architecture, *map(node.labels.get, self._keys))
+        if facts not in self._known:
+            self._known[facts] = host_driver(node, self._profiles)
+        return self._known[facts]
+
+
 # Directories in which all of a distribution's libraries stand: a mount of the whole directory brings the
 # driver's, a mount of another file below does not.
 SHARED_LIBRARY_DIRECTORIES = frozenset(
@@ -114,7 +131,26 @@ LIBRARY = re.compile(r"lib(cuda|cudadebugger|nvcuvid|nvoptix|nvidia-[a-z0-9-]+|[
 
 def is_driver_path(host_path: str) -> bool:
     """Say whether a hostPath brings libraries of NVIDIA's driver: one of them, or a directory that holds them."""
+    return is_driver_directory(host_path) or LIBRARY.fullmatch(host_path.rpartition("/")[2]) is not None
+
+
+def is_driver_directory(host_path: str) -> bool:
+    """Say whether a hostPath is a directory that holds the driver's libraries, or stands in one that is all theirs."""
     path = "/" + normpath(host_path).lstrip("/")
-    if path in SHARED_LIBRARY_DIRECTORIES or LIBRARY.fullmatch(path.rpartition("/")[2]):
+    if path in SHARED_LIBRARY_DIRECTORIES:
         return True
     return any(path == directory or path.startswith(directory + "/") for directory in DRIVER_DIRECTORIES)
+
+
+def host_paths(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the paths of the host that a container of a pod's spec mounts, parts of a volume (``subPath``) too."""
+    volumes = {
+        text(volume.get("name")): text(mapping(volume.get("hostPath")).get("path"))
+        for volume in items(spec.get("volumes"))
+        if isinstance(volume.get("hostPath"), dict)
+    }
+    for mount in items(container.get("volumeMounts")):
+        path = volumes.get(text(mount.get("name")))
+        if path is not None:
+            part = text(mount.get("subPath"))
+            yield f"{path.rstrip('/')}/{part}" if part else path

@@ -6,9 +6,10 @@ What the labels and containers are, and which names plugins go by in the field: 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from posixpath import basename, dirname
+from posixpath import basename, dirname, normpath
 from typing import Any
 
+from webhook.cluster.drivers import host_paths, is_driver_directory
 from webhook.cluster.view import Nvml, Plugin, PluginDaemonSet, PluginPod
 from webhook.policy import Policy
 from webhook.raw import NOTHING, elements, items, labels_of, mapping, metadata, name_of, text
@@ -26,7 +27,8 @@ class Role(StrEnum):
 class KnownPlugin:
     """One way in which GPU management pods are found in the field: a label, and the container that it is about.
 
-    ``manager`` names who looks after such pods and would undo what others change, empty for nobody.
+    ``manager`` names who looks after such pods and would undo what others change, empty for nobody; ``of_platform``
+    says that such a plugin brings the driver into pods by itself.
     """
 
     label: str
@@ -34,6 +36,7 @@ class KnownPlugin:
     containers: frozenset[str]
     role: Role = Role.DEVICE_PLUGIN
     manager: str = ""
+    of_platform: bool = False
 
     def matches(self, labels: Mapping[str, str], container: Mapping[str, Any]) -> bool:
         """Say whether a pod's labels and one of its containers are this plugin's."""
@@ -59,7 +62,13 @@ KNOWN_PLUGINS = (
     KnownPlugin(
         "app", "nvidia-device-plugin-daemonset", frozenset({"nvidia-device-plugin"}), manager="the GPU Operator"
     ),
-    KnownPlugin("k8s-app", "nvidia-gpu-device-plugin", frozenset({"nvidia-gpu-device-plugin"}), manager="GKE"),
+    KnownPlugin(
+        "k8s-app",
+        "nvidia-gpu-device-plugin",
+        frozenset({"nvidia-gpu-device-plugin"}),
+        manager="GKE",
+        of_platform=True,
+    ),
 )
 
 NVML_LIBRARY = "libnvidia-ml.so"
@@ -68,6 +77,9 @@ SPECS_VARIABLE, SPECS_FLAG = "PASS_DEVICE_SPECS", "--pass-device-specs"
 CONFIG_VARIABLE, CONFIG_FLAG = "CONFIG_FILE", "--config-file"
 ROOT_VARIABLE = "NVIDIA_DRIVER_ROOT"
 DEFAULT_STRATEGY = frozenset({"envvar"})
+SHELLS = frozenset({"sh", "ash", "bash", "dash"})
+BOOTSTRAP_VOLUME = "gpu-injector-nvml"
+"""The volume by which we give plugins their library."""
 
 ApiObject = Mapping[str, Any]
 
@@ -143,25 +155,27 @@ class PluginProjection:
             nvml_directory=directory,
             list_strategies=_strategies(container),
             passes_devices=passes_devices(container),
+            of_platform=found is not None and found[0].of_platform,
+            bootstrapped=any(mount.get("name") == BOOTSTRAP_VOLUME for mount in items(container.get("volumeMounts"))),
         )
 
 
 def nvml_directory(spec: Mapping[str, Any], container: Mapping[str, Any]) -> str:
     """Return the host's directory from which a container mounts NVML, empty where it mounts none.
 
-    That is a mount of the library itself, or of a driver's root together with the variable that names it.
+    That is a mount of the library itself, of a directory with the driver's libraries, or of a driver's root together
+    with the variable that names it.
     """
-    paths = {
-        text(volume.get("name")): text(mapping(volume.get("hostPath")).get("path"))
-        for volume in items(spec.get("volumes"))
-    }
-    mounted = [path for mount in items(container.get("volumeMounts")) if (path := paths.get(text(mount.get("name"))))]
+    mounted = list(host_paths(spec, container))
     for path in mounted:
         if basename(path).startswith(NVML_LIBRARY):
             return dirname(path)
-    if any(variable.get("name") == ROOT_VARIABLE for variable in items(container.get("env"))):
-        return next((path for path in mounted if "nvidia" in path or "driver" in path), "")
-    return ""
+    roots = [text(item.get("value")) for item in items(container.get("env")) if item.get("name") == ROOT_VARIABLE]
+    return next((path for path in mounted if is_driver_directory(path) or (roots and _is_root(path, roots[-1]))), "")
+
+
+def _is_root(path: str, root: str) -> bool:
+    return normpath(path) == normpath(root or "/") or "nvidia" in path or "driver" in path
 
 
 def _is_configured(container: Mapping[str, Any]) -> bool:
@@ -170,10 +184,15 @@ def _is_configured(container: Mapping[str, Any]) -> bool:
     return bool(CONFIG_VARIABLE in variables or container.get("envFrom") or _flag(container, CONFIG_FLAG) is not None)
 
 
+def _is_open(container: Mapping[str, Any]) -> bool:
+    """Say whether what flags and variables do not say is unknown; a script may start the plugin with other flags."""
+    return _is_configured(container) or any(basename(word) in SHELLS for word in _words(container))
+
+
 def _strategies(container: Mapping[str, Any]) -> frozenset[str] | None:
     setting = _setting(container, STRATEGY_FLAG, STRATEGY_VARIABLE)
     if setting is None:
-        return None if _is_configured(container) else DEFAULT_STRATEGY
+        return None if _is_open(container) else DEFAULT_STRATEGY
     return frozenset(part.strip() for part in setting.split(",") if part.strip()) or None
 
 
@@ -181,7 +200,7 @@ def passes_devices(container: Mapping[str, Any]) -> bool | None:
     """Say whether the plugin's container passes device nodes to pods; None where the pod does not tell."""
     setting = _setting(container, SPECS_FLAG, SPECS_VARIABLE)
     if setting is None:
-        return None if _is_configured(container) else False
+        return None if _is_open(container) else False
     return {"true": True, "1": True, "false": False, "0": False}.get(setting.lower())
 
 

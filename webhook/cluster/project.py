@@ -14,6 +14,22 @@ ApiObject = Mapping[str, Any]
 # k3s and RKE2 mark what they create for every cluster.
 DISTRIBUTION_PREFIX = "objectset.rio.cattle.io/"
 
+# Set and taken away as a node's condition changes. A pod that is created meanwhile may still land there: controllers
+# make pods anew just while a node is away, or drained.
+# https://kubernetes.io/docs/reference/labels-annotations-taints/#node-kubernetes-io-not-ready
+PASSING_TAINTS = frozenset(
+    {
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+        "node.kubernetes.io/unschedulable",
+        "node.kubernetes.io/memory-pressure",
+        "node.kubernetes.io/disk-pressure",
+        "node.kubernetes.io/pid-pressure",
+        "node.kubernetes.io/network-unavailable",
+        "node.cloudprovider.kubernetes.io/uninitialized",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -32,20 +48,33 @@ class Kind:
 def view_of(objects: Iterable[ApiObject], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> ClusterView:
     """Return the view that API objects give, as ``kubectl get -o yaml`` prints them; other kinds are ignored.
 
-    A kind of which there is no object is unknown. API groups are those of the objects and of CustomResourceDefinitions.
+    A kind of which there is neither an object nor a list (``RuntimeClassList``, as ``kubectl get --raw`` prints it) is
+    unknown. So are API groups where neither CustomResourceDefinitions nor an APIGroupList tell them.
     """
     found: dict[str, dict[str, Any]] = {}
     groups: set[str] = set()
     of = kinds(known)
     for item in objects:
-        groups |= {group_of(item), text(mapping(item.get("spec")).get("group"))}
-        kind = of.get((group_of(item), str(item.get("kind"))))
+        groups |= _groups(item)
+        name = str(item.get("kind"))
+        kind = of.get((group_of(item), name.removesuffix("List")))
         if kind:
             of_kind = found.setdefault(kind.field, {})
-            if kind.keeps(item):
+            if not name.endswith("List") and kind.keeps(item):
                 of_kind[kind.key(item)] = kind.project(item)
     facts = {field: MappingProxyType(values) for field, values in found.items()}
-    return ClusterView(**facts, api_groups=frozenset(groups))
+    return ClusterView(**facts, api_groups=frozenset(groups) if groups else None)
+
+
+def _groups(item: ApiObject) -> set[str]:
+    """Return the API groups that an object tells about: those of all CustomResourceDefinitions, or of all APIs."""
+    if item.get("kind") == "APIGroupList":
+        return {text(group.get("name")) for group in items(item.get("groups"))}
+    if item.get("kind") == "CustomResourceDefinitionList":
+        return {group_of(item)}
+    if item.get("kind") == "CustomResourceDefinition":
+        return {group_of(item), text(mapping(item.get("spec")).get("group"))}
+    return set()
 
 
 def project_runtime_class(item: ApiObject) -> RuntimeClass:
@@ -79,7 +108,7 @@ def project_node(item: ApiObject) -> Node:
         taints=tuple(
             Taint(text(taint.get("key")), text(taint.get("value")), str(taint.get("effect")))
             for taint in items(mapping(item.get("spec")).get("taints"))
-            if taint.get("effect") in ("NoSchedule", "NoExecute")
+            if taint.get("effect") in ("NoSchedule", "NoExecute") and text(taint.get("key")) not in PASSING_TAINTS
         ),
     )
 

@@ -1,6 +1,6 @@
 """What the cluster has, as frozen values: the facts that a decision may look at."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -64,7 +64,8 @@ class Nvml(StrEnum):
 class Plugin:
     """What a plugin's pod, or a DaemonSet's template, shows. None is unknown (a configuration file decides).
 
-    ``hands_out_gpus`` tells the device plugin from feature discovery and exporters.
+    ``hands_out_gpus`` tells the device plugin from feature discovery and exporters; ``of_platform`` one that brings the
+    driver into pods by itself; ``bootstrapped`` says that the mount of NVML is ours.
     """
 
     namespace: str
@@ -75,11 +76,13 @@ class Plugin:
     nvml_directory: str = ""
     list_strategies: frozenset[str] | None = frozenset()
     passes_devices: bool | None = False
+    of_platform: bool = False
+    bootstrapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PluginPod:
-    """A device plugin's pod: its UID, node and state, and the DaemonSet (UID) that controls it, empty if none does."""
+    """A plugin's pod: its UID, node and state, and the DaemonSet (UID) that controls it, empty if none does."""
 
     plugin: Plugin
     uid: str
@@ -134,3 +137,19 @@ class ClusterView:
     cluster_policies: Mapping[str, ClusterPolicy] | None = None
     device_classes: Mapping[str, DeviceClass] | None = None
     api_groups: frozenset[str] | None = None
+
+
+WORDS = {
+    "nodes": "nodes",
+    "plugin_pods": "plugin pods",
+    "daemon_sets": "DaemonSets",
+    "cluster_policies": "ClusterPolicies",
+    "device_classes": "DeviceClasses",
+}
+
+
+def unknown_kinds(view: ClusterView) -> Iterator[str]:
+    """Yield, in one line, the kinds of which the view does not even know that there are none."""
+    unknown = [word for kind, word in WORDS.items() if getattr(view, kind) is None]
+    if unknown:
+        yield f"unknown: {', '.join(unknown)}"

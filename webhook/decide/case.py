@@ -8,6 +8,7 @@ from typing import Any, Self
 from webhook.cluster.view import ClusterView, Labels, RuntimeClass
 from webhook.decide.nodes import Candidate, candidates
 from webhook.decide.pod import Container, Pod, containers
+from webhook.decide.selectors import TOLERATION
 from webhook.policy import Policy
 from webhook.raw import NOTHING, elements, mapping
 
@@ -78,13 +79,16 @@ class Case:
 
     @cached_property
     def class_candidates(self) -> tuple[Candidate, ...]:
-        """The kinds of nodes that the pod may land on once the class's scheduling has joined its own."""
+        """The kinds of nodes that the pod may land on with what ``inject`` brings, the class's scheduling foremost."""
         scheduling = self.runtime_class
-        if scheduling is None or not (scheduling.node_selector or scheduling.tolerations):
+        if scheduling is None:
+            return self.candidates
+        tolerations = (*scheduling.tolerations, *([TOLERATION] if self.policy.add_toleration else []))
+        if not scheduling.node_selector and not tolerations:
             return self.candidates
         joined = {
             **self.spec,
             "nodeSelector": {**mapping(self.spec.get("nodeSelector")), **scheduling.node_selector},
-            "tolerations": [*elements(self.spec.get("tolerations")), *scheduling.tolerations],
+            "tolerations": [*elements(self.spec.get("tolerations")), *tolerations],
         }
         return candidates(self.view, self.policy, joined, self.resources)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from webhook.cluster.drivers import HostDriver
-from webhook.cluster.view import ClusterView, Labels, Nvml
+from webhook.cluster.view import ClusterView, Labels, Nvml, unknown_kinds
 from webhook.decide.decision import Finding, Reason, Verdict
-from webhook.decide.handler import node_provider
+from webhook.decide.handler import node_provider, provider
 from webhook.decide.mount import DEFAULT_LIBRARIES, HostFile, host_files, is_blocked, needs_version
 from webhook.decide.nodes import Candidate, NodeKind
 from webhook.decide.pod import Container
@@ -64,6 +64,8 @@ class Fallback:
 
     def not_needed(self) -> Finding | None:
         """Mount only where every candidate is known to need it; a platform that provides is never touched."""
+        if any(provider(item.kind, self.policy) for item in self.candidates):
+            return self._leave(self.reason, "some nodes hand GPUs out by themselves")
         if self.policy.fallback == "on" or (
             self.candidates and all(_needs_libraries(item.kind) for item in self.candidates)
         ):
@@ -71,8 +73,14 @@ class Fallback:
         if self.candidates and all(node_provider(item.kind) for item in self.candidates):
             evidence = tuple(f"{item.example}: the plugin found the driver by itself" for item in self.candidates)
             return Finding(Verdict.LEAVE, Reason.PLATFORM_PROVIDES, evidence=evidence)
-        unknown = "nodes are unknown" if self.view.nodes is None else "nodes are not known to need them"
-        return self._leave(self.reason, unknown)
+        return self._leave(self.reason, self._why_unknown())
+
+    def _why_unknown(self) -> str:
+        if self.view.nodes is None:
+            return "nodes are unknown"
+        if any(_may_provide(item.kind) for item in self.candidates):
+            return "NVIDIA's runtime may be the nodes' default"
+        return "nodes are not known to need them"
 
     def refused(self) -> Finding | None:
         """Leave it where admission would refuse a hostPath: the pod would be rejected."""
@@ -106,15 +114,10 @@ class Fallback:
         return driver.complete or set(DEFAULT_LIBRARIES) <= set(self.policy.libraries)
 
     def _leave(self, reason: Reason, why: str) -> Finding:
-        lead = self._lead()
+        lead = LEADS[self.reason].format(self.policy.runtime_class)
         return Finding(
             Verdict.LEAVE, reason, f"{lead}; no GPU libraries were added: {why}", (lead, why, *self.evidence())
         )
-
-    def _lead(self) -> str:
-        if self.view.runtime_classes is None:
-            return f'RuntimeClass "{self.policy.runtime_class}" unknown (the view has none at all)'
-        return LEADS[self.reason].format(self.policy.runtime_class)
 
     def _devices_warning(self) -> str:
         if self.policy.devices == "plugin" and any(item.kind.passes_devices is False for item in self.candidates):
@@ -123,7 +126,8 @@ class Fallback:
 
     def evidence(self) -> tuple[str, ...]:
         """Return what each kind of candidate shows of its driver."""
-        return tuple(f"{item.example}: {_describe(item.kind)}" for item in self.candidates)
+        shown = (f"{item.example}: {_describe(item.kind)}" for item in self.candidates)
+        return (*shown, *unknown_kinds(self.view))
 
 
 ROWS: tuple[Callable[[Fallback], Finding | None], ...] = (
@@ -137,7 +141,13 @@ ROWS: tuple[Callable[[Fallback], Finding | None], ...] = (
 
 def _needs_libraries(kind: NodeKind) -> bool:
     # The plugin would not need a mount if the default runtime were NVIDIA's.
-    return kind.nvml is Nvml.MOUNT and kind.plugin_runs
+    return kind.nvml is Nvml.MOUNT and kind.plugin_runs and not kind.of_platform and not _may_provide(kind)
+
+
+def _may_provide(kind: NodeKind) -> bool:
+    # A mount of ours proves less than one by hand: nobody has seen the plugin fail without it, so where the runtime
+    # knows NVIDIA's, that may well be the default, and bring the libraries into every pod.
+    return kind.bootstrapped and any("nvidia" in handler for handler in kind.handlers or ())
 
 
 def _describe(kind: NodeKind) -> str:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from webhook.cluster.view import ClusterView, Nvml, RuntimeClass
 from webhook.decide.decision import Reason
 from webhook.decide.nodes import NodeKind
+from webhook.policy import Policy
 
 
 class Handler(StrEnum):
@@ -17,7 +18,7 @@ class Handler(StrEnum):
 
 def handler_evidence(kind: NodeKind, runtime_class: RuntimeClass) -> Handler:
     """Say whether nodes of a kind know the handler; the strongest evidence first."""
-    if kind.plugin_runs and kind.plugin_class == runtime_class.name:
+    if runtime_class.name in kind.classes:
         return Handler.PROVEN
     if kind.handlers is not None:
         return Handler.PROVEN if runtime_class.handler in kind.handlers else Handler.DISPROVED
@@ -29,9 +30,20 @@ def node_provider(kind: NodeKind) -> Reason | None:
     if any(strategy.startswith("cdi-") for strategy in kind.list_strategies or ()):
         return Reason.CDI
     # The plugin found the driver with nothing in its pod: the default runtime brings it, or the platform.
-    if kind.plugin_healthy and kind.nvml is Nvml.NEITHER:
+    if kind.plugin_healthy and (kind.of_platform or kind.nvml is Nvml.NEITHER):
         return Reason.PLATFORM_PROVIDES
     return None
+
+
+def provider(kind: NodeKind, policy: Policy) -> Reason | None:
+    """Return the same, unless the policy says that this reason does not hold."""
+    reason = node_provider(kind)
+    return None if reason is None or is_overruled(reason, policy) else reason
+
+
+def is_overruled(reason: Reason, policy: Policy) -> bool:
+    """Say whether the administrator knows better."""
+    return str(reason) in policy.overrule
 
 
 def cluster_provider(view: ClusterView, resources: frozenset[str]) -> Reason | None:

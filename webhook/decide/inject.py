@@ -5,12 +5,12 @@ from typing import Any
 
 from webhook.decide.patch import Operation, add, add_items, at
 from webhook.decide.pod import Container, Pod, runtime_class_name
+from webhook.decide.selectors import TOLERATION
 from webhook.policy import Policy
 from webhook.raw import items, mapping
 
 VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"
 DRIVER_CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES"
-TAINT_KEY = "nvidia.com/gpu"
 
 
 def inject_operations(pod: Pod, containers: tuple[Container, ...], policy: Policy) -> Iterator[Operation]:
@@ -43,12 +43,12 @@ def _set(container: Container, name: str, value: str) -> Iterator[Operation]:
 
 def _tolerations(present: object) -> Iterator[Mapping[str, Any]]:
     if not any(_tolerates(item) for item in items(present)):
-        yield {"key": TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
+        yield TOLERATION
 
 
 def _tolerates(toleration: Mapping[str, Any]) -> bool:
     return (
-        (toleration.get("key") or TAINT_KEY) == TAINT_KEY
+        (toleration.get("key") or TOLERATION["key"]) == TOLERATION["key"]
         and toleration.get("operator") == "Exists"
-        and (toleration.get("effect") or "NoSchedule") == "NoSchedule"
+        and (toleration.get("effect") or TOLERATION["effect"]) == TOLERATION["effect"]
     )

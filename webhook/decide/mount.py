@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from posixpath import normpath
 from typing import Any
 
@@ -15,8 +16,9 @@ from webhook.raw import items, mapping, text
 DEFAULT_LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1", "libnvidia-ptxjitcompiler.so.1")
 VERSION_PLACEHOLDER = "{driver_version}"
 VOLUME_PREFIX = "gpu-injector-"
-DEVICES_VOLUME = {"name": "gpu-injector-dev", "hostPath": {"path": "/dev"}}
-DEVICES_MOUNT = {"name": "gpu-injector-dev", "mountPath": "/dev"}
+DEVICES = "/dev"
+DEVICES_VOLUME = {"name": "gpu-injector-dev", "hostPath": {"path": DEVICES}}
+DEVICES_MOUNT = {"name": "gpu-injector-dev", "mountPath": DEVICES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +57,14 @@ def mount_operations(
     pod: Pod, containers: Iterable[Container], files: Iterable[HostFile], policy: Policy
 ) -> Iterator[Operation]:
     """Mount the files into the containers, wherever the author's own mounts leave room."""
-    present = list(items(mapping(pod.get("spec")).get("volumes")))
+    present = _volumes(pod)
     volumes = {file: _volume(file, present) for file in files}
     mounts = [
         {"name": volume["name"], "mountPath": place, "readOnly": True}
         for file, volume in volumes.items()
         for place in file.places
     ]
-    yield from _volume_operations(pod, volumes.values(), policy)
-    for container in containers:
-        yield from _container_operations(container, mounts, policy)
+    yield from _operations(pod, containers, volumes.values(), mounts, policy)
 
 
 def own_mounts(pod: Pod) -> list[Mapping[str, Any]]:
@@ -83,27 +83,36 @@ def own_mounts(pod: Pod) -> list[Mapping[str, Any]]:
 
 def remount_operations(pod: Pod, containers: Iterable[Container], policy: Policy) -> Iterator[Operation]:
     """Give containers that came later the mounts that the pod's others have."""
-    mounts = own_mounts(pod)
-    yield from _volume_operations(pod, (), policy)
+    yield from _operations(pod, containers, (), own_mounts(pod), policy)
+
+
+def _devices(pod: Pod, policy: Policy) -> list[Mapping[str, Any]]:
+    """Return the volume of the host's devices, where the policy wants it."""
+    return [_named(DEVICES_VOLUME, _volumes(pod))] if policy.devices == "privileged" else []
+
+
+def _operations(
+    pod: Pod,
+    containers: Iterable[Container],
+    volumes: Iterable[Mapping[str, Any]],
+    mounts: Iterable[Mapping[str, Any]],
+    policy: Policy,
+) -> Iterator[Operation]:
+    present, devices = _volumes(pod), _devices(pod, policy)
+    new = [volume for volume in (*volumes, *devices) if volume not in present]
+    yield from add_items("/spec/volumes", mapping(pod.get("spec")).get("volumes"), new)
     for container in containers:
-        yield from _container_operations(container, mounts, policy)
+        if devices:
+            yield from privileged_operations(container)
+        yield from _mount_operations(container, mounts, devices)
 
 
-def _volume_operations(pod: Pod, volumes: Iterable[Mapping[str, Any]], policy: Policy) -> Iterator[Operation]:
-    present = mapping(pod.get("spec")).get("volumes")
-    wanted = [*volumes, *([DEVICES_VOLUME] if policy.devices == "privileged" else [])]
-    known = list(items(present))
-    yield from add_items("/spec/volumes", present, [volume for volume in wanted if volume not in known])
-
-
-def _container_operations(
-    container: Container, mounts: Iterable[Mapping[str, Any]], policy: Policy
+def _mount_operations(
+    container: Container, mounts: Iterable[Mapping[str, Any]], devices: Iterable[Mapping[str, Any]]
 ) -> Iterator[Operation]:
     taken = _mount_paths(container)
     new = [mount for mount in mounts if not _meets(taken, text(mount.get("mountPath")))]
-    if policy.devices == "privileged":
-        yield from privileged_operations(container)
-        new += [DEVICES_MOUNT] if "/dev" not in taken else []
+    new += [{"name": volume["name"], "mountPath": DEVICES} for volume in devices if DEVICES not in taken]
     yield from add_items(at(container.pointer, "volumeMounts"), container.spec.get("volumeMounts"), new)
 
 
@@ -120,19 +129,22 @@ def privileged_operations(container: Container) -> Iterator[Operation]:
         yield add(at(pointer, "privileged"), True)
 
 
-def _volume(file: HostFile, present: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the volume of a file, under a name that no other volume of the pod has."""
+def _volumes(pod: Pod) -> list[Mapping[str, Any]]:
+    return list(items(mapping(pod.get("spec")).get("volumes")))
+
+
+def _volume(file: HostFile, present: list[Mapping[str, Any]]) -> Mapping[str, Any]:
     name = VOLUME_PREFIX + re.sub(r"[^a-z0-9]+", "-", file.path.rpartition("/")[2].lower())[:40].strip("-")
-    number = 1
-    while True:
-        # Without a type the runtime would make a directory of that name on a host that lacks the file.
-        volume = {
-            "name": name if number == 1 else f"{name}-{number}",
-            "hostPath": {"path": file.path, "type": "File"},
-        }
-        if volume in present or not any(other.get("name") == volume["name"] for other in present):
-            return volume
-        number += 1
+    # Without a type the runtime would make a directory of that name on a host that lacks the file.
+    return _named({"name": name, "hostPath": {"path": file.path, "type": "File"}}, present)
+
+
+def _named(volume: Mapping[str, Any], present: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return a volume under a name that no other volume of the pod has; the one of the pod that is this one."""
+    taken = [other.get("name") for other in present]
+    names = chain([volume["name"]], (f"{volume['name']}-{number}" for number in count(2)))
+    free = ({**volume, "name": name} for name in names)
+    return next(named for named in free if named in present or named["name"] not in taken)
 
 
 def _is_ours(volume: Mapping[str, Any]) -> bool:

@@ -3,15 +3,17 @@
 A decision asks what *kinds* of nodes a pod may land on. Five thousand nodes are a handful of kinds.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from webhook.cluster.drivers import DEFAULT_PROFILES, DriverProfile, HostDriver, host_driver
-from webhook.cluster.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod, Taint
+from webhook.cluster.drivers import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
+from webhook.cluster.view import ClusterView, Node, Nvml, Taint
+from webhook.decide.believed import Believed
+from webhook.decide.node_index import NodeIndex, Positions
 from webhook.decide.pod import is_positive
-from webhook.decide.selectors import has_labels, selects, tolerates_all
+from webhook.decide.selectors import has_labels, tolerates_all
 from webhook.policy import Policy
 from webhook.raw import items
 
@@ -20,12 +22,12 @@ GPU_LABEL = ("nvidia.com/gpu.present", "true")
 VERSION_LABEL = "nvidia.com/cuda.driver-version.full"
 
 
-@dataclass(frozen=True, slots=True)
-class NodeKind:
+class NodeKind(NamedTuple):
     """What a decision reads of a node; nodes with equal values are alike to it.
 
-    ``plugin`` is the evidence of the device plugin, None where there is none; ``plugin_runs`` says that its pod runs
-    on the node, ``plugin_healthy`` that it also registered GPUs.
+    ``plugin_runs`` says that the device plugin's pod runs on the node, ``plugin_healthy`` that it also registered GPUs;
+    ``nvml`` and what follows is that plugin's, None where none is known. ``classes`` are the RuntimeClasses under which
+    GPU management pods run there.
     """
 
     offers: frozenset[str]
@@ -35,20 +37,32 @@ class NodeKind:
     driver: HostDriver | None
     driver_version: str
     plugin_class: str = ""
+    classes: frozenset[str] = frozenset()
+    plugin_runs: bool = False
+    plugin_healthy: bool = False
     nvml: Nvml | None = None
     nvml_directory: str = ""
     list_strategies: frozenset[str] | None = None
     passes_devices: bool | None = None
-    plugin_runs: bool = False
-    plugin_healthy: bool = False
+    of_platform: bool = False
+    bootstrapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NodeGroup:
-    """Nodes of one kind."""
+    """Nodes of one kind, by their positions."""
 
     kind: NodeKind
-    nodes: tuple[Node, ...]
+    members: Positions
+
+
+@dataclass(frozen=True, slots=True)
+class GpuNodes:
+    """The nodes that hand out GPUs, by name: each of them, in groups, and found by their labels."""
+
+    nodes: Sequence[Node]
+    groups: tuple[NodeGroup, ...]
+    index: NodeIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +77,21 @@ def candidates(
     view: ClusterView, policy: Policy, spec: Mapping[str, Any], resources: frozenset[str]
 ) -> tuple[Candidate, ...]:
     """Return the kinds of GPU nodes that a pod's constraints let it land on; ``spec`` is the pod's, or a joined one."""
+    known = gpu_nodes(view, policy)
+    found = known.index.selected(spec)
     tolerations = tuple(items(spec.get("tolerations")))
     return tuple(
-        Candidate(group.kind, node.name)
-        for group in gpu_nodes(view, policy)
-        if (resources <= group.kind.offers or not group.kind.offers)
+        Candidate(group.kind, known.nodes[min(fit)].name)
+        for group in known.groups
+        if (fit := group.members & found)
+        and (resources <= group.kind.offers or not group.kind.offers)
         # A node that is named is not looked at by the scheduler, so its NoSchedule taints do not count.
         and (spec.get("nodeName") or tolerates_all(tolerations, group.kind.taints))
-        and (node := next((node for node in group.nodes if selects(spec, node)), None))
     )
 
 
-def gpu_nodes(view: ClusterView, policy: Policy) -> tuple[NodeGroup, ...]:
-    """Return the groups of nodes that offer a GPU resource, or are labelled as GPU nodes."""
+def gpu_nodes(view: ClusterView, policy: Policy) -> GpuNodes:
+    """Return the nodes that offer a GPU resource, or are labelled as GPU nodes."""
     return _gpu_nodes(_Same(view.nodes), _Same(view.plugin_pods), _Same(view.daemon_sets), _Same(policy))
 
 
@@ -93,25 +109,41 @@ class _Same:
 
 
 @lru_cache(maxsize=4)
-def _gpu_nodes(nodes: _Same, plugin_pods: _Same, daemon_sets: _Same, policy: _Same) -> tuple[NodeGroup, ...]:
-    evidence = _Evidence.of(plugin_pods.value or {}, daemon_sets.value or {}, policy.value)
-    known = profiles(policy.value)
-    groups: dict[NodeKind, list[Node]] = {}
-    for node in (nodes.value or {}).values():
-        offers = offered_gpus(node, policy.value)
-        if offers or is_labelled_gpu_node(node, policy.value):
-            groups.setdefault(_kind(node, offers, evidence, known), []).append(node)
-    return tuple(NodeGroup(kind, tuple(members)) for kind, members in groups.items())
+def _gpu_nodes(nodes: _Same, plugin_pods: _Same, daemon_sets: _Same, policy: _Same) -> GpuNodes:
+    view = ClusterView(nodes=nodes.value, plugin_pods=plugin_pods.value, daemon_sets=daemon_sets.value)
+    found = list(_kinds_of(view, policy.value))
+    groups: dict[NodeKind, list[int]] = {}
+    for position, (_, kind) in enumerate(found):
+        groups.setdefault(kind, []).append(position)
+    members = [node for node, _ in found]
+    return GpuNodes(
+        members,
+        tuple(NodeGroup(kind, frozenset(positions)) for kind, positions in groups.items()),
+        NodeIndex(members),
+    )
+
+
+def _kinds_of(view: ClusterView, policy: Policy) -> Iterator[tuple[Node, NodeKind]]:
+    """Yield the GPU nodes by name, each with its kind."""
+    believed = Believed.of(view, policy)
+    drivers = HostDrivers(profiles(policy))
+    known: dict[tuple[tuple[str, str], ...], frozenset[str]] = {}
+    for _, node in sorted((view.nodes or {}).items()):
+        amounts = tuple(node.allocatable.items())
+        if amounts not in known:
+            known[amounts] = offered_gpus(node, policy)
+        offers = known[amounts]
+        if offers or is_labelled_gpu_node(node, policy):
+            yield node, node_kind(node, offers, believed, drivers)
 
 
 def nodes_of_interest(view: ClusterView, policy: Policy) -> Iterator[tuple[Node, NodeKind]]:
     """Yield the nodes that people ask about: the GPU nodes, those that were, and those on which a plugin runs."""
-    evidence = _Evidence.of(view.plugin_pods or {}, view.daemon_sets or {}, policy)
-    known = profiles(policy)
+    believed, drivers = Believed.of(view, policy), HostDrivers(profiles(policy))
     for node in (view.nodes or {}).values():
         has_resource = any(map(policy.is_gpu_resource, node.capacity))
-        if has_resource or node.name in evidence.pods or is_labelled_gpu_node(node, policy):
-            yield node, _kind(node, offered_gpus(node, policy), evidence, known)
+        if has_resource or node.name in believed.device_plugins or is_labelled_gpu_node(node, policy):
+            yield node, node_kind(node, offered_gpus(node, policy), believed, drivers)
 
 
 def offered_gpus(node: Node, policy: Policy) -> frozenset[str]:
@@ -137,63 +169,27 @@ def is_labelled_gpu_node(node: Node, policy: Policy) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """The device plugins that are believed: by node, and the DaemonSets for nodes that have no pod of theirs yet."""
-
-    pods: Mapping[str, PluginPod]
-    daemon_sets: tuple[PluginDaemonSet, ...]
-
-    @classmethod
-    def of(
-        cls, pods: Mapping[str, PluginPod], daemon_sets: Mapping[str, PluginDaemonSet], policy: Policy
-    ) -> "_Evidence":
-        # Anyone may label a pod like the plugin. Believed is what stands in a namespace of the administrator's and
-        # belongs to a DaemonSet that exists there.
-        believed = tuple(item for item in daemon_sets.values() if item.plugin.namespace in policy.bootstrap.namespaces)
-        owners = {(item.plugin.namespace, item.uid) for item in believed if item.uid}
-        on_nodes = (pod for pod in pods.values() if pod.node and pod.plugin.hands_out_gpus)
-        return cls(
-            {pod.node: pod for pod in on_nodes if (pod.plugin.namespace, pod.owner) in owners},
-            tuple(item for item in believed if item.plugin.hands_out_gpus),
-        )
-
-    def plugin(self, node: Node) -> Plugin | None:
-        """Return what is known of the plugin on a node."""
-        if pod := self.pods.get(node.name):
-            return pod.plugin
-        return next(
-            (
-                item.plugin
-                for item in self.daemon_sets
-                if selects(item.placement, node)
-                and tolerates_all(items(item.placement.get("tolerations")), node.taints)
-            ),
-            None,
-        )
-
-
-def _kind(node: Node, offers: frozenset[str], evidence: _Evidence, known: tuple[DriverProfile, ...]) -> NodeKind:
-    plugin, pod = evidence.plugin(node), evidence.pods.get(node.name)
-    facts = NodeKind(
+def node_kind(node: Node, offers: frozenset[str], believed: Believed, drivers: HostDrivers) -> NodeKind:
+    """Return what a decision reads of a node that offers these GPU resources."""
+    plugin, pod = believed.device_plugin(node), believed.device_plugins.get(node.name)
+    runs = pod is not None and pod.running
+    return NodeKind(
         offers=offers,
         taints=node.taints,
         handlers=node.handlers,
         is_docker=node.runtime.startswith("docker://"),
-        driver=host_driver(node, known),
+        driver=drivers.of(node),
         driver_version=node.labels.get(VERSION_LABEL, ""),
-    )
-    if plugin is None:
-        return facts
-    return replace(
-        facts,
-        plugin_class=plugin.runtime_class,
-        nvml=plugin.nvml,
-        nvml_directory=plugin.nvml_directory,
-        list_strategies=plugin.list_strategies,
-        passes_devices=plugin.passes_devices,
-        plugin_runs=pod is not None and pod.running,
-        plugin_healthy=pod is not None and pod.running and pod.ready and bool(offers),
+        plugin_class=plugin.runtime_class if plugin else "",
+        classes=believed.classes.get(node.name, frozenset()),
+        plugin_runs=runs,
+        plugin_healthy=runs and pod is not None and pod.ready and bool(offers),
+        nvml=plugin.nvml if plugin else None,
+        nvml_directory=plugin.nvml_directory if plugin else "",
+        list_strategies=plugin.list_strategies if plugin else None,
+        passes_devices=plugin.passes_devices if plugin else None,
+        of_platform=plugin is not None and plugin.of_platform,
+        bootstrapped=plugin is not None and plugin.bootstrapped,
     )
 
 

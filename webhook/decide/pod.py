@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from webhook.cluster.drivers import is_driver_path
+from webhook.cluster.drivers import host_paths, is_driver_path
 from webhook.policy import Policy
 from webhook.raw import elements, items, mapping
 
@@ -106,12 +106,4 @@ def runtime_class_name(pod: Pod) -> str:
 
 def driver_mounts(pod: Pod, container: Container) -> Iterator[str]:
     """Yield the host's paths of NVIDIA libraries, or driver directories, that the container mounts by itself."""
-    paths = {
-        str(volume.get("name")): str(mapping(volume.get("hostPath")).get("path"))
-        for volume in items(mapping(pod.get("spec")).get("volumes"))
-        if isinstance(volume.get("hostPath"), dict)
-    }
-    for mount in items(container.spec.get("volumeMounts")):
-        path = paths.get(str(mount.get("name")))
-        if path is not None and is_driver_path(path):
-            yield path
+    return filter(is_driver_path, host_paths(mapping(pod.get("spec")), container.spec))

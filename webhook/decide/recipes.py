@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from posixpath import normpath
 from typing import Any
 
-from webhook.cluster.plugins import Role, sets_device_specs
+from webhook.cluster.plugins import BOOTSTRAP_VOLUME, Role, sets_device_specs
 from webhook.decide.mount import DEVICES_MOUNT, DEVICES_VOLUME, privileged_operations
 from webhook.decide.patch import Operation, add, add_items, at
 from webhook.decide.pod import Container, Pod, runtime_class_name
@@ -13,7 +13,6 @@ from webhook.raw import items, mapping, text
 
 LIBRARY_DIRECTORY = "/usr/local/lib"
 LIBRARY_PLACE = f"{LIBRARY_DIRECTORY}/libnvidia-ml.so.1"
-LIBRARY_VOLUME = "gpu-injector-nvml"
 SEARCH_PATH = "LD_LIBRARY_PATH"
 DEVICE_SPECS = "PASS_DEVICE_SPECS"
 
@@ -28,7 +27,7 @@ def nvml_operations(pod: Pod, containers: Iterable[Container], library: str, rol
     """Give the plugin's containers NVML and the devices; ``library`` is the file on the host."""
     # Without a type the runtime would make a directory of that name on a host that lacks the file.
     wanted: list[Mapping[str, Any]] = [
-        {"name": LIBRARY_VOLUME, "hostPath": {"path": library, "type": "File"}},
+        {"name": BOOTSTRAP_VOLUME, "hostPath": {"path": library, "type": "File"}},
         DEVICES_VOLUME,
     ]
     present = mapping(pod.get("spec")).get("volumes")
@@ -44,14 +43,14 @@ def carries_nvml(pod: Pod, library: str) -> bool:
     """Say whether a pod has the volume that the recipe would add."""
     wanted = {"path": library, "type": "File"}
     volumes = items(mapping(pod.get("spec")).get("volumes"))
-    return any(volume.get("name") == LIBRARY_VOLUME and volume.get("hostPath") == wanted for volume in volumes)
+    return any(volume.get("name") == BOOTSTRAP_VOLUME and volume.get("hostPath") == wanted for volume in volumes)
 
 
 def _mounts(container: Container) -> Iterator[Operation]:
     present = container.spec.get("volumeMounts")
     taken = {normpath(text(mount.get("mountPath"))) for mount in items(present)}
     wanted: list[Mapping[str, Any]] = [
-        {"name": LIBRARY_VOLUME, "mountPath": LIBRARY_PLACE, "readOnly": True},
+        {"name": BOOTSTRAP_VOLUME, "mountPath": LIBRARY_PLACE, "readOnly": True},
         DEVICES_MOUNT,
     ]
     new = [mount for mount in wanted if mount["mountPath"] not in taken]

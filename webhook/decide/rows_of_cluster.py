@@ -3,14 +3,21 @@
 import math
 from collections.abc import Iterable
 
-from webhook.cluster.view import RuntimeClass
+from webhook.cluster.view import RuntimeClass, unknown_kinds
 from webhook.decide.case import Case
 from webhook.decide.decision import Finding, Reason, Verdict
 from webhook.decide.fallback import Fallback
-from webhook.decide.handler import Handler, cluster_provider, handler_evidence, node_provider
+from webhook.decide.handler import (
+    Handler,
+    cluster_provider,
+    handler_evidence,
+    is_overruled,
+    node_provider,
+    provider,
+)
 from webhook.decide.nodes import Candidate
 from webhook.decide.selectors import has_labels
-from webhook.raw import NOTHING, mapping
+from webhook.raw import NOTHING, mapping, text
 
 # A RuntimeClass that was deleted this long ago, unseen, would get the pod rejected.
 VOUCHED_SECONDS = 90.0
@@ -19,19 +26,22 @@ VOUCHED_SECONDS = 90.0
 def provided(case: Case) -> Finding | None:
     """Where every candidate hands GPUs out without us, a RuntimeClass could only break it."""
     reason = cluster_provider(case.view, case.resources)
-    if reason and not _is_overruled(case, reason):
+    if reason and not is_overruled(reason, case.policy):
         return Finding(Verdict.LEAVE, reason, evidence=(f"the whole cluster hands GPUs out by {reason}",))
-    providers = [_provider(case, item) for item in case.candidates]
+    # Where the pod can go nowhere as it is, it counts where it could go with the class.
+    candidates = case.candidates or case.class_candidates
+    providers = [provider(item.kind, case.policy) for item in candidates]
     found = next(iter(providers), None)
     if found is None or not all(providers):
         return None
-    evidence = tuple(f"{item.example}: {reason}" for item, reason in zip(case.candidates, providers, strict=True))
+    evidence = tuple(f"{item.example}: {reason}" for item, reason in zip(candidates, providers, strict=True))
     return Finding(Verdict.LEAVE, found, evidence=evidence)
 
 
 def view_stale(case: Case) -> Finding | None:
     """A class that nobody can vouch for is never set: the API server rejects a pod whose class is gone."""
-    age = case.facts.runtime_classes_age_seconds
+    unknown = case.view.runtime_classes is None
+    age = math.inf if unknown else case.facts.runtime_classes_age_seconds
     if age <= VOUCHED_SECONDS:
         return None
     seen = f"last seen {age:.0f} s ago" if math.isfinite(age) else "never seen"
@@ -53,7 +63,7 @@ def scheduling_conflict(case: Case) -> Finding | None:
 def runtime_class(case: Case) -> Finding | None:
     """The class exists, and no candidate disproves it: the NVIDIA runtime brings driver and devices."""
     found = case.runtime_class
-    if found is None or any(_provider(case, item) for item in case.class_candidates):
+    if found is None or any(provider(item.kind, case.policy) for item in case.class_candidates):
         return None
     if _unfit(case, found) is not None:
         return None
@@ -67,7 +77,7 @@ def mixed(case: Case) -> Finding | None:
     if found is None:
         return None
     evidence = tuple(class_evidence(case, found))
-    if any(_provider(case, item) for item in case.class_candidates):
+    if any(provider(item.kind, case.policy) for item in case.class_candidates):
         return _mixture(case, Reason.PROVIDER_MIXED, "nodes hand GPUs out in different ways", evidence)
     if any(_is_fit(case, found, item) for item in case.class_candidates):
         return _mixture(case, Reason.HANDLER_MIXED, f'some nodes cannot run RuntimeClass "{found.name}"', evidence)
@@ -95,11 +105,11 @@ def fallback_of(case: Case) -> Fallback:
 
 def _conflict(case: Case, found: RuntimeClass) -> str:
     own = mapping(case.spec.get("nodeSelector"))
-    clash = next((key for key, value in found.node_selector.items() if own.get(key, value) != value), None)
+    clash = next((key for key, value in found.node_selector.items() if text(own.get(key, value)) != value), None)
     if clash is not None:
         return f"both select nodes by {clash}"
-    node_name = case.spec.get("nodeName")
-    node = (case.view.nodes or NOTHING).get(node_name) if node_name else None
+    node_name = text(case.spec.get("nodeName"))
+    node = (case.view.nodes or NOTHING).get(node_name)
     if node and not has_labels(node.labels, found.node_selector):
         return f"node {node_name} lacks its labels"
     if case.candidates and not case.class_candidates:
@@ -129,24 +139,16 @@ def _trusts_unknown(case: Case, found: RuntimeClass) -> bool:
 
 
 def _mixture(case: Case, reason: Reason, why: str, evidence: tuple[str, ...]) -> Finding:
-    if _is_overruled(case, reason):
+    if is_overruled(reason, case.policy):
         return Finding(Verdict.INJECT, Reason.RUNTIME_CLASS, evidence=(f"the policy overrules {reason}", *evidence))
     return Finding(Verdict.LEAVE, reason, f"{why}; pod left alone, it may see no GPU", evidence)
-
-
-def _provider(case: Case, candidate: Candidate) -> Reason | None:
-    reason = node_provider(candidate.kind)
-    return None if reason is None or _is_overruled(case, reason) else reason
-
-
-def _is_overruled(case: Case, reason: Reason) -> bool:
-    return str(reason) in case.policy.overrule
 
 
 def class_evidence(case: Case, found: RuntimeClass) -> Iterable[str]:
     """Yield what each kind of candidate shows of the class."""
     for item in case.class_candidates:
-        provider = node_provider(item.kind)
-        yield f"{item.example}: handler {handler_evidence(item.kind, found)}{f', {provider}' if provider else ''}"
-    if not case.class_candidates:
-        yield "no node offers the resource yet" if case.view.nodes is not None else "nodes are unknown"
+        reason = node_provider(item.kind)
+        yield f"{item.example}: handler {handler_evidence(item.kind, found)}{f', {reason}' if reason else ''}"
+    if not case.class_candidates and case.view.nodes is not None:
+        yield "no node offers the resource yet"
+    yield from unknown_kinds(case.view)
