@@ -90,6 +90,12 @@ def candidates(
     )
 
 
+def gpu_kinds(view: ClusterView, policy: Policy) -> tuple[Candidate, ...]:
+    """Return the kinds of all GPU nodes, each with a node to name."""
+    known = gpu_nodes(view, policy)
+    return tuple(Candidate(group.kind, known.nodes[min(group.members)].name) for group in known.groups)
+
+
 def gpu_nodes(view: ClusterView, policy: Policy) -> GpuNodes:
     """Return the nodes that offer a GPU resource, or are labelled as GPU nodes."""
     return _gpu_nodes(_Same(view.nodes), _Same(view.plugin_pods), _Same(view.daemon_sets), _Same(policy))

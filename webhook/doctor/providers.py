@@ -2,7 +2,7 @@
 
 from webhook.cluster.project import project_cluster_policy
 from webhook.decide.handler import node_provider
-from webhook.decide.nodes import gpu_nodes
+from webhook.decide.nodes import gpu_kinds
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.facts import Facts, known
 from webhook.raw import full_name, mapping, name_of, text
@@ -77,8 +77,8 @@ def dra_beside_plugin(facts: Facts) -> Result:
 def one_way(facts: Facts) -> Result:
     """All GPU nodes need us, or none does: a pod that may land on either gets nothing."""
     found = {
-        str(node_provider(group.kind) or "by the runtime class or mounts"): group.nodes[0].name
-        for group in gpu_nodes(facts.view, facts.policy)
+        str(node_provider(item.kind) or "by the runtime class or mounts"): item.example
+        for item in gpu_kinds(facts.view, facts.policy)
     }
     troubles = [f"{name}: {way}" for way, name in found.items()] if len(found) > 1 else []
     return warns_on(

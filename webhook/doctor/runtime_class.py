@@ -6,7 +6,7 @@ from typing import Any
 from webhook.cluster.project import project_runtime_class
 from webhook.cluster.view import RuntimeClass
 from webhook.decide.handler import Handler, handler_evidence
-from webhook.decide.nodes import gpu_nodes
+from webhook.decide.nodes import gpu_kinds
 from webhook.decide.selectors import has_labels, tolerates_all
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.facts import Facts, known
@@ -33,14 +33,14 @@ def proven(facts: Facts) -> Result:
     found = _class(facts)
     if found is None:
         return passes("there is no class")
-    groups = gpu_nodes(facts.view, facts.policy)
-    evidence = [handler_evidence(group.kind, found) for group in groups]
-    if Handler.PROVEN in evidence or not groups:
-        return passes(f"{evidence.count(Handler.PROVEN)} of {len(groups)} kinds of nodes")
+    kinds = gpu_kinds(facts.view, facts.policy)
+    evidence = [handler_evidence(item.kind, found) for item in kinds]
+    if Handler.PROVEN in evidence or not kinds:
+        return passes(f"{evidence.count(Handler.PROVEN)} of {len(kinds)} kinds of nodes")
     made = " (made by the distribution on every cluster)" if found.of_distribution else ""
     troubles = [f'no GPU node shows that it runs RuntimeClass "{found.name}"{made}']
     disproved = all(item is Handler.DISPROVED for item in evidence)
-    fix = handler_fix(facts.node(groups[0].nodes[0].name), found.handler)
+    fix = handler_fix(facts.node(kinds[0].example), found.handler)
     return fails_on(troubles, *fix) if disproved else warns_on(troubles, *fix)
 
 
