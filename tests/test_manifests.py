@@ -4,7 +4,7 @@ import pytest
 
 from webhook.cluster.project import view_of
 from webhook.cluster.view import ClusterView, RuntimeClass
-from webhook.manifests import ManifestError, read_documents
+from webhook.manifests import ManifestError, read_documents, read_manifests
 
 LIST = """
 apiVersion: v1
@@ -63,17 +63,47 @@ def test_a_document_knows_its_line() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "x.yaml:2: not YAML: "),
-        ("a: b\n\tc: d\n", "x.yaml:2: not YAML: "),
-        ('{"a": \n}', "x.yaml:2: not JSON: "),
-        ("- a\n", "x.yaml:1: a Kubernetes object is needed"),
-        ("apiVersion: v1\nkind: Pod\n---\njust text\n", "x.yaml:4: a Kubernetes object is needed"),
-        ("kind: 3\n", "x.yaml:1: a Kubernetes object is needed"),
-        ("a: !!python/object:os.system {}\n", "x.yaml:1: not YAML: could not determine a constructor"),
+        ("a: [", "x.yaml:2: document 1: not YAML: "),
+        ("a: b\n\tc: d\n", "x.yaml:2: document 1: not YAML: "),
+        ('{"a": \n}', "x.yaml:2: document 1: not JSON: "),
+        ("- a\n", "x.yaml:1: document 1: a Kubernetes object is needed"),
+        ("apiVersion: v1\nkind: Pod\n---\njust text\n", "x.yaml:4: document 2: a Kubernetes object is needed"),
+        ("kind: 3\n", "x.yaml:1: document 1: a Kubernetes object is needed"),
+        ("kind: List\nitems: [1]\n", "x.yaml:1: document 1: items[0]: a Kubernetes object is needed"),
+        ("{kind: Pod", "x.yaml:1: document 1: not JSON: "),
+        ("[" * 20_000, "x.yaml:"),
+        ("a: !!python/object:os.system {}\n", "x.yaml:1: document 1: not YAML: could not determine a constructor"),
     ],
 )
 def test_what_is_no_object_is_refused_with_its_place(text: str, message: str) -> None:
     """Source, line and why."""
-    with pytest.raises(ManifestError) as error:
-        list(read_documents(text, "x.yaml"))
-    assert str(error.value).startswith(message)
+    for read in (read_documents, read_manifests):
+        with pytest.raises(ManifestError) as error:
+            list(read(text, "x.yaml"))
+        assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [
+        (DOCUMENTS, [None, "---\n", None]),
+        (TYPED, [TYPED]),
+        ("", [""]),
+        ("# nothing\n", ["# nothing\n"]),
+        ("# lead\nkind: A\n# last\n...\n# after\n---  # x\nkind: B", ["# lead\nkind: A\n# last\n...\n# after\n", None]),
+        ("{kind: A}\n---\n{kind: B}\n", ["{kind: A}\n", None]),
+        ("kind: A\ntext: |\n  ---\n  b\n", ["kind: A\ntext: |\n  ---\n  b\n"]),
+        ("%YAML 1.1\n---\nkind: É\n---\nkind: B\n", [None, "---\nkind: B\n"]),
+    ],
+)
+def test_a_text_is_cut_into_its_documents(text: str, texts: list[str | None]) -> None:
+    """Nothing is lost between them, and each object is in the document in which it stands."""
+    found = list(read_manifests(text, "x"))
+    assert "".join(manifest.text for manifest in found) == text
+    assert [manifest.text for manifest, known in zip(found, texts, strict=True) if known is not None] == [
+        known for known in texts if known is not None
+    ]
+    objects = [item for manifest in found for item in manifest.objects]
+    assert [(item.content, item.line, item.pointer) for item in objects] == [
+        (item.content, item.line, item.pointer) for item in read_documents(text, "x")
+    ]

@@ -114,8 +114,8 @@ def test_a_policy_file_is_honoured(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "arguments", "message"),
     [
-        ("a: [", [], "Error: stdin:2: not YAML: "),
-        ("- a\n", [], "Error: stdin:1: a Kubernetes object is needed"),
+        ("a: [", [], "Error: stdin:2: document 1: not YAML: "),
+        ("- a\n", [], "Error: stdin:1: document 1: a Kubernetes object is needed"),
         (pod(), ["-f", "absent.yaml"], "Error: absent.yaml: No such file or directory"),
         (pod(), ["--policy", "absent.yaml"], "Error: absent.yaml: No such file or directory"),
         (pod(), ["--view", "absent.yaml"], "Error: absent.yaml: No such file or directory"),

@@ -13,6 +13,9 @@ DAYS = click.FloatRange(0, 3650, min_open=True)
 SECONDS = click.FloatRange(0, 3600, min_open=True)
 POLICY = click.option("--policy", "policy_file", type=FILE, help="The policy; without it, every default.")
 
+KUBECONFIG = click.option("--kubeconfig", type=FILE, help="The kubeconfig file; without it, kubectl's own.")
+CONTEXT = click.option("--context", help="The context in it; without it, the current one.")
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gpu-injector", prog_name="gpu-injector")
@@ -71,22 +74,59 @@ def demo(examples: Path | None) -> None:
 
 
 @main.command()
-@click.option("-f", "--filename", "files", multiple=True, required=True, help="A file, a folder, or - for stdin.")
-@click.option("--view", "view_file", type=FILE, required=True, help="What `kubectl get … -o yaml` printed.")
+@click.option("-f", "--filename", "files", multiple=True, help="A file, a folder, or - for stdin; may be repeated.")
+@click.option("-R", "--recursive", is_flag=True, help="With a folder: the folders below it, too.")
+@click.option(
+    "--view", "view_files", type=FILE, multiple=True, help="The cluster: what `kubectl get … -o yaml` printed."
+)
 @POLICY
-@click.option("-o", "--output", type=click.Choice(["diff", "json"]), default="diff", show_default=True)
-def preview(files: tuple[str, ...], view_file: Path, policy_file: Path | None, output: str) -> None:
-    r"""Show the decision for manifests, and the patch, before anything is created.
+@KUBECONFIG
+@CONTEXT
+@click.option("-n", "--namespace", help="Of what names none; without -f: look into this one.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="Without -f: look into all namespaces.")
+@click.option("-l", "--selector", default="", help="Without -f: only objects with these labels.")
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "diff", "patch", "yaml", "json"]), help="diff; without -f table."
+)
+@click.option("--explain", is_flag=True, help="Show each row of the decision that was tried, and what it looked at.")
+def preview(kubeconfig: Path | None, context: str | None, **options: Any) -> None:  # noqa: ANN401  click's
+    r"""Show what the webhook would do, before anything is created.
 
     \b
-    kubectl get runtimeclasses,namespaces,nodes -o yaml > view.yaml
-    gpu-injector preview -f pod.yaml --view view.yaml
+    A manifest, as it would meet the cluster of your kubeconfig:
+      gpu-injector preview -f pod.yaml
+    A chart, without any cluster:
+      kubectl get runtimeclasses,namespaces,nodes -o yaml > view.yaml
+      helm template my-chart | gpu-injector preview -f - --view view.yaml
+    Patched without the webhook:
+      helm template my-chart | gpu-injector preview -f - -o yaml | kubectl apply -f -
+    What runs already, if it were created again:
+      gpu-injector preview -A
+    Why:
+      gpu-injector preview -f pod.yaml --explain
 
-    Exit code: 0 nothing would change, 1 something would, 2 an error.
+    The cluster is that of the kubeconfig; --view FILE takes its place, or joins it if --kubeconfig or --context is
+    given, too.
+
+    Exit code: 0 nothing would change, 1 something would, 2 an error. With -o yaml 0 and 2 only.
     """
-    from webhook.commands.preview import preview as command  # noqa: PLC0415
+    from webhook.commands import preview as command  # noqa: PLC0415
+    from webhook.commands.live import Target  # noqa: PLC0415
 
-    sys.exit(command(files, view_file, policy_file, output))
+    sys.exit(command.preview(command.Options(target=Target(kubeconfig, context), **_preview_options(options))))
+
+
+def _preview_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what does not go together."""
+    with_files, everywhere = bool(options["files"]), options.pop("all_namespaces")
+    if with_files and (everywhere or options["selector"]):
+        raise click.UsageError("-A and -l choose what is looked at in a cluster, and do not go with -f")
+    if everywhere and options["namespace"]:
+        raise click.UsageError("-A and -n do not go together")
+    output = options["output"] or ("diff" if with_files else "table")
+    if options["explain"] and output in ("patch", "yaml"):
+        raise click.UsageError("--explain goes with -o table, diff and json")
+    return options | {"output": output, "namespace": "" if everywhere else options["namespace"]}
 
 
 @main.command()

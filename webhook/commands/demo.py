@@ -19,9 +19,9 @@ import click
 import jsonpatch
 from rich.console import Console
 
-from webhook.commands.inputs import InputError, examples, read_manifests
-from webhook.commands.preview import reference
+from webhook.commands.inputs import InputError, examples, read_files
 from webhook.commands.show import diff_of
+from webhook.commands.verdict import reference
 from webhook.server.app import WORKLOADS_PATH
 
 NEXT = """
@@ -70,7 +70,7 @@ def demo(folder: Path | None) -> int:
     """Show every pod of the folder with its verdict, reason and patch. Returns the exit code."""
     folder = folder or examples()
     console = Console(highlight=False, soft_wrap=True)
-    pods = [document.content for document in read_manifests([str(folder / "pods")])]
+    pods = [item.content for manifest in read_files([str(folder / "pods")]) for item in manifest.objects]
     with _webhook(folder) as client:
         for pod in pods:
             _show(pod, client.ask(pod), console)

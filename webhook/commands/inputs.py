@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import click
 from webhook.cluster.plugins import known_plugins
 from webhook.cluster.project import view_of
 from webhook.cluster.view import ClusterView
-from webhook.manifests import Document, ManifestError, read_documents
+from webhook.manifests import Manifest, ManifestError, read_documents, read_manifests
 from webhook.policy import Policy
 
 MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
@@ -35,17 +36,22 @@ def read_policy(path: Path | None) -> Policy:
 
 def read_view(path: Path, policy: Policy) -> ClusterView:
     """Return the view that a file holds, as ``kubectl get runtimeclasses,namespaces,… -o yaml`` prints it."""
-    return view_of((document.content for document in _documents(_text(path), str(path))), known_plugins(policy))
+    with _told():
+        found = list(read_documents(_text(path), str(path)))
+    return view_of((document.content for document in found), known_plugins(policy))
 
 
-def read_manifests(names: Iterable[str]) -> Iterator[Document]:
-    """Yield the objects of files, of the manifests in folders (by name), and of standard input (``-``)."""
+def read_files(names: Iterable[str], pattern: str = "*") -> Iterator[Manifest]:
+    """Yield the documents of files, of the manifests in folders (by name), and of standard input (``-``).
+
+    ``pattern`` says which files of a folder: ``*`` those in it, ``**/*`` those below it, too.
+    """
     for name in names:
         if name == "-":
-            yield from _documents(sys.stdin.read(), "stdin")
+            yield from _manifests(sys.stdin.read(), "stdin")
         else:
-            for path in _files(Path(name)):
-                yield from _documents(_text(path), str(path))
+            for path in _files(Path(name), pattern):
+                yield from _manifests(_text(path), str(path))
 
 
 def examples() -> Path:
@@ -55,15 +61,24 @@ def examples() -> Path:
     return next(folder for folder in folders if folder.is_dir())
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, pattern: str) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return sorted(item for item in path.iterdir() if item.suffix in MANIFEST_SUFFIXES)
+    found = sorted(item for item in path.glob(pattern) if item.suffix in MANIFEST_SUFFIXES and item.is_file())
+    if not found:
+        raise InputError(f"{path}: no file in this folder ends in {', '.join(MANIFEST_SUFFIXES)}")
+    return found
 
 
-def _documents(text: str, source: str) -> Iterator[Document]:
+def _manifests(text: str, source: str) -> Iterator[Manifest]:
+    with _told():
+        yield from read_manifests(text, source)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
     try:
-        yield from read_documents(text, source)
+        yield
     except ManifestError as error:
         raise InputError(str(error)) from error
 

@@ -1,115 +1,125 @@
-"""``preview``: the decision for manifests, before anything is created."""
+"""``preview``: what the webhook would do with manifests, or with what runs in a cluster, before anything is created."""
 
-import copy
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import click
-import jsonpatch
 from rich.console import Console
 
+from webhook.cluster.snapshot import Snapshot
 from webhook.cluster.view import ClusterView
-from webhook.commands.inputs import read_manifests, read_policy, read_view
-from webhook.commands.show import diff_of
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Decision, Verdict
-from webhook.decide.patch import Operation, below
-from webhook.decide.template import pods_within
-from webhook.decide.workload import decide
+from webhook.commands.foresee import foresee
+from webhook.commands.inputs import read_files, read_policy, read_view
+from webhook.commands.live import Target, api_server, live_view
+from webhook.commands.outputs import PRINTERS, print_authored
+from webhook.commands.verdict import DEFAULT_NAMESPACE, PodVerdict, Situation, reference
+from webhook.commands.views import merged, with_declared
+from webhook.commands.workloads import progress_bar, workloads
+from webhook.decide.decision import Reason
+from webhook.manifests import Manifest
 from webhook.policy import Policy
-from webhook.raw import mapping
 
-DEFAULT_NAMESPACE = "default"
+RECURSIVE, FLAT = "**/*", "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """The decision for one pod, or for one pod template, of a manifest.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says; ``namespace`` None is the usual one, empty is all of them."""
 
-    ``template`` is the JSON pointer of the template, empty for a pod; ``operations`` start at the object's root.
-    """
-
-    item: dict[str, Any]
-    template: str
-    decision: Decision
-
-    @property
-    def operations(self) -> tuple[Operation, ...]:
-        """Return the operations, relative to the root of the whole object."""
-        return below(self.template, self.decision.operations)
+    files: tuple[str, ...]
+    recursive: bool
+    view_files: tuple[Path, ...]
+    policy_file: Path | None
+    target: Target
+    namespace: str | None
+    selector: str
+    output: str
+    explain: bool
 
     @property
-    def would_change(self) -> bool:
-        """Say whether anything is to be done; the annotation of a pod left alone is nothing."""
-        return self.decision.verdict is not Verdict.LEAVE and bool(self.operations)
-
-    def changed(self) -> dict[str, Any]:
-        """Return a copy of the object with the operations applied, dry-run or not."""
-        return apply(self.item, self.operations)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the row of ``-o json``, a stable form."""
-        return {
-            "object": reference(self.item),
-            "template": self.template,
-            "verdict": self.decision.verdict,
-            "reason": self.decision.reason,
-            "operations": list(self.operations),
-            "warnings": list(self.decision.warnings),
-            "patched": self.item if self.decision.dry_run else self.changed(),
-            "dryRun": self.decision.dry_run,
-        }
+    def is_offline(self) -> bool:
+        """Say whether files hold all that is needed, and no cluster is named beside them."""
+        return bool(self.files and self.view_files) and self.target == Target()
 
 
-def preview(files: tuple[str, ...], view_file: Path, policy_file: Path | None, output: str) -> int:
+def preview(options: Options) -> int:
     """Print the decisions; return the exit code: 0 nothing to change, 1 something would change."""
-    policy = read_policy(policy_file)
-    view = read_view(view_file, policy)
-    found = [item for document in read_manifests(files) for item in previews(document.content, policy, view)]
-    if output == "json":
-        click.echo(json.dumps([item.to_json() for item in found], indent=2, ensure_ascii=False))
+    policy = read_policy(options.policy_file)
+    manifests = list(read_files(options.files, RECURSIVE if options.recursive else FLAT))
+    view = _view_of_files(options.view_files, policy)
+    if options.is_offline:
+        situation = Situation(policy, view, options.namespace or DEFAULT_NAMESPACE)
+        found = list(_of_manifests(manifests, situation))
     else:
-        show(found, Console(highlight=False, soft_wrap=True))
-    return int(any(item.would_change for item in found))
+        found = asyncio.run(_with_cluster(options, manifests, policy, view))
+    return _print(options, manifests, found)
 
 
-def previews(item: dict[str, Any], policy: Policy, view: ClusterView) -> Iterator[Preview]:
-    """Yield the decision for each pod, or pod template, of an object."""
-    namespace = reference(item)["namespace"]
-    for pointer, pod in pods_within(item):
-        facts = RequestFacts(namespace=namespace, is_template=bool(pointer))
-        yield Preview(item, pointer, decide(pod, facts, policy, view))
+def _view_of_files(files: Iterable[Path], policy: Policy) -> ClusterView:
+    view = ClusterView()
+    for file in files:
+        view = merged(view, read_view(file, policy))
+    return view
 
 
-def show(found: Iterable[Preview], console: Console) -> None:
-    """Print each decision with its diff."""
-    for item in found:
-        names = reference(item.item)
-        title = f"{names['kind']} {names['namespace']}/{names['name']}{item.template and ' at ' + item.template}"
-        console.print(
-            f"{title}: {item.decision.word}{' (dry-run)' if item.decision.dry_run else ''}", style="bold", markup=False
-        )
-        for warning in item.decision.warnings:
-            console.print(f"  Warning: {warning}", style="yellow", markup=False)
-        if item.operations:
-            console.print(diff_of(item.item, item.changed()))
+async def _with_cluster(
+    options: Options, manifests: Sequence[Manifest], policy: Policy, view: ClusterView
+) -> list[PodVerdict]:
+    """Decide with a cluster in view; without manifests about what runs in it."""
+    usual = options.namespace if options.namespace is not None else options.target.namespace()
+    documents = [item for manifest in manifests for item in manifest.objects]
+    named = {usual, *(reference(item.content, usual)["namespace"] for item in documents)} - {""}
+    async with api_server(options.target) as api:
+        snapshot = await live_view(api, policy, {"namespaces": sorted(named)})
+        _tell_unknown(snapshot)
+        situation = Situation(policy, merged(snapshot.view, view), usual or DEFAULT_NAMESPACE)
+        if options.files:
+            return list(_of_manifests(manifests, situation))
+        with progress_bar() as progress:
+            living = workloads(api, usual, options.selector, progress, _tell_refused)
+            return [verdict async for item in living for verdict in foresee(item, situation) if _asks(verdict)]
 
 
-def reference(item: dict[str, Any]) -> dict[str, str]:
-    """Return apiVersion, kind, namespace (``default`` where none is named) and name of an object."""
-    metadata = mapping(item.get("metadata"))
-    return {
-        "apiVersion": str(item.get("apiVersion") or ""),
-        "kind": str(item.get("kind") or ""),
-        "namespace": str(metadata.get("namespace") or DEFAULT_NAMESPACE),
-        "name": str(metadata.get("name") or metadata.get("generateName") or ""),
-    }
+def _of_manifests(manifests: Iterable[Manifest], situation: Situation) -> Iterator[PodVerdict]:
+    """Yield the verdicts for manifests, in a cluster that also has what they declare."""
+    documents = [item for manifest in manifests for item in manifest.objects]
+    known = replace(situation, view=with_declared(situation.view, (item.content for item in documents)))
+    for document in documents:
+        yield from foresee(document.content, known)
 
 
-def apply(item: dict[str, Any], operations: Iterable[Operation]) -> dict[str, Any]:
-    """Return a copy of an object with operations applied."""
-    patched: dict[str, Any] = jsonpatch.JsonPatch(copy.deepcopy(list(operations))).apply(item)
-    return patched
+def _asks(verdict: PodVerdict) -> bool:
+    """Say whether a pod of a live cluster is any of our business: most request no GPU."""
+    return verdict.decision.reason is not Reason.NO_GPU
+
+
+def _print(options: Options, manifests: Sequence[Manifest], found: Sequence[PodVerdict]) -> int:
+    if options.explain:
+        found = [item.explained() for item in found]
+    if options.output == "yaml" and options.files:
+        print_authored(manifests, found)
+    else:
+        PRINTERS[options.output](found, Console(highlight=False, soft_wrap=True))
+    for line in restarts(found):
+        click.echo(line, err=options.output not in ("table", "diff"))
+    return int(options.output != "yaml" and any(item.would_change for item in found))
+
+
+def restarts(found: Iterable[PodVerdict]) -> Iterator[str]:
+    """Yield the line that makes a plugin's pods again, for each of its DaemonSets that may be in the cluster."""
+    for item in {item.title: item for item in found if item.nodes and item.would_change}.values():
+        names, known = item.reference, item.question.situation.view.daemon_sets
+        if known is None or f"{names['namespace']}/{names['name']}" in known:
+            yield "Pods that run already stay as they are. To make them again:"
+            yield f"  kubectl -n {names['namespace']} rollout restart daemonset/{names['name']}"
+
+
+def _tell_unknown(snapshot: Snapshot) -> None:
+    for field, why in snapshot.unknown.items():
+        click.echo(f"Unknown: {field.replace('_', ' ')} (the API server answered {why})", err=True)
+
+
+def _tell_refused(what: str) -> None:
+    click.echo(f"Not looked at: {what}", err=True)

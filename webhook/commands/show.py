@@ -1,11 +1,15 @@
-"""How commands show things to people: a patch as a coloured diff of YAML."""
+"""How commands show things to people: a table, a patch as a coloured diff of YAML, and the rows of a decision."""
 
 import difflib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import yaml
 from rich.text import Text
 
+from webhook.decide.explain import Step
+
+COLUMN_GAP = 3
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -15,6 +19,30 @@ def diff_of(before: dict[str, Any], after: dict[str, Any]) -> Text:
     text = Text()
     for line in lines[2:]:
         text.append(f"  {line}\n", style=COLOURS.get(line[0], "dim"))
+    return text
+
+
+def columns(rows: Sequence[Sequence[Text]]) -> Text:
+    """Return rows as aligned columns, one line each however wide, as kubectl prints tables."""
+    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    text = Text()
+    for row in rows:
+        for cell, width in zip(row[:-1], widths, strict=False):
+            text.append_text(cell).append(" " * (width - cell.cell_len + COLUMN_GAP))
+        text.append_text(row[-1]).append("\n")
+    return text
+
+
+def steps_of(steps: Iterable[Step]) -> Text:
+    """Return the rows that were tried, each with its evidence; the last one decided, the others went on."""
+    tried = [step for step in steps if step.tried]
+    width = max(len(step.row) for step in tried)
+    text = Text()
+    for step in tried:
+        style = "bold" if step.finding else "dim"
+        for index, line in enumerate(dict.fromkeys(step.evidence) or ("",)):
+            head = f"  {'→' if step.finding else '·'} {step.row:{width}}" if index == 0 else " " * (width + 4)
+            text.append(f"{head}  {line}".rstrip() + "\n", style)
     return text
 
 

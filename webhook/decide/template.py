@@ -1,6 +1,6 @@
 """Pod templates inside other objects, found by their shape: Deployments, CronJobs, and custom kinds alike."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from webhook.decide.patch import at
@@ -12,7 +12,7 @@ def pods_within(item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
     if item.get("kind") == "Pod":
         yield "", item
     else:
-        yield from _templates("", item)
+        yield from _found("", item, _is_template)
 
 
 def changed_templates(item: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -25,18 +25,41 @@ def changed_templates(item: Mapping[str, Any], before: Mapping[str, Any]) -> Ite
             yield template
 
 
-def _templates(pointer: str, value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def pods_of_steps(item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the pods that Argo would build from the steps of a workflow, with the JSON pointer of each step.
+
+    A step names its container alone, and parts of a pod beside it; there is no field for a RuntimeClass in it.
+    Source: https://argo-workflows.readthedocs.io/en/latest/fields/#template
+    """
+    for pointer, step in _found("", item, _is_step):
+        parts = {key: step[key] for key in ("nodeSelector", "tolerations", "affinity", "volumes") if key in step}
+        containers = [{"name": "main", **step["container"]}, *elements(step.get("sidecars"))]
+        spec = {**parts, "containers": containers, "initContainers": elements(step.get("initContainers"))}
+        yield pointer, {"metadata": mapping(step.get("metadata")), "spec": spec}
+
+
+def _found(
+    pointer: str, value: object, is_wanted: Callable[[Mapping[str, Any]], bool]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the objects below a value that are wanted, none within another."""
     if isinstance(value, dict):
-        if pointer and _is_template(value):
+        if pointer and is_wanted(value):
             yield pointer, value
             return
         for key, child in value.items():
-            yield from _templates(at(pointer, key), child)
+            yield from _found(at(pointer, key), child, is_wanted)
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _templates(at(pointer, index), child)
+            yield from _found(at(pointer, index), child, is_wanted)
 
 
 def _is_template(value: Mapping[str, Any]) -> bool:
+    # Some custom kinds name a container only by its image.
     containers = elements(mapping(value.get("spec")).get("containers"))
-    return bool(containers) and all(isinstance(item, dict) and "name" in item for item in containers)
+    return bool(containers) and all(
+        isinstance(item, dict) and ("name" in item or "image" in item) for item in containers
+    )
+
+
+def _is_step(value: Mapping[str, Any]) -> bool:
+    return "name" in value and "image" in mapping(value.get("container"))

@@ -1,0 +1,71 @@
+"""What runs in a live cluster, as its authors asked for it: controllers with their templates, and pods of their own."""
+
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from webhook.cluster.listing import Api, RefusedError, pages
+from webhook.raw import NOTHING, items, metadata
+
+# Controllers before what they make. Kinds that we do not know make pods, which are listed themselves.
+RESOURCES = (
+    "/apis/apps/v1/deployments",
+    "/apis/apps/v1/statefulsets",
+    "/apis/apps/v1/daemonsets",
+    "/apis/apps/v1/replicasets",
+    "/apis/batch/v1/cronjobs",
+    "/apis/batch/v1/jobs",
+    "/api/v1/replicationcontrollers",
+    "/api/v1/pods",
+)
+LISTED_KINDS = frozenset(
+    {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "CronJob", "Job", "ReplicationController"}
+)
+SELECTOR = "labelSelector"
+
+
+async def workloads(
+    api: Api, namespace: str, selector: str, progress: Progress, refused: Callable[[str], None]
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Yield the objects that no listed controller keeps; a kind that may not be listed is told to ``refused``.
+
+    ``namespace`` and ``selector`` (of labels) are empty for all. Raises ``OSError`` when no answer came.
+    """
+    for path in RESOURCES:
+        group, _, plural = path.rpartition("/")
+        task = progress.add_task(plural, total=None)
+        where = f"{group}/namespaces/{namespace}/{plural}" if namespace else path
+        query: Mapping[str, str] = {SELECTOR: selector} if selector else NOTHING
+        try:
+            async for page in pages(api, where, query):
+                done = progress.tasks[task].completed + len(page.items)
+                progress.update(task, completed=done, total=done + (page.remaining or 0))
+                for item in page.items:
+                    if not is_kept(item):
+                        yield _lean(item)
+        except RefusedError as error:
+            refused(f"{plural} ({error})")
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Show on a terminal how far the lists have come, on standard error and only as long as they last."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        yield progress
+
+
+def is_kept(item: Mapping[str, Any]) -> bool:
+    """Say whether a controller that is listed itself made the object."""
+    owners = items(metadata(item).get("ownerReferences"))
+    return any(owner.get("controller") is True and owner.get("kind") in LISTED_KINDS for owner in owners)
+
+
+def _lean(item: dict[str, Any]) -> dict[str, Any]:
+    # As kubectl get prints it: who wrote which field tells nothing here, and is half of the object.
+    return {**item, "metadata": {key: value for key, value in metadata(item).items() if key != "managedFields"}}
