@@ -1,6 +1,8 @@
 """The command line, ``gpu-injector``: one small function a command; what a command needs is imported in it."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,22 @@ POLICY = click.option("--policy", "policy_file", type=FILE, help="The policy; wi
 
 KUBECONFIG = click.option("--kubeconfig", type=FILE, help="The kubeconfig file; without it, kubectl's own.")
 CONTEXT = click.option("--context", help="The context in it; without it, the current one.")
+
+
+@contextmanager
+def _lacking(package: str) -> Iterator[None]:
+    """Import without a package, for whoever takes its absence well.
+
+    structlog loads rich where it finds it, for tracebacks in colour that a server never prints: that costs 3 MiB.
+    """
+    loaded = sys.modules.get(package)
+    sys.modules[package] = None  # type: ignore[assignment]  # documented: an import of it fails then
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+        if loaded:
+            sys.modules[package] = loaded
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,7 +68,8 @@ def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **
     \b
     gpu-injector serve --standalone --view view.yaml --port 0 --ca-file ca.crt
     """
-    from webhook.commands import serve as command  # noqa: PLC0415
+    with _lacking("rich"):
+        from webhook.commands import serve as command  # noqa: PLC0415
     from webhook.commands.certificate_provider import CertificateOptions  # noqa: PLC0415
 
     if standalone and options["cert_dir"]:

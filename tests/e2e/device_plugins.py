@@ -1,7 +1,7 @@
 """NVIDIA's device plugin as DaemonSets of kube-system, each with another way to its library (NVML).
 
-The DaemonSet controller makes their pods. Nothing runs: scheduler and kubelet are played, by binding the pods and by
-writing their status.
+The DaemonSet controller makes their pods, which are opted out: they stay as if they had been there before us. Nothing
+runs: scheduler and kubelet are played, by binding the pods and by writing their status.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from e2e.kubectl import Kubectl, as_list
+from e2e.namespaces import INJECT
 from e2e.processes import until
 
 NAMESPACE = "kube-system"
@@ -22,7 +23,7 @@ RHEL_DIRECTORY = "/usr/lib64"
 
 def daemon_set(plugin: str, container: Mapping[str, Any], **spec: object) -> dict[str, Any]:
     """Return the DaemonSet of one plugin; its nodes are those with its name in their label."""
-    labels = {**LABELS, PLUGIN_LABEL: plugin}
+    labels = {**LABELS, PLUGIN_LABEL: plugin, INJECT: "disabled"}
     template = {
         "nodeSelector": {PLUGIN_LABEL: plugin},
         "tolerations": [{"operator": "Exists"}],

@@ -10,14 +10,17 @@ from typing import Any
 from e2e.installation import NAME
 from e2e.kubectl import Kubectl, Manifest, as_list
 
-KINDS = ("runtimeclasses", "namespaces", "nodes", "pods", "daemonsets", "customresourcedefinitions")
+KINDS = ("runtimeclasses", "namespaces", "nodes", "pods", "daemonsets")
 WOULD_CHANGE = (0, 1)
 
 
 def preview(kubectl: Kubectl, folder: Path, pods: Sequence[Manifest], *kinds: str) -> Sequence[Mapping[str, Any]]:
     """Dump the cluster, and return what ``preview -o json`` says about each pod there; ``kinds`` come beside KINDS."""
     view = folder / "view.yaml"
-    view.write_text(kubectl.run("get", ",".join((*KINDS, *kinds)), "--all-namespaces", "-o", "yaml").stdout)
+    objects = kubectl.run("get", ",".join((*KINDS, *kinds)), "--all-namespaces", "-o", "yaml").stdout
+    # Which APIs there are, so that it is known that nothing else refuses hostPath volumes.
+    apis = kubectl.run("get", "--raw", "/apis").stdout
+    view.write_text(f"{objects}---\n{apis}")
     program = Path(sys.executable).with_name(NAME)
     done = subprocess.run(
         [program, "preview", "-f", "-", "--view", view, "-o", "json"],

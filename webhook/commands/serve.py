@@ -1,5 +1,7 @@
 """``serve``: the webhook, in a cluster or, for one machine, without any."""
 
+import asyncio
+import gc
 import math
 import socket
 import sys
@@ -125,7 +127,7 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     admin = Admin(webhook.observer, replica)
     rounds = _rounds(api, options.certificate.installation, webhook, live, told)
     tasks = {
-        "view": live.run(),
+        "view": _keep_current(live),
         "groups": live.follow_groups(),
         "certificate": keeper.run(),
         "rounds": rounds.run(live.synced),
@@ -134,6 +136,23 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     stop = Stop()
     async with beside(tasks, stop, log):
         await run(webhook, admin, keeper.tls.context, options.addresses, stop=stop, drain_seconds=options.drain_seconds)
+
+
+async def _keep_current(live: "LiveView") -> None:
+    """Keep the view current; what was loaded for good, code and first lists, is taken from the garbage collector.
+
+    Its passes over all of that would hold requests up for tens of milliseconds each.
+    """
+    _settle()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(live.run())
+        await live.synced.wait()
+        _settle()
+
+
+def _settle() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 def _unready(webhook: Webhook, live: "LiveView", keeper: Provider) -> str:
