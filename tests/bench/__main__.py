@@ -20,6 +20,7 @@ from .rates import rates
 from .report import Results, as_json, print_report
 from .review import WrongAnswerError, compact_review
 from .rows import Bench, Section
+from .scale import scale
 from .throughput import throughput
 
 SECTIONS: Mapping[str, Section] = {
@@ -28,6 +29,7 @@ SECTIONS: Mapping[str, Section] = {
     "containers": containers,
     "creation": creation,
     "cluster": cluster,
+    "scale": scale,
     "endurance": endurance,
 }
 

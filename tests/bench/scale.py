@@ -1,0 +1,211 @@
+"""Our view of a large cluster: thousands of nodes and namespaces in a real API server, every node a candidate."""
+
+import http.client
+import json
+import ssl
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from e2e.binaries import BuildError, control_plane_programs, provide
+from e2e.control_plane import LOOPBACK, ControlPlane, control_plane, free_port
+from e2e.installation import Webhook, install, running_webhook
+
+from .cluster import MINOR
+from .load import measure
+from .process import Running, ServerError, usage
+from .rows import OURS, Bench, Row
+from .servers import VIEW
+
+NODES, NAMESPACES, RUNTIME_CLASSES = 5000, 5000, 50
+AT_ONCE = 8
+SYNCED_WITHIN_SECONDS = 120
+
+HEADINGS = {
+    "scaleSyncedSeconds": f"s to list {NODES} nodes and {NAMESPACES} namespaces",
+    "scaleBlockedMilliseconds": "ms at most until a probe was answered meanwhile",
+    "scalePeakMiB": "MiB with them, at most",
+    "scaleDecisionP99Milliseconds": "p99 ms of a decision with all nodes as candidates",
+}
+
+
+def scale(bench: Bench) -> Iterator[Row]:
+    """Fill a control plane, start the webhook, and measure it while it lists and while it decides.
+
+    Raises ServerError and LoadError.
+    """
+    bench.say(f"a cluster with {NODES} nodes; filling it takes minutes")
+    with tempfile.TemporaryDirectory(prefix="gpu-injector-bench-") as temporary:
+        measured = _measure(Path(temporary), bench)
+    for key, heading in HEADINGS.items():
+        yield Row(key, heading, {OURS: [measured[key]]}, "{:,.2f}")
+
+
+def _measure(folder: Path, bench: Bench) -> Mapping[str, float]:
+    try:
+        programs = provide(control_plane_programs(MINOR), MINOR, bench.say)
+    except BuildError as error:
+        raise ServerError(str(error)) from error
+    with control_plane(programs, folder / "plane") as plane:
+        port = free_port()
+        install(plane, port)
+        plane.kubectl.apply(yaml.safe_load_all(VIEW.read_text()))
+        _fill(plane)
+        bench.say("listing it")
+        began = time.monotonic()
+        with running_webhook(plane, port) as webhook, _Probe(webhook.admin_port) as probe:
+            synced = webhook.process.wait_until(partial(_synced_at, webhook), "lists", seconds=SYNCED_WITHIN_SECONDS)
+            blocked = probe.longest_seconds
+            webhook.process.wait_until(lambda: webhook.read("/readyz") == b"ok\n", "is ready")
+            server = Running(webhook.process.process.pid, port, ready_seconds=0)
+            measure(server, core=bench.cores[1], seconds=bench.seconds, folder=folder)
+            return {
+                "scaleSyncedSeconds": synced - began,
+                "scaleBlockedMilliseconds": blocked * 1000,
+                "scalePeakMiB": usage(server.pid).peak_mib,
+                "scaleDecisionP99Milliseconds": _p99(_durations_ms(webhook.process.log)),
+            }
+
+
+def _synced_at(webhook: Webhook) -> float:
+    return 0.0 if b"not listed yet" in webhook.read("/readyz") else time.monotonic()
+
+
+def _durations_ms(log: Path) -> Sequence[float]:
+    lines = (json.loads(line) for line in log.read_text().splitlines() if '"decided"' in line)
+    return [line["durationMs"] for line in lines if line["reason"] == "runtime-class"]
+
+
+def _p99(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=100)[-1]
+
+
+class _Probe:
+    """Asks for ``/healthz`` again and again: it is answered by the event loop as soon as nothing blocks that."""
+
+    def __init__(self, port: int) -> None:
+        self.longest_seconds = 0.0
+        self._port = port
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=30)
+        while not self._ended.wait(0.002):
+            began = time.perf_counter()
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+            self.longest_seconds = max(self.longest_seconds, time.perf_counter() - began)
+        connection.close()
+
+
+def _fill(plane: ControlPlane) -> None:
+    """Create all objects, over a few connections; ``kubectl`` would hold itself back to 50 requests a second."""
+    rows = [
+        *(("/apis/node.k8s.io/v1/runtimeclasses", runtime_class(number)) for number in range(RUNTIME_CLASSES)),
+        *(("/api/v1/namespaces", namespace(number)) for number in range(NAMESPACES)),
+        *(("/api/v1/nodes", node(number)) for number in range(NODES)),
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(partial(_create, plane), (rows[start::AT_ONCE] for start in range(AT_ONCE))))
+
+
+def _create(plane: ControlPlane, rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    token = yaml.safe_load(plane.kubectl.kubeconfig.read_text())["users"][0]["user"]["token"]
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    context = ssl.create_default_context(cafile=plane.certificate_authority)
+    address = plane.url.removeprefix("https://")
+    connection = http.client.HTTPSConnection(address, context=context, timeout=60)
+    for path, item in rows:
+        connection.request("POST", path, json.dumps(item), headers)
+        response = connection.getresponse()
+        answer = response.read()
+        if response.status != http.client.CREATED:
+            raise ServerError(f"{path}: {response.status} {answer[:500]!r}")
+    connection.close()
+
+
+def runtime_class(number: int) -> dict[str, Any]:
+    """Return a RuntimeClass beside the one that is used."""
+    metadata = {"name": f"class-{number}"}
+    return {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": metadata, "handler": f"h{number}"}
+
+
+def namespace(number: int) -> dict[str, Any]:
+    """Return a team's namespace."""
+    labels = {
+        "gpu-injector.io/inject": "enabled",
+        "team": f"team-{number}",
+        "cost-center": str(number % 40),
+    }
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"team-{number}", "labels": labels}}
+
+
+def node(number: int) -> dict[str, Any]:
+    """Return a GPU node of about 13 KB: labels of feature discovery, annotations, conditions and images."""
+    name = f"gpu-{number}"
+    features = {f"feature.node.kubernetes.io/cpu-cpuid.FEATURE{index}": "true" for index in range(60)}
+    labels = {
+        **features,
+        "feature.node.kubernetes.io/pci-10de.present": "true",
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "node.kubernetes.io/instance-type": f"gpu.{number % 4}",
+        "nvidia.com/cuda.driver-version.full": "570.86.15",
+        "nvidia.com/gpu.count": "8",
+        "nvidia.com/gpu.present": "true",
+        "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3",
+        "topology.kubernetes.io/zone": f"zone-{number % 3}",
+    }
+    image = "registry.example.com/team/a-model-server-with-a-long-name"
+    resources = {"cpu": "96", "memory": "1Ti", "pods": "110", "nvidia.com/gpu": "8"}
+    status = {
+        "capacity": resources,
+        "allocatable": resources,
+        "conditions": [
+            {"type": kind, "status": status, "reason": f"Kubelet{kind}", "message": f"kubelet has {kind}"}
+            for kind, status in (("Ready", "True"), ("DiskPressure", "False"), ("MemoryPressure", "False"))
+        ],
+        "images": [
+            {
+                "names": [f"{image}-{index}@sha256:{index:064x}", f"{image}-{index}:1.{index}"],
+                "sizeBytes": 10**9 + index,
+            }
+            for index in range(30)
+        ],
+        "nodeInfo": {
+            "architecture": "amd64",
+            "bootID": "",
+            "containerRuntimeVersion": "containerd://2.1.4",
+            "kernelVersion": "6.8.0-85-generic",
+            "kubeProxyVersion": "",
+            "kubeletVersion": "v1.37.2",
+            "machineID": "",
+            "operatingSystem": "linux",
+            "osImage": "Ubuntu 24.04.3 LTS",
+            "systemUUID": "",
+        },
+        "runtimeHandlers": [{"name": handler} for handler in ("", "runc", "nvidia")],
+    }
+    metadata = {
+        "name": name,
+        "labels": labels,
+        "annotations": {f"example.com/note-{index}": "x" * 120 for index in range(8)},
+    }
+    return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status}
