@@ -193,7 +193,7 @@ def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **o
     gpu-injector decisions --follow
     gpu-injector decisions --web
 
-    It needs the rights to list the replicas' pods and to forward a port to them (create pods/portforward).
+    It needs the rights to list the replicas' pods and to forward a port to them (get and create pods/portforward).
     Exit code: 0, or 2 where a replica could not be asked.
     """  # noqa: D301 - click marks by the character, not by its two letters
     from webhook.commands import decisions as command  # noqa: PLC0415

@@ -1,7 +1,7 @@
 """The replicas of an installation, asked one by one for what they tell on loopback alone: by port-forward.
 
-The API server forwards to a pod's loopback for whoever may ``create`` ``pods/portforward``. The ``kubernetes`` package
-has the client for it, so no kubectl is needed.
+The API server forwards to a pod's loopback for whoever may ``get`` and ``create`` ``pods/portforward``. The
+``kubernetes`` package has the client for it, so no kubectl is needed.
 """
 
 import asyncio
