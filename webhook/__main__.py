@@ -205,5 +205,50 @@ def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **o
     sys.exit(command.decisions(command.Options(target=Target(kubeconfig, context), filters=filters, **options)))
 
 
+@main.group()
+def policy() -> None:
+    """Check a policy file, show every key with its meaning, or print its JSON Schema."""
+
+
+@policy.command("check")
+@click.argument("file", type=FILE)
+def policy_check(file: Path) -> None:
+    r"""Check a policy file as the server would. Exit code 2 and a line for each fault where it is refused.
+
+    \b
+    gpu-injector policy check policy.yaml
+    """
+    from webhook.commands import policy as command  # noqa: PLC0415
+
+    command.check(file)
+
+
+@policy.command("show")
+@click.argument("file", type=FILE, required=False)
+def policy_show(file: Path | None) -> None:
+    r"""Print every key with its meaning, as a policy file: the defaults, or those of FILE.
+
+    \b
+    gpu-injector policy show > policy.yaml
+    """
+    from webhook.commands import policy as command  # noqa: PLC0415
+
+    command.show(file)
+
+
+@policy.command("schema")
+def policy_schema() -> None:
+    r"""Print the JSON Schema of the policy file.
+
+    \b
+    gpu-injector policy schema > policy.schema.json
+    # then, as the first line of policy.yaml:
+    # yaml-language-server: $schema=policy.schema.json
+    """
+    from webhook.commands import policy as command  # noqa: PLC0415
+
+    command.schema()
+
+
 if __name__ == "__main__":
     main()
