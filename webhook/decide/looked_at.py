@@ -29,6 +29,10 @@ def _gpu_requests(case: Case) -> Iterator[str]:
         yield f"{container.spec.get('name')} requests {', '.join(sorted(container.gpu_resources))}"
 
 
+def _size(case: Case) -> Iterator[str]:
+    yield f"containers: {len(case.containers)}"
+
+
 def _annotation(case: Case) -> Iterator[str]:
     word = annotations(case.pod).get(DECISION_KEY)
     if word is None:
@@ -131,6 +135,7 @@ LOOKED_AT: Mapping[Callable[[Case], Finding | None], Callable[[Case], Iterable[s
     rows_of_pod.not_applicable: _applicable,
     rows_of_pod.opted_out: _opted_in,
     rows_of_pod.no_gpu: _gpu_requests,
+    rows_of_pod.too_many_containers: _size,
     rows_of_pod.reinvocation: _annotation,
     rows_of_pod.author_chose: _no_class,
     rows_of_pod.author_mounts: _no_driver_mounts,

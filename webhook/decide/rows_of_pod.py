@@ -10,6 +10,10 @@ from webhook.raw import text
 # With `optOut` these still have to ask by label; the webhook's own namespace is excluded by the registration.
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
+# Whoever may create pods chooses how many containers a patch speaks of, and one pod's patch is worked out while all
+# others wait: 10,000 containers took a second, 250 take milliseconds. Nodes run far fewer.
+CONTAINERS_LIMIT = 250
+
 # The decisions that a reinvocation keeps, as the annotation tells them.
 KEPT = {
     f"{verdict}/{reason}": (verdict, reason)
@@ -54,6 +58,15 @@ def no_gpu(case: Case) -> Finding | None:
         return None
     reason = Reason.ZERO_QUANTITY if any(item.names_gpu for item in case.containers) else Reason.NO_GPU
     return Finding(Verdict.LEAVE, reason, evidence=("no container requests a positive quantity of a GPU resource",))
+
+
+def too_many_containers(case: Case) -> Finding | None:
+    """A pod of which nobody could run all containers must not keep the others waiting."""
+    count = len(case.containers)
+    if count <= CONTAINERS_LIMIT:
+        return None
+    warning = f"the pod has {count} containers, more than {CONTAINERS_LIMIT}; pod left alone, it may see no GPU"
+    return Finding(Verdict.LEAVE, Reason.TOO_MANY_CONTAINERS, warning, (f"the pod has {count} containers",))
 
 
 def reinvocation(case: Case) -> Finding | None:

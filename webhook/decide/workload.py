@@ -17,6 +17,7 @@ ROWS: tuple[Callable[[Case], Finding | None], ...] = (
     rows_of_pod.not_applicable,
     rows_of_pod.opted_out,
     rows_of_pod.no_gpu,
+    rows_of_pod.too_many_containers,
     rows_of_pod.reinvocation,
     rows_of_pod.author_chose,
     rows_of_pod.author_mounts,
