@@ -174,6 +174,14 @@ TOLERATIONS = fields(
     value=st.sampled_from(["ml", "present"]),
 )
 
+# Terms in which every expression counts.
+STRICT_TERMS = fields(matchExpressions=st.lists(EXPRESSIONS, min_size=2, max_size=2))
+AFFINITIES = st.lists(STRICT_TERMS, min_size=1, max_size=2).map(
+    lambda terms: {
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+    }
+)
+
 PLACEMENTS = fields(
     nodeName=st.sampled_from([MISSING, MISSING, MISSING, None, "", "gpu-0", "elsewhere"]),
     nodeSelector=st.just(MISSING) | optional(st.dictionaries(KEYS, st.none() | VALUES, max_size=2)),
@@ -202,10 +210,10 @@ SHAPES: list[dict[str, Any]] = [
 ]
 
 
-def placed_pods() -> st.SearchStrategy[dict[str, Any]]:
+def placed_pods(placements: st.SearchStrategy[dict[str, Any]] = PLACEMENTS) -> st.SearchStrategy[dict[str, Any]]:
     """Return GPU pods whose authors leave class and libraries to us, and say on which nodes they may run."""
     return st.builds(
         lambda shape, placement: {"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": {**shape, **placement}},
         st.sampled_from(SHAPES),
-        PLACEMENTS,
+        placements,
     )

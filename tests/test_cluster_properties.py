@@ -4,7 +4,7 @@ import dataclasses
 import random
 from typing import Any
 
-from clusters import BARE_CLUSTERS, PLACEMENTS, Machine, clusters, fleets, placed_pods, plugin_pod
+from clusters import AFFINITIES, BARE_CLUSTERS, PLACEMENTS, Machine, clusters, fleets, placed_pods, plugin_pod
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from test_decide_properties import FACTS, patched
@@ -27,6 +27,9 @@ POLICIES = st.builds(
     binaries=st.sampled_from([(), ("nvidia-smi",)]),
     add_toleration=st.booleans(),
 )
+# Where the fallback is asked: by pods that go anywhere.
+MOUNTING = st.builds(Policy, fallback=st.sampled_from(["auto", "on"]))
+TOLERANT = st.just({"tolerations": [{"operator": "Exists"}]})
 
 
 def landing(pod: dict[str, Any], view: ClusterView) -> list[Node]:
@@ -68,7 +71,7 @@ def test_a_patch_applies_and_a_second_pass_adds_nothing(pod: dict[str, Any], pol
     assert (second.word, second.operations) == (first.word, ())
 
 
-@given(placed_pods(), POLICIES, BARE_CLUSTERS)
+@given(placed_pods(st.just({}) | TOLERANT), MOUNTING, BARE_CLUSTERS)
 def test_no_library_is_mounted_where_the_platform_provides(
     pod: dict[str, Any], policy: Policy, view: ClusterView
 ) -> None:
@@ -78,7 +81,7 @@ def test_no_library_is_mounted_where_the_platform_provides(
         for node in landing(pod, view):
             plugin = plugins.get(node.name)
             assert not (plugin and provides(plugin, node))
-            needs = plugin and plugin.running and plugin.plugin.nvml is Nvml.MOUNT
+            needs = plugin and plugin.running and plugin.plugin.nvml is Nvml.MOUNT and not plugin.plugin.of_platform
             assert needs or policy.fallback == "on"
 
 
@@ -154,7 +157,7 @@ def shuffled(values: dict[str, Any] | None, chance: random.Random) -> dict[str, 
     return None if values is None else dict(entries)
 
 
-@given(fleets(), PLACEMENTS)
+@given(fleets(), PLACEMENTS | AFFINITIES)
 def test_the_index_finds_what_a_scan_finds(fleet: list[Machine], spec: dict[str, Any]) -> None:
     """All operators, on labels and names, alone and together."""
     nodes = [machine.node for machine in fleet]
