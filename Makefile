@@ -40,7 +40,7 @@ run: $(VENV)/.runtime ## Show on this machine what the webhook does, without a c
 
 test: $(VENV)/.dev ## Run every test that needs only Python.
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --ignore tests/test_sabotages.py
+	$(BIN)/coverage run -m pytest -n 2 --ignore tests/test_sabotages.py
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

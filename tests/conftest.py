@@ -1,10 +1,14 @@
 """Options and fixtures of all tests."""
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
+
+# How fast a machine is says nothing about the code.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 # A sabotage needs one failing example, not the smallest.
-settings.register_profile("sabotage", phases=[Phase.generate], deadline=None)
+settings.register_profile("sabotage", phases=[Phase.generate])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,8 +9,10 @@ import pytest
 import yaml
 from chart import CHART, MANIFEST, SCHEMA, VALUES, chart_digest, schema_of_the_chart, values_of_the_chart
 
+from webhook.cluster.live import ignore
 from webhook.policy import Policy
 from webhook.policy_file import parse_policy
+from webhook.server.certificates import CertificateMetrics
 from webhook.server.observe import Metrics
 
 OUR_METRIC = re.compile(r"\b(?:gpu_injector|controller_runtime)_\w+")
@@ -55,7 +57,9 @@ def test_alerts_and_dashboard_name_metrics_that_exist(name: str) -> None:
 
 def series() -> Iterator[str]:
     """Yield the name of every series that the webhook exports."""
-    for metric in Metrics.create().registry.collect():
+    registry = Metrics.create().registry
+    CertificateMetrics(registry, ignore)
+    for metric in registry.collect():
         endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(metric.type, [""])
         yield from (metric.name + ending for ending in endings)
 

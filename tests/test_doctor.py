@@ -155,7 +155,7 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Facts]:
     return read
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_what_may_not_be_read_never_becomes_a_pass(spoilt: Callable[[Case], Facts], data: st.DataObject) -> None:
     """With fewer rights a check says the same, or that it does not know; it never passes what it would not."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from interleavings import explore
 from memory_api import SECRET, registration, service
@@ -159,7 +159,7 @@ def let_happen(world: World, what: str, which: object) -> None:
             world.ask(rotation)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(st.sampled_from([IN_STEP, APART]), st.lists(EVENTS, min_size=10, max_size=120))
 def test_no_history_of_two_replicas_makes_the_api_server_refuse(
     skews: dict[str, timedelta], events: list[tuple[str, object]]

@@ -106,7 +106,7 @@ def test_a_damaged_secret_that_nobody_remembers_is_made_anew(damage_done: str, w
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(odd_pieces(NAMES, START, SCHEDULE), st.sampled_from([(), ("a",), ("a", "b")]))
 def test_whatever_somebody_puts_into_the_secret_is_healed(pieces: dict[str, bytes], restarted: tuple[str, ...]) -> None:
     """Keys of any kind, pieces of several pairs, expired ones: some minutes later all is sound, by a few writes."""

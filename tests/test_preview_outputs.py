@@ -125,7 +125,7 @@ def test_what_cannot_be_kept_is_written_anew_and_told(text: str) -> None:
     assert load(lost.value.text) == apply(load(text), [CLASS])
 
 
-@settings(deadline=None, max_examples=50)  # ruamel.yaml is slow, and the first import more so
+@settings(max_examples=50)
 @given(gpu_pods(), st.booleans())
 def test_any_pod_means_the_same_as_yaml(pod: dict[str, object], flow: bool) -> None:  # noqa: FBT001
     """Written by PyYAML in either style and patched as text, it is what the patch makes of the object."""
