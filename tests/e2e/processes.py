@@ -14,6 +14,9 @@ STOP_SECONDS = 30
 LOOK_AGAIN_SECONDS = 0.05
 TAIL_LINES = 30
 
+# The kernel ends a program whose starter is gone, however that came about. It needs no privileges.
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+
 
 class ProcessDiedError(RuntimeError):
     """A program ended by itself; the message has the end of its log."""
@@ -54,11 +57,14 @@ class Started:
 def started(
     name: str, command: Sequence[object], logs: Path, *, environment: Mapping[str, str] | None = None
 ) -> Iterator[Started]:
-    """Start a program, and stop it when the context ends. A second start empties its output, but never its log."""
+    """Start a program, and stop it when the context ends; it does not outlive this process.
+
+    A second start empties its output, but never its log.
+    """
     output, log = logs / f"{name}.out", logs / f"{name}.log"
     with output.open("wb") as out, log.open("ab") as err:
         process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment
+            [*DIES_WITH_US, *map(str, command)], stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment
         )
     try:
         yield Started(name, process, output, log)

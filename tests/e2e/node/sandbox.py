@@ -76,9 +76,8 @@ def sandbox(folder: Path, logs: Path, *, shared: Sequence[Path]) -> Iterator[San
     work = folder / "sandbox"
     work.mkdir()
     # unshare dies with the tests, the first process in the namespaces with unshare, all others with the first.
-    dies_with_us = ("setpriv", "--pdeathsig", "KILL", "--")
     namespaces = ("unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child=SIGKILL", "--")
-    command = [*dies_with_us, *namespaces, "/bin/sh", SCRIPT, work, *shared]
+    command = [*namespaces, "/bin/sh", SCRIPT, work, *shared]
     with started("sandbox", command, logs, environment={"PATH": BINARIES}) as first:
         first.wait_until(lambda: first.output.read_text().endswith("\n"), "is made", seconds=20)
         pid = json.loads(first.output.read_text())["pid"]
