@@ -17,7 +17,7 @@ from e2e.node.runtime import Runtime, containerd
 from e2e.node.sandbox import Sandbox, sandbox
 
 GPU = "nvidia.com/gpu"
-GPU_PRESENT = {"nvidia.com/gpu.present": "true"}
+GPU_PRESENT = "nvidia.com/gpu.present"
 RUNTIME_CLASS = {
     "apiVersion": "node.k8s.io/v1",
     "kind": "RuntimeClass",
@@ -31,14 +31,13 @@ class Setup:
     """One kind of cluster.
 
     Kubernetes' version, containerd's configuration, the plugin's versions (the main one first), what else runs pods,
-    the node's labels, the RuntimeClasses, and the administrator's policy.
+    the RuntimeClasses, and the administrator's policy.
     """
 
     minor: str
     containerd: str
     plugins: tuple[str, ...]
     runtime: tuple[Program, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
     runtime_classes: tuple[Manifest, ...] = ()
     policy: Mapping[str, object] = field(default_factory=dict)
 
@@ -49,7 +48,7 @@ class Setup:
 
 
 SETUPS = {
-    # Debian's containerd reports no handlers, there is no NVIDIA runtime, and nothing says that the node has GPUs.
+    # Debian's containerd reports no handlers, and there is no NVIDIA runtime.
     "1.33": Setup(
         minor="1.33",
         containerd="containerd-1.6.toml",
@@ -62,8 +61,6 @@ SETUPS = {
         containerd="containerd-2.4.toml",
         runtime=(*CONTAINERD, NVIDIA_RUNTIME),
         plugins=("0.19", "0.18"),
-        # NVIDIA's chart makes pods on labelled nodes alone.
-        labels=GPU_PRESENT,
         runtime_classes=(RUNTIME_CLASS,),
     ),
 }
@@ -88,6 +85,14 @@ class Cluster:
         resources: dict[str, str] = self.kubectl.get(f"node/{NODE}")["status"][kind]
         return resources.get(GPU)
 
+    def show_gpus(self) -> None:
+        """Label the node, as NVIDIA's feature discovery or an administrator does."""
+        self.kubectl.run("label", "node", NODE, f"{GPU_PRESENT}=true", "--overwrite")
+
+    def hide_gpus(self) -> None:
+        """Take the label away."""
+        self.kubectl.run("label", "node", NODE, f"{GPU_PRESENT}-")
+
 
 def build_all(setup: Setup, report: Report) -> Mapping[str, Path]:
     """Return the path of every program by name, the plugins by version; build what the cache does not have."""
@@ -111,7 +116,7 @@ def cluster(setup: Setup, programs: Mapping[str, Path], folder: Path) -> Iterato
         own = {program.name: programs[program.name] for program in setup.programs}
         runtime = running.enter_context(containerd(inside, folder, setup.containerd, own))
         _load_images(runtime, setup, programs, folder)
-        running.enter_context(kubelet(plane, inside, folder, cgroup_root=cgroups, labels=setup.labels))
+        running.enter_context(kubelet(plane, inside, folder, cgroup_root=cgroups))
         running.enter_context(proxy(plane, inside))
         running.callback(_keep_objects, plane.kubectl, logs / "objects.yaml")
         yield Cluster(setup, plane, driver, programs[HELM.name])

@@ -11,11 +11,10 @@ from e2e.control_plane import ControlPlane, free_port, wait_for_namespace
 from e2e.installation import NAME, Webhook, install, running_webhook
 from e2e.kubectl import Kubectl
 from e2e.namespaces import EVERY, namespace
-from e2e.node.byhand import by_hand
 from e2e.node.cluster import SETUPS, Cluster, build_all, cluster
 from e2e.node.namespaces import RESTRICTED, restricted_namespace
 from e2e.node.packages import PackagesError, provide_packages
-from e2e.node.plugin import Plugin, installed
+from e2e.node.plugin import Plugin, installed, release_of
 from e2e.pods import would_be_decided
 from e2e.processes import until
 
@@ -87,8 +86,18 @@ def webhook_port(on_node: Cluster) -> int:
 
 
 @pytest.fixture(scope="module")
+def evidence(on_node: Cluster) -> None:
+    """Let the node show that it has GPUs; a module may have a fixture of this name that does the opposite."""
+    on_node.show_gpus()
+
+
+@pytest.fixture(scope="module")
 def webhook(
-    on_node: Cluster, webhook_port: int, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    on_node: Cluster,
+    evidence: None,  # noqa: ARG001  the webhook lists the nodes when it starts
+    webhook_port: int,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Webhook]:
     """Run the webhook, with the policy of the test's module beside the set-up's own."""
     policy = tmp_path_factory.mktemp("policy-") / "policy.json"
@@ -101,9 +110,9 @@ def webhook(
 @pytest.fixture(scope="module")
 def plugin(on_node: Cluster, webhook: Webhook) -> Iterator[Plugin]:
     """Run the set-up's plugin, which the webhook has given its driver; the node offers its GPUs."""
-    running = webhook.process
-    with installed(on_node.kubectl, by_hand(on_node)) as plugin:
-        running.wait_until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
+    release = release_of(on_node.setup.plugins[0], on_node.helm)
+    with installed(on_node.kubectl, release) as plugin:
+        webhook.process.wait_until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
         yield plugin
 
 

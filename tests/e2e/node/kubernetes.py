@@ -1,7 +1,7 @@
 """Kubernetes' part of a node: the kubelet and the proxy in it, and the scheduler that gives it pods."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,9 +16,7 @@ NODE = "gpu-node"
 
 
 @contextmanager
-def kubelet(
-    plane: ControlPlane, inside: Sandbox, folder: Path, *, cgroup_root: str, labels: Mapping[str, str]
-) -> Iterator[Started]:
+def kubelet(plane: ControlPlane, inside: Sandbox, folder: Path, *, cgroup_root: str) -> Iterator[Started]:
     """Run the kubelet until the context ends; its node is Ready when the context begins."""
     config = folder / "kubelet.json"
     config.write_text(json.dumps({**yaml.safe_load(CONFIG.read_text()), "cgroupRoot": cgroup_root}))
@@ -27,7 +25,6 @@ def kubelet(
         "kubeconfig": plane.kubectl.kubeconfig,
         "hostname-override": NODE,
         "node-ip": inside.address,
-        "node-labels": ",".join(f"{key}={value}" for key, value in labels.items()),
     }
     command = inside.command("kubelet", *_flags(flags))
     with started("kubelet", command, inside.logs, environment=inside.environment) as process:

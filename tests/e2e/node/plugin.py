@@ -15,6 +15,7 @@ import yaml
 from e2e.kubectl import Kubectl, as_list
 from e2e.node.images import plugin_image_name
 from e2e.node.programs import plugin_sources, plugin_version
+from e2e.pods import decision_of, runtime_class_of
 from e2e.processes import until
 
 NAMESPACE = "kube-system"
@@ -30,6 +31,16 @@ class Release:
     version: str
     manifests: tuple[Mapping[str, Any], ...]
     daemon_set: str
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a pod of the plugin has beyond what its author wrote; ``host_paths`` are the host's files and folders."""
+
+    decision: str | None = None
+    runtime_class: str | None = None
+    privileged: bool = False
+    host_paths: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,27 @@ class Plugin:
             return next((pod for pod in alive if pod["metadata"]["uid"] != instead_of), {})
 
         return until(found, f"a pod of {self.release.daemon_set} on {node}")
+
+    def given_to(self, pod: Mapping[str, Any]) -> Given:
+        """Return what one of its pods was given."""
+        author = self.daemon_set["spec"]["template"]["spec"]
+        container = next(one for one in pod["spec"]["containers"] if one["name"] == CONTAINER)
+        return Given(
+            decision_of(pod),
+            runtime_class_of(pod),
+            bool(container.get("securityContext", {}).get("privileged")),
+            _host_paths(pod["spec"]) - _host_paths(author),
+        )
+
+    def event(self, part: str) -> dict[str, Any]:
+        """Wait until an Event about its DaemonSet has a text in its message, and return the Event."""
+        about = f"involvedObject.kind=DaemonSet,involvedObject.uid={self.daemon_set['metadata']['uid']}"
+
+        def told() -> dict[str, Any]:
+            events = self.kubectl.get("events", f"--namespace={NAMESPACE}", f"--field-selector={about}")["items"]
+            return next((event for event in events if part in event["message"]), {})
+
+        return until(told, f"an Event about {self.release.daemon_set} with {part!r}", seconds=30)
 
     def log(self, pod: Mapping[str, Any]) -> str:
         """Return what its pod has logged so far, in its present life or the one that has just ended."""
@@ -83,6 +115,10 @@ class Plugin:
         uid = self.daemon_set["metadata"]["uid"]
         pods: list[dict[str, Any]] = self.kubectl.get("pods", f"--namespace={NAMESPACE}")["items"]
         return [pod for pod in pods if uid in {owner["uid"] for owner in pod["metadata"].get("ownerReferences", ())}]
+
+
+def _host_paths(spec: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(volume["hostPath"]["path"] for volume in spec.get("volumes", ()) if "hostPath" in volume)
 
 
 def release_of(minor: str, helm: Path) -> Release:

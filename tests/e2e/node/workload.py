@@ -34,6 +34,11 @@ def probe(name: str = "main", *, image: str = PROBE, gpus: int | None = None, **
     return dict(container(name, gpus=gpus, image=image, args=list(EVERYTHING), **fields))
 
 
+def staying_probe(name: str, *, image: str = PROBE) -> dict[str, Any]:
+    """Return a container that tells everything it sees, and goes on running."""
+    return {"name": name, "image": image, "args": [*EVERYTHING, "wait"]}
+
+
 def probing_pod(namespace: str, *containers: Mapping[str, Any], runtime_class: str | None = None) -> dict[str, Any]:
     """Return a pod whose containers look around once."""
     return pod(namespace, *containers, restartPolicy="Never", runtimeClassName=runtime_class)
@@ -52,7 +57,15 @@ def what_they_saw(kubectl: Kubectl, created: Mapping[str, Any]) -> Mapping[str, 
     if ended["status"]["phase"] != "Succeeded":
         raise AssertionError(f"pod {namespace}/{name} failed: {json.dumps(ended['status'])}")
     names = [one["name"] for one in created["spec"]["containers"]]
-    return {one: _answers(kubectl, name, namespace, one) for one in names}
+    return {one: json.loads(_log(kubectl, created, one)) for one in names}
+
+
+def what_it_sees(kubectl: Kubectl, running: Mapping[str, Any], container_name: str) -> Answers:
+    """Wait until a container that goes on running has told what it sees, and return that."""
+    name = running["metadata"]["name"]
+    log = until(lambda: _log(kubectl, running, container_name), f"pod {name} tells what it sees", seconds=30)
+    answers: Answers = json.loads(log)
+    return answers
 
 
 def gpus_opened(answers: Answers) -> list[str]:
@@ -67,7 +80,6 @@ def _ended(kubectl: Kubectl, name: str, namespace: str) -> dict[str, Any]:
     return found if found["status"]["phase"] in ("Succeeded", "Failed") else {}
 
 
-def _answers(kubectl: Kubectl, name: str, namespace: str, container_name: str) -> Answers:
-    log = kubectl.run("logs", f"--namespace={namespace}", name, f"--container={container_name}").stdout
-    answers: Answers = json.loads(log)
-    return answers
+def _log(kubectl: Kubectl, of: Mapping[str, Any], container_name: str) -> str:
+    name, namespace = of["metadata"]["name"], of["metadata"]["namespace"]
+    return kubectl.attempt("logs", f"--namespace={namespace}", name, f"--container={container_name}").stdout
