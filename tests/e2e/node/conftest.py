@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -92,16 +93,21 @@ def evidence(on_node: Cluster) -> None:
 
 
 @pytest.fixture(scope="module")
+def policy(on_node: Cluster, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the policy of the test's module (``POLICY``) beside the set-up's own, and return the file."""
+    path = tmp_path_factory.mktemp("policy-") / "policy.json"
+    path.write_text(json.dumps({**on_node.setup.policy, **getattr(request.module, "POLICY", {})}))
+    return path
+
+
+@pytest.fixture(scope="module")
 def webhook(
     on_node: Cluster,
     evidence: None,  # noqa: ARG001  the webhook lists the nodes when it starts
     webhook_port: int,
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
+    policy: Path,
 ) -> Iterator[Webhook]:
-    """Run the webhook, with the policy of the test's module beside the set-up's own."""
-    policy = tmp_path_factory.mktemp("policy-") / "policy.json"
-    policy.write_text(json.dumps({**on_node.setup.policy, **getattr(request.module, "POLICY", {})}))
+    """Run the webhook until the API server calls it."""
     with running_webhook(on_node.plane, webhook_port, "--policy", policy) as running:
         until(lambda: would_be_decided(on_node.kubectl), "the API server calls the webhook for GPU pods")
         yield running
@@ -111,6 +117,7 @@ def webhook(
 def plugin(on_node: Cluster, webhook: Webhook) -> Iterator[Plugin]:
     """Run the set-up's plugin, which the webhook has given its driver; the node offers its GPUs."""
     release = release_of(on_node.setup.plugins[0], on_node.helm)
+    until(lambda: on_node.gpus() != "2", "the node knows that the plugin before this one is gone", seconds=20)
     with installed(on_node.kubectl, release) as plugin:
         webhook.process.wait_until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
         yield plugin

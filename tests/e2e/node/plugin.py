@@ -84,7 +84,7 @@ class Plugin:
             events = self.kubectl.get("events", f"--namespace={NAMESPACE}", f"--field-selector={about}")["items"]
             return next((event for event in events if part in event["message"]), {})
 
-        return until(told, f"an Event about {self.release.daemon_set} with {part!r}", seconds=30)
+        return until(told, f"an Event about {self.release.daemon_set} with {part!r}")
 
     def log(self, pod: Mapping[str, Any]) -> str:
         """Return what its pod has logged so far, in its present life or the one that has just ended."""

@@ -1,6 +1,8 @@
 """The cure: the same plugins on the same nodes, now with the webhook."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from e2e.node.compile import triplet
 from e2e.node.kubernetes import NODE
 from e2e.node.plugin import Given, Plugin, installed, release_of
 from e2e.node.setups import ON_1_33, ON_1_37
+from e2e.node.story import Story
 from e2e.processes import until
 
 pytestmark = pytest.mark.usefixtures("webhook")
@@ -17,7 +20,17 @@ LEFT_ALONE = Given("leave/no-gpu-evidence")
 BY_NVML = Given(
     "bootstrap/nvml", privileged=True, host_paths=frozenset({"/dev", f"/usr/lib/{triplet()}/libnvidia-ml.so.1"})
 )
+WAITS = "No devices found. Waiting indefinitely."
 BY_CLASS = Given("bootstrap/runtime-class", runtime_class="nvidia")
+
+# What a person types.
+DAEMON_SET = "daemonset/nvidia-device-plugin-daemonset"
+PODS = "kubectl -n kube-system get pods -l name=nvidia-device-plugin-ds"
+LOGS = "kubectl -n kube-system logs -l name=nvidia-device-plugin-ds --tail=-1"
+GPUS_OF_NODES = r"kubectl get nodes -o 'custom-columns=NODE:.metadata.name,GPUS:.status.allocatable.nvidia\.com/gpu'"
+EVENTS = f"kubectl -n kube-system events --for {DAEMON_SET}"
+RESTART = f"kubectl -n kube-system rollout restart {DAEMON_SET}"
+DECISIONS = f"{PODS} -o 'custom-columns=POD:.metadata.name,DECISION:.metadata.annotations.gpu-injector\\.io/decision'"
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +40,13 @@ def evidence(on_node: Cluster) -> None:
     assert on_node.gpus("capacity") is None
 
 
-def label_line(plugin: Plugin) -> list[str]:
-    """Return the arguments of the kubectl line that an Event on the plugin's DaemonSet names."""
-    message = plugin.event("kubectl label node")["message"]
-    found = re.search(r"kubectl (label node \S+ \S+=\S+)", message)
-    assert found is not None, message
-    return found[1].split()
+def lines_of(event: Mapping[str, Any]) -> list[str]:
+    """Return the kubectl lines that an Event tells people to run."""
+    found: list[str] = re.findall(r"kubectl (?:[\w./=-]+ ?)*[\w/-]", event["message"])
+    return found
 
 
-def assert_offers_two_gpus(on_node: Cluster, plugin: Plugin, pod: dict[str, object]) -> None:
+def assert_offers_two_gpus(on_node: Cluster, plugin: Plugin, pod: Mapping[str, Any]) -> None:
     """Assert that the plugin has found NVML, and that the node offers what it found."""
     plugin.wait_for_log(pod, "Registered device plugin")
     until(lambda: on_node.gpus() == "2", "the node offers two GPUs", seconds=20)
@@ -43,26 +54,34 @@ def assert_offers_two_gpus(on_node: Cluster, plugin: Plugin, pod: dict[str, obje
 
 @ON_1_33
 def test_without_evidence_the_plugin_is_left_alone(on_node: Cluster) -> None:
-    """A node may well have no GPU: nothing is changed, and its administrator is told what to do if it has one."""
+    """A node may well have no GPU: nothing is changed, and the plugin waits as it did without us."""
     with installed(on_node.kubectl, release_of("0.17", on_node.helm)) as plugin:
         pod = plugin.pod(NODE)
         assert plugin.given_to(pod) == LEFT_ALONE
-        assert label_line(plugin) == ["label", "node", NODE, "nvidia.com/gpu.present=true"]
-        plugin.wait_for_log(pod, "No devices found. Waiting indefinitely.")
+        plugin.wait_for_log(pod, WAITS)
 
 
 @ON_1_33
-def test_the_line_of_the_event_and_a_restart_cure(on_node: Cluster) -> None:
+def test_the_lines_of_the_event_cure(on_node: Cluster) -> None:
     """What the Event on the DaemonSet says is run as it stands; the next pod finds NVML, and the node offers GPUs."""
+    story = Story("incident", on_node.kubectl, on_node.plane.logs / "incident.txt")
     with installed(on_node.kubectl, release_of("0.14", on_node.helm)) as plugin:
         blind = plugin.pod(NODE)
         assert plugin.given_to(blind) == LEFT_ALONE
-        plugin.wait_for_log(blind, "No devices found. Waiting indefinitely.")
-        on_node.kubectl.run(*label_line(plugin))
-        plugin.restart()
+        plugin.wait_for_log(blind, WAITS)
+        for line in (LOGS, GPUS_OF_NODES):
+            story.type(line)
+        lines = lines_of(plugin.event("kubectl label node"))
+        assert lines == [f"kubectl label node {NODE} nvidia.com/gpu.present=true", RESTART]
+        for line in (EVENTS, *lines):
+            story.type(line)
         cured = plugin.pod(NODE, instead_of=blind["metadata"]["uid"])
         assert plugin.given_to(cured) == BY_NVML
         assert_offers_two_gpus(on_node, plugin, cured)
+        for line in (DECISIONS, LOGS, GPUS_OF_NODES):
+            story.type(line)
+    for page in ("README.md", "docs/incident.md"):
+        story.assert_told(page)
 
 
 @ON_1_33

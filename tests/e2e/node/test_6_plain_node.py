@@ -50,4 +50,3 @@ def test_a_node_without_a_gpu_gets_its_pod_unpatched(on_node: Cluster, plugin: P
     assert plugin.given_to(plugin.pod(plain_node)) == Given("leave/no-gpu-evidence")
     assert plugin.given_to(plugin.pod(NODE)).decision == RECIPES[on_node.setup.minor]
     until(lambda: on_node.gpus() == "2", "the node with GPUs offers them")
-    assert plain_node in plugin.event("kubectl label node")["message"]

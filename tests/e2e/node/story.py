@@ -1,0 +1,73 @@
+"""What a person sees at the terminal, and the pages that show it: their output must be that of a real run.
+
+A page marks such a block with the story's name, ``<!-- e2e: NAME -->``. A line ``...`` there stands for lines that are
+left out. Times and the random part of names differ from run to run.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from e2e.kubectl import Kubectl
+
+ROOT = Path(__file__).parents[3]
+CHANGING = (
+    # klog's and log's beginnings, the random part of a pod's name, and how long ago something was.
+    (re.compile(r"^[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ "), "klog "),
+    (re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d"), "time"),
+    (re.compile(r"(?<=-daemonset-)[a-z0-9]{5}\b"), "xxxxx"),
+    (re.compile(r"\b\d+(?:m\d+)?s\b(?: ago)?(?: \(x\d+ over \w+\))?"), "age"),
+    (re.compile(r" +"), " "),
+)
+SKIPPED = "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Lines that were typed, each with what it printed; kept in a file for who writes the page."""
+
+    name: str
+    kubectl: Kubectl
+    kept: Path
+    lines: list[str] = field(default_factory=list)
+
+    def type(self, line: str) -> str:
+        """Run a line that begins with kubectl; return what it printed."""
+        printed = self.kubectl.run(*shlex.split(line)[1:]).stdout
+        self.lines.extend((f"$ {line}", *printed.splitlines()))
+        self.kept.write_text("\n".join(self.lines) + "\n")
+        return printed
+
+    def assert_told(self, page: str) -> None:
+        """Assert that a page shows nothing that was not typed or printed, in this order."""
+        blocks = list(_blocks((ROOT / page).read_text(), self.name))
+        assert blocks, f"{page} has no block of the story {self.name}"
+        for block in blocks:
+            _assert_in_order(block, iter(self.lines), f"{page}, which should show what is in {self.kept}")
+
+
+def _blocks(text: str, name: str) -> Iterator[list[str]]:
+    for found in re.finditer(rf"<!-- e2e: {re.escape(name)} -->\n```console\n(.*?)```", text, re.DOTALL):
+        yield found[1].splitlines()
+
+
+def _assert_in_order(shown: list[str], real: Iterator[str], where: str) -> None:
+    skips = False
+    for line in shown:
+        if line == SKIPPED:
+            skips = True
+            continue
+        wanted = _constant(line)
+        if line.startswith("$ ") or skips:
+            assert any(_constant(one) == wanted for one in real), f"never printed, or not here: {line!r} of {where}"
+        else:
+            assert _constant(next(real, "")) == wanted, where
+        skips = False
+
+
+def _constant(line: str) -> str:
+    for pattern, replacement in CHANGING:
+        line = pattern.sub(replacement, line)
+    return line.rstrip()
