@@ -42,7 +42,7 @@ def evidence(on_node: Cluster) -> None:
 
 def lines_of(event: Mapping[str, Any]) -> list[str]:
     """Return the kubectl lines that an Event tells people to run."""
-    found: list[str] = re.findall(r"kubectl (?:[\w./=-]+ ?)*[\w/-]", event["message"])
+    found: list[str] = re.findall(r"kubectl(?: [\w./=-]*[\w/])+", event["message"])
     return found
 
 

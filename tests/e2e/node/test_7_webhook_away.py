@@ -40,7 +40,7 @@ def test_a_blind_pod_is_reported_and_repaired(on_node: Cluster, plugin: Plugin, 
     """The next process counts it, tells of it on the DaemonSet, and evicts it; the new pod finds its GPUs."""
     until(lambda: returned.metric(BLIND_PODS) == 1, "the pod is counted")
     assert NODE in plugin.event("find no GPU")["message"]
-    assert NODE in plugin.event("evicted")["message"]
+    assert NODE in plugin.event("evicted the plugin pod")["message"]
     repaired = plugin.pod(NODE, instead_of=blind)
     assert str(plugin.given_to(repaired).decision).startswith("bootstrap/")
     until(lambda: on_node.gpus() == "2", "the node offers its GPUs again", seconds=30)
