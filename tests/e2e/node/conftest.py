@@ -120,7 +120,13 @@ def plugin(on_node: Cluster, webhook: Webhook) -> Iterator[Plugin]:
     until(lambda: on_node.gpus() != "2", "the node knows that the plugin before this one is gone", seconds=20)
     with installed(on_node.kubectl, release) as plugin:
         webhook.process.wait_until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
+        webhook.process.wait_until(lambda: _knows_the_plugin(on_node), "knows that the plugin has its library")
         yield plugin
+
+
+def _knows_the_plugin(on_node: Cluster) -> bool:
+    word = would_be_decided(on_node.kubectl)
+    return word is not None and not word.startswith("leave/")
 
 
 @pytest.fixture(scope="package")

@@ -88,7 +88,7 @@ def test_the_lines_of_the_event_cure(on_node: Cluster) -> None:
 def test_a_node_that_once_offered_gpus_needs_no_line(on_node: Cluster) -> None:
     """As in the incident: the node says zero, which is evidence, and the pod is cured when it is created."""
     on_node.hide_gpus()
-    until(lambda: on_node.gpus("capacity") == "0", "the node has no GPU any more", seconds=20)
+    until(lambda: on_node.gpus() == "0", "the node offers no GPU any more", seconds=20)
     with installed(on_node.kubectl, release_of("0.17", on_node.helm)) as plugin:
         pod = plugin.pod(NODE)
         assert plugin.given_to(pod) == BY_NVML
