@@ -18,7 +18,7 @@ NEEDED_IN_V2 = "+cpuset +cpu +memory +pids"
 @contextmanager
 def cgroup_root() -> Iterator[str]:
     """Make a control group in every hierarchy, and remove it with all below it; return its path, such as ``/name``."""
-    _remove_abandoned()
+    remove_abandoned()
     folders = [hierarchy / f"{PREFIX}{os.getpid()}" for hierarchy in _hierarchies()]
     for folder in folders:
         folder.mkdir()
@@ -58,7 +58,7 @@ def _removed(folder: Path) -> bool:
     return True
 
 
-def _remove_abandoned() -> None:
+def remove_abandoned() -> None:
     """Remove what tests left that were killed: no process of that number is there any more."""
     for hierarchy in _hierarchies():
         for folder in hierarchy.glob(f"{PREFIX}*"):

@@ -4,21 +4,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from e2e.control_plane import ControlPlane
-from e2e.installation import Webhook, running_webhook
+from e2e.installation import MANIFEST, Webhook, running_webhook
 from e2e.node.cluster import Cluster
 from e2e.node.kubernetes import NODE
 from e2e.node.plugin import Given, Plugin
 from e2e.processes import until
 
 POLICY = {"bootstrap": {"repair": "evict"}}
+RIGHTS = MANIFEST.with_name("repair-evict.yaml")
 BLIND_PODS = "gpu_injector_blind_plugin_pods"
 
 
 @pytest.fixture
 def blind(on_node: Cluster, plugin: Plugin, webhook: Webhook) -> str:
-    """Have the plugin's pod made anew while nobody answers; return the pod's uid."""
+    """Grant the right to evict, and have the plugin's pod made anew while nobody answers; return the pod's uid."""
+    on_node.kubectl.apply(yaml.safe_load_all(RIGHTS.read_text()))
     sighted = plugin.pod(NODE)["metadata"]["uid"]
     webhook.process.kill()
     plugin.restart()

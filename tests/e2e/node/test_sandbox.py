@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from e2e.node.cgroups import cgroup_root
+from e2e.node.cgroups import remove_abandoned
 from e2e.processes import until
 
 TESTS = Path(__file__).parents[2]
@@ -41,8 +41,8 @@ def test_nothing_outlives_tests_that_are_killed(tmp_path: Path) -> None:
     until(lambda: not any(Path("/proc", pid).exists() for pid in before), "every process has ended", seconds=10)
     until(lambda: not Path("/sys/class/net", made["link"]).exists(), "the link is gone", seconds=10)
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
-    with cgroup_root():
-        assert not list(Path("/sys/fs/cgroup").glob(f"**{made['group']}"))
+    remove_abandoned()
+    assert not list(Path("/sys/fs/cgroup").glob(f"**{made['group']}"))
 
 
 def descendants(pid: int) -> list[Path]:
