@@ -27,6 +27,7 @@ def test_the_plugin_of_the_manifest_waits(on_node: Cluster, version: str, said: 
 
 
 @ON_1_37
+@pytest.mark.usefixtures("evidence")
 @pytest.mark.parametrize(
     ("version", "said"),
     [
