@@ -38,7 +38,19 @@ def _lacking(package: str) -> Iterator[None]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gpu-injector", prog_name="gpu-injector")
 def main() -> None:
-    """Give GPU pods, and NVIDIA's device plugin, their driver."""
+    r"""Give GPU pods, and NVIDIA's device plugin, their driver.
+
+    \b
+    On this machine, without a cluster:
+      gpu-injector demo
+    Before anything is created:
+      gpu-injector preview -f pod.yaml
+    When a pod sees no GPU:
+      gpu-injector doctor
+      gpu-injector why pod/NAME -n NAMESPACE
+
+    All of it works as a kubectl plugin, too: kubectl gpu-injector doctor
+    """
 
 
 @main.command()
@@ -205,6 +217,36 @@ def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **o
     sys.exit(command.decisions(command.Options(target=Target(kubeconfig, context), filters=filters, **options)))
 
 
+@main.command()
+@click.argument("thing", metavar="KIND/NAME")
+@POLICY
+@KUBECONFIG
+@CONTEXT
+@click.option("-n", "--namespace", help="Without it, the namespace of the context.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def why(  # noqa: PLR0913, PLR0917  click's
+    thing: str,
+    policy_file: Path | None,
+    kubeconfig: Path | None,
+    context: str | None,
+    namespace: str | None,
+    output: str,
+) -> None:
+    r"""Tell why the pods of an object are treated as they are: is the webhook called, was it, what is decided today.
+
+    \b
+    gpu-injector why pod/trainer-0 -n ml
+    gpu-injector why deploy/trainer -n ml
+
+    --policy names the webhook's own policy file, if it has one.
+    """
+    from webhook.commands import why as command  # noqa: PLC0415
+    from webhook.commands.inputs import read_policy  # noqa: PLC0415
+    from webhook.commands.live import Target  # noqa: PLC0415
+
+    command.why(thing, namespace, read_policy(policy_file), Target(kubeconfig, context), output)
+
+
 @main.group()
 def policy() -> None:
     """Check a policy file, show every key with its meaning, or print its JSON Schema."""
@@ -248,6 +290,41 @@ def policy_schema() -> None:
     from webhook.commands import policy as command  # noqa: PLC0415
 
     command.schema()
+
+
+@main.group()
+def export() -> None:
+    """Print what other parts of Kubernetes can do without the webhook."""
+
+
+@export.command("mutating-admission-policy")
+@POLICY
+def export_mutating_admission_policy(policy_file: Path | None) -> None:
+    r"""Print a MutatingAdmissionPolicy: what CEL can say of the policy, and in comments what it cannot.
+
+    \b
+    gpu-injector export mutating-admission-policy --policy policy.yaml | kubectl apply -f -
+    """
+    from webhook.commands import export as command  # noqa: PLC0415
+
+    command.mutating_admission_policy(policy_file)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    r"""Print what makes the shell complete commands and options.
+
+    \b
+    source <(gpu-injector completion bash)
+    source <(gpu-injector completion zsh)
+    gpu-injector completion fish | source
+    """
+    from click.shell_completion import get_completion_class  # noqa: PLC0415
+
+    found = get_completion_class(shell)
+    if found:
+        click.echo(found(main, {}, "gpu-injector", "_GPU_INJECTOR_COMPLETE").source())
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ def gpu_pods_condition(policy: Policy) -> str:
     It holds for a pod in which a container or init container asks for a positive quantity of a GPU resource.
     Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions
     """
-    return _requests_gpu("object.spec", policy)
+    return _any_requests_gpu("object.spec", policy)
 
 
 def gpu_templates_condition(policy: Policy) -> str:
     """Return the same for pod templates (the ``templates`` entry)."""
-    return _requests_gpu(f"{_TEMPLATE}.spec", policy)
+    return _any_requests_gpu(f"{_TEMPLATE}.spec", policy)
 
 
 def injected_pods_condition() -> str:
@@ -51,16 +51,21 @@ def changed_template_condition() -> str:
     return f"request.operation == 'CREATE' || {_TEMPLATE} != {_TEMPLATE.replace('object', 'oldObject')}"
 
 
-def _requests_gpu(spec: str, policy: Policy) -> str:
+def requests_gpu(container: str, policy: Policy) -> str:
+    """Return the CEL expression that holds for a container which asks for a positive quantity of a GPU resource."""
+    asks = " || ".join(_asks(f"{container}.resources.{field}", policy) for field in ("limits", "requests"))
+    return f"has({container}.resources) && ({asks})"
+
+
+def _any_requests_gpu(spec: str, policy: Policy) -> str:
     return (
         f"({spec}.containers + (has({spec}.initContainers) ? {spec}.initContainers : []))"
-        f".exists(c, has(c.resources) && ({_asks('limits', policy)} || {_asks('requests', policy)}))"
+        f".exists(c, {requests_gpu('c', policy)})"
     )
 
 
-def _asks(field: str, policy: Policy) -> str:
+def _asks(quantities: str, policy: Policy) -> str:
     is_gpu = " || ".join(_matches(pattern) for pattern in policy.resources)
-    quantities = f"c.resources.{field}"
     positive = f"quantity(string({quantities}[k])).isGreaterThan(quantity('0'))"
     return f"(has({quantities}) && {quantities}.exists(k, ({is_gpu}) && {positive}))"
 
