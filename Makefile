@@ -54,7 +54,7 @@ lint: $(VENV)/.dev ## Check style, types and import floors.
 	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
-e2e: $(VENV)/.dev ## Run the tests on real control planes (builds them once, outside the checkout).
+e2e: $(VENV)/.dev ## Run the tests on real clusters (builds them once, outside the checkout; a node needs root).
 	$(PYTEST_E2E) --timeout 900 -ra tests/e2e
 
 manifest: $(VENV)/.dev ## Make deploy/install.yaml, and what is generated in the chart, anew (builds Helm once).
