@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 IMAGE ?= localhost/gpu-injector:dev
 BASE_IMAGE ?= python:3.13-slim
 
-.PHONY: help setup run test sabotage lint e2e manifest bench image lock clean
+.PHONY: help setup run test sabotage fuzz lint e2e manifest bench image lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
@@ -47,6 +47,12 @@ test: $(VENV)/.dev ## Run every test that needs only Python.
 sabotage: $(VENV)/.dev ## Break copies of the code; each time the test that should notice must fail.
 	$(BIN)/python -m pytest -n 2 tests/test_sabotages.py
 
+# How long `make fuzz` takes in all.
+SECONDS ?= 600
+fuzz: $(VENV)/.dev ## Fuzz, guided by coverage, all that reads what others wrote (SECONDS=600 in all).
+	$(PIP) -r requirements/fuzz.txt
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
 lint: $(VENV)/.dev ## Check style, types and import floors.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -71,6 +77,7 @@ lock: $(VENV)/.dev ## Pin the dependencies anew, with hashes.
 	$(COMPILE) -o requirements/runtime.txt pyproject.toml
 	$(COMPILE) -o requirements/build.txt requirements/build.in
 	$(COMPILE) -c requirements/runtime.txt --group pyproject.toml:dev -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -c requirements/runtime.txt --group pyproject.toml:fuzz -o requirements/fuzz.txt
 	$(COMPILE) -c requirements/dev.txt --group pyproject.toml:bench -o requirements/bench.txt
 
 clean: ## Remove the environment and what the tools left.

@@ -83,17 +83,22 @@ JSON = st.recursive(
 
 
 @st.composite
-def odd_pods(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw a GPU pod in which one place, however deep, holds any JSON instead of what belongs there."""
-    pod = draw(gpu_pods())
-    place: dict[Any, Any] | list[Any] = pod
+def spoilt(draw: st.DrawFn, documents: st.SearchStrategy[dict[str, Any]]) -> dict[str, Any]:
+    """Draw a document in which one place, however deep, holds any JSON instead of what belongs there."""
+    document = draw(documents)
+    place: dict[Any, Any] | list[Any] = document
     while True:
         key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
         child = place[key]
         if not isinstance(child, dict | list) or not child or draw(st.booleans()):
             place[key] = draw(JSON)
-            return pod
+            return document
         place = child
+
+
+def odd_pods() -> st.SearchStrategy[dict[str, Any]]:
+    """Return GPU pods with something odd in one place."""
+    return spoilt(gpu_pods())
 
 
 VIEWS = st.builds(

@@ -21,6 +21,13 @@ def parse_policy(text: str, source: str) -> Policy:
     Raises PolicyError. Keys are checked as the schema says, duplicates are refused.
     """
     try:
+        return _parse(text, source)
+    except RecursionError:
+        raise PolicyError(f"{source}: nested in itself, or too deeply") from None
+
+
+def _parse(text: str, source: str) -> Policy:
+    try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         plain = yaml.safe_load(text)
     except yaml.YAMLError as error:

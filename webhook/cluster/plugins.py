@@ -42,7 +42,7 @@ class KnownPlugin:
         """Say whether a pod's labels and one of its containers are this plugin's."""
         # A mirrored image keeps neither registry nor name, so the container's name tells, or its command.
         return labels.get(self.label) == self.value and (
-            container.get("name") in self.containers
+            text(container.get("name")) in self.containers
             or (self.role is Role.DEVICE_PLUGIN and PLUGIN_COMMAND in map(basename, _words(container)))
         )
 

@@ -35,8 +35,8 @@ def _is_injected(pod: Pod, policy: Policy) -> bool:
 
 
 def _operations(pod: Pod, before: Pod) -> Iterator[Operation]:
-    known = {container.get("name") for container in items(mapping(before.get("spec")).get("ephemeralContainers"))}
+    known = {text(container.get("name")) for container in items(mapping(before.get("spec")).get("ephemeralContainers"))}
     for index, spec in enumerate(elements(mapping(pod.get("spec")).get("ephemeralContainers"))):
         # Those that are there already cannot be changed any more.
-        if isinstance(spec, dict) and spec.get("name") not in known:
+        if isinstance(spec, dict) and text(spec.get("name")) not in known:
             yield from void_operations(Container(f"/spec/ephemeralContainers/{index}", spec))

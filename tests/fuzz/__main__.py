@@ -1,0 +1,80 @@
+"""`make fuzz`: every target in turn, guided by the coverage of our code, for a share of the time.
+
+A crash ends it: the input is written down, and belongs into tests/fuzz/corpus once the fault is understood.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parents[1]
+# Where a stranger writes the most gets the most of the time.
+SHARES = {"body": 10, "view": 3, "policy": 1, "policy-keys": 1, "event": 1, "secret": 2, "filters": 1}
+REVIEWS = 1_000_000
+MEMORY_MIB = 1024
+
+
+def main() -> int:
+    """Run the targets, or, as a child, one of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--target", choices=sorted(SHARES))
+    given = parser.parse_args()
+    if given.target:
+        run(given.target, given.seconds)
+        return 0
+    total = sum(SHARES.values())
+    for target, share in SHARES.items():
+        seconds = max(1, given.seconds * share // total)
+        print(f"== fuzz {target} for {seconds} s", flush=True)  # noqa: T201
+        command = [sys.executable, "-m", "tests.fuzz", "--target", target, "--seconds", str(seconds)]
+        if subprocess.run(command, cwd=TESTS.parent, check=False).returncode != 0:
+            return 1
+    return 0
+
+
+def run(target: str, seconds: int) -> None:
+    """Run one target until its time is over; a fault ends the process with another code than 0."""
+    import atheris  # noqa: PLC0415 - only here
+
+    sys.path.insert(0, str(TESTS))
+    with atheris.instrument_imports(include=["webhook", "certs"]):
+        from fuzz import targets  # noqa: PLC0415 - what is imported here is watched
+        from fuzz.mutate import mutated  # noqa: PLC0415
+    chosen = targets.RAW.get(target) or targets.DRAWN[target].hypothesis.fuzz_one_input  # type: ignore[attr-defined]
+    with tempfile.TemporaryDirectory() as corpus:
+        for number, seed in enumerate(targets.seeds(target)):
+            (Path(corpus) / str(number)).write_bytes(seed)
+        limits = [
+            f"-max_total_time={seconds}",
+            f"-runs={REVIEWS}",
+            "-timeout=10",
+            "-rss_limit_mb=2048",
+            "-max_len=65536",
+        ]
+        options: dict[str, Any] = {}
+        if target in targets.OF_JSON:
+            options["custom_mutator"] = lambda data, limit, seed: mutated(data, limit, seed, atheris.Mutate)
+        atheris.Setup([sys.argv[0], *limits, corpus], partial(_kept, chosen, target), **options)
+        atheris.Fuzz()
+
+
+def _kept(chosen: Callable[[bytes], object], target: str, data: bytes) -> None:
+    """Run a target, and write down an input that it does not survive."""
+    try:
+        chosen(data)
+    except Exception:
+        path = TESTS.parent / f"fuzz-{target}-{zlib.crc32(data):08x}"
+        path.write_bytes(data)
+        print(f"the input is in {path.name}", flush=True)  # noqa: T201
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main())
