@@ -5,18 +5,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-from e2e.binaries import BuildError, control_plane_programs, provide
-from e2e.control_plane import ControlPlane, control_plane, free_port
-from e2e.installation import Webhook, install, running_webhook
+from e2e.control_plane import ControlPlane
+from e2e.installation import Webhook, running_webhook
 
 from .load import measure
-from .process import Running, ServerError, usage
+from .plane import installed
+from .process import Running, usage
 from .review import WrongAnswerError, check_answer
 from .rows import OURS, Bench, Row
-from .servers import VIEW
-
-MINOR = "1.37"
 
 
 def cluster(bench: Bench) -> Iterator[Row]:
@@ -33,20 +29,12 @@ def cluster(bench: Bench) -> Iterator[Row]:
 
 
 def _measure(folder: Path, bench: Bench) -> tuple[float, float]:
-    try:
-        programs = provide(control_plane_programs(MINOR), MINOR, bench.say)
-    except BuildError as error:
-        raise ServerError(str(error)) from error
-    with control_plane(programs, folder / "plane") as plane:
-        port = free_port()
-        install(plane, port)
-        plane.kubectl.apply(yaml.safe_load_all(VIEW.read_text()))
-        with running_webhook(plane, port) as webhook:
-            webhook.process.wait_until(lambda: _answers_right(plane, webhook, port, folder), "knows the cluster")
-            pid = webhook.process.process.pid
-            resident = usage(pid).resident_mib
-            measure(Running(pid, port, ready_seconds=0), core=bench.cores[1], seconds=bench.seconds, folder=folder)
-            return resident, usage(pid).peak_mib
+    with installed(folder, bench) as (plane, port), running_webhook(plane, port) as webhook:
+        webhook.process.wait_until(lambda: _answers_right(plane, webhook, port, folder), "knows the cluster")
+        pid = webhook.process.process.pid
+        resident = usage(pid).resident_mib
+        measure(Running(pid, port, ready_seconds=0), core=bench.cores[1], seconds=bench.seconds, folder=folder)
+        return resident, usage(pid).peak_mib
 
 
 def _answers_right(plane: ControlPlane, webhook: Webhook, port: int, folder: Path) -> bool:

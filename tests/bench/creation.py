@@ -20,17 +20,16 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import yaml
-from e2e.binaries import BuildError, control_plane_programs, provide
-from e2e.control_plane import ControlPlane, control_plane, free_port, wait_for_namespace
-from e2e.installation import MANIFEST, install, running_webhook
+from e2e.control_plane import ControlPlane, wait_for_namespace
+from e2e.installation import MANIFEST, running_webhook
 from e2e.processes import until
 
+from .plane import installed
 from .process import ServerError, running
 from .review import REVIEW
 from .rows import GO, NOTHING, OURS, POLICY, Bench, Row
-from .servers import VIEW, go_peer_for
+from .servers import go_peer_for
 
-MINOR = "1.37"
 NAMESPACES = {NOTHING: "bench-nothing", OURS: "bench-ours", GO: "bench-go", POLICY: "bench-policy"}
 INJECT = "gpu-injector.io/inject"
 SETTLE_SECONDS = 60
@@ -101,15 +100,8 @@ def _round(client: Client) -> Mapping[str, list[float]]:
 
 def _set_up(stack: ExitStack, folder: Path, bench: Bench) -> Client:
     """Run everything for as long as the stack lives; every namespace's pods are changed as they should be."""
-    try:
-        programs = provide(control_plane_programs(MINOR), MINOR, bench.say)
-    except BuildError as error:
-        raise ServerError(str(error)) from error
-    plane = stack.enter_context(control_plane(programs, folder / "plane"))
-    port = free_port()
-    install(plane, port)
-    documents = list(yaml.safe_load_all(VIEW.read_text()))
-    plane.kubectl.apply([*documents, *map(_namespace, NAMESPACES.values())])
+    plane, port = stack.enter_context(installed(folder, bench))
+    plane.kubectl.apply(map(_namespace, NAMESPACES.values()))
     for namespace in NAMESPACES.values():
         wait_for_namespace(plane, namespace)
     stack.enter_context(running_webhook(plane, port))

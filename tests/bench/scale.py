@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from e2e.binaries import BuildError, control_plane_programs, provide
-from e2e.control_plane import LOOPBACK, ControlPlane, control_plane, free_port
-from e2e.installation import Webhook, install, running_webhook
+from e2e.control_plane import LOOPBACK, ControlPlane
+from e2e.installation import Webhook, running_webhook
 
-from .cluster import MINOR
 from .load import measure
+from .plane import installed
 from .process import Running, ServerError, usage
 from .rows import OURS, Bench, Row
-from .servers import VIEW
 
 NODES, NAMESPACES, RUNTIME_CLASSES = 5000, 5000, 50
 AT_ONCE = 8
@@ -49,14 +47,7 @@ def scale(bench: Bench) -> Iterator[Row]:
 
 
 def _measure(folder: Path, bench: Bench) -> Mapping[str, float]:
-    try:
-        programs = provide(control_plane_programs(MINOR), MINOR, bench.say)
-    except BuildError as error:
-        raise ServerError(str(error)) from error
-    with control_plane(programs, folder / "plane") as plane:
-        port = free_port()
-        install(plane, port)
-        plane.kubectl.apply(yaml.safe_load_all(VIEW.read_text()))
+    with installed(folder, bench) as (plane, port):
         _fill(plane)
         bench.say("listing it")
         began = time.monotonic()
