@@ -116,6 +116,28 @@ async def test_a_view_file_joins_the_cluster(fake: FakeApi, tmp_path: Path) -> N
     assert (row["verdict"], row["dryRun"]) == ("inject", True)
 
 
+async def test_the_policy_is_that_of_the_cluster(fake: FakeApi, tmp_path: Path) -> None:
+    """The ConfigMap that the chart writes; a file takes its place, and what is used is told."""
+    metadata = {"name": "gpu-injector", "namespace": "gpu-injector"}
+    data = {"policy.yaml": "dryRun: true\n"}
+    fake.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    result = await preview(fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", text=POD)
+    assert json.loads(result.stdout)[0]["dryRun"] is True
+    assert "Policy: that of the cluster (ConfigMap gpu-injector/gpu-injector)" in result.stderr
+    (tmp_path / "own.yaml").write_text("")
+    own = await preview(
+        fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", "--policy", str(tmp_path / "own.yaml"), text=POD
+    )
+    assert (json.loads(own.stdout)[0]["dryRun"], "Policy:" in own.stderr) == (False, False)
+
+
+async def test_without_the_right_to_read_the_policy_it_is_the_default(fake: FakeApi, tmp_path: Path) -> None:
+    """And that is told, as the webhook's may be another."""
+    fake.fault("/api/v1/namespaces/gpu-injector/configmaps/gpu-injector", status=403)
+    result = await preview(fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", text=POD)
+    assert "Policy: the default one (the API server answered 403" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -136,8 +136,8 @@ def preview(kubeconfig: Path | None, context: str | None, **options: Any) -> Non
     Why:
       gpu-injector preview -f pod.yaml --explain
 
-    The cluster is that of the kubeconfig; --view FILE takes its place, or joins it if --kubeconfig or --context is
-    given, too.
+    The cluster is that of the kubeconfig, and the policy that of the webhook in it; --view FILE takes its place, or
+    joins it if --kubeconfig or --context is given, too. --policy takes the policy's place.
 
     Exit code: 0 nothing would change, 1 something would, 2 an error. With -o yaml 0 and 2 only.
     """
@@ -238,13 +238,12 @@ def why(  # noqa: PLR0913, PLR0917  click's
     gpu-injector why pod/trainer-0 -n ml
     gpu-injector why deploy/trainer -n ml
 
-    --policy names the webhook's own policy file, if it has one.
+    The policy is that of the webhook in the cluster, where it may be read; --policy takes its place.
     """
     from webhook.commands import why as command  # noqa: PLC0415
-    from webhook.commands.inputs import read_policy  # noqa: PLC0415
     from webhook.commands.live import Target  # noqa: PLC0415
 
-    command.why(thing, namespace, read_policy(policy_file), Target(kubeconfig, context), output)
+    command.why(thing, namespace, policy_file, Target(kubeconfig, context), output)
 
 
 @main.group()

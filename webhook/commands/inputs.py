@@ -24,12 +24,15 @@ class InputError(click.ClickException):
 
 def read_policy(path: Path | None) -> Policy:
     """Return the policy of a file, the default policy where none is named."""
-    if path is None:
-        return Policy()
+    return Policy() if path is None else policy_of(_text(path), str(path))
+
+
+def policy_of(text: str, source: str) -> Policy:
+    """Return the policy that a text holds; ``source`` is what faults are told to be in."""
     from webhook.policy_file import PolicyError, parse_policy  # noqa: PLC0415  reads YAML
 
     try:
-        return parse_policy(_text(path), str(path))
+        return parse_policy(text, source)
     except PolicyError as error:
         raise InputError(str(error)) from error
 

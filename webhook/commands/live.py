@@ -6,14 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
 from webhook.cluster.api import ApiServer
 from webhook.cluster.credentials import CredentialsError, CredentialsLoader, load_configuration
+from webhook.cluster.listing import RefusedError, get
 from webhook.cluster.live import resources
 from webhook.cluster.plugins import known_plugins
 from webhook.cluster.snapshot import Snapshot, snapshot
-from webhook.commands.inputs import InputError
+from webhook.commands.inputs import InputError, policy_of, read_policy
 from webhook.policy import Policy
-from webhook.raw import NOTHING
+from webhook.raw import NOTHING, mapping
+
+# Where the chart keeps what the administrator asks for.
+POLICY_PATH, POLICY_KEY = "/api/v1/namespaces/gpu-injector/configmaps/gpu-injector", "policy.yaml"
+POLICY_SOURCE = "ConfigMap gpu-injector/gpu-injector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,26 @@ async def api_server(target: Target) -> AsyncIterator[ApiServer]:
         raise InputError("the API server did not answer in time") from error
     except OSError as error:
         raise InputError(f"the API server did not answer: {error}") from error
+
+
+async def installed_policy(api: ApiServer, file: Path | None) -> Policy:
+    """Return the policy of a file that is named, else the one that the webhook in the cluster has, else the default.
+
+    Which one it is, when none was named, is told on standard error. Raises InputError for one that cannot be read.
+    """
+    if file:
+        return read_policy(file)
+    try:
+        found = await get(api, POLICY_PATH)
+        why = "" if found else "the cluster has none"
+    except RefusedError as refused:
+        found, why = None, f"the API server answered {refused}"
+    text = mapping((found or NOTHING).get("data")).get(POLICY_KEY)
+    if text is None:
+        click.echo(f"Policy: the default one ({why or f'the ConfigMap has no {POLICY_KEY}'})", err=True)
+        return Policy()
+    click.echo(f"Policy: that of the cluster ({POLICY_SOURCE})", err=True)
+    return policy_of(str(text), POLICY_SOURCE)
 
 
 async def live_view(api: ApiServer, policy: Policy, named: Mapping[str, Collection[str]] = NOTHING) -> Snapshot:

@@ -12,7 +12,7 @@ from webhook.cluster.snapshot import Snapshot
 from webhook.cluster.view import ClusterView
 from webhook.commands.foresee import foresee
 from webhook.commands.inputs import read_files, read_policy, read_view
-from webhook.commands.live import Target, api_server, live_view
+from webhook.commands.live import Target, api_server, installed_policy, live_view
 from webhook.commands.outputs import PRINTERS, print_authored
 from webhook.commands.verdict import DEFAULT_NAMESPACE, PodVerdict, Situation, reference
 from webhook.commands.views import merged, with_declared
@@ -46,14 +46,14 @@ class Options:
 
 def preview(options: Options) -> int:
     """Print the decisions; return the exit code: 0 nothing to change, 1 something would change."""
-    policy = read_policy(options.policy_file)
     manifests = list(read_files(options.files, RECURSIVE if options.recursive else FLAT))
-    view = _view_of_files(options.view_files, policy)
     if options.is_offline:
+        policy = read_policy(options.policy_file)
+        view = _view_of_files(options.view_files, policy)
         situation = Situation(policy, view, options.namespace or DEFAULT_NAMESPACE)
         found = list(_of_manifests(manifests, situation))
     else:
-        found = asyncio.run(_with_cluster(options, manifests, policy, view))
+        found = asyncio.run(_with_cluster(options, manifests))
     return _print(options, manifests, found)
 
 
@@ -64,14 +64,14 @@ def _view_of_files(files: Iterable[Path], policy: Policy) -> ClusterView:
     return view
 
 
-async def _with_cluster(
-    options: Options, manifests: Sequence[Manifest], policy: Policy, view: ClusterView
-) -> list[PodVerdict]:
+async def _with_cluster(options: Options, manifests: Sequence[Manifest]) -> list[PodVerdict]:
     """Decide with a cluster in view; without manifests about what runs in it."""
     usual = options.namespace if options.namespace is not None else options.target.namespace()
     documents = [item for manifest in manifests for item in manifest.objects]
     named = {usual, *(reference(item.content, usual)["namespace"] for item in documents)} - {""}
     async with api_server(options.target) as api:
+        policy = await installed_policy(api, options.policy_file)
+        view = _view_of_files(options.view_files, policy)
         snapshot = await live_view(api, policy, {"namespaces": sorted(named)})
         _tell_unknown(snapshot)
         situation = Situation(policy, merged(snapshot.view, view), usual or DEFAULT_NAMESPACE)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,13 +14,12 @@ from rich.text import Text
 from webhook.cluster.listing import Api, RefusedError, get, objects
 from webhook.commands.foresee import foresee
 from webhook.commands.inputs import InputError
-from webhook.commands.live import Target, api_server, live_view
+from webhook.commands.live import Target, api_server, installed_policy, live_view
 from webhook.commands.matching import Check, checks, verdict
 from webhook.commands.show import columns, steps_of
 from webhook.commands.verdict import PodVerdict, Situation
 from webhook.decide.decision import DECISION_KEY, Verdict
 from webhook.decide.pod import annotations
-from webhook.policy import Policy
 from webhook.raw import items, mapping, name_of, text
 
 # What kubectl calls the kinds, and where they are.
@@ -60,9 +60,9 @@ class Answer:
     past: tuple[str, ...]
 
 
-def why(thing: str, namespace: str | None, policy: Policy, target: Target, output: str) -> None:
+def why(thing: str, namespace: str | None, policy_file: Path | None, target: Target, output: str) -> None:
     """Print the answers; an InputError where the object is not there."""
-    answers = asyncio.run(_ask(thing, namespace or target.namespace(), policy, target))
+    answers = asyncio.run(_ask(thing, namespace or target.namespace(), policy_file, target))
     if output == "json":
         click.echo(json.dumps([_to_json(answer) for answer in answers], indent=2, ensure_ascii=False))
         return
@@ -80,8 +80,9 @@ def path_of(thing: str, namespace: str) -> str:
     return f"{found.format(namespace)}/{name}"
 
 
-async def _ask(thing: str, namespace: str, policy: Policy, target: Target) -> list[Answer]:
+async def _ask(thing: str, namespace: str, policy_file: Path | None, target: Target) -> list[Answer]:
     async with api_server(target) as api:
+        policy = await installed_policy(api, policy_file)
         item = await _object(api, path_of(thing, namespace), thing, namespace)
         snapshot = await live_view(api, policy, {"namespaces": [namespace]})
         entries = await _entries(api)
