@@ -206,16 +206,6 @@ async def test_our_own_failure_answers_500(
     assert counted(hook, "500") == 1
 
 
-async def test_overload_asks_the_api_server_to_come_again(
-    hook: Webhook, client: TestClient[Any, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """503 with Retry-After, on a connection that ends: it asks another replica."""
-    monkeypatch.setattr(app, "IN_FLIGHT_LIMIT", 0)
-    response = await client.post(WORKLOADS_PATH, json=review(GPU_POD))
-    assert (response.status, response.headers["Retry-After"], response.headers["Connection"]) == (503, "1", "close")
-    assert counted(hook, "503") == 1
-
-
 async def test_a_draining_server_answers_and_closes(hook: Webhook, client: TestClient[Any, Any]) -> None:
     """Requests that come after SIGTERM are served, each on its last connection."""
     hook.draining.set()

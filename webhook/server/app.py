@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from webhook.decide.decision import Decision, Reason, Verdict, warning_line
 from webhook.decide.ephemeral import decide_ephemeral
 from webhook.decide.template import changed_templates
 from webhook.policy import Policy
+from webhook.server.load import BusyError, Load
 from webhook.server.looks import ViewSource, decide_live
 from webhook.server.observe import Observer, record_of
 from webhook.server.review import MalformedReviewError, Review, allow, answer, check_applies, parse_review, warn
@@ -34,9 +35,6 @@ BODY_LIMIT_BYTES = 7 * 1024 * 1024
 DEFAULT_TIMEOUT_SECONDS = 3.0
 LONGEST_TIMEOUT_SECONDS = 30.0
 
-# More than this many at once would answer after the API server's patience: it had better ask another replica.
-IN_FLIGHT_LIMIT = 512
-
 DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(ms|s|m)")
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
@@ -50,12 +48,13 @@ class Webhook:
     policy: Policy
     source: ViewSource
     observer: Observer
-    in_flight: int = 0
+    load: Load = field(default_factory=Load)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     def application(self) -> web.Application:
         """Return the application of the TLS listener."""
         app = web.Application(client_max_size=BODY_LIMIT_BYTES, middlewares=[self._observe, self._guard])
+        app.cleanup_ctx.append(self._watch_load)
         app.router.add_post(WORKLOADS_PATH, self._mutate_workloads)
         app.router.add_post(BOOTSTRAP_PATH, self._mutate_bootstrap)
         app.router.add_post(EPHEMERAL_PATH, self._mutate_ephemeral)
@@ -66,26 +65,26 @@ class Webhook:
         return app
 
     async def _mutate_workloads(self, request: web.Request) -> web.StreamResponse:
-        review = await _read_review(request)
+        review = await self._read_review(request)
         start = time.perf_counter()
         decision = await decide_live(review.object, review.facts, self.policy, self.source)
         return self._answer(review, decision, start)
 
     async def _mutate_bootstrap(self, request: web.Request) -> web.StreamResponse:
-        review = await _read_review(request)
+        review = await self._read_review(request)
         start = time.perf_counter()
         decision = await decide_live(review.object, review.facts, self.policy, self.source, decide_bootstrap)
         return self._answer(review, decision, start)
 
     async def _mutate_ephemeral(self, request: web.Request) -> web.StreamResponse:
-        review = await _read_review(request)
+        review = await self._read_review(request)
         start = time.perf_counter()
         before = review.old_object or {}
         decision = decide_ephemeral(review.object, before, review.facts, self.policy, self.source.view)
         return self._answer(review, decision, start)
 
     async def _warn_templates(self, request: web.Request) -> web.StreamResponse:
-        review = await _read_review(request)
+        review = await self._read_review(request)
         asked = RequestFacts(review.namespace, is_template=True)
         templates = changed_templates(review.object, review.old_object or {})
         decisions = [await decide_live(pod, asked, self.policy, self.source) for pod in templates]
@@ -101,7 +100,7 @@ class Webhook:
         return _json(body)
 
     async def _allow(self, request: web.Request) -> web.StreamResponse:
-        return _json(allow((await _read_review(request)).uid))
+        return _json(allow((await self._read_review(request)).uid))
 
     def _checked(self, review: Review, decision: Decision) -> Decision:
         """Return the decision if its patch applies, else the one to leave the pod alone."""
@@ -115,6 +114,16 @@ class Webhook:
             return Decision(Verdict.LEAVE, Reason.PATCH_REFUSED, warnings=(warning,))
         return decision
 
+    async def _read_review(self, request: web.Request) -> Review:
+        with self.load.body(request.content_length):
+            async with asyncio.timeout(timeout_seconds(request.query.get("timeout", ""))):
+                body = await request.read()
+        return parse_review(body)
+
+    async def _watch_load(self, _: web.Application) -> AsyncIterator[None]:
+        async with self.load.watched():
+            yield
+
     @web.middleware
     async def _observe(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Count and time each request, whatever becomes of it."""
@@ -122,24 +131,23 @@ class Webhook:
         metrics = self.observer.metrics
         start = time.perf_counter()
         code = "499"  # the client went away
-        self.in_flight += 1
         try:
             with metrics.in_flight.labels(path).track_inprogress():
                 response = await handler(request)
             code = str(response.status)
             return response
         finally:
-            self.in_flight -= 1
             metrics.requests.labels(path, code).inc()
             metrics.latency.labels(path).observe(time.perf_counter() - start)
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turn every failure into the status by which the API server does the right thing."""
-        if self.in_flight > IN_FLIGHT_LIMIT:
-            return _busy()
         try:
-            response = await handler(request)
+            with self.load.request(timeout_seconds(request.query.get("timeout", ""))):
+                response = await handler(request)
+        except BusyError:
+            response = _busy()
         except MalformedReviewError as error:
             response = self._refuse(400, str(error))
         except TimeoutError:
@@ -162,12 +170,6 @@ class Webhook:
         # What is left of the body is not worth reading.
         response.force_close()
         return response
-
-
-async def _read_review(request: web.Request) -> Review:
-    async with asyncio.timeout(timeout_seconds(request.query.get("timeout", ""))):
-        body = await request.read()
-    return parse_review(body)
 
 
 def timeout_seconds(text: str) -> float:
