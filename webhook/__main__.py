@@ -168,7 +168,7 @@ def _preview_options(options: dict[str, Any]) -> dict[str, Any]:
 @click.option("-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", show_default=True)
 @click.option("--wait", "wait_seconds", type=click.FloatRange(0), default=0, help="Look again for so many seconds.")
 def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None:  # noqa: ANN401  click's
-    r"""Find out why GPU pods do not work in this cluster. It only reads; one pod is tried, none is made.
+    """Find out why GPU pods do not work in this cluster. It only reads; one pod is tried, none is made.
 
     \b
     gpu-injector doctor
@@ -176,7 +176,7 @@ def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None
     gpu-injector doctor --wait 120 -o json
 
     Exit code: 0 nothing failed, 1 a check failed, 2 an error, 3 nothing failed, but some checks had no right to look.
-    """
+    """  # noqa: D301 - click marks by the character, not by its two letters
     from webhook.commands.doctor import Options  # noqa: PLC0415
     from webhook.commands.doctor import doctor as command  # noqa: PLC0415
     from webhook.commands.live import Target  # noqa: PLC0415
@@ -324,6 +324,43 @@ def completion(shell: str) -> None:
     found = get_completion_class(shell)
     if found:
         click.echo(found(main, {}, "gpu-injector", "_GPU_INJECTOR_COMPLETE").source())
+
+
+@main.command()
+@click.option("--kubeconfig", type=FILE, help="Without it, as kubectl finds its own.")
+@click.option("--context", help="A context of the kubeconfig; without it, the current one.")
+@click.option("-n", "--namespace", default="", help="Make the pods here; without it, in a namespace made for it.")
+@POLICY
+@click.option("--node", "nodes", multiple=True, help="Only this node; may be given again.")
+@click.option("--image", default="", help="Another image with Python; without it, that of our Deployment.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("--timeout", "timeout_seconds", type=click.FloatRange(1), default=120, show_default=True, help="Seconds.")
+@click.option("--server-side", is_flag=True, help="Make no pod: only ask the API server what it would make of one.")
+def verify(kubeconfig: Path | None, context: str | None, **options: Any) -> None:  # noqa: ANN401  click's
+    """Prove that GPU pods work: a pod on each GPU node loads NVML and CUDA's driver library, and is removed again.
+
+    \b
+    gpu-injector verify
+    gpu-injector verify --node gpu-1 --image python:3.13-slim
+    gpu-injector verify --server-side -n ml
+
+    Exit code: 0 every node works, 1 one does not, 2 an error, 3 none fails, but some could not be tried.
+    """  # noqa: D301 - click marks by the character, not by its two letters
+    from webhook.commands.live import Target  # noqa: PLC0415
+    from webhook.commands.verify import Options  # noqa: PLC0415
+    from webhook.commands.verify import verify as command  # noqa: PLC0415
+
+    sys.exit(command(Options(target=Target(kubeconfig, context), **options)))
+
+
+@main.command(hidden=True)
+def probe() -> None:
+    """Say as JSON what GPU this container has: what `verify` runs in its pods."""
+    import json  # noqa: PLC0415
+
+    from webhook.probe import probe as look  # noqa: PLC0415
+
+    click.echo(json.dumps(look()))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from e2e.node.driver import LIBRARIES, Driver
 from e2e.node.images import pause_image, plugin_image, probe_images
 from e2e.node.kubernetes import NODE, kubelet, proxy, scheduler
 from e2e.node.programs import CONTAINERD, HELM, NVIDIA_RUNTIME, device_plugin, node_programs, plugin_version
+from e2e.node.python_image import python_image
 from e2e.node.runtime import Runtime, containerd
 from e2e.node.sandbox import Sandbox, sandbox
 
@@ -132,7 +133,7 @@ def _driver(inside: Sandbox, folder: Path) -> Driver:
 
 def _load_images(runtime: Runtime, setup: Setup, programs: Mapping[str, Path], folder: Path) -> None:
     plugins = (plugin_image(programs[minor], plugin_version(minor)) for minor in setup.plugins)
-    for image in (pause_image(folder / "images"), *probe_images(folder / "images"), *plugins):
+    for image in (pause_image(folder / "images"), *probe_images(folder / "images"), python_image(), *plugins):
         runtime.load(image)
 
 

@@ -1,0 +1,64 @@
+"""The incident, diagnosed in one run: the plugin was made while the webhook was away."""
+
+from typing import Any
+
+import pytest
+
+from e2e.commands import gpu_injector
+from e2e.kubectl import Printed
+from e2e.node.cluster import Cluster
+from e2e.node.kubernetes import NODE
+from e2e.node.plugin import installed, release_of
+from e2e.node.setups import ON_1_33, ON_1_37
+
+pytestmark = pytest.mark.usefixtures("webhook_port")
+
+CANNOT = f"device plugin cannot load NVML on {NODE}: "
+
+
+def diagnosed(cluster: Cluster, version: str, said: str) -> tuple[Printed, str]:
+    """Run doctor beside a blind plugin; return what it printed, and the name of the plugin's pod."""
+    with installed(cluster.kubectl, release_of(version, cluster.helm)) as plugin:
+        pod = plugin.pod(NODE)
+        plugin.wait_for_log(pod, said)
+        return gpu_injector("doctor", "-o", "json", kubeconfig=cluster.kubectl.kubeconfig), pod["metadata"]["name"]
+
+
+def row(printed: Printed, check: str) -> dict[str, Any]:
+    """Return what one check found."""
+    rows: list[dict[str, Any]] = printed.object["checks"]
+    return next(item for item in rows if item["check"] == check)
+
+
+@ON_1_33
+@pytest.mark.parametrize("version", ["0.14", "0.17"])
+def test_the_incident_of_a_static_manifest(on_node: Cluster, version: str) -> None:
+    """Nothing shows the node's GPU, so that the label comes first."""
+    printed, pod = diagnosed(on_node, version, "No devices found. Waiting indefinitely.")
+    assert printed.code == 1
+    found = row(printed, "plugin-nvml")
+    (evidence,) = found["evidence"]
+    fix = f"kubectl label node {NODE} nvidia.com/gpu.present=true && kubectl -n kube-system delete pod {pod}"
+    assert (found["state"], found["fix"]) == ("fail", [fix])
+    assert evidence.startswith(CANNOT)
+    assert evidence.endswith(f", fix: {fix}")
+    assert row(printed, "class-exists")["state"] == "warn"
+    assert row(printed, "plugin-left-alone")["state"] == "fail"
+
+
+@ON_1_37
+@pytest.mark.parametrize("version", ["0.18", "0.19"])
+def test_the_incident_of_the_chart(on_node: Cluster, version: str) -> None:
+    """The node is labelled and runs the class: the next pod would find its GPU."""
+    printed, pod = diagnosed(on_node, version, "error starting plugins")
+    assert printed.code == 1
+    found = row(printed, "plugin-nvml")
+    (evidence,) = found["evidence"]
+    fix = f"kubectl -n kube-system delete pod {pod}"
+    assert (found["state"], found["fix"]) == ("fail", [fix])
+    assert evidence.startswith(CANNOT)
+    assert evidence.endswith(f", fix: {fix}")
+    assert row(printed, "gpus-allocatable")["state"] == "fail"
+    assert row(printed, "runtime-handler")["state"] == "pass"
+    # Nobody serves.
+    assert row(printed, "webhook-answers")["state"] == "fail"

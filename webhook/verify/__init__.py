@@ -1,0 +1,1 @@
+"""The proof that GPU pods work: a probe pod on each GPU node, which is removed afterwards."""

@@ -1,0 +1,154 @@
+"""Making the probe pods, waiting for what they say, and removing all that was made."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+from webhook.cluster.listing import RefusedError, get, objects
+from webhook.decide.decision import DECISION_KEY
+from webhook.decide.pod import annotations
+from webhook.raw import items, mapping, text
+from webhook.verify.judge import Proof, State, judge
+from webhook.verify.pod import PREFIX, Plan, namespace, probe_pod
+
+CALL_SECONDS = 30
+POLL_SECONDS = 1.0
+ACCOUNT_POLLS = 30
+# Each pod is asked for once a second.
+AT_ONCE = 20
+CREATED = 201
+NAMESPACES = "/api/v1/namespaces"
+
+
+class Api(Protocol):
+    """What is needed of ``webhook.cluster.api.ApiServer``."""
+
+    async def call(
+        self, method: str, path: str, *, body: object = None, timeout_seconds: float = 10
+    ) -> tuple[int, dict[str, Any]]:
+        """Return status and JSON object; ``OSError`` when no answer came."""
+        ...
+
+    async def text(self, path: str, *, timeout_seconds: float = 10) -> tuple[int, str]:
+        """Return status and body of a GET; ``OSError`` when no answer came."""
+        ...
+
+
+@asynccontextmanager
+async def place(api: Api, existing: str) -> AsyncIterator[str]:
+    """Return a namespace for the pods: one that exists, or one that is made and removed again."""
+    if existing:
+        yield existing
+        return
+    name = f"{PREFIX}{secrets.token_hex(3)}"
+    await _create(api, NAMESPACES, namespace(name))
+    try:
+        await _service_account(api, name)
+        yield name
+    finally:
+        await _delete(api, f"{NAMESPACES}/{name}")
+
+
+async def _service_account(api: Api, where: str) -> None:
+    """Wait until a controller has made the namespace's ServiceAccount: admission refuses pods before that."""
+    for _ in range(ACCOUNT_POLLS):
+        if await get(api, f"{NAMESPACES}/{where}/serviceaccounts/default"):
+            return
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def prove(api: Api, where: str, plan: Plan) -> list[Proof]:
+    """Probe all nodes, some at a time. ``OSError`` when no answer came."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(node: str, resource: str) -> Proof:
+        async with turns:
+            return await _prove(api, where, plan, node, resource)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(node, resource)) for node, resource in sorted(plan.nodes.items())]
+    return [task.result() for task in tasks]
+
+
+async def _prove(api: Api, where: str, plan: Plan, node: str, resource: str) -> Proof:
+    if not resource:
+        return Proof(node, State.FAILS, ("it offers no GPU: gpu-injector doctor tells why",))
+    # The name is ours, so that a pod is removed even if the answer to its creation never came.
+    name = f"{PREFIX}{secrets.token_hex(5)}"
+    path = f"{NAMESPACES}/{where}/pods/{name}"
+    pod = probe_pod(name, node, resource, plan)
+    try:
+        return await _answer(api, path, plan, node, await _create(api, path.rpartition("/")[0], pod))
+    except RefusedError as refused:
+        return Proof(node, State.UNKNOWN, (f"no pod could be made: {refused}",))
+    finally:
+        await _delete(api, path)
+
+
+async def _answer(api: Api, path: str, plan: Plan, node: str, made: Mapping[str, Any]) -> Proof:
+    decision = text(annotations(made).get(DECISION_KEY))
+    found: Mapping[str, Any] = made
+    try:
+        async with asyncio.timeout(plan.timeout_seconds):
+            while _phase(found) not in ("Succeeded", "Failed"):
+                await asyncio.sleep(POLL_SECONDS)
+                found = await get(api, path) or {"status": {"phase": "Failed", "reason": "it was removed"}}
+    except TimeoutError:
+        return await _stuck(api, path, Proof(node, State.FAILS, decision=decision), found)
+    _, said = await api.text(f"{path}/log?container=probe", timeout_seconds=CALL_SECONDS)
+    try:
+        return judge(node, mapping(json.loads(said.strip().rpartition("\n")[2])), decision)
+    except ValueError:
+        status = mapping(found.get("status"))
+        ended = " ".join(filter(None, (text(status.get("reason")), text(status.get("message")), said.strip()[-200:])))
+        return Proof(node, State.FAILS, (f"the probe failed: {ended or 'it said nothing'}",), decision)
+
+
+async def _stuck(api: Api, path: str, proof: Proof, pod: Mapping[str, Any]) -> Proof:
+    """Say why a pod did not end in time: it waits for a GPU, for its image, or for its sandbox."""
+    status = mapping(pod.get("status"))
+    for condition in items(status.get("conditions")):
+        if condition.get("reason") == "Unschedulable":
+            # All taken is no fault of the node's.
+            why = f"no pod was scheduled: {text(condition.get('message'))}"
+            return Proof(proof.node, State.UNKNOWN, (why,), proof.decision)
+    waiting = [
+        f"{text(reason.get('reason'))} {text(reason.get('message'))}".strip()
+        for container in items(status.get("containerStatuses"))
+        if (reason := mapping(mapping(container.get("state")).get("waiting")))
+    ]
+    events = await _warnings(api, path)
+    told = (f"the pod is {_phase(pod) or 'Pending'}", *dict.fromkeys((*waiting, *events)))
+    return Proof(proof.node, State.FAILS, told, proof.decision)
+
+
+async def _warnings(api: Api, path: str) -> Iterable[str]:
+    where, _, name = path.removeprefix(f"{NAMESPACES}/").partition("/pods/")
+    query = {"fieldSelector": f"involvedObject.name={name},type=Warning"}
+    try:
+        return [text(event.get("message")) for event in await objects(api, f"{NAMESPACES}/{where}/events", query)][-3:]
+    except RefusedError:
+        return []
+
+
+def _phase(pod: Mapping[str, Any]) -> str:
+    return text(mapping(pod.get("status")).get("phase"))
+
+
+async def _create(api: Api, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
+    status, answer = await api.call("POST", path, body=item, timeout_seconds=CALL_SECONDS)
+    if status != CREATED:
+        raise RefusedError(status, text(answer.get("message")) or text(answer.get("reason")))
+    return answer
+
+
+async def _delete(api: Api, path: str) -> None:
+    """Remove what was made, also while the command is being interrupted."""
+    options = urlencode({"gracePeriodSeconds": "0"}) if "/pods/" in path else ""
+    await asyncio.shield(
+        api.call("DELETE", f"{quote(path)}{'?' if options else ''}{options}", timeout_seconds=CALL_SECONDS)
+    )
