@@ -132,6 +132,17 @@ async def test_a_viewer_may_not_try_a_pod(tmp_path: Path) -> None:
     assert message in facts.dry_run.why
 
 
+async def test_a_mounted_certificate_is_not_ours_to_judge(tmp_path: Path) -> None:
+    """Its Secret is cert-manager's, or the administrator's; that ours has none is no failure."""
+    cluster = healthy()
+    cluster.remove("Secret", "gpu-injector")
+    pod = cluster.of("Deployment", "gpu-injector")["spec"]["template"]["spec"]
+    pod["containers"][0]["args"] = ["serve", "--cert-dir=/tls"]
+    facts = await look(cluster, tmp_path)
+    states = {outcome.check.name: outcome.result.state for outcome in examine(facts, CATEGORIES)}
+    assert (states["certificate"], states["ca-bundle"]) == (State.UNKNOWN, State.UNKNOWN)
+
+
 async def test_a_kubelet_that_is_away_hides_the_log_alone(tmp_path: Path) -> None:
     """The API server answers 500 for it; the check of that log is unknown, the others see what they see."""
     cluster = healthy()

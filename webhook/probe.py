@@ -9,6 +9,7 @@ import errno
 import glob
 import json
 import os
+from collections.abc import Callable
 
 NVML, CUDA = "libnvidia-ml.so.1", "libcuda.so.1"
 SHOWN = ("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "LD_LIBRARY_PATH")
@@ -18,47 +19,46 @@ DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm")
 def probe() -> dict[str, object]:
     """Load NVML and CUDA's driver library, count devices, and try to open the device nodes."""
     return {
-        "nvml": _nvml(),
-        "cuda": _cuda(),
+        "nvml": _look(NVML, _nvml),
+        "cuda": _look(CUDA, _cuda),
         "devices": {path: _opened(path) for pattern in DEVICES for path in sorted(glob.glob(pattern))},  # noqa: PTH207  a path is text here
         "environment": {name: os.environ[name] for name in SHOWN if name in os.environ},
         "names": sorted(name for name in os.environ if name.startswith(("NVIDIA_", "CUDA_")) and name not in SHOWN),
     }
 
 
-def _nvml() -> dict[str, object]:
-    library, facts = _load(NVML)
-    if library is None:
-        return facts
+def _look(name: str, ask: Callable[[ctypes.CDLL], dict[str, object]]) -> dict[str, object]:
+    """Load a library, say where it came from, and ask it."""
+    try:
+        library = ctypes.CDLL(name)
+    except OSError as error:
+        return {"error": str(error)}
+    path = _mapped(name)
+    facts: dict[str, object] = {"path": path, "from": _source(path)}
+    try:
+        return {**facts, **ask(library)}
+    except AttributeError as error:  # another library of that name
+        return {**facts, "error": str(error)}
+
+
+def _nvml(library: ctypes.CDLL) -> dict[str, object]:
     code = library.nvmlInit_v2()
     if code:
-        return {**facts, "error": f"nvmlInit_v2 answered {code}"}
+        return {"error": f"nvmlInit_v2 answered {code}"}
     version, count = ctypes.create_string_buffer(80), ctypes.c_uint(0)
     library.nvmlSystemGetDriverVersion(version, len(version))
     library.nvmlDeviceGetCount_v2(ctypes.byref(count))
     library.nvmlShutdown()
-    return {**facts, "driverVersion": version.value.decode(errors="replace"), "devices": count.value}
+    return {"driverVersion": version.value.decode(errors="replace"), "devices": count.value}
 
 
-def _cuda() -> dict[str, object]:
-    library, facts = _load(CUDA)
-    if library is None:
-        return facts
+def _cuda(library: ctypes.CDLL) -> dict[str, object]:
     code = library.cuInit(0)
     if code:
-        return {**facts, "error": f"cuInit answered {code}"}
+        return {"error": f"cuInit answered {code}"}
     count = ctypes.c_int(0)
     library.cuDeviceGetCount(ctypes.byref(count))
-    return {**facts, "devices": count.value}
-
-
-def _load(name: str) -> tuple[ctypes.CDLL | None, dict[str, object]]:
-    try:
-        library = ctypes.CDLL(name)
-    except OSError as error:
-        return None, {"error": str(error)}
-    path = _mapped(name)
-    return library, {"path": path, "from": _source(path)}
+    return {"devices": count.value}
 
 
 def _mapped(name: str) -> str:

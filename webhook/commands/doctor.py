@@ -134,7 +134,7 @@ def _lines(outcome: Outcome) -> Text:
 
 def _summary(outcomes: Iterable[Outcome]) -> Text:
     counts = Counter(outcome.result.state for outcome in outcomes)
-    words = {State.PASS: "passed", State.WARN: "to look at", State.FAIL: "failed", State.UNKNOWN: "unknown: no rights"}
+    words = {State.PASS: "passed", State.WARN: "to look at", State.FAIL: "failed", State.UNKNOWN: "unknown"}
     text = Text()
     for state, word in words.items():
         if counts[state]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,7 +56,10 @@ def verify(options: Options) -> int:
     """Print the proof; return 0 where all works, 1 where something does not, 3 where something could not be tried."""
     if options.server_side:
         return asyncio.run(_asked(options))
-    proofs = asyncio.run(_proofs(options))
+    try:
+        proofs = asyncio.run(_proofs(options))
+    except asyncio.CancelledError:
+        raise click.Abort from None
     if options.output == "json":
         click.echo(json.dumps(to_json(proofs), indent=2, ensure_ascii=False))
     else:
@@ -85,10 +89,7 @@ async def _asked(options: Options) -> int:
 
 async def _proofs(options: Options) -> Sequence[Proof]:
     policy = read_policy(options.policy_file)
-    task = asyncio.current_task()
-    if task:
-        # As Ctrl-C: what was made is removed before the end.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    _end_in_order()
     async with api_server(options.target) as api:
         try:
             plan = await _plan(api, options, policy)
@@ -96,6 +97,13 @@ async def _proofs(options: Options) -> Sequence[Proof]:
                 return await prove(api, where, plan)
         except RefusedError as refused:
             raise InputError(str(refused)) from refused
+
+
+def _end_in_order() -> None:
+    """Make SIGTERM what Ctrl-C is: what was made is removed before the end."""
+    task = asyncio.current_task()
+    if task and threading.current_thread() is threading.main_thread():  # no other gets signals
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 async def _plan(api: ApiServer, options: Options, policy: Policy) -> Plan:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from certs.report import Report
 from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
-from webhook.doctor.facts import ApiObject, Facts, known
+from webhook.doctor.facts import ApiObject, CannotTellError, Facts, Unread, known
 from webhook.policy import Policy
 from webhook.raw import elements, items, mapping, name_of, text
 from webhook.registration import (
@@ -68,9 +69,19 @@ def _conditions(name: str, policy: Policy) -> Iterator[str]:
             yield plugin_pods_condition(policy)
 
 
+def _own_certificate(facts: Facts) -> Report:
+    """Return what is known of our own certificate; whoever mounts one keeps it in a Secret that is not ours."""
+    deployment = None if isinstance(facts.deployment, Unread) else facts.deployment
+    template = mapping(mapping(mapping(deployment).get("spec")).get("template"))
+    for container in items(mapping(template.get("spec")).get("containers")):
+        if any(text(word).startswith("--cert-dir") for word in elements(container.get("args"))):
+            raise CannotTellError("the certificate is mounted (--cert-dir): see its Secret, and webhook-answers")
+    return known(facts.certificates)
+
+
 def trusted(facts: Facts) -> Result:
     """Each entry's caBundle accepts the certificate that is served."""
-    report = known(facts.certificates)
+    report = _own_certificate(facts)
     troubles = [
         f"{entry.name}: {'its caBundle does not accept the certificate served' if entry.authorities else 'no caBundle'}"
         for entry in report.entries
@@ -85,7 +96,7 @@ def trusted(facts: Facts) -> Result:
 
 def certificate(facts: Facts) -> Result:
     """There is a certificate, and it is good for a while."""
-    report = known(facts.certificates)
+    report = _own_certificate(facts)
     look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector | grep -i cert"
     if report.leaf is None:
         return fails_on([report.trouble or f"Secret {facts.home}/gpu-injector has no certificate"], look)

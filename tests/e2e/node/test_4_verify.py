@@ -1,5 +1,8 @@
 """The proof by `verify`: a pod with a GPU that works, and one that has none."""
 
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -49,6 +52,26 @@ def test_a_gpu_that_does_not(kubectl: Kubectl) -> None:
     code, proof = verified(kubectl, "-n", UNLABELLED)
     assert (code, proof["state"], proof["decision"]) == (1, "fails", "")
     assert proof["why"][0].startswith("NVML: libnvidia-ml.so.1: cannot open shared object file")
+    until(lambda: not left_over(kubectl), "nothing of verify's is left")
+
+
+@pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_is_interrupted_removes_what_was_made(kubectl: Kubectl, interruption: signal.Signals) -> None:
+    """Ctrl-C, or the end of a CI job, while the pod waits for an image that nobody has."""
+    command = [
+        sys.executable,
+        "-m",
+        "webhook",
+        "verify",
+        "--kubeconfig",
+        kubectl.kubeconfig,
+        "--image",
+        "localhost/none",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        until(lambda: kubectl.get("pods", "--all-namespaces", f"--selector={OURS}")["items"], "verify made its pod")
+        running.send_signal(interruption)
+        assert running.wait(timeout=60) == 1
     until(lambda: not left_over(kubectl), "nothing of verify's is left")
 
 
