@@ -16,7 +16,7 @@ def class_cannot_run(facts: Facts) -> Result:
     """No GPU pod names a class that its node does not run."""
     handlers = {name_of(item): text(item.get("handler")) for item in known(facts.runtime_classes)}
     found = [(pod, why, node) for pod in known(facts.gpu_pods) for why, node in _cannot_run(facts, pod, handlers)]
-    fix = handler_fix(facts.node(found[0][2]), facts.policy.runtime_class) if found else ()
+    fix = handler_fix(facts.node(found[0][2]), facts.policy.runtime_class)[:1] if found else ()
     return fails_on((f"{full_name(pod)}: {why}" for pod, why, _ in found), *fix)
 
 

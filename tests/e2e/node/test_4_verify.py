@@ -58,16 +58,8 @@ def test_a_gpu_that_does_not(kubectl: Kubectl) -> None:
 @pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
 def test_whoever_is_interrupted_removes_what_was_made(kubectl: Kubectl, interruption: signal.Signals) -> None:
     """Ctrl-C, or the end of a CI job, while the pod waits for an image that nobody has."""
-    command = [
-        sys.executable,
-        "-m",
-        "webhook",
-        "verify",
-        "--kubeconfig",
-        kubectl.kubeconfig,
-        "--image",
-        "localhost/none",
-    ]
+    where = ("--kubeconfig", str(kubectl.kubeconfig), "--image", "localhost/none")
+    command = [sys.executable, "-m", "webhook", "verify", *where]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         until(lambda: kubectl.get("pods", "--all-namespaces", f"--selector={OURS}")["items"], "verify made its pod")
         running.send_signal(interruption)
