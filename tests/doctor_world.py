@@ -38,12 +38,13 @@ NOT_SERVED = ("/apis/nvidia.com/v1/clusterpolicies", "/apis/resource.k8s.io/v1/r
 class Cluster:
     """The objects by kind and name; what is answered at other paths; and the policy of whoever looks.
 
-    ``logs`` are by pod, ``tried`` is what a server-side dry-run answers, status and body.
+    ``logs`` are by pod, ``tried`` is what a server-side dry-run answers: status, body, and ``warnings``.
     """
 
     objects: dict[tuple[str, str], Json] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     tried: tuple[int, Json] = (201, {})
+    warnings: tuple[str, ...] = ()
     version: Json = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
 
@@ -143,7 +144,8 @@ async def served(cluster: Cluster) -> AsyncIterator[FakeApi]:
                 place = f"/api/v1/namespaces/{item['metadata']['namespace']}/pods/{name}/log"
                 fake.fault(place, status=200, body=cluster.logs.get(name, "").encode())
         status, answer = cluster.tried
-        fake.fault("/api/v1/namespaces/ml/pods", method="POST", status=status, body=answer)
+        said = {"Warning": cluster.warnings[0]} if cluster.warnings else {}
+        fake.fault("/api/v1/namespaces/ml/pods", method="POST", status=status, body=answer, headers=said)
         yield fake
 
 

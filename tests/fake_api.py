@@ -197,7 +197,7 @@ class FakeApi:
         if fault.close:
             return await _cut(raw, fault)
         if fault.status is not None:
-            return _canned(fault.status, fault.body)
+            return _canned(fault)
         if fault.hold:
             await fault.released()
         return await self._answer(raw, request, silent=fault.silent)
@@ -291,10 +291,11 @@ def _success(request: Request) -> int:
     return 201 if request.method == "POST" else 200
 
 
-def _canned(status: int, body: object) -> web.Response:
-    content = status_of(status, f"Fault{status}", "fault on order") if body is None else body
+def _canned(fault: Fault) -> web.Response:
+    status = fault.status or 200
+    content = status_of(status, f"Fault{status}", "fault on order") if fault.body is None else fault.body
     raw = content if isinstance(content, bytes) else orjson.dumps(content)
-    return web.Response(body=raw, content_type="application/json", status=status)
+    return web.Response(body=raw, content_type="application/json", status=status, headers=fault.headers)
 
 
 async def _cut(raw: web.Request, fault: Fault) -> web.StreamResponse:

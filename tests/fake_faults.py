@@ -27,7 +27,7 @@ class Fault:
     """What goes wrong with the requests that match; the newest fault that matches wins.
 
     ``path`` ending in ``*`` is a prefix; ``method``, ``watch`` and ``times`` narrow what is hit.
-    ``status`` and ``body`` are answered as they are (bytes raw, anything else as JSON, default a fitting Status).
+    ``status``, ``headers`` and ``body`` are answered as they are (bytes raw, else as JSON, default a fitting Status).
     ``close`` cuts the connection, after an unfinished ``body`` if there is one.
     ``hold`` works the answer out and keeps it back until ``release``: a server that hangs.
     ``silent`` opens a watch that never sends: a half-open connection.
@@ -38,6 +38,7 @@ class Fault:
     watch: bool | None = None
     status: int | None = None
     body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     close: bool = False
     hold: bool = False
     silent: bool = False

@@ -236,11 +236,20 @@ def run_command(cluster: Cluster, folder: Path, *arguments: str) -> tuple[int, s
 def test_the_server_side_part(tmp_path: Path) -> None:
     """What `helm test` asks: no pod is made."""
     said = run_command(healthy(), tmp_path, "--server-side", "-n", "ml")
-    assert said == (0, "a GPU pod in ml would be inject/runtime-class\n")
+    assert said == (0, "a GPU pod in ml: inject/runtime-class\n")
     away = healthy()
     away.tried = (201, {"metadata": {"annotations": {}}})
-    code, printed = run_command(away, tmp_path, "--server-side", "-n", "ml", "-o", "json")
+    code, printed = run_command(away, tmp_path, "--server-side", "-n", "ml", "-o", "json", "--timeout", "0")
     assert (code, json.loads(printed)["decision"]) == (1, "")
+
+
+def test_in_dry_run_the_warning_is_the_answer(tmp_path: Path) -> None:
+    """Nothing is written there, so that whoever creates a pod is told."""
+    cluster = healthy()
+    cluster.tried = (201, {"metadata": {}})
+    cluster.warnings = ('299 - "gpu-injector: dry-run: would set runtimeClassName \\"nvidia\\""',)
+    code, printed = run_command(cluster, tmp_path, "--server-side", "-n", "ml")
+    assert (code, printed.startswith("a GPU pod in ml: dry-run: would set runtimeClassName")) == (0, True), printed
 
 
 def test_the_server_side_part_needs_a_namespace(tmp_path: Path) -> None:

@@ -334,7 +334,7 @@ def completion(shell: str) -> None:
 @click.option("--node", "nodes", multiple=True, help="Only this node; may be given again.")
 @click.option("--image", default="", help="Another image with Python; without it, that of our Deployment.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@click.option("--timeout", "timeout_seconds", type=click.FloatRange(1), default=120, show_default=True, help="Seconds.")
+@click.option("--timeout", "timeout_seconds", type=click.FloatRange(0), default=120, show_default=True, help="Seconds.")
 @click.option("--server-side", is_flag=True, help="Make no pod: only ask the API server what it would make of one.")
 def verify(kubeconfig: Path | None, context: str | None, **options: Any) -> None:  # noqa: ANN401  click's
     """Prove that GPU pods work: a pod on each GPU node loads NVML and CUDA's driver library, and is removed again.

@@ -9,6 +9,7 @@ import pytest
 from e2e.commands import gpu_injector
 from e2e.control_plane import ControlPlane
 from e2e.gpu_nodes import POOLS, gpu_nodes
+from e2e.installation import Webhook
 from e2e.kubectl import Kubectl
 from e2e.namespaces import ENABLED
 from e2e.pods import container, pod
@@ -27,8 +28,11 @@ ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": VI
 
 
 @pytest.fixture(scope="module")
-def gpus(kubectl: Kubectl) -> Iterator[None]:
-    """Have a node that proves the class, one that cannot run it, and a pod that sees GPUs it did not ask for."""
+def gpus(kubectl: Kubectl, webhook: Webhook) -> Iterator[None]:  # noqa: ARG001  as the docstring says
+    """Have a node that proves the class, one that cannot run it, and a pod that sees GPUs it did not ask for.
+
+    After the webhook, which waits at its start for what it decides without any node.
+    """
     leaking = pod(ENABLED, container(gpus=1), container("sidecar"), runtimeClassName="nvidia")
     with gpu_nodes(kubectl, {pool: POOLS[pool] for pool in ("under-class", "runc-only")}):
         created = kubectl.create(leaking).object["metadata"]["name"]
@@ -59,7 +63,7 @@ def test_an_administrator_sees_everything(kubectl: Kubectl) -> None:
     assert {name for name, state in states.items() if state == "unknown"} <= {"webhook-log"}
     well = ("server-version", "webhook-answers", "registered", "registration-drift", "ca-bundle", "certificate")
     assert {name: states[name] for name in well} == dict.fromkeys(well, "pass")
-    assert found["webhook-answers"]["evidence"] == [f"a GPU pod in {ENABLED} would be leave/handler-mixed"]
+    assert found["webhook-answers"]["evidence"] == [f"a GPU pod in {ENABLED}: leave/handler-mixed"]
     assert states["runtime-handler"] == "fail"
     assert found["runtime-handler"]["evidence"] == [
         'runc-only-1 (containerd 2.x) has no runtime "nvidia"; it knows runc'

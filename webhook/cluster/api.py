@@ -80,6 +80,20 @@ class ApiServer:
                 async with await self._open(method, path, headers=headers, data=data) as response:
                     return response.status, _json_object(await response.read())
 
+    async def post(
+        self, path: str, body: object, *, timeout_seconds: float
+    ) -> tuple[int, dict[str, Any], tuple[str, ...]]:
+        """Return what ``call`` does of a POST, and the warnings that the API server sends with its answer.
+
+        Source: https://kubernetes.io/blog/2020/09/03/warnings/
+        """
+        headers = {"Content-Type": "application/json"}
+        with _os_errors():
+            async with asyncio.timeout(timeout_seconds):
+                async with await self._open("POST", path, headers=headers, data=orjson.dumps(body)) as response:
+                    said = tuple(response.headers.getall("Warning", ()))
+                    return response.status, _json_object(await response.read()), said
+
     async def text(self, path: str, *, timeout_seconds: float = 10) -> tuple[int, str]:
         """Return status and body of a GET whose answer is text, such as a log."""
         with _os_errors():

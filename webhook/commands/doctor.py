@@ -15,13 +15,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from webhook.commands.inputs import read_policy
-from webhook.commands.live import Target, api_server
+from webhook.commands.live import Target, api_server, installed_policy
 from webhook.doctor.check import Outcome, State, examine
 from webhook.doctor.checks import CATEGORIES
 from webhook.doctor.facts import Facts
 from webhook.doctor.read import Asked, read_facts
-from webhook.policy import Policy
 
 SYMBOLS = {State.PASS: "√", State.WARN: "‼", State.FAIL: "×", State.UNKNOWN: "?"}  # noqa: RUF001  linkerd's sign
 COLOURS = {State.PASS: "green", State.WARN: "yellow", State.FAIL: "red", State.UNKNOWN: "cyan"}
@@ -45,8 +43,7 @@ class Options:
 
 def doctor(options: Options) -> int:
     """Print the outcome of every check; return 0 where none fails, 1 where one does, 3 where some could not look."""
-    policy = read_policy(options.policy_file)
-    facts, outcomes = asyncio.run(_examined(options, policy))
+    facts, outcomes = asyncio.run(_examined(options))
     if options.output == "json":
         click.echo(json.dumps(to_json(facts, outcomes), indent=2, ensure_ascii=False))
     else:
@@ -54,10 +51,11 @@ def doctor(options: Options) -> int:
     return exit_code(outcomes)
 
 
-async def _examined(options: Options, policy: Policy) -> tuple[Facts, Sequence[Outcome]]:
+async def _examined(options: Options) -> tuple[Facts, Sequence[Outcome]]:
     deadline = time.monotonic() + options.wait_seconds
-    asked = Asked(policy, options.namespace, options.target.namespace())
     async with api_server(options.target) as api:
+        policy = await installed_policy(api, options.policy_file)
+        asked = Asked(policy, options.namespace, options.target.namespace())
         while True:
             facts = await read_facts(api, asked, datetime.now(UTC))
             outcomes = tuple(examine(facts, CATEGORIES))

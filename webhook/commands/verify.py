@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,17 +19,15 @@ from rich.text import Text
 from webhook.cluster.api import ApiServer
 from webhook.cluster.listing import RefusedError, get, objects
 from webhook.cluster.live import NODES_PAGE_SIZE
-from webhook.commands.inputs import InputError, read_policy
-from webhook.commands.live import Target, api_server
-from webhook.decide.decision import DECISION_KEY
-from webhook.decide.pod import annotations, is_positive
-from webhook.doctor.facts import Facts, Unread
+from webhook.commands.inputs import InputError
+from webhook.commands.live import Target, api_server, installed_policy
+from webhook.decide.pod import is_positive
+from webhook.doctor.facts import DryRun, Facts, Unread
 from webhook.doctor.trial import try_gpu_pod
-from webhook.policy import Policy
 from webhook.raw import items, mapping, text
 from webhook.verify.judge import Proof, State
 from webhook.verify.pod import Plan, own_program, program_of_any_image
-from webhook.verify.run import place, prove
+from webhook.verify.run import POLL_SECONDS, place, prove
 
 SYMBOLS = {State.WORKS: "√", State.FAILS: "×", State.UNKNOWN: "?"}  # noqa: RUF001  as doctor's
 COLOURS = {State.WORKS: "green", State.FAILS: "red", State.UNKNOWN: "cyan"}
@@ -72,27 +71,42 @@ async def _asked(options: Options) -> int:
     """Ask the API server alone; the annotation of the pod that it would make is the proof."""
     if not options.namespace:
         raise InputError("--server-side needs -n NAMESPACE, one that is opted in")
-    async with api_server(options.target) as api:
-        tried = await try_gpu_pod(api, options.namespace, read_policy(options.policy_file))
-    if isinstance(tried, Unread):
-        raise InputError(tried.why)
-    word = text(annotations(tried.pod).get(DECISION_KEY))
+    tried = await _tried(options)
     if options.output == "json":
-        found = {"version": JSON_VERSION, "namespace": tried.namespace, "decision": word, "refusal": tried.refusal}
+        found = {
+            "version": JSON_VERSION,
+            "namespace": tried.namespace,
+            "decision": tried.word,
+            "refusal": tried.refusal,
+        }
         click.echo(json.dumps(found, indent=2))
-    elif word:
-        click.echo(f"a GPU pod in {tried.namespace} would be {word}")
+    elif tried.word:
+        click.echo(f"a GPU pod in {tried.namespace}: {tried.word}")
     else:
         click.echo(f"the webhook did not answer for a GPU pod in {tried.namespace}: {tried.refusal or 'no annotation'}")
-    return EXIT_CODES[State.WORKS if word else State.FAILS]
+    return EXIT_CODES[State.WORKS if tried.word else State.FAILS]
+
+
+async def _tried(options: Options) -> DryRun:
+    """Ask again for a while: a new namespace and a new registration take a moment to reach every cache."""
+    deadline = time.monotonic() + options.timeout_seconds
+    async with api_server(options.target) as api:
+        policy = await installed_policy(api, options.policy_file)
+        while True:
+            tried = await try_gpu_pod(api, options.namespace, policy)
+            if time.monotonic() >= deadline or (isinstance(tried, DryRun) and tried.word):
+                break
+            await asyncio.sleep(POLL_SECONDS)
+    if isinstance(tried, Unread):
+        raise InputError(tried.why)
+    return tried
 
 
 async def _proofs(options: Options) -> Sequence[Proof]:
-    policy = read_policy(options.policy_file)
     _end_in_order()
     async with api_server(options.target) as api:
         try:
-            plan = await _plan(api, options, policy)
+            plan = await _plan(api, options)
             async with place(api, options.namespace) as where:
                 return await prove(api, where, plan)
         except RefusedError as refused:
@@ -106,7 +120,8 @@ def _end_in_order() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-async def _plan(api: ApiServer, options: Options, policy: Policy) -> Plan:
+async def _plan(api: ApiServer, options: Options) -> Plan:
+    policy = await installed_policy(api, options.policy_file)
     listed = await objects(api, "/api/v1/nodes", page_size=NODES_PAGE_SIZE)
     facts = Facts(policy=policy, now=datetime.now(UTC), nodes=tuple(listed))
     nodes = {node.name: _resource(facts.offered(node)) for node in facts.gpu_nodes}

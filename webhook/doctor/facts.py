@@ -1,7 +1,7 @@
 """All that the checks may look at, read once. What could not be read says so, and no check can take it for "none"."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
@@ -42,10 +42,13 @@ def known(fact: T | Unread) -> T:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What the API server made of a GPU pod that it was only asked about: the pod, or why it refused it."""
+    """What became of a GPU pod that the API server was only asked about: our word for it, or why it was refused.
+
+    ``word`` is our annotation or, in dry-run, our warning; empty where the webhook said nothing.
+    """
 
     namespace: str
-    pod: ApiObject = field(default_factory=no_entries)
+    word: str = ""
     refusal: str = ""
 
 

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from webhook.decide.decision import DECISION_KEY, INJECT_KEY
-from webhook.decide.pod import annotations
+from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.facts import ApiObject, CannotTellError, Facts, Unread, known
 from webhook.raw import elements, items, labels_of, mapping, name_of, text
@@ -69,10 +68,9 @@ def webhook_answers(facts: Facts) -> Result:
     """A GPU pod, sent as a server-side dry-run, comes back with our annotation."""
     tried = known(facts.dry_run)
     if tried is None:
-        raise CannotTellError(f"no namespace is labelled {INJECT_KEY}=enabled, so that no pod would show it")
-    word = text(annotations(tried.pod).get(DECISION_KEY))
-    if word:
-        return passes(f"a GPU pod in {tried.namespace} would be {word}")
+        raise CannotTellError("no namespace is opted in, so that no pod would show it")
+    if tried.word:
+        return passes(f"a GPU pod in {tried.namespace}: {tried.word}")
     said = tried.refusal or "it came back without the annotation: the webhook was not called, or failed"
     troubles = [f"a GPU pod in {tried.namespace}, as a server-side dry-run: {said}"]
     look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector --tail=50"

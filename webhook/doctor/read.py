@@ -47,6 +47,12 @@ class Api(Protocol):
         """Return status and JSON object; ``OSError`` when no answer came."""
         ...
 
+    async def post(
+        self, path: str, body: object, *, timeout_seconds: float
+    ) -> tuple[int, dict[str, Any], tuple[str, ...]]:
+        """Return status, JSON object and warnings of a POST; ``OSError`` when no answer came."""
+        ...
+
     async def text(self, path: str, *, timeout_seconds: float = 10) -> tuple[int, str]:
         """Return status and body of a GET; ``OSError`` when no answer came."""
         ...
@@ -238,12 +244,15 @@ async def _dry_run(api: Api, facts: Facts) -> DryRun | Unread | None:
         namespaces = known(facts.namespaces)
     except CannotTellError as error:
         return Unread(str(error))
-    chosen = sorted(
-        (name_of(item) != facts.scope, name_of(item))
-        for item in namespaces
-        if labels_of(item).get(INJECT_KEY) == "enabled" and "deletionTimestamp" not in metadata(item)
+    settings = (
+        (item, labels_of(item).get(INJECT_KEY)) for item in namespaces if "deletionTimestamp" not in metadata(item)
     )
-    return await try_gpu_pod(api, chosen[0][1], facts.policy) if chosen else None
+    chosen = sorted(
+        (name_of(item) != facts.scope, setting != "enabled", name_of(item))
+        for item, setting in settings
+        if setting in ("enabled", "dry-run")
+    )
+    return await try_gpu_pod(api, chosen[0][2], facts.policy) if chosen else None
 
 
 def _concerns_gpus(pod: ApiObject, policy: Policy) -> bool:

@@ -4,6 +4,8 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from webhook.cluster.snapshot import FORBIDDEN
+from webhook.decide.decision import DECISION_KEY, WARNING_PREFIX
+from webhook.decide.pod import annotations
 from webhook.doctor.facts import DryRun, Unread
 from webhook.policy import Policy
 from webhook.raw import text
@@ -16,8 +18,10 @@ TRIAL_SECONDS = 40
 class Api(Protocol):
     """What is needed of ``webhook.cluster.api.ApiServer``."""
 
-    async def call(self, method: str, path: str, *, body: object, timeout_seconds: float) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON object; ``OSError`` when no answer came."""
+    async def post(
+        self, path: str, body: object, *, timeout_seconds: float
+    ) -> tuple[int, dict[str, Any], tuple[str, ...]]:
+        """Return status, JSON object and warnings; ``OSError`` when no answer came."""
         ...
 
 
@@ -27,9 +31,12 @@ async def try_gpu_pod(api: Api, namespace: str, policy: Policy) -> DryRun | Unre
     Unread where the caller may not create pods there, or a quota or policy of the cluster refuses it.
     """
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods?dryRun=All"
-    status, answer = await api.call("POST", path, body=gpu_pod(policy), timeout_seconds=TRIAL_SECONDS)
+    status, answer, warnings = await api.post(path, gpu_pod(policy), timeout_seconds=TRIAL_SECONDS)
     if status == CREATED:
-        return DryRun(namespace, pod=answer)
+        word = text(annotations(answer).get(DECISION_KEY))
+        # In dry-run nothing is written, and whoever creates the pod is told.
+        told = next((warning for warning in warnings if WARNING_PREFIX in warning), "")
+        return DryRun(namespace, word or told.partition(WARNING_PREFIX)[2].strip('"'))
     message = text(answer.get("message")) or text(answer.get("reason")) or str(status)
     # A class that does not exist is refused as forbidden, too: that is no lack of rights.
     if status == FORBIDDEN and "RuntimeClass" not in message:

@@ -69,7 +69,7 @@ def test_whoever_is_interrupted_removes_what_was_made(kubectl: Kubectl, interrup
 
 def test_the_server_side_part(kubectl: Kubectl) -> None:
     """What `helm test` asks: the API server, of a pod that is not made."""
-    asked = gpu_injector("verify", "--server-side", "-n", "default", kubeconfig=kubectl.kubeconfig)
+    asked = gpu_injector("verify", "--server-side", "-n", "default", "--timeout", "0", kubeconfig=kubectl.kubeconfig)
     assert (asked.code, asked.stdout) == (
         1,
         "the webhook did not answer for a GPU pod in default: no annotation\n",
