@@ -42,7 +42,7 @@ def run(cluster: Cluster, folder: Path, *arguments: str) -> tuple[int, str]:
         async with served(cluster) as fake:
             command = ["doctor", "--kubeconfig", fake.kubeconfig(folder), *arguments]
             result = await asyncio.to_thread(CliRunner().invoke, main, command)
-            return result.exit_code, result.output
+            return result.exit_code, result.stdout or result.stderr
 
     return asyncio.run(serve())
 

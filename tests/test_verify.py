@@ -228,7 +228,7 @@ def run_command(cluster: Cluster, folder: Path, *arguments: str) -> tuple[int, s
         async with served(cluster) as fake:
             command = ["verify", "--kubeconfig", fake.kubeconfig(folder), *arguments]
             result = await asyncio.to_thread(CliRunner().invoke, main, command)
-            return result.exit_code, result.output
+            return result.exit_code, result.stdout or result.stderr
 
     return asyncio.run(serve())
 

@@ -161,8 +161,8 @@ def _preview_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @main.command()
-@click.option("--kubeconfig", type=FILE, help="Without it, as kubectl finds its own.")
-@click.option("--context", help="A context of the kubeconfig; without it, the current one.")
+@KUBECONFIG
+@CONTEXT
 @click.option("-n", "--namespace", default="", help="Look at the GPU pods of this namespace alone.")
 @POLICY
 @click.option("-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", show_default=True)
@@ -327,8 +327,8 @@ def completion(shell: str) -> None:
 
 
 @main.command()
-@click.option("--kubeconfig", type=FILE, help="Without it, as kubectl finds its own.")
-@click.option("--context", help="A context of the kubeconfig; without it, the current one.")
+@KUBECONFIG
+@CONTEXT
 @click.option("-n", "--namespace", default="", help="Make the pods here; without it, in a namespace made for it.")
 @POLICY
 @click.option("--node", "nodes", multiple=True, help="Only this node; may be given again.")
