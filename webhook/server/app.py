@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -156,13 +157,18 @@ class Webhook:
             response = self._refuse(413, f"the body is larger than {BODY_LIMIT_BYTES} bytes")
         except web.HTTPException as error:
             response = self._refuse(error.status, error.reason)
-        except Exception:
-            # The edge: failurePolicy decides what a fault of ours means (Ignore: the pod is created as it came).
-            self.observer.log.exception("failed", path=request.path)
+        except Exception as error:  # noqa: BLE001 - the edge
+            # failurePolicy decides what a fault of ours means (Ignore: the pod is created as it came).
+            self._tell_fault(request, error)
             response = web.Response(status=500, text="internal error\n")
         if self.draining.is_set():
             response.force_close()
         return response
+
+    def _tell_fault(self, request: web.Request, error: Exception) -> None:
+        # Not its message: that may quote what it stumbled over, and an author's values are secrets.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        self.observer.log.error("failed", path=request.path, error=type(error).__name__, at=frames)
 
     def _refuse(self, status: int, why: str) -> web.Response:
         self.observer.log.warning("refused", status=status, why=why)
