@@ -55,12 +55,17 @@ def test_a_gpu_that_does_not(kubectl: Kubectl) -> None:
     until(lambda: not left_over(kubectl), "nothing of verify's is left")
 
 
+def _heed() -> None:
+    """Let Ctrl-C mean something: whoever runs the tests in the background has it ignored, and programs inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
 def test_whoever_is_interrupted_removes_what_was_made(kubectl: Kubectl, interruption: signal.Signals) -> None:
     """Ctrl-C, or the end of a CI job, while the pod waits for an image that nobody has."""
     where = ("--kubeconfig", str(kubectl.kubeconfig), "--image", "localhost/none")
     command = [sys.executable, "-m", "webhook", "verify", *where]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heed) as running:  # noqa: PLW1509  no threads here
         until(lambda: kubectl.get("pods", "--all-namespaces", f"--selector={OURS}")["items"], "verify made its pod")
         running.send_signal(interruption)
         assert running.wait(timeout=60) == 1
