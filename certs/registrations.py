@@ -30,23 +30,35 @@ from certs.certificate import fingerprint, read_certificates, write_certificates
 # What a replica finds: an entry of ours, entries of others only, no registration, or no right to look.
 REGISTRATION_STATES = ("ours", "foreign", "absent", "unreadable")
 
+# What tells cert-manager's injector where to take a caBundle from.
+# Source: https://cert-manager.io/docs/concepts/ca-injector/
+INJECTED_BY = ("cert-manager.io/inject-ca-from", "cert-manager.io/inject-ca-from-secret")
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One webhook entry that calls us: its place in the list, its name, and the authorities of its caBundle."""
+    """One webhook entry that calls us: its place in the list, its name, the authorities of its caBundle, and its URL.
+
+    The URL is empty where the entry names the Service.
+    """
 
     index: int
     name: str
     authorities: tuple[x509.Certificate, ...]
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A MutatingWebhookConfiguration or ValidatingWebhookConfiguration, and which of its entries are ours."""
+    """A MutatingWebhookConfiguration or ValidatingWebhookConfiguration, and which of its entries are ours.
+
+    `injector` is what cert-manager is told to write its caBundle from, empty where it is not told to.
+    """
 
     kind: str
     resource_version: str
     entries: tuple[Entry, ...]
+    injector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,8 @@ async def read_registrations(api: ApiServer, installation: Installation) -> tupl
             raise Refused(f"GET {path}", status, answer)
         metadata = answer.get("metadata")
         if status == OK and isinstance(metadata, dict) and not metadata.get("deletionTimestamp"):
-            found.append(Registration(kind, str(metadata.get("resourceVersion")), _entries(answer, installation)))
+            version, entries = str(metadata.get("resourceVersion")), _entries(answer, installation)
+            found.append(Registration(kind, version, entries, _injector(metadata)))
     return tuple(found)
 
 
@@ -130,8 +143,15 @@ def _entries(registration: Mapping[str, Any], installation: Installation) -> tup
     for index, webhook in enumerate(webhooks if isinstance(webhooks, list) else []):
         client = webhook.get("clientConfig") if isinstance(webhook, dict) else None
         if isinstance(client, dict) and is_ours(client, installation):
-            entries.append(Entry(index, str(webhook.get("name")), _authorities(client)))
+            url = str(client.get("url") or "")
+            entries.append(Entry(index, str(webhook.get("name")), _authorities(client), url))
     return tuple(entries)
+
+
+def _injector(metadata: Mapping[str, Any]) -> str:
+    annotations = metadata.get("annotations")
+    told = annotations if isinstance(annotations, dict) else {}
+    return next((str(told[key]) for key in INJECTED_BY if told.get(key)), "")
 
 
 def is_ours(client: Mapping[str, Any], installation: Installation) -> bool:

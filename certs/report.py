@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from certs.api import ApiServer, Installation
+from certs.api import ApiServer, Installation, canonical_name
 from certs.certificate import fingerprint, names_of
 from certs.material import Material
 from certs.registrations import Registration, authorities_of, read_registrations
-from certs.rotation import Schedule, Situation, Step, next_renewal, plan
+from certs.rotation import Action, Schedule, Situation, Step, next_renewal, plan
 from certs.store import read_secret
 
 
@@ -43,14 +43,30 @@ class EntryFacts:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything about the certificates of one installation. `trouble` says why there is no leaf."""
+    """Everything about the certificates of one installation. `trouble` says why there is no leaf.
+
+    `injector` is what cert-manager writes the caBundle from; where it is empty, replicas keep everything themselves.
+    """
 
     trouble: str
     leaf: LeafFacts | None
     authorities: tuple[AuthorityFacts, ...]
     entries: tuple[EntryFacts, ...]
+    injector: str
     next_step: Step
     next_renewal: datetime | None
+
+
+async def find_installation(api: ApiServer, namespace: str) -> Installation:
+    """Return the installation of a namespace, with the names that its replicas ask for: those of its certificate.
+
+    Raises Refused, OSError.
+    """
+    plain = Installation(namespace=namespace)
+    stored = await read_secret(api, plain)
+    names = names_of(stored.material.leaf.parse()) if stored.material else frozenset()
+    extra = sorted(name for name in names - {plain.names[0]} if _is_name(name))
+    return Installation(namespace=namespace, extra_names=tuple(extra))
 
 
 async def describe(api: ApiServer, installation: Installation, schedule: Schedule, now: datetime) -> Report:
@@ -71,14 +87,29 @@ async def describe(api: ApiServer, installation: Installation, schedule: Schedul
         who="",
         now=now,
     )
-    material = stored.material
+    material, injector = stored.material, next((one.injector for one in registrations if one.injector), "")
     return Report(
         trouble=stored.trouble,
         leaf=_leaf(material, situation) if material else None,
         authorities=_authorities(material) if material else (),
         entries=tuple(_entries(registrations, material, situation)),
-        next_step=plan(situation, schedule),
+        injector=injector,
+        next_step=_kept_by(injector) if injector else plan(situation, schedule),
         next_renewal=next_renewal(material, "", now) if material else None,
+    )
+
+
+def _is_name(name: str) -> bool:
+    """Whether a name of a certificate is one to ask for: a wildcard of somebody else's is none."""
+    try:
+        return bool(canonical_name(name))
+    except ValueError:
+        return False
+
+
+def _kept_by(injector: str) -> Step:
+    return Step(
+        Action.WAIT, "cert-manager", f"cert-manager renews the certificate and writes the caBundle ({injector})"
     )
 
 

@@ -13,6 +13,9 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 DAYS = click.FloatRange(0, 3650, min_open=True)
 SECONDS = click.FloatRange(0, 3600, min_open=True)
+INSTALLED_IN = click.option(
+    "-n", "--namespace", default="gpu-injector", show_default=True, help="The namespace of the replicas."
+)
 POLICY = click.option("--policy", "policy_file", type=FILE, help="The policy; without it, every default.")
 
 KUBECONFIG = click.option("--kubeconfig", type=FILE, help="The kubeconfig file; without it, kubectl's own.")
@@ -361,6 +364,46 @@ def probe() -> None:
     from webhook.probe import probe as look  # noqa: PLC0415
 
     click.echo(json.dumps(look()))
+
+
+@main.group()
+def certs() -> None:
+    """Show the webhook's certificates, or rotate them now."""
+
+
+@certs.command()
+@INSTALLED_IN
+@KUBECONFIG
+@CONTEXT
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def show(kubeconfig: Path | None, context: str | None, **options: Any) -> None:  # noqa: ANN401  click's
+    """Show what is served, what is registered, what expires when, and what comes next.
+
+    Every replica is asked for its certificate over TLS, by port-forward (create pods/portforward).
+    Exit code: 0 the API server accepts it, 1 it would refuse it or there is none, 2 an error.
+    """
+    from webhook.commands import certs as command  # noqa: PLC0415
+    from webhook.commands.live import Target  # noqa: PLC0415
+
+    sys.exit(command.show(command.Options(target=Target(kubeconfig, context), **options)))
+
+
+@certs.command()
+@click.option("--revoke", is_flag=True, help="Trust the former CA no longer than minutes: for a key that leaked.")
+@INSTALLED_IN
+@KUBECONFIG
+@CONTEXT
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def rotate(kubeconfig: Path | None, context: str | None, revoke: bool, **options: Any) -> None:  # noqa: ANN401, FBT001  click's
+    """Begin a rotation of CA and certificate now, gracefully: no call of the API server fails.
+
+    It needs the right to patch the Secret.
+    """
+    from webhook.commands import certs as command  # noqa: PLC0415
+    from webhook.commands.live import Target  # noqa: PLC0415
+
+    asked = command.Options(target=Target(kubeconfig, context), **options)
+    sys.exit(command.rotate(asked, "revoke" if revoke else "graceful"))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class Webhook:
 
     process: Started
     admin_port: int
+    port: int
 
     def calls(self, path: str = WORKLOADS) -> int:
         """Return how many requests the API server has made to one of the paths, whatever the answer was."""
@@ -68,8 +69,11 @@ def _reached_by_url(document: dict[str, Any], port: int) -> Manifest:
 
 
 @contextmanager
-def running_webhook(plane: ControlPlane, port: int, *arguments: object) -> Iterator[Webhook]:
-    """Run the webhook as its ServiceAccount until the context ends; it listens when the context begins."""
+def running_webhook(plane: ControlPlane, port: int, *arguments: object, name: str = NAME) -> Iterator[Webhook]:
+    """Run the webhook as its ServiceAccount until the context ends; it listens when the context begins.
+
+    Replicas that run at one time have a ``name`` each, for their logs; port 0 takes a free one.
+    """
     program = Path(sys.executable).with_name(NAME)
     kubeconfig = plane.kubeconfig_of(NAME, NAME)
     ports = ("--host", LOOPBACK, "--port", str(port), "--admin-port", "0", "--decisions-port", "0")
@@ -77,9 +81,9 @@ def running_webhook(plane: ControlPlane, port: int, *arguments: object) -> Itera
     command = [program, "serve", "--kubeconfig", kubeconfig, "--tls-name", LOOPBACK, "--drain-seconds", "0", *ports]
     command += arguments
     environment = {**os.environ, "POD_NAMESPACE": NAME}
-    with started(NAME, command, plane.logs, environment=environment) as process:
+    with started(name, command, plane.logs, environment=environment) as process:
         listening = process.wait_until(lambda: first_line(process.output), "says that it listens")
-        yield Webhook(process, listening["adminPort"])
+        yield Webhook(process, listening["adminPort"], listening["port"])
 
 
 def first_line(output: Path) -> dict[str, Any]:

@@ -56,11 +56,12 @@ class Replicas:
 
         Raises InputError where there is none, or where it cannot be told.
         """
-        names = await self._running()
+        names = await self.running()
         asked = (self._ask(name, {**query, "since": repr(since.get(name, 0.0))}) for name in names)
         return list(await asyncio.gather(*asked))
 
-    async def _running(self) -> list[str]:
+    async def running(self) -> list[str]:
+        """Return the names of the pods. Raises InputError where there is none, or where it cannot be told."""
         path = f"/api/v1/namespaces/{self.namespace}/pods"
         try:
             pods = await objects(self.api, path, {"labelSelector": LABEL})
@@ -96,6 +97,18 @@ def _read(target: Target, namespace: str, name: str, query: Mapping[str, str]) -
         connection.close()
 
 
+def forward(target: Target, namespace: str, name: str, port: int) -> Any:  # noqa: ANN401 - it has no types
+    """Return a `kubernetes.stream.portforward` to a port of a pod. Blocks. Raises UnreachableError, OSError."""
+    from kubernetes.client import ApiClient, ApiException, CoreV1Api  # noqa: PLC0415 - takes its time
+    from kubernetes.stream import portforward  # noqa: PLC0415 - likewise
+
+    core = CoreV1Api(ApiClient(target.configuration()))
+    try:
+        return portforward(core.connect_get_namespaced_pod_portforward, name, namespace, ports=str(port))
+    except ApiException as error:
+        raise UnreachableError(_first_line(error.reason)) from error
+
+
 class _Forwarded(http.client.HTTPConnection):
     """HTTP to a port of a pod's loopback, through the API server."""
 
@@ -106,17 +119,7 @@ class _Forwarded(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Open the connection. Raises UnreachableError, OSError."""
-        from kubernetes.client import ApiClient, ApiException, CoreV1Api  # noqa: PLC0415 - takes its time
-        from kubernetes.stream import portforward  # noqa: PLC0415 - likewise
-
-        core = CoreV1Api(ApiClient(self._target.configuration()))
-        port = str(DECISIONS_PORT)
-        try:
-            self._forward = portforward(
-                core.connect_get_namespaced_pod_portforward, self._name, self._namespace, ports=port
-            )
-        except ApiException as error:
-            raise UnreachableError(_first_line(error.reason)) from error
+        self._forward = forward(self._target, self._namespace, self._name, DECISIONS_PORT)
         self.sock = self._forward.socket(DECISIONS_PORT)
         self.sock.settimeout(ANSWER_SECONDS)
 
