@@ -15,7 +15,7 @@ from memory_api import MUTATING, SECRET, registration, service
 
 from certs.certificate import fingerprint, write_certificates
 from certs.issue import create
-from certs.material import ROTATE_ANNOTATION, Material, write_material
+from certs.material import ROTATE_ANNOTATION, Material, Rotation, write_material
 from certs.rotation import Schedule
 from certs.serving import LiveTls
 from webhook.commands import certs
@@ -136,7 +136,7 @@ async def test_without_anything_there_is_nothing_sound(
 
 @pytest.mark.parametrize("rotation", ["graceful", "revoke"])
 async def test_a_rotation_is_asked_for_and_what_follows_is_told(
-    rotation: certs.Rotation, fake: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    rotation: Rotation, fake: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The annotation is all that is written; replicas do the rest."""
     fake.put(registration("Mutating", trusting(OURS, service())))

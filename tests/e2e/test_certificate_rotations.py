@@ -223,5 +223,5 @@ def assert_openssl_accepts(material: Material, folder: Path) -> None:
     (folder / "ca.crt").write_bytes(write_certificates(material.bundle))
     (folder / "leaf.crt").write_bytes(material.leaf.certificate)
     strict = ("-x509_strict", "-purpose", "sslserver", "-verify_hostname", INSTALLATION.names[0])
-    command = ["openssl", "verify", *strict, "-CAfile", folder / "ca.crt", folder / "leaf.crt"]
+    command: list[str | Path] = ["openssl", "verify", *strict, "-CAfile", folder / "ca.crt", folder / "leaf.crt"]
     subprocess.run(command, check=True, capture_output=True)
