@@ -30,7 +30,7 @@ def _parse(text: str, source: str) -> Policy:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         plain = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: a date that is none
         raise PolicyError(f"{source}: not YAML: {' '.join(str(error).split())}") from error
     if root is None or plain is None:
         return Policy()

@@ -1,7 +1,7 @@
 """Changes to JSON that leave it JSON: blind changes of bytes hardly ever get past the parser."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -51,8 +51,13 @@ def _change(document: Any, chance: random.Random) -> None:  # noqa: ANN401 - JSO
             parent[str(chance.choice(ODD))] = parent.pop(key)
 
 
-def _places(value: Any) -> Any:  # noqa: ANN401 - JSON
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, child in items:
-        yield value, key
-        yield from _places(child)
+def _places(document: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401 - JSON
+    # A stack, since the fuzzer soon nests deeper than Python's calls.
+    waiting = [document]
+    while waiting:
+        parent = waiting.pop()
+        items = parent.items() if isinstance(parent, dict) else enumerate(parent)
+        for key, child in items:
+            yield parent, key
+            if isinstance(child, dict | list):
+                waiting.append(child)
