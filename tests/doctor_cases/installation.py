@@ -33,6 +33,12 @@ def one_replica(cluster: Cluster) -> None:
     cluster.of("Deployment", "gpu-injector")["status"] = {"readyReplicas": 1}
 
 
+@spoils("webhook-pods", "the Deployment is scaled to 0")
+def scaled_away(cluster: Cluster) -> None:
+    """Somebody wanted it out of the way."""
+    cluster.of("Deployment", "gpu-injector")["spec"]["replicas"] = 0
+
+
 @spoils("webhook-endpoints", "has no endpoint that is ready")
 def no_endpoint(cluster: Cluster) -> None:
     """The Service leads nowhere."""

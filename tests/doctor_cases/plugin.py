@@ -45,6 +45,12 @@ def crashing(cluster: Cluster) -> None:
     cluster.plugin["status"] |= {"conditions": [], "containerStatuses": [waiting]}
 
 
+@spoils("plugin-running", "nvidia-device-plugin-abcde on gpu-node: not ready")
+def between_crashes(cluster: Cluster) -> None:
+    """It runs, and is not ready."""
+    cluster.plugin["status"]["conditions"] = []
+
+
 @spoils("plugin-nvml", "device plugin cannot load NVML on gpu-node: could not load NVML library: libnvidia-ml.so.1")
 def incident(cluster: Cluster) -> None:
     """The incident, as 0.14 tells it; it was made while the webhook was away."""

@@ -33,6 +33,9 @@ def webhook_pods(facts: Facts) -> Result:
         return fails_on([f"there is no Deployment gpu-injector in {facts.home}"], INSTALL)
     wanted = mapping(deployment.get("spec")).get("replicas", 1)
     ready = mapping(deployment.get("status")).get("readyReplicas", 0)
+    if not wanted:
+        scale = f"kubectl -n {facts.home} scale deployment/gpu-injector --replicas=2"
+        return fails_on(["the Deployment is scaled to 0: nobody answers"], scale)
     if ready >= wanted:
         return passes(f"{ready} of {wanted} ready")
     troubles = [f"{ready} of {wanted} replicas are ready", *_waiting(facts)]

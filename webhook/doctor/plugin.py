@@ -62,7 +62,7 @@ def running(facts: Facts) -> Result:
     troubles = (
         f"{full_name(item)} on {pod.node or 'no node'}: {why}"
         for item, pod in facts.plugins
-        if (why := _unwell(item)) or not (pod.running and pod.ready)
+        if (why := _unwell(item) or ("" if pod.running and pod.ready else "not ready"))
     )
     return fails_on(troubles, "kubectl -n NAMESPACE describe pod NAME", otherwise=f"{len(facts.plugins)} pods")
 

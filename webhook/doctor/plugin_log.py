@@ -13,8 +13,8 @@ from webhook.doctor.facts import Facts
 from webhook.raw import full_name, text
 
 NO_LIBRARY = re.compile(
-    r"could not load NVML library|ERROR_LIBRARY_NOT_FOUND|ERROR_LIBNOTFOUND|libnvidia-ml\.so[.\d]*: cannot open"
-    r"|Incompatible (?:platform|strategy) detected|Detected non-NVML platform"
+    r"could not load NVML library|(?:[Ff]ailed to initialize NVML: )?ERROR_LIB(?:RARY_NOT_FOUND|NOTFOUND)"
+    r"|libnvidia-ml\.so[.\d]*: cannot open|Incompatible (?:platform|strategy) detected|Detected non-NVML platform"
 )
 NO_DRIVER = re.compile(
     r"Driver/library version mismatch|[Ff]ailed to initialize NVML: (?!ERROR_LIB|could not load)[^\"\n]*"

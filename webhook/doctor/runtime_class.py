@@ -40,7 +40,7 @@ def proven(facts: Facts) -> Result:
     made = " (made by the distribution on every cluster)" if found.of_distribution else ""
     troubles = [f'no GPU node shows that it runs RuntimeClass "{found.name}"{made}']
     disproved = all(item is Handler.DISPROVED for item in evidence)
-    fix = handler_fix(facts.node(kinds[0].example), found.handler)
+    fix = handler_fix(facts.node(kinds[0].example), found.handler)[:1]
     return fails_on(troubles, *fix) if disproved else warns_on(troubles, *fix)
 
 
