@@ -1,7 +1,7 @@
 """NVIDIA's device plugin as DaemonSets of kube-system, each with another way to its library (NVML).
 
-The DaemonSet controller makes their pods, which are opted out: they stay as if they had been there before us. Nothing
-runs: scheduler and kubelet are played, by binding the pods and by writing their status.
+The DaemonSet controller makes their pods, which are opted out (all but "missed"): they stay as if they had been there
+before us. Nothing runs: scheduler and kubelet are played, by binding the pods and by writing their status.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,9 +21,14 @@ DEBIAN_DIRECTORY = "/usr/lib/x86_64-linux-gnu"
 RHEL_DIRECTORY = "/usr/lib64"
 
 
-def daemon_set(plugin: str, container: Mapping[str, Any], **spec: object) -> dict[str, Any]:
+OPTED_OUT = {INJECT: "disabled"}
+
+
+def daemon_set(
+    plugin: str, container: Mapping[str, Any], *, opt: Mapping[str, str] = OPTED_OUT, **spec: object
+) -> dict[str, Any]:
     """Return the DaemonSet of one plugin; its nodes are those with its name in their label."""
-    labels = {**LABELS, PLUGIN_LABEL: plugin, INJECT: "disabled"}
+    labels = {**LABELS, PLUGIN_LABEL: plugin, **opt}
     template = {
         "nodeSelector": {PLUGIN_LABEL: plugin},
         "tolerations": [{"operator": "Exists"}],
@@ -50,6 +55,7 @@ def mounting(plugin: str, directory: str, container: Mapping[str, Any]) -> dict[
 
 PLUGINS: Mapping[str, dict[str, Any]] = {
     "plain": daemon_set("plain", PASSES_DEVICES),
+    "missed": daemon_set("missed", PASSES_DEVICES, opt={}),
     "class": daemon_set("class", PASSES_DEVICES, runtimeClassName="nvidia"),
     "cdi": daemon_set("cdi", {"args": ["--device-list-strategy", "cdi-cri"]}),
     "mount-debian": mounting("mount-debian", DEBIAN_DIRECTORY, PASSES_DEVICES),

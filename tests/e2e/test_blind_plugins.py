@@ -19,11 +19,11 @@ from e2e.kubectl import Kubectl
 from e2e.pods import decision_of
 from e2e.processes import until
 
-PLUGIN = "plugin-plain"
+PLUGIN = "plugin-missed"
 PRESENT = {"nvidia.com/gpu.present": "true"}
 POOLS = {
-    "blind": [Machine(RUNC, "plain", labels=PRESENT, gpus=""), Machine(RUNC, "plain", labels=PRESENT, gpus="")],
-    "unlabelled": [Machine(RUNC, "plain", gpus="")],
+    "blind": [Machine(RUNC, "missed", labels=PRESENT, gpus=""), Machine(RUNC, "missed", labels=PRESENT, gpus="")],
+    "unlabelled": [Machine(RUNC, "missed", gpus="")],
 }
 EVICT = {"bootstrap": {"repair": "evict"}}
 RIGHTS = MANIFEST.with_name("repair-evict.yaml")
