@@ -47,6 +47,7 @@ def test_the_incident_of_a_static_manifest(on_node: Cluster, version: str) -> No
 
 
 @ON_1_37
+@pytest.mark.usefixtures("evidence")
 @pytest.mark.parametrize("version", ["0.18", "0.19"])
 def test_the_incident_of_the_chart(on_node: Cluster, version: str) -> None:
     """The node is labelled and runs the class: the next pod would find its GPU."""
