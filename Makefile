@@ -45,7 +45,7 @@ test: $(VENV)/.dev ## Run every test that needs only Python.
 	$(BIN)/coverage report
 
 sabotage: $(VENV)/.dev ## Break copies of the code; each time the test that should notice must fail.
-	$(BIN)/python -m pytest -n 2 tests/test_sabotages.py
+	$(BIN)/python -m pytest -n 2 --timeout 600 tests/test_sabotages.py
 
 # How long `make fuzz` takes in all.
 SECONDS ?= 600

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, Phase, settings
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
-# A sabotage needs one failing example, not the smallest.
-settings.register_profile("sabotage", phases=[Phase.generate])
+# A sabotage needs one failing example, not the smallest; the same search every time, and long enough to find it.
+settings.register_profile("sabotage", phases=[Phase.generate], derandomize=True, max_examples=3000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
