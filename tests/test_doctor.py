@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from doctor_cases import CASES, Case
 from doctor_world import HOME, Cluster, healthy, look, served
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.__main__ import main
@@ -166,7 +166,6 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Facts]:
     return read
 
 
-@settings(max_examples=50)
 @given(data=st.data())
 def test_what_may_not_be_read_never_becomes_a_pass(spoilt: Callable[[Case], Facts], data: st.DataObject) -> None:
     """With fewer rights a check says the same, or that it does not know; it never passes what it would not."""
