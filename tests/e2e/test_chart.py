@@ -1,12 +1,14 @@
 """The chart, rendered by Helm: the manifest that is made from it, its conditions, and every option."""
 
 import re
+from collections.abc import Iterable
 
 import pytest
 import yaml
 from chart import CHART, MANIFEST
 
 from e2e.helm import Helm, HelmError, Values, named
+from e2e.kubectl import Manifest
 from webhook.policy import Policy
 from webhook.policy_file import parse_policy
 from webhook.registration import (
@@ -69,6 +71,21 @@ def test_helm_finds_no_fault(helm: Helm, values: Values) -> None:
 def test_two_renders_are_equal(helm: Helm, values: Values) -> None:
     """GitOps compares what it rendered with what is there: nothing may depend on chance, time or the cluster."""
     assert helm.template(values) == helm.template(values)
+
+
+def test_the_rights_to_evict_come_with_the_policy_that_uses_them(helm: Helm) -> None:
+    """By default nobody has them; for the plain manifest they are a file of their own, which says the same."""
+    evicting = helm.objects({"policy": {"bootstrap": {"repair": "evict"}}})
+    beside = yaml.safe_load_all(MANIFEST.with_name("repair-evict.yaml").read_text())
+    assert rights_to_evict(evicting) == rights_to_evict(beside) != []
+    assert rights_to_evict(helm.objects({})) == []
+
+
+def rights_to_evict(objects: Iterable[Manifest]) -> list[dict[str, object]]:
+    """Return the objects that grant the rights to evict, by kind and name, without their labels."""
+    rights = (item for item in objects if item["metadata"]["name"].startswith("gpu-injector-repair"))
+    ordered = sorted(rights, key=lambda item: (item["kind"], item["metadata"]["name"]))
+    return [{**item, "metadata": {**item["metadata"], "labels": None}} for item in ordered]
 
 
 def test_nothing_in_the_chart_asks_chance_or_the_cluster() -> None:
