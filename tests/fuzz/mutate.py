@@ -39,7 +39,8 @@ def _change(document: Any, chance: random.Random) -> None:  # noqa: ANN401 - JSO
     parent, key = chance.choice(places)
     match chance.randrange(5):
         case 0:
-            parent[key] = chance.choice(ODD)
+            # A copy: the next change may be made in it.
+            parent[key] = orjson.loads(orjson.dumps(chance.choice(ODD)))
         case 1:
             del parent[key]
         case 2 if isinstance(parent, list):
