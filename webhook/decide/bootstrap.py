@@ -19,7 +19,13 @@ from webhook.decide.fallback import ENFORCE_LABEL
 from webhook.decide.nodes import VERSION_LABEL, profiles
 from webhook.decide.patch import Operation
 from webhook.decide.pod import Container, Pod, annotations, label, runtime_class_name
-from webhook.decide.recipes import carries_nvml, class_operations, nvml_operations
+from webhook.decide.recipes import (
+    LIBRARY_PLACE,
+    carries_nvml,
+    class_operations,
+    is_library_place_taken,
+    nvml_operations,
+)
 from webhook.decide.rows_of_cluster import view_stale
 from webhook.decide.rows_of_pod import is_dry_run
 from webhook.policy import Policy
@@ -218,6 +224,10 @@ def nvml(case: PluginCase) -> Finding:
     if not case.library:
         warning = f"the driver of node {case.node_name} is not known; add a profile under `drivers` in the policy"
         return Finding(Verdict.LEAVE, Reason.DRIVER_UNKNOWN, warning, (f"no driver profile for {case.node_name}",))
+    if any(is_library_place_taken(container) for container in case.containers):
+        # A file below a read-only volume would keep the container from starting.
+        warning = f"the plugin mounts something of its own at or around {LIBRARY_PLACE}; pod left alone"
+        return Finding(Verdict.LEAVE, Reason.MOUNT_CONFLICT, warning, (f"{LIBRARY_PLACE} is taken",))
     evidence = (*gpu_evidence(case.base, case.node_name), f"the driver profile of {case.node_name} has {case.library}")
     return Finding(Verdict.BOOTSTRAP, Reason.NVML, evidence=evidence)
 

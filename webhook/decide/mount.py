@@ -49,8 +49,8 @@ def host_files(policy: Policy, driver: HostDriver, version: str) -> tuple[HostFi
 
 def is_blocked(container: Container, files: Iterable[HostFile]) -> bool:
     """Say whether the author's own mounts leave some file no place in a container."""
-    taken = _mount_paths(container)
-    return any(all(_meets(taken, place) for place in file.places) for file in files)
+    taken = mount_paths(container)
+    return any(all(meets(taken, place) for place in file.places) for file in files)
 
 
 def mount_operations(
@@ -110,8 +110,8 @@ def _operations(
 def _mount_operations(
     container: Container, mounts: Iterable[Mapping[str, Any]], devices: Iterable[Mapping[str, Any]]
 ) -> Iterator[Operation]:
-    taken = _mount_paths(container)
-    new = [mount for mount in mounts if not _meets(taken, text(mount.get("mountPath")))]
+    taken = mount_paths(container)
+    new = [mount for mount in mounts if not meets(taken, text(mount.get("mountPath")))]
     new += [{"name": volume["name"], "mountPath": DEVICES} for volume in devices if DEVICES not in taken]
     yield from add_items(at(container.pointer, "volumeMounts"), container.spec.get("volumeMounts"), new)
 
@@ -157,12 +157,13 @@ def _is_ours(volume: Mapping[str, Any]) -> bool:
     )
 
 
-def _mount_paths(container: Container) -> list[str]:
+def mount_paths(container: Container) -> list[str]:
+    """Return where a container mounts something, normalised."""
     paths = (text(mount.get("mountPath")) for mount in items(container.spec.get("volumeMounts")))
     return ["/" + normpath(path).lstrip("/") for path in paths if path]
 
 
-def _meets(taken: list[str], place: str) -> bool:
+def meets(taken: list[str], place: str) -> bool:
     """Say whether a mount stands at a place, above it (the root aside) or below it: a file there might not start."""
     return any(
         path == place or place.startswith(path + "/") or path.startswith(place + "/") for path in taken if path != "/"

@@ -5,7 +5,7 @@ from posixpath import normpath
 from typing import Any
 
 from webhook.cluster.plugins import BOOTSTRAP_VOLUME, Role, sets_device_specs
-from webhook.decide.mount import DEVICES_MOUNT, DEVICES_VOLUME, privileged_operations
+from webhook.decide.mount import DEVICES_MOUNT, DEVICES_VOLUME, meets, mount_paths, privileged_operations
 from webhook.decide.patch import Operation, add, add_items, at
 from webhook.decide.pod import Container, Pod, runtime_class_name
 from webhook.policy import Policy
@@ -44,6 +44,11 @@ def carries_nvml(pod: Pod, library: str) -> bool:
     wanted = {"path": library, "type": "File"}
     volumes = items(mapping(pod.get("spec")).get("volumes"))
     return any(volume.get("name") == BOOTSTRAP_VOLUME and volume.get("hostPath") == wanted for volume in volumes)
+
+
+def is_library_place_taken(container: Container) -> bool:
+    """Say whether the author mounts something at the library's place, above it or below it."""
+    return meets(mount_paths(container), LIBRARY_PLACE)
 
 
 def _mounts(container: Container) -> Iterator[Operation]:
