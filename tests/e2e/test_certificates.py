@@ -187,8 +187,8 @@ def serves(webhook: Webhook, material: Material) -> bool:
 def test_the_rights_to_secrets_and_registrations_are_these_and_no_others(kubectl: Kubectl, namespace: str) -> None:
     """The own Secret and the own registrations, by name; RBAC cannot name the object of a create."""
     rules = rules_of(kubectl, namespace)
-    named = frozenset({NAME})
-    own = {("secrets", named, verb) for verb in ("get", "update", "patch")} | {("secrets", frozenset(), "create")}
+    named, unnamed = frozenset({NAME}), frozenset[str]()
+    own = {("secrets", named, verb) for verb in ("get", "update", "patch")} | {("secrets", unnamed, "create")}
     kinds = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
     everywhere = {(kind, named, verb) for kind in kinds for verb in ("get", "patch")}
     assert rules == everywhere | (own if namespace == NAME else set())
