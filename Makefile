@@ -12,6 +12,8 @@ PYTEST_E2E := $(BIN)/python -m pytest -c pyproject.toml --override-ini addopts=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 IMAGE ?= localhost/gpu-injector:dev
 BASE_IMAGE ?= python:3.13-slim
+# With buildah, two builds of the same files are the same image.
+BUILD_IMAGE := $(if $(shell command -v buildah),buildah bud --isolation chroot --timestamp 0,docker build)
 
 .PHONY: help setup run test sabotage fuzz lint e2e manifest bench image lock clean
 
@@ -70,8 +72,8 @@ manifest: $(VENV)/.dev ## Make deploy/install.yaml, and what is generated in the
 bench: $(VENV)/.bench ## Measure, beside a Go webhook, nginx and an admission policy; about 20 minutes.
 	$(BIN)/python -m tests.bench
 
-image: ## Build the container image with buildah.
-	buildah bud --isolation chroot --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+image: ## Build the container image with buildah, or with docker where there is no buildah.
+	$(BUILD_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) $(IMAGE_FLAGS) .
 
 lock: $(VENV)/.dev ## Pin the dependencies anew, with hashes.
 	$(COMPILE) -o requirements/runtime.txt pyproject.toml

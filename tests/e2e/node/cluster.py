@@ -75,6 +75,7 @@ class Cluster:
     plane: ControlPlane
     driver: Driver
     helm: Path
+    runtime: Runtime
 
     @property
     def kubectl(self) -> Kubectl:
@@ -120,7 +121,7 @@ def cluster(setup: Setup, programs: Mapping[str, Path], folder: Path) -> Iterato
         running.enter_context(kubelet(plane, inside, folder, cgroup_root=cgroups))
         running.enter_context(proxy(plane, inside))
         running.callback(_keep_objects, plane.kubectl, logs / "objects.yaml")
-        yield Cluster(setup, plane, driver, programs[HELM.name])
+        yield Cluster(setup, plane, driver, programs[HELM.name], runtime)
 
 
 def _driver(inside: Sandbox, folder: Path) -> Driver:

@@ -25,8 +25,12 @@ class Runtime:
     def load(self, image: Image) -> None:
         """Import an image, as if it had been pulled."""
         archive = write_archive(image, self.folder / "image.tar")
-        self.sandbox.run("ctr", f"--namespace={KUBELETS}", "images", "import", archive)
+        self.import_archive(archive)
         archive.unlink()
+
+    def import_archive(self, archive: Path) -> None:
+        """Import the images of an archive in a folder that both sides see."""
+        self.sandbox.run("ctr", f"--namespace={KUBELETS}", "images", "import", archive)
 
 
 @contextmanager

@@ -1,0 +1,127 @@
+"""The image, built by the project's own Dockerfile. There is no registry: its base is made from Debian's packages.
+
+Both are kept outside the checkout, by what they are made from.
+"""
+
+import fcntl
+import hashlib
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from e2e.binaries import Report, cache_folder
+
+ROOT = Path(__file__).parents[3]
+SUITE, PYTHON = "bookworm", "3.11"
+PACKAGES = "python3,python3-venv"
+IMAGE = "localhost/gpu-injector:dev"
+BASE = f"localhost/debian-python:{SUITE}"
+REQUIREMENTS = ("requirements/runtime.txt", "requirements/build.txt")
+CONTEXT = ("Dockerfile", "pyproject.toml", "README.md", *REQUIREMENTS, "webhook", "certs", "deploy/examples")
+
+
+class ImageError(RuntimeError):
+    """The image could not be made; the message says what failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An image in an archive, with its size and that of its base, in bytes."""
+
+    archive: Path
+    size: int
+    base_size: int
+
+
+def build_image(report: Report) -> Built:
+    """Return the image of this checkout, which is built if the cache has no build of the same files."""
+    folder = cache_folder().with_name("images")
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / f"gpu-injector-{_digest_of_context()}.tar"
+    with _alone(folder / "lock"):
+        buildah = Buildah(folder / "storage")
+        if not archive.exists():
+            _make_base(buildah, folder, report)
+            _build(buildah, archive, report)
+        return Built(archive, buildah.size(IMAGE), buildah.size(BASE))
+
+
+@dataclass(frozen=True, slots=True)
+class Buildah:
+    """buildah with a storage of its own, which needs no kernel module and no daemon."""
+
+    storage: Path
+
+    def run(self, *arguments: object) -> str:
+        """Run buildah and return what it prints. Raises ImageError."""
+        own = ("--storage-driver=vfs", f"--root={self.storage}", f"--runroot={self.storage}.run")
+        return _run("buildah", *own, *arguments)
+
+    def size(self, image: str) -> int:
+        """Return the size of an image's file system, in bytes."""
+        container = self.run("from", "--pull-never", image).strip()
+        try:
+            mounted = Path(self.run("mount", container).strip())
+            return sum(path.lstat().st_size for path in mounted.rglob("*") if not path.is_dir())
+        finally:
+            self.run("rm", container)
+
+
+def _make_base(buildah: Buildah, folder: Path, report: Report) -> None:
+    if BASE in buildah.run("images", "--format", "{{.Name}}:{{.Tag}}").split():
+        return
+    report(f"making an image of Debian's {SUITE} with Python; this takes minutes")
+    with TemporaryDirectory(dir=folder) as root:
+        _run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, root)
+        container = buildah.run("from", "scratch").strip()
+        buildah.run("add", "--quiet", container, root, "/")
+        buildah.run("commit", "--quiet", "--rm", "--timestamp=0", container, BASE)
+
+
+def _build(buildah: Buildah, archive: Path, report: Report) -> None:
+    report("building the image; this takes minutes")
+    with TemporaryDirectory(dir=archive.parent) as wheels:
+        requirements = [argument for name in REQUIREMENTS for argument in ("-r", ROOT / name)]
+        only = ("--only-binary=:all:", f"--python-version={PYTHON}", "--require-hashes", "--quiet")
+        _run(sys.executable, "-m", "pip", "download", *only, f"--dest={wheels}", *requirements)
+        # The build reaches no registry, so that it does not matter how this machine reaches its own.
+        arguments = (f"BASE_IMAGE={BASE}", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels")
+        flags = [f"--build-arg={argument}" for argument in arguments]
+        settings = ("--isolation=chroot", "--timestamp=0", f"--volume={wheels}:/wheels:ro", f"--tag={IMAGE}")
+        buildah.run("bud", *settings, *flags, ROOT)
+    unfinished = archive.with_suffix(".unfinished")
+    buildah.run("push", "--quiet", IMAGE, f"docker-archive:{unfinished}:{IMAGE}")
+    unfinished.rename(archive)
+
+
+def _digest_of_context() -> str:
+    digest = hashlib.sha256(f"{SUITE} {PACKAGES}".encode())
+    for path in sorted(_context()):
+        digest.update(str(path.relative_to(ROOT)).encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _context() -> Iterator[Path]:
+    for name in CONTEXT:
+        path = ROOT / name
+        inside: Sequence[Path] = [path] if path.is_file() else list(path.rglob("*"))
+        yield from (one for one in inside if one.is_file() and "__pycache__" not in one.parts)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Let one builder in at a time; the kernel frees the lock of one that died."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(*command: object) -> str:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ImageError(f"{command[0]}: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
