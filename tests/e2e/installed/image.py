@@ -89,9 +89,9 @@ def _build(buildah: Buildah, archive: Path, report: Report) -> None:
         only = ("--only-binary=:all:", f"--python-version={PYTHON}", "--require-hashes", "--quiet")
         _run(sys.executable, "-m", "pip", "download", *only, f"--dest={wheels}", *requirements)
         # The build reaches no registry, so that it does not matter how this machine reaches its own.
-        arguments = (f"BASE_IMAGE={BASE}", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels")
+        arguments = (f"BASE_IMAGE={BASE}", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheelhouse")
         flags = [f"--build-arg={argument}" for argument in arguments]
-        settings = ("--isolation=chroot", "--timestamp=0", f"--volume={wheels}:/wheels:ro", f"--tag={IMAGE}")
+        settings = ("--isolation=chroot", "--timestamp=0", f"--volume={wheels}:/wheelhouse:ro", f"--tag={IMAGE}")
         buildah.run("bud", *settings, *flags, ROOT)
     unfinished = archive.with_suffix(".unfinished")
     buildah.run("push", "--quiet", IMAGE, f"docker-archive:{unfinished}:{IMAGE}")
