@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 import yaml
-from chart import CHART, MANIFEST
+from chart import CHART, DEPLOY, MANIFEST
 
 from e2e.helm import Helm, HelmError, Values, named
 from e2e.kubectl import Manifest
@@ -33,7 +33,7 @@ ODD_POLICY = {
         ],
     },
 }
-SWITCHES = ("networkPolicy", "podMonitor", "serviceMonitor", "prometheusRule", "dashboard")
+SWITCHES = ("certManager", "networkPolicy", "podMonitor", "serviceMonitor", "prometheusRule", "dashboard")
 EVERYTHING: Values = {
     "hostNetwork": True,
     "imagePullSecrets": [{"name": "registry"}],
@@ -43,13 +43,11 @@ EVERYTHING: Values = {
     "podAnnotations": {"a": "b"},
     "podLabels": {"c": "d"},
     "image": {"digest": "sha256:" + "0" * 64},
-    **{
-        key: {"enabled": True}
-        for key in ("networkPolicy", "podMonitor", "serviceMonitor", "prometheusRule", "dashboard")
-    },
+    **{key: {"enabled": True} for key in SWITCHES},
     "runtimeClass": {"create": True},
     "policy": {"optOut": True, **ODD_POLICY},
 }
+CERT_MANAGERS = {"Certificate", "Issuer"}
 CHANCE = re.compile(r"\b(lookup|rand\w+|uuidv4|now|genCA|genSelfSignedCert|genSignedCert|htpasswd|caBundle:)")
 
 
@@ -164,7 +162,25 @@ def test_a_mistake_is_told_before_anything_is_installed(helm: Helm, values: Valu
 def test_every_option_makes_its_object(helm: Helm) -> None:
     """Off they are not there."""
     kinds = {one["kind"] for one in helm.objects(EVERYTHING)} - {one["kind"] for one in helm.objects({})}
-    assert kinds == {"NetworkPolicy", "PodMonitor", "ServiceMonitor", "PrometheusRule", "RuntimeClass"}
+    assert kinds == {*CERT_MANAGERS, "NetworkPolicy", "PodMonitor", "ServiceMonitor", "PrometheusRule", "RuntimeClass"}
+
+
+def test_cert_manager_takes_rights_off_the_webhook(helm: Helm) -> None:
+    """Its certificate comes as files, and somebody else writes the caBundle."""
+    objects = helm.objects({"certManager": {"enabled": True}})
+    assert {one["kind"] for one in objects} >= CERT_MANAGERS
+    rules = [rule for one in objects if one["kind"].endswith("Role") for rule in one["rules"]]
+    assert not {"secrets", "mutatingwebhookconfigurations"} & {name for rule in rules for name in rule["resources"]}
+
+
+def test_the_right_to_evict_is_that_of_the_manifest(helm: Helm) -> None:
+    """Whoever asks for evictions gets the rights that `deploy/repair-evict.yaml` grants, and no others."""
+    rendered = helm.objects({"policy": {"bootstrap": {"repair": "evict"}}})
+    granted = [one for one in rendered if one["metadata"]["name"] == "gpu-injector-repair" and one["kind"] == "Role"]
+    wanted = [one for one in yaml.safe_load_all((DEPLOY / "repair-evict.yaml").read_text()) if one["kind"] == "Role"]
+    assert {one["metadata"]["namespace"]: one["rules"] for one in granted} == {
+        one["metadata"]["namespace"]: one["rules"] for one in wanted
+    }
 
 
 def test_the_test_of_the_release_has_a_namespace_of_its_own(helm: Helm) -> None:

@@ -2,7 +2,7 @@
 {{- define "gpu-injector.called" -}}
 admissionReviewVersions: [v1]
 clientConfig:
-  # The webhook writes its caBundle here by itself.
+  # The caBundle comes later: {{ ternary "cert-manager writes it" "the webhook writes it by itself" (index . 0).Values.certManager.enabled }}.
   service: {name: gpu-injector, namespace: {{ (index . 0).Release.Namespace }}, path: {{ index . 1 }}, port: 443}
 failurePolicy: Ignore
 matchPolicy: Equivalent
