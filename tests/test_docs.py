@@ -1,12 +1,16 @@
 """The documents against the code."""
 
 import json
+import re
 from pathlib import Path
 
 from webhook.decide.decision import Reason
 from webhook.policy_text import Key, keys
 
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)`")
 
 
 def first_cells(document: str) -> list[str]:
@@ -36,3 +40,33 @@ def test_the_policy_is_explained_whole(update_golden: bool) -> None:  # noqa: FB
     if update_golden:
         document.write_text(text)
     assert document.read_text() == text
+
+
+def test_links_lead_somewhere() -> None:
+    """Each file that a document links to is there, and so is the heading."""
+    broken = [
+        f"{document.relative_to(ROOT)}: {path}#{heading}"
+        for document in DOCUMENTS
+        for path, heading in LINK.findall(document.read_text())
+        if not leads_somewhere(document, path, heading)
+    ]
+    assert broken == []
+
+
+def leads_somewhere(document: Path, path: str, heading: str) -> bool:
+    """Say whether a link's file is there, and its heading where it names one."""
+    target = (document.parent / path) if path else document
+    return target.exists() and (not heading or heading in headings(target))
+
+
+def headings(document: Path) -> set[str]:
+    """Return what the headings of a document are called in links."""
+    lines = (line.lstrip("#").strip() for line in document.read_text().splitlines() if line.startswith("#"))
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+def test_tests_that_are_named_exist() -> None:
+    """Who is told that a test proves something can read it."""
+    named = {name for document in DOCUMENTS for name in NAMED_TEST.findall(document.read_text())}
+    assert named
+    assert {name for name in named if not (ROOT / name).exists()} == set()
