@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from chart import CHART
 
 from e2e.binaries import BuildError
 from e2e.conftest import LOGS
-from e2e.control_plane import ControlPlane, wait_for_namespace
+from e2e.control_plane import wait_for_namespace
 from e2e.helm import NAMESPACE, RELEASE, Helm, Values
 from e2e.installed.image import IMAGE, Built, ImageError, build_image
 from e2e.installed.objects import every_object, rolled_out
@@ -54,7 +53,7 @@ def built() -> Built:
 
 
 @pytest.fixture(scope="package")
-def on_node(
+def with_image(
     built: Built, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[Cluster]:
     """Run a control plane with a node that has the image, a labelled namespace and RuntimeClass nvidia."""
@@ -71,21 +70,15 @@ def on_node(
 
 
 @pytest.fixture(scope="package")
-def plane(on_node: Cluster) -> ControlPlane:
-    """Return the cluster's control plane."""
-    return on_node.plane
-
-
-@pytest.fixture(scope="package")
-def kubectl(on_node: Cluster) -> Kubectl:
+def kubectl(with_image: Cluster) -> Kubectl:
     """Return the administrator's kubectl."""
-    return on_node.kubectl
+    return with_image.kubectl
 
 
 @pytest.fixture(scope="package")
-def helm(on_node: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+def helm(with_image: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Return the administrator's Helm."""
-    return Helm(on_node.helm, tmp_path_factory.mktemp("helm-"), on_node.kubectl.kubeconfig)
+    return Helm(with_image.helm, tmp_path_factory.mktemp("helm-"), with_image.kubectl.kubeconfig)
 
 
 @pytest.fixture(scope="package")
@@ -102,8 +95,8 @@ def release(helm: Helm, kubectl: Kubectl, before: set[str]) -> None:  # noqa: AR
 
 
 @pytest.fixture
-def plugin(on_node: Cluster, release: None) -> Iterator[Plugin]:  # noqa: ARG001  which gives it its driver
+def plugin(with_image: Cluster, release: None) -> Iterator[Plugin]:  # noqa: ARG001  which gives it its driver
     """Run NVIDIA's plugin; the node offers its GPUs."""
-    with installed(on_node.kubectl, release_of(on_node.setup.plugins[0], on_node.helm)) as plugin:
-        until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
+    with installed(with_image.kubectl, release_of(with_image.setup.plugins[0], with_image.helm)) as plugin:
+        until(lambda: with_image.gpus() == "2", "the node offers two GPUs")
         yield plugin

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from chart import CHART, MANIFEST
-from e2e.control_plane import ControlPlane
+
 from e2e.direct_api import DirectApi
 from e2e.helm import NAMESPACE, RELEASE, Helm
 from e2e.installed.conftest import VALUES
@@ -16,6 +15,7 @@ from e2e.installed.image import Built
 from e2e.installed.objects import every_object, rolled_out
 from e2e.kubectl import Kubectl
 from e2e.namespaces import ENABLED
+from e2e.node.cluster import Cluster
 from e2e.node.workload import probe, probing_pod, run_to_the_end
 from e2e.pods import decision_of, pod, wait_for_decision, would_be_decided
 from e2e.processes import until
@@ -65,12 +65,12 @@ def test_a_gpu_pod_runs(kubectl: Kubectl) -> None:
 
 
 @pytest.mark.usefixtures("release")
-def test_a_rolling_restart_misses_no_pod(plane: ControlPlane, kubectl: Kubectl) -> None:
+def test_a_rolling_restart_misses_no_pod(with_image: Cluster, kubectl: Kubectl) -> None:
     """Replicas come and go under load, and every pod is patched."""
     wait_for_decision(kubectl, INJECTED)
     kubectl.run("rollout", "restart", IN_OURS, "deployment/gpu-injector")
     outcomes: Counter[str | None] = Counter()
-    with DirectApi(plane) as api:
+    with DirectApi(with_image.plane) as api:
         while outcomes.total() < PODS or not _is_rolled_out(kubectl):
             outcomes.update(_tried(api) for _ in range(100))
     assert outcomes == {INJECTED: outcomes.total()}
@@ -91,7 +91,9 @@ def _is_rolled_out(kubectl: Kubectl) -> bool:
 @pytest.mark.usefixtures("release")
 def test_pods_are_created_while_no_replica_runs(kubectl: Kubectl) -> None:
     """Both replicas are lost at once: pods come unpatched, and then the webhook is back by itself."""
-    kubectl.run("delete", "pods", IN_OURS, "--selector=app.kubernetes.io/name=gpu-injector", "--grace-period=0", "--force")
+    kubectl.run(
+        "delete", "pods", IN_OURS, "--selector=app.kubernetes.io/name=gpu-injector", "--grace-period=0", "--force"
+    )
     created = kubectl.create(pod(ENABLED, name="while-away"), "--dry-run=server").object
     assert decision_of(created) in (None, INJECTED)
     rolled_out(kubectl)
