@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 import yaml
-from chart import CHART, DEPLOY, MANIFEST
+from chart import CHART, MANIFEST
 
 from e2e.helm import Helm, HelmError, Values, named
 from e2e.kubectl import Manifest
@@ -171,16 +171,6 @@ def test_cert_manager_takes_rights_off_the_webhook(helm: Helm) -> None:
     assert {one["kind"] for one in objects} >= CERT_MANAGERS
     rules = [rule for one in objects if one["kind"].endswith("Role") for rule in one["rules"]]
     assert not {"secrets", "mutatingwebhookconfigurations"} & {name for rule in rules for name in rule["resources"]}
-
-
-def test_the_right_to_evict_is_that_of_the_manifest(helm: Helm) -> None:
-    """Whoever asks for evictions gets the rights that `deploy/repair-evict.yaml` grants, and no others."""
-    rendered = helm.objects({"policy": {"bootstrap": {"repair": "evict"}}})
-    granted = [one for one in rendered if one["metadata"]["name"] == "gpu-injector-repair" and one["kind"] == "Role"]
-    wanted = [one for one in yaml.safe_load_all((DEPLOY / "repair-evict.yaml").read_text()) if one["kind"] == "Role"]
-    assert {one["metadata"]["namespace"]: one["rules"] for one in granted} == {
-        one["metadata"]["namespace"]: one["rules"] for one in wanted
-    }
 
 
 def test_the_test_of_the_release_has_a_namespace_of_its_own(helm: Helm) -> None:
