@@ -39,7 +39,7 @@ class DriverProfile:
         )
 
 
-# Sources: facts in docs/drivers.md. The kernel tells what the name of the system does not: a Jetson and a WSL2
+# The kernel tells what the name of the system does not: a Jetson and a WSL2
 # machine both call themselves Ubuntu.
 DEFAULT_PROFILES = (
     DriverProfile(kernel="*tegra*"),

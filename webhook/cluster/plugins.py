@@ -1,6 +1,6 @@
 """NVIDIA's device plugin, as pods and DaemonSets show it: where it is, and how it got its library (NVML).
 
-What the labels and containers are, and which names plugins go by in the field: facts in docs/plugins.md.
+What the labels and containers are, and which names plugins go by in the field, as read in their manifests.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -50,7 +50,6 @@ class KnownPlugin:
 PLUGIN_COMMAND = "nvidia-device-plugin"
 CHART_LABEL = "app.kubernetes.io/name"
 
-# Sources: facts in docs/plugins.md.
 KNOWN_PLUGINS = (
     KnownPlugin("name", "nvidia-device-plugin-ds", frozenset({"nvidia-device-plugin-ctr"})),
     KnownPlugin(CHART_LABEL, "nvidia-device-plugin", frozenset({"nvidia-device-plugin-ctr"})),

@@ -1,6 +1,6 @@
 """What the device plugin says in its log when it finds no GPU.
 
-Texts of versions 0.14 to 0.20, tried or read: facts in docs/plugins.md.
+Texts of versions 0.14 to 0.20, tried or read.
 """
 
 import re
