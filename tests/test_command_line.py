@@ -1,6 +1,7 @@
 """The command line as a whole: help that teaches, version, completion, and the plugin of kubectl."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,20 +16,36 @@ SCRIPTS = Path(sys.executable).parent
 
 
 def commands(group: click.Group = main, *before: str) -> list[list[str]]:
-    """Return the words of every command."""
-    found = []
+    """Return the words of every command, groups included."""
+    found = [list(before)]
     for name, command in group.commands.items():
         found += commands(command, *before, name) if isinstance(command, click.Group) else [[*before, name]]
     return found
 
 
+def help_of(words: list[str]) -> str:
+    """Return what ``--help`` prints."""
+    result = CliRunner().invoke(main, [*words, "--help"], prog_name="gpu-injector")
+    assert result.exit_code == 0
+    return result.stdout
+
+
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_says_what_it_is_for(words: list[str]) -> None:
     """In a sentence, which the list of commands shows, too."""
-    result = CliRunner().invoke(main, [*words, "--help"])
-    assert result.exit_code == 0
-    assert result.stdout.startswith(f"Usage: main {' '.join(words)}")
-    assert "." in result.stdout.split("\n\n")[1]
+    printed = help_of(words)
+    assert printed.startswith(" ".join(["Usage: gpu-injector", *words]))
+    assert "." in printed.split("\n\n")[1]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_help_teaches_by_example(words: list[str]) -> None:
+    """Each on a line of its own: what keeps click from joining them is the character, never its two letters."""
+    printed = help_of(words)
+    assert "\\b" not in printed
+    assert all(line.count("gpu-injector ") < 2 for line in printed.splitlines()), printed
+    example = " ".join(["gpu-injector", *words])
+    assert re.search(rf"^ +(\S.* )?[<(]*{re.escape(example)}( |$)", printed.partition("\n")[2], re.MULTILINE), printed
 
 
 @pytest.mark.parametrize("script", ["gpu-injector", "kubectl-gpu_injector"])

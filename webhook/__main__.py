@@ -17,6 +17,9 @@ INSTALLED_IN = click.option(
     "-n", "--namespace", default="gpu-injector", show_default=True, help="The namespace of the replicas."
 )
 POLICY = click.option("--policy", "policy_file", type=FILE, help="The policy; without it, every default.")
+LIVE_POLICY = click.option(
+    "--policy", "policy_file", type=FILE, help="The policy; without it, that of the webhook in the cluster."
+)
 
 KUBECONFIG = click.option("--kubeconfig", type=FILE, help="The kubeconfig file; without it, kubectl's own.")
 CONTEXT = click.option("--context", help="The context in it; without it, the current one.")
@@ -41,7 +44,7 @@ def _lacking(package: str) -> Iterator[None]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gpu-injector", prog_name="gpu-injector")
 def main() -> None:
-    r"""Give GPU pods, and NVIDIA's device plugin, their driver.
+    """Give GPU pods, and NVIDIA's device plugin, their driver.
 
     \b
     On this machine, without a cluster:
@@ -78,9 +81,10 @@ def main() -> None:
 )
 @click.option("--drain-seconds", type=click.FloatRange(0), default=20.0, show_default=True, help="After SIGTERM.")
 def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **options: Any) -> None:  # noqa: ANN401, FBT001  click's
-    r"""Run the webhook, in a cluster or (--standalone) on one machine.
+    """Run the webhook, in a cluster or (--standalone) on one machine.
 
     \b
+    gpu-injector serve --policy policy.yaml
     gpu-injector serve --standalone --view view.yaml --port 0 --ca-file ca.crt
     """
     with _lacking("rich"):
@@ -101,7 +105,12 @@ def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **
 @main.command()
 @click.option("--examples", type=click.Path(path_type=Path, file_okay=False), help="The folder of pods and view.")
 def demo(examples: Path | None) -> None:
-    """Show on this machine what the webhook does: real reviews over HTTPS, no cluster."""
+    """Show on this machine what the webhook does: real reviews over HTTPS, no cluster.
+
+    \b
+    gpu-injector demo
+    gpu-injector demo --examples my-pods
+    """
     from webhook.commands.demo import demo as command  # noqa: PLC0415
 
     sys.exit(command(examples))
@@ -113,7 +122,7 @@ def demo(examples: Path | None) -> None:
 @click.option(
     "--view", "view_files", type=FILE, multiple=True, help="The cluster: what `kubectl get … -o yaml` printed."
 )
-@POLICY
+@LIVE_POLICY
 @KUBECONFIG
 @CONTEXT
 @click.option("-n", "--namespace", help="Of what names none; without -f: look into this one.")
@@ -124,7 +133,7 @@ def demo(examples: Path | None) -> None:
 )
 @click.option("--explain", is_flag=True, help="Show each row of the decision that was tried, and what it looked at.")
 def preview(kubeconfig: Path | None, context: str | None, **options: Any) -> None:  # noqa: ANN401  click's
-    r"""Show what the webhook would do, before anything is created.
+    """Show what the webhook would do, before anything is created.
 
     \b
     A manifest, as it would meet the cluster of your kubeconfig:
@@ -167,7 +176,7 @@ def _preview_options(options: dict[str, Any]) -> dict[str, Any]:
 @KUBECONFIG
 @CONTEXT
 @click.option("-n", "--namespace", default="", help="Look at the GPU pods of this namespace alone.")
-@POLICY
+@LIVE_POLICY
 @click.option("-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", show_default=True)
 @click.option("--wait", "wait_seconds", type=click.FloatRange(0), default=0, help="Look again for so many seconds.")
 def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None:  # noqa: ANN401  click's
@@ -179,7 +188,7 @@ def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None
     gpu-injector doctor --wait 120 -o json
 
     Exit code: 0 nothing failed, 1 a check failed, 2 an error, 3 nothing failed, but some checks had no right to look.
-    """  # noqa: D301 - click marks by the character, not by its two letters
+    """
     from webhook.commands.doctor import Options  # noqa: PLC0415
     from webhook.commands.doctor import doctor as command  # noqa: PLC0415
     from webhook.commands.live import Target  # noqa: PLC0415
@@ -210,7 +219,7 @@ def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **o
 
     It needs the rights to list the replicas' pods and to forward a port to them (get and create pods/portforward).
     Exit code: 0, or 2 where a replica could not be asked.
-    """  # noqa: D301 - click marks by the character, not by its two letters
+    """
     from webhook.commands import decisions as command  # noqa: PLC0415
     from webhook.commands.live import Target  # noqa: PLC0415
     from webhook.page.filters import Filters  # noqa: PLC0415
@@ -222,7 +231,7 @@ def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **o
 
 @main.command()
 @click.argument("thing", metavar="KIND/NAME")
-@POLICY
+@LIVE_POLICY
 @KUBECONFIG
 @CONTEXT
 @click.option("-n", "--namespace", help="Without it, the namespace of the context.")
@@ -235,7 +244,7 @@ def why(  # noqa: PLR0913, PLR0917  click's
     namespace: str | None,
     output: str,
 ) -> None:
-    r"""Tell why the pods of an object are treated as they are: is the webhook called, was it, what is decided today.
+    """Tell why the pods of an object are treated as they are: is the webhook called, was it, what is decided today.
 
     \b
     gpu-injector why pod/trainer-0 -n ml
@@ -251,13 +260,18 @@ def why(  # noqa: PLR0913, PLR0917  click's
 
 @main.group()
 def policy() -> None:
-    """Check a policy file, show every key with its meaning, or print its JSON Schema."""
+    """Check a policy file, show every key with its meaning, or print its JSON Schema.
+
+    \b
+    gpu-injector policy show > policy.yaml
+    gpu-injector policy check policy.yaml
+    """
 
 
 @policy.command("check")
 @click.argument("file", type=FILE)
 def policy_check(file: Path) -> None:
-    r"""Check a policy file as the server would. Exit code 2 and a line for each fault where it is refused.
+    """Check a policy file as the server would. Exit code 2 and a line for each fault where it is refused.
 
     \b
     gpu-injector policy check policy.yaml
@@ -270,7 +284,7 @@ def policy_check(file: Path) -> None:
 @policy.command("show")
 @click.argument("file", type=FILE, required=False)
 def policy_show(file: Path | None) -> None:
-    r"""Print every key with its meaning, as a policy file: the defaults, or those of FILE.
+    """Print every key with its meaning, as a policy file: the defaults, or those of FILE.
 
     \b
     gpu-injector policy show > policy.yaml
@@ -282,7 +296,7 @@ def policy_show(file: Path | None) -> None:
 
 @policy.command("schema")
 def policy_schema() -> None:
-    r"""Print the JSON Schema of the policy file.
+    """Print the JSON Schema of the policy file.
 
     \b
     gpu-injector policy schema > policy.schema.json
@@ -296,13 +310,17 @@ def policy_schema() -> None:
 
 @main.group()
 def export() -> None:
-    """Print what other parts of Kubernetes can do without the webhook."""
+    """Print what other parts of Kubernetes can do without the webhook.
+
+    \b
+    gpu-injector export mutating-admission-policy
+    """
 
 
 @export.command("mutating-admission-policy")
 @POLICY
 def export_mutating_admission_policy(policy_file: Path | None) -> None:
-    r"""Print a MutatingAdmissionPolicy: what CEL can say of the policy, and in comments what it cannot.
+    """Print a MutatingAdmissionPolicy: what CEL can say of the policy, and in comments what it cannot.
 
     \b
     gpu-injector export mutating-admission-policy --policy policy.yaml | kubectl apply -f -
@@ -315,7 +333,7 @@ def export_mutating_admission_policy(policy_file: Path | None) -> None:
 @main.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    r"""Print what makes the shell complete commands and options.
+    """Print what makes the shell complete commands and options.
 
     \b
     source <(gpu-injector completion bash)
@@ -333,7 +351,7 @@ def completion(shell: str) -> None:
 @KUBECONFIG
 @CONTEXT
 @click.option("-n", "--namespace", default="", help="Make the pods here; without it, in a namespace made for it.")
-@POLICY
+@LIVE_POLICY
 @click.option("--node", "nodes", multiple=True, help="Only this node; may be given again.")
 @click.option("--image", default="", help="Another image with Python; without it, that of our Deployment.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -348,7 +366,7 @@ def verify(kubeconfig: Path | None, context: str | None, **options: Any) -> None
     gpu-injector verify --server-side -n ml
 
     Exit code: 0 every node works, 1 one does not, 2 an error, 3 none fails, but some could not be tried.
-    """  # noqa: D301 - click marks by the character, not by its two letters
+    """
     from webhook.commands.live import Target  # noqa: PLC0415
     from webhook.commands.verify import Options  # noqa: PLC0415
     from webhook.commands.verify import verify as command  # noqa: PLC0415
@@ -358,7 +376,11 @@ def verify(kubeconfig: Path | None, context: str | None, **options: Any) -> None
 
 @main.command(hidden=True)
 def probe() -> None:
-    """Say as JSON what GPU this container has: what `verify` runs in its pods."""
+    """Say as JSON what GPU this container has: what `verify` runs in its pods.
+
+    \b
+    kubectl exec trainer-0 -- gpu-injector probe
+    """
     import json  # noqa: PLC0415
 
     from webhook.probe import probe as look  # noqa: PLC0415
@@ -368,7 +390,12 @@ def probe() -> None:
 
 @main.group()
 def certs() -> None:
-    """Show the webhook's certificates, or rotate them now."""
+    """Show the webhook's certificates, or rotate them now.
+
+    \b
+    gpu-injector certs show
+    gpu-injector certs rotate
+    """
 
 
 @certs.command()
@@ -378,6 +405,10 @@ def certs() -> None:
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def show(kubeconfig: Path | None, context: str | None, **options: Any) -> None:  # noqa: ANN401  click's
     """Show what is served, what is registered, what expires when, and what comes next.
+
+    \b
+    gpu-injector certs show
+    gpu-injector certs show -n my-namespace -o json
 
     Every replica is asked for its certificate over TLS, by port-forward (create pods/portforward).
     Exit code: 0 the API server accepts it, 1 it would refuse it or there is none, 2 an error.
@@ -396,6 +427,11 @@ def show(kubeconfig: Path | None, context: str | None, **options: Any) -> None: 
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def rotate(kubeconfig: Path | None, context: str | None, revoke: bool, **options: Any) -> None:  # noqa: ANN401, FBT001  click's
     """Begin a rotation of CA and certificate now, gracefully: no call of the API server fails.
+
+    \b
+    gpu-injector certs rotate
+    A key leaked:
+      gpu-injector certs rotate --revoke
 
     It needs the right to patch the Secret.
     """
