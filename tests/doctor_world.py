@@ -12,13 +12,16 @@ from typing import Any
 import yaml
 from cluster_world import namespace, runtime_class, session
 from fake_api import FakeApi
+from fake_replica import presenting
 
 from certs.issue import create
-from certs.material import write_material
+from certs.material import Material, write_material
 from certs.rotation import Schedule
+from webhook.commands import doctor
+from webhook.commands.live import Target
 from webhook.decide.decision import DECISION_KEY, INJECT_KEY
 from webhook.doctor.facts import Facts
-from webhook.doctor.read import Asked, read_facts
+from webhook.doctor.read import Asked
 from webhook.policy import Policy
 
 Json = dict[str, Any]
@@ -27,6 +30,8 @@ Json = dict[str, Any]
 NOW = datetime.now(UTC)
 INSTALL = Path(__file__).parents[1] / "deploy" / "install.yaml"
 HOME = "gpu-injector"
+NAMES = (f"gpu-injector.{HOME}.svc",)
+REPLICAS = ("webhook-a", "webhook-b")
 PLUGIN = "nvidia-device-plugin-abcde"
 GPU = "nvidia.com/gpu"
 # Registrations, and whatever else does not say, were created on the first of January.
@@ -38,7 +43,8 @@ NOT_SERVED = ("/apis/nvidia.com/v1/clusterpolicies", "/apis/resource.k8s.io/v1/r
 class Cluster:
     """The objects by kind and name; what is answered at other paths; and the policy of whoever looks.
 
-    ``logs`` are by pod, ``tried`` is what a server-side dry-run answers: status, body, and ``warnings``.
+    ``logs`` are by pod, ``tried`` is what a server-side dry-run answers: status, body, and ``warnings``. ``served`` is
+    what our pods present over TLS.
     """
 
     objects: dict[tuple[str, str], Json] = field(default_factory=dict)
@@ -47,6 +53,7 @@ class Cluster:
     warnings: tuple[str, ...] = ()
     version: Json = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
+    served: Material = field(default_factory=lambda: create(NAMES, NOW - timedelta(days=3), Schedule()))
 
     def add(self, *items: Json) -> None:
         """Have objects, in place of those of that kind and name."""
@@ -105,10 +112,12 @@ class Cluster:
 def healthy() -> Cluster:
     """Return a cluster in which every check passes."""
     cluster = Cluster(version={"major": "1", "minor": "33+", "gitVersion": "v1.33.5"})
-    cluster.add(*_installed(), *_our_pods(), _node(), _daemon_set(), _plugin_pod(), _gpu_pod(), runtime_class())
+    cluster.add(
+        *_installed(cluster.served), *_our_pods(), _node(), _daemon_set(), _plugin_pod(), _gpu_pod(), runtime_class()
+    )
     cluster.add(namespace("ml", **{INJECT_KEY: "enabled"}), namespace("kube-system"), namespace(HOME))
     cluster.tried = (201, _annotated({"metadata": {"namespace": "ml", "name": "gpu-injector-trial-1"}}))
-    for name in ("webhook-a", "webhook-b"):
+    for name in REPLICAS:
         cluster.logs[name] = '{"event": "watch-found", "kind": "nodes"}\n'
     return cluster
 
@@ -118,13 +127,15 @@ async def look(cluster: Cluster, folder: Path, *forbidden: str, scope: str = "",
     async with served(cluster) as fake, session(fake, folder) as api:
         for path in forbidden:
             fake.fault(path, status=403, body={"kind": "Status", "reason": "Forbidden"})
-        return await read_facts(api, Asked(cluster.policy, scope, own), NOW)
+        target = Target(Path(fake.kubeconfig(folder)))
+        return await doctor.look(api, target, Asked(cluster.policy, scope, own), NOW)
 
 
 @asynccontextmanager
 async def served(cluster: Cluster) -> AsyncIterator[FakeApi]:
     """Serve a cluster: objects, logs, version, API groups and the answer to a pod that is only tried."""
-    async with FakeApi() as fake:
+    async with presenting(cluster.served) as port, FakeApi() as fake:
+        fake.forwards = dict.fromkeys(REPLICAS, port)
         uids: dict[str, str] = {}
         for item in sorted(cluster.objects.values(), key=lambda item: item["kind"] != "DaemonSet"):
             stored = fake.put(deepcopy(item))
@@ -168,11 +179,10 @@ def _manifest() -> list[Json]:
     return [item for item in yaml.safe_load_all(INSTALL.read_text()) if item]
 
 
-def _installed() -> list[Json]:
+def _installed(material: Material) -> list[Json]:
     """Return what deploy/install.yaml installs, as it is once the webhook has written its certificate."""
     kept = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "Deployment")
     items = [deepcopy(item) for item in _manifest() if item["kind"] in kept]
-    material = create((f"gpu-injector.{HOME}.svc",), NOW - timedelta(days=3), Schedule())
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": HOME, "namespace": HOME}}
     written = write_material(material, secret)
     for item in items:
@@ -196,7 +206,7 @@ def _our_pods() -> list[Json]:
                 "spec": {"containers": [{"name": "webhook"}]},
                 "status": {"phase": "Running"},
             }
-            for name in ("webhook-a", "webhook-b")
+            for name in REPLICAS
         ),
         {
             "apiVersion": "discovery.k8s.io/v1",

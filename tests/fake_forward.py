@@ -6,6 +6,7 @@ Source: https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/server/
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from aiohttp import WSMsgType, web
 
@@ -27,11 +28,16 @@ async def forward(request: web.Request, ports: Mapping[str, int]) -> web.StreamR
         await socket.close()
         return socket
     answers = asyncio.create_task(_answers(reader, socket))
-    async for message in socket:
-        if message.type is WSMsgType.BINARY and message.data[:1] == DATA:
-            writer.write(message.data[1:])
-    answers.cancel()
-    writer.close()
+    try:
+        async for message in socket:
+            if message.type is WSMsgType.BINARY and message.data[:1] == DATA:
+                writer.write(message.data[1:])
+    finally:
+        # Whoever ends the test may end the server before the client has said good-bye.
+        answers.cancel()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
     return socket
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from certificate_secrets import EMPTY_SECRET, encode
 from fake_api import FakeApi
+from fake_replica import presenting
 from fake_store import Json
 from memory_api import MUTATING, SECRET, registration, service
 
@@ -17,7 +18,6 @@ from certs.certificate import fingerprint, write_certificates
 from certs.issue import create
 from certs.material import ROTATE_ANNOTATION, Material, Rotation, write_material
 from certs.rotation import Schedule
-from certs.serving import LiveTls
 from webhook.commands import certs
 from webhook.commands.inputs import InputError
 from webhook.commands.live import Target
@@ -38,15 +38,8 @@ async def fake() -> AsyncIterator[FakeApi]:
 @asynccontextmanager
 async def replica(material: Material) -> AsyncIterator[str]:
     """Present a leaf on loopback, and yield the URL of it."""
-    tls = LiveTls()
-    tls.present(material.leaf)
-
-    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=tls.context)
-    async with server:
-        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/mutate/workloads"
+    async with presenting(material) as port:
+        yield f"https://127.0.0.1:{port}/mutate/workloads"
 
 
 def trusting(material: Material, client: Json) -> Json:

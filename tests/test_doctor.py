@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from doctor_cases import CASES, Case
-from doctor_world import HOME, Cluster, healthy, look, served
+from doctor_world import HOME, REPLICAS, Cluster, healthy, look, served
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,7 +49,7 @@ def run(cluster: Cluster, folder: Path, *arguments: str) -> tuple[int, str]:
 
 def test_a_healthy_cluster(tmp_path: Path) -> None:
     """The exit code is 0, and nothing is left of the short form but its last line."""
-    assert run(healthy(), tmp_path, "-o", "short") == (0, "√ 62 passed\n")
+    assert run(healthy(), tmp_path, "-o", "short") == (0, "√ 63 passed\n")
 
 
 def test_the_incident(tmp_path: Path) -> None:
@@ -141,6 +141,24 @@ async def test_a_mounted_certificate_is_not_ours_to_judge(tmp_path: Path) -> Non
     facts = await look(cluster, tmp_path)
     states = {outcome.check.name: outcome.result.state for outcome in examine(facts, CATEGORIES)}
     assert (states["certificate"], states["ca-bundle"]) == (State.UNKNOWN, State.UNKNOWN)
+
+
+async def test_what_is_served_is_seen_without_the_secret(tmp_path: Path) -> None:
+    """Whoever may forward a port needs no right to the private keys."""
+    facts = await look(healthy(), tmp_path, f"/api/v1/namespaces/{HOME}/secrets/gpu-injector")
+    states = {outcome.check.name: outcome.result.state for outcome in examine(facts, CATEGORIES)}
+    assert (states["ca-bundle"], states["ca-bundle-served"]) == (State.UNKNOWN, State.PASS)
+
+
+async def test_who_may_not_forward_does_not_know_what_is_served(tmp_path: Path) -> None:
+    """And is told why, for each replica; the Secret is still compared."""
+    facts = await look(
+        healthy(), tmp_path, *(f"/api/v1/namespaces/{HOME}/pods/{name}/portforward" for name in REPLICAS)
+    )
+    results = {outcome.check.name: outcome.result for outcome in examine(facts, CATEGORIES)}
+    assert (results["ca-bundle"].state, results["ca-bundle-served"].state) == (State.PASS, State.UNKNOWN)
+    (evidence,) = results["ca-bundle-served"].evidence
+    assert [evidence.count(f"pod {name}: Handshake status 403") for name in REPLICAS] == [1, 1]
 
 
 async def test_a_kubelet_that_is_away_hides_the_log_alone(tmp_path: Path) -> None:

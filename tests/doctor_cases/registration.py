@@ -1,7 +1,9 @@
 """Clusters spoilt for the checks of registrations, certificate and other webhooks."""
 
-from doctor_world import Cluster
+from doctor_world import NAMES, NOW, Cluster
 
+from certs.issue import create
+from certs.rotation import Schedule
 from doctor_cases.changes import webhook
 from doctor_cases.table import spoils
 from webhook.decide.decision import INJECT_KEY
@@ -44,6 +46,12 @@ def called_for_all(cluster: Cluster) -> None:
 def no_bundle(cluster: Cluster) -> None:
     """A re-apply took it away."""
     del cluster.entry("workloads")["clientConfig"]["caBundle"]
+
+
+@spoils("ca-bundle-served", "pod webhook-a: its certificate is refused by ")
+def another_served(cluster: Cluster) -> None:
+    """Secret and caBundle agree, and the replicas never took it over."""
+    cluster.served = create(NAMES, NOW, Schedule())
 
 
 @spoils("certificate", "Secret")

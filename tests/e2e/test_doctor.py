@@ -62,12 +62,12 @@ def looked(kubeconfig: Path, *arguments: str) -> tuple[int, Mapping[str, dict[st
 
 @pytest.mark.usefixtures("gpus")
 def test_an_administrator_sees_everything(kubectl: Kubectl) -> None:
-    """Nothing is unknown but what belongs to pods in the cluster: this webhook runs beside it, and is called by URL."""
+    """Nothing is unknown but the log of our pods: this webhook runs beside the cluster, and is called by URL."""
     code, found = looked(kubectl.kubeconfig)
     states = {name: row["state"] for name, row in found.items()}
     assert code == 1
-    assert {name for name, state in states.items() if state == "unknown"} <= {"webhook-log", "ca-bundle"}
-    well = ("server-version", "webhook-answers", "registered", "registration-drift", "certificate")
+    assert {name for name, state in states.items() if state == "unknown"} == {"webhook-log"}
+    well = ("server-version", "webhook-answers", "registered", "registration-drift", "certificate", "ca-bundle-served")
     assert {name: states[name] for name in well} == dict.fromkeys(well, "pass")
     assert found["webhook-answers"]["evidence"] == [f"a GPU pod in {NS}: leave/handler-mixed"]
     assert states["runtime-handler"] == "fail"

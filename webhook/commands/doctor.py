@@ -5,7 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -15,10 +15,14 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from certs.api import Installation, Refused
+from certs.report import find_installation
+from webhook.cluster.api import ApiServer
 from webhook.commands.live import Target, api_server, installed_policy
+from webhook.commands.presented import presented
 from webhook.doctor.check import Outcome, State, examine
 from webhook.doctor.checks import CATEGORIES
-from webhook.doctor.facts import Facts
+from webhook.doctor.facts import Facts, Unread
 from webhook.doctor.read import Asked, read_facts
 
 SYMBOLS = {State.PASS: "√", State.WARN: "‼", State.FAIL: "×", State.UNKNOWN: "?"}  # noqa: RUF001  linkerd's sign
@@ -57,11 +61,25 @@ async def _examined(options: Options) -> tuple[Facts, Sequence[Outcome]]:
         policy = await installed_policy(api, options.policy_file)
         asked = Asked(policy, options.namespace, options.target.namespace())
         while True:
-            facts = await read_facts(api, asked, datetime.now(UTC))
+            facts = await look(api, options.target, asked, datetime.now(UTC))
             outcomes = tuple(examine(facts, CATEGORIES))
             if exit_code(outcomes) != EXIT_CODES[State.FAIL] or time.monotonic() >= deadline:
                 return facts, outcomes
             await asyncio.sleep(min(PAUSE_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
+async def look(api: ApiServer, target: Target, asked: Asked, now: datetime) -> Facts:
+    """Look at the cluster once, and at what the replicas serve. ``OSError`` when no answer came."""
+    facts = await read_facts(api, asked, now)
+    try:
+        installation = await find_installation(api, facts.home)
+    except Refused:
+        # Without the Secret, the name of the Service is what the API server asks for.
+        installation = Installation(facts.home)
+    try:
+        return replace(facts, presented=tuple(await presented(api, target, installation)))
+    except Refused as refused:
+        return replace(facts, presented=Unread(f"registrations could not be read: {refused}"))
 
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:

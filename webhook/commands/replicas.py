@@ -69,10 +69,7 @@ class Replicas:
             raise InputError(f"the pods of namespace {self.namespace} cannot be listed: {refused}") from refused
         names = sorted(name_of(pod) for pod in pods if _is_running(pod))
         if not names:
-            raise InputError(
-                f"no replica of gpu-injector runs in namespace {self.namespace}; "
-                "if it is installed elsewhere, name it with --installed-in"
-            )
+            raise InputError(f"no replica of gpu-injector runs in namespace {self.namespace}; is it in another one?")
         return names
 
     async def _ask(self, name: str, query: Mapping[str, str]) -> Answer:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
+from certs.presented import Presented
 from certs.report import Report
 from webhook.cluster.plugins import known_plugins
 from webhook.cluster.project import kinds
@@ -89,6 +90,7 @@ class Facts:
     own_pods: Objects | Unread = NOT_ASKED
     own_logs: Mapping[str, str | Unread] | Unread = NOT_ASKED
     certificates: Report | Unread = NOT_ASKED
+    presented: tuple[Presented, ...] | Unread = NOT_ASKED
     dry_run: DryRun | Unread | None = NOT_ASKED
 
     @cached_property

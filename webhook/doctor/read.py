@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from certs.api import Installation, Refused
-from certs.report import describe
+from certs.api import Refused
+from certs.report import describe, find_installation
 from certs.rotation import Schedule
 from webhook.cluster.listing import NOT_FOUND, PAGE_SIZE, RefusedError, get, pages
 from webhook.cluster.live import GROUPS_PATH, NODES_PAGE_SIZE
@@ -189,7 +189,7 @@ def _looks(api: Api, facts: Facts) -> Mapping[str, Awaitable[Any]]:
 
 async def _certificates(api: Api, facts: Facts) -> Any:  # noqa: ANN401  a report, or Unread
     try:
-        return await describe(api, Installation(facts.home), Schedule(), facts.now)
+        return await describe(api, await find_installation(api, facts.home), Schedule(), facts.now)
     except Refused as refused:
         return Unread(_why("Secrets", refused.status, str(refused)))
 

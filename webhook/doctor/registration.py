@@ -80,18 +80,32 @@ def _own_certificate(facts: Facts) -> Report:
 
 
 def trusted(facts: Facts) -> Result:
-    """Each entry's caBundle accepts the certificate that is served."""
+    """Each entry's caBundle accepts the certificate that the replicas are to serve."""
     report = _own_certificate(facts)
     troubles = [
-        f"{entry.name}: {'its caBundle does not accept the certificate served' if entry.authorities else 'no caBundle'}"
+        f"{entry.name}: {'its caBundle does not accept the Secret' if entry.authorities else 'no caBundle'}"
         for entry in report.entries
         if not entry.accepts_leaf
     ]
     if not report.entries:
         raise CannotTellError("no entry calls our Service: whoever wrote their URL looks after their caBundle")
-    return fails_on(
-        troubles, f"kubectl -n {facts.home} rollout restart deployment/gpu-injector", otherwise="all entries"
-    )
+    return fails_on(troubles, _restart(facts), otherwise="all entries")
+
+
+def served(facts: Facts) -> Result:
+    """Each entry's caBundle accepts what each replica presents over TLS."""
+    looks = known(facts.presented)
+    refused = [
+        f"{one.where}: its certificate is refused by {', '.join(one.refused_by)}" for one in looks if one.refused_by
+    ]
+    unseen = [f"{one.where}: {one.trouble}" for one in looks if one.trouble]
+    if not refused and (unseen or not looks):
+        raise CannotTellError("; ".join(unseen) or "no entry calls our Service")
+    return fails_on(refused, _restart(facts), otherwise=f"{len(looks)} replicas")
+
+
+def _restart(facts: Facts) -> str:
+    return f"kubectl -n {facts.home} rollout restart deployment/gpu-injector"
 
 
 def certificate(facts: Facts) -> Result:
@@ -173,7 +187,8 @@ CATEGORY = Category(
     (
         Check("registered", "every entry is registered", registered),
         Check("registration-drift", "the registrations are those of this version and policy", drift),
-        Check("ca-bundle", "each caBundle accepts the certificate", trusted),
+        Check("ca-bundle", "each caBundle accepts the certificate of the Secret", trusted),
+        Check("ca-bundle-served", "each caBundle accepts what each replica serves", served),
         Check("certificate", "the certificate is good for a week at least", certificate),
         Check("other-mutators", "no other webhook changes GPU pods", other_mutators),
         Check("strict-mutators", "no other webhook stops all pods when it is away", strict_mutators),
