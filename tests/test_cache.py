@@ -45,6 +45,16 @@ def test_an_event_that_changes_no_value_publishes_nothing() -> None:
     assert cache.revision == 6
 
 
+def test_what_a_new_list_shows_unchanged_stays_the_same_object() -> None:
+    """Whoever follows the values looks only at those that differ."""
+    cache = KindCache()
+    cache.replace({"a": Found(1, ["one"]), "b": Found(1, ["two"])}, 1, started_at=0)
+    before = dict(cache.values or {})
+    assert cache.replace({"a": Found(2, ["one"]), "b": Found(2, ["new"])}, 2, started_at=1)
+    assert cache.values == {"a": ["one"], "b": ["new"]}
+    assert cache.values["a"] is before["a"]
+
+
 def test_published_values_never_change_in_place() -> None:
     """Whoever holds a view goes on seeing one state."""
     cache = KindCache()

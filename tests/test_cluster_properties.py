@@ -12,8 +12,9 @@ from test_decide_properties import FACTS, patched
 from webhook.cluster.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod, RuntimeClass, Taint
 from webhook.decide.believed import Believed
 from webhook.decide.decision import Decision, Verdict
+from webhook.decide.gpu_nodes import Candidate, candidates, gpu_kinds
 from webhook.decide.node_index import NodeIndex
-from webhook.decide.nodes import Candidate, NodeKind, candidates, is_labelled_gpu_node, offered_gpus
+from webhook.decide.nodes import NodeKind, is_labelled_gpu_node, offered_gpus
 from webhook.decide.pod import containers
 from webhook.decide.selectors import selects, tolerates_all
 from webhook.decide.workload import decide
@@ -162,7 +163,38 @@ def test_the_index_finds_what_a_scan_finds(fleet: list[Machine], spec: dict[str,
     """All operators, on labels and names, alone and together."""
     nodes = [machine.node for machine in fleet]
     found = NodeIndex(nodes).selected(spec)
-    assert found == {position for position, node in enumerate(nodes) if selects(spec, node)}
+    assert found == sum(1 << position for position, node in enumerate(nodes) if selects(spec, node))
+
+
+@given(st.lists(clusters(), min_size=2, max_size=4), PLACEMENTS | AFFINITIES, st.data())
+def test_following_a_view_finds_what_a_new_look_finds(
+    views: list[ClusterView], spec: dict[str, Any], data: st.DataObject
+) -> None:
+    """Whatever changed meanwhile, and however often: labels, facts, plugins, nodes that came and went."""
+    policy, view = Policy(), views[0]
+    for other in views:
+        view = blended(view, other, data)
+        assert gpu_kinds(view, policy) == gpu_kinds(view, Policy())
+        assert candidates(view, policy, spec, NO_RESOURCE) == candidates(view, Policy(), spec, NO_RESOURCE)
+
+
+NO_RESOURCE = frozenset[str]()
+
+
+def blended(view: ClusterView, other: ClusterView, data: st.DataObject) -> ClusterView:
+    """Return a view of which some objects are another's, and the rest the very same."""
+    kinds = data.draw(st.sets(st.sampled_from(["nodes", "plugin_pods", "daemon_sets"]), min_size=1))
+    parts: dict[str, Any] = {kind: mixed(getattr(view, kind), getattr(other, kind), data) for kind in kinds}
+    return dataclasses.replace(view, **parts)
+
+
+def mixed(values: dict[str, Any] | None, others: dict[str, Any] | None, data: st.DataObject) -> dict[str, Any] | None:
+    """Return the entries of a kind with some of another's, in place of what stands under their keys."""
+    if values is None or others is None:
+        return others
+    keys = sorted({*values, *others})
+    taken = data.draw(st.sets(st.sampled_from(keys))) if keys else set()
+    return {key: side[key] for key in keys if key in (side := others if key in taken else values)}
 
 
 @given(placed_pods(), clusters())

@@ -69,6 +69,29 @@ async def test_a_long_list_is_as_old_as_its_beginning(fake: FakeApi, tmp_path: P
         assert world.live.age_seconds("runtime_classes") == 8
 
 
+async def test_the_view_is_prepared_before_it_is_synced_and_after_changes(fake: FakeApi, tmp_path: Path) -> None:
+    """What decisions derive from it is there before the first request needs it."""
+    prepared: list[ClusterView] = []
+    go_on = asyncio.Event()
+
+    async def prepare(view: ClusterView) -> None:
+        prepared.append(view)
+        await go_on.wait()
+
+    async with session(fake, tmp_path) as api, asyncio.TaskGroup() as group:
+        live = LiveView(api, CLASSES_ONLY, prepare=prepare)
+        running = group.create_task(live.run())
+        await until(lambda: prepared)
+        assert (prepared, live.synced.is_set(), live.missing()) == ([live.view], False, [])
+        go_on.set()
+        await live.synced.wait()
+        await fake.watching(CLASSES)
+        fake.put(runtime_class("kata", "kata"))
+        await until(lambda: len(prepared) == 2)
+        assert set(prepared[1].runtime_classes or ()) == {"nvidia", "kata"}
+        running.cancel()
+
+
 async def test_a_look_finds_an_object_that_the_watch_has_not_shown(fake: FakeApi, tmp_path: Path) -> None:
     """A RuntimeClass created seconds ago is not missed while its event is under way."""
     fake.fault(CLASSES, watch=True, silent=True)

@@ -95,3 +95,20 @@ async def test_api_groups_are_followed(fake: FakeApi, tmp_path: Path) -> None:
             await fake.requested(fake.count(path=GROUPS_PATH) + 3, path=GROUPS_PATH)
             assert live.view.api_groups == frozenset({"kyverno.io"})
             following.cancel()
+
+
+async def test_a_heartbeat_of_a_node_leaves_the_view_as_it_is(fake: FakeApi, tmp_path: Path) -> None:
+    """Each node's conditions are written every five minutes: nothing is to be judged anew for that."""
+    async with watching(fake, tmp_path, resources(["kube-system"])) as world:
+        await world.live.synced.wait()
+        await fake.watching("/api/v1/nodes")
+        before = world.live.view.nodes
+        conditions = [{"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-11-25T00:00:00Z"}]
+        fake.put(
+            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-1"}, "status": {"conditions": conditions}}
+        )
+        fake.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-2"}})
+        await until(lambda: "gpu-2" in (world.live.view.nodes or ()))
+        assert before is not None
+        assert world.live.view.nodes is not before
+        assert (world.live.view.nodes or {})["gpu-1"] is before["gpu-1"]

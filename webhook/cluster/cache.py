@@ -44,7 +44,9 @@ class KindCache:
         self.revision, self.current_at = revision, started_at
         self._revisions = {name: found.revision for name, found in merged.items()}
         self._looked_at = {name: at for name, at in self._looked_at.items() if at > started_at}
-        values = {name: found.value for name, found in merged.items()}
+        known = self.values or {}
+        # What is equal stays the same object, so that whoever follows the values looks only at what differs.
+        values = {name: _kept(known.get(name), found.value) for name, found in merged.items()}
         if values == self.values:
             return False
         self.values = values
@@ -97,3 +99,7 @@ class KindCache:
             return False
         self.values = {**values, name: found.value}
         return True
+
+
+def _kept(known: object, listed: object) -> object:
+    return known if known == listed else listed

@@ -3,9 +3,9 @@
 import asyncio
 import dataclasses
 import math
-from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial, reduce
+from operator import or_
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -55,12 +55,18 @@ def ignore(event: str, /, **facts: object) -> None:
     """Tell nobody."""
 
 
+async def nothing(view: ClusterView, /) -> None:
+    """Prepare nothing."""
+
+
 class LiveView:
     """The view of a live cluster; a ``kind`` is the name of its field in ClusterView, such as ``runtime_classes``.
 
     ``view`` is swapped whole, so whoever holds it sees one state; ``synced`` is set once every kind that is not
-    optional has been listed. ``on_change`` is called as ``on_change(event, kind=..., **facts)``, once a change, with
-    ``watch-found`` (``objects``), ``watch-lost`` (``reason``) and ``api-absent``.
+    optional has been listed, and the view prepared. ``prepare`` gets the view after changes, many of them at once where
+    they come quickly: what is derived from it need not wait for a request. ``on_change`` is called as
+    ``on_change(event, kind=..., **facts)``, once a change, with ``watch-found`` (``objects``), ``watch-lost``
+    (``reason``) and ``api-absent``.
     """
 
     def __init__(
@@ -69,10 +75,13 @@ class LiveView:
         resources: Iterable[Resource] = RESOURCES,
         *,
         timing: Timing | None = None,
+        prepare: Callable[[ClusterView], Awaitable[None]] = nothing,
         on_change: Callable[..., None] = ignore,
     ) -> None:
         self.view = ClusterView()
         self.synced = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._prepare = prepare
         self._api = api
         self._timing = timing or Timing()
         turns = Turns(self._timing)
@@ -90,6 +99,15 @@ class LiveView:
         async with asyncio.TaskGroup() as group:
             for reflector in self._all():
                 group.create_task(reflector.run())
+            group.create_task(self._prepare_views())
+
+    async def _prepare_views(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if not self.missing():
+                await self._prepare(self.view)
+                self.synced.set()
 
     async def follow_groups(self) -> None:
         """Look now and then which API groups there are: some refuse what we would add. Runs until cancelled."""
@@ -159,10 +177,10 @@ class LiveView:
         parts = [reflector.cache.values for reflector in self._reflectors[kind]]
         known = [part for part in parts if part is not None]
         if len(known) == len(parts):
-            merged: Any = MappingProxyType(known[0] if len(known) == 1 else dict(ChainMap(*map(dict, known))))
-            self.view = dataclasses.replace(self.view, **{kind: merged})
-        if not self.missing():
-            self.synced.set()
+            # An object that two rows show is the first one's.
+            whole: Any = MappingProxyType(known[0] if len(known) == 1 else reduce(or_, map(dict, reversed(known))))
+            self.view = dataclasses.replace(self.view, **{kind: whole})
+        self._changed.set()
 
     def _all(self) -> Iterator[Reflector]:
         return (reflector for reflectors in self._reflectors.values() for reflector in reflectors)

@@ -18,8 +18,11 @@ from certs.changes import Changes, OnChange
 from certs.clock import Clock
 from certs.serving import LiveTls, Provider, standalone_tls
 from webhook.cluster.plugins import known_plugins
+from webhook.cluster.view import ClusterView
 from webhook.commands.certificate_provider import CertificateOptions, provider
 from webhook.commands.inputs import InputError, read_policy, read_view
+from webhook.decide.gpu_nodes import gpu_nodes
+from webhook.policy import Policy
 from webhook.repair.events import Events
 from webhook.repair.evict import Evictor
 from webhook.repair.lease import Lease
@@ -111,7 +114,8 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     log = open_log()
     told = Told(log)
     policy = read_policy(options.policy_file)
-    live = LiveView(api, resources(policy.bootstrap.namespaces, known_plugins(policy)), on_change=told)
+    watched = resources(policy.bootstrap.namespaces, known_plugins(policy))
+    live = LiveView(api, watched, prepare=partial(_sort_nodes, policy), on_change=told)
     webhook = Webhook(policy, live, _observer(live, log))
     metrics = CertificateMetrics(webhook.observer.metrics.registry, told)
     keeper = provider(api, options.certificate, LiveTls(metrics.handshake_failed), on_change=metrics)
@@ -138,6 +142,11 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
         await run(webhook, admin, keeper.tls.context, options.addresses, stop=stop, drain_seconds=options.drain_seconds)
 
 
+async def _sort_nodes(policy: Policy, view: ClusterView) -> None:
+    # In a thread: to judge all nodes of a large cluster takes longer than a request should wait.
+    await asyncio.to_thread(gpu_nodes, view, policy)
+
+
 async def _keep_current(live: "LiveView") -> None:
     """Keep the view current; what was loaded for good, code and first lists, is taken from the garbage collector.
 
@@ -160,7 +169,7 @@ def _unready(webhook: Webhook, live: "LiveView", keeper: Provider) -> str:
     if webhook.draining.is_set():
         return "draining"
     if not live.synced.is_set():
-        return f"not listed yet: {', '.join(live.missing())}"
+        return f"not listed yet: {', '.join(live.missing()) or 'all listed, not yet sorted'}"
     if keeper.tls.leaf is None:
         return "there is no certificate yet"
     return "" if keeper.status.ready else f"certificate: {keeper.status.reason}"

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from webhook.cluster.view import ClusterView, Labels, RuntimeClass
-from webhook.decide.nodes import Candidate, candidates
+from webhook.decide.gpu_nodes import Candidate, candidates
 from webhook.decide.pod import Container, Pod, containers
 from webhook.decide.selectors import TOLERATION
 from webhook.policy import Policy

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from webhook.cluster.drivers import HostDriver
 from webhook.cluster.view import ClusterView, Labels, Nvml, unknown_kinds
 from webhook.decide.decision import Finding, Reason, Verdict
+from webhook.decide.gpu_nodes import Candidate
 from webhook.decide.handler import node_provider, provider
 from webhook.decide.mount import DEFAULT_LIBRARIES, HostFile, host_files, is_blocked, needs_version
-from webhook.decide.nodes import Candidate, NodeKind
+from webhook.decide.nodes import NodeKind
 from webhook.decide.pod import Container
 from webhook.policy import Policy
 

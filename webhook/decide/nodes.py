@@ -1,21 +1,14 @@
-"""The nodes that hand out GPUs, grouped by the facts that a decision reads, so that none of them is scanned twice.
+"""What a decision reads of a node: what it offers, its driver, and how its device plugin works."""
 
-A decision asks what *kinds* of nodes a pod may land on. Five thousand nodes are a handful of kinds.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from webhook.cluster.drivers import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
 from webhook.cluster.view import ClusterView, Node, Nvml, Taint
 from webhook.decide.believed import Believed
-from webhook.decide.node_index import NodeIndex, Positions
 from webhook.decide.pod import is_positive
-from webhook.decide.selectors import has_labels, tolerates_all
+from webhook.decide.selectors import has_labels
 from webhook.policy import Policy
-from webhook.raw import items
 
 # https://github.com/NVIDIA/gpu-feature-discovery#generated-labels
 GPU_LABEL = ("nvidia.com/gpu.present", "true")
@@ -46,101 +39,6 @@ class NodeKind(NamedTuple):
     passes_devices: bool | None = None
     of_platform: bool = False
     bootstrapped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NodeGroup:
-    """Nodes of one kind, by their positions."""
-
-    kind: NodeKind
-    members: Positions
-
-
-@dataclass(frozen=True, slots=True)
-class GpuNodes:
-    """The nodes that hand out GPUs, by name: each of them, in groups, and found by their labels."""
-
-    nodes: Sequence[Node]
-    groups: tuple[NodeGroup, ...]
-    index: NodeIndex
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A kind of node that a pod may land on, with one such node to name."""
-
-    kind: NodeKind
-    example: str
-
-
-def candidates(
-    view: ClusterView, policy: Policy, spec: Mapping[str, Any], resources: frozenset[str]
-) -> tuple[Candidate, ...]:
-    """Return the kinds of GPU nodes that a pod's constraints let it land on; ``spec`` is the pod's, or a joined one."""
-    known = gpu_nodes(view, policy)
-    found = known.index.selected(spec)
-    tolerations = tuple(items(spec.get("tolerations")))
-    return tuple(
-        Candidate(group.kind, known.nodes[min(fit)].name)
-        for group in known.groups
-        if (fit := group.members & found)
-        and (resources <= group.kind.offers or not group.kind.offers)
-        # A node that is named is not looked at by the scheduler, so its NoSchedule taints do not count.
-        and (spec.get("nodeName") or tolerates_all(tolerations, group.kind.taints))
-    )
-
-
-def gpu_kinds(view: ClusterView, policy: Policy) -> tuple[Candidate, ...]:
-    """Return the kinds of all GPU nodes, each with a node to name."""
-    known = gpu_nodes(view, policy)
-    return tuple(Candidate(group.kind, known.nodes[min(group.members)].name) for group in known.groups)
-
-
-def gpu_nodes(view: ClusterView, policy: Policy) -> GpuNodes:
-    """Return the nodes that offer a GPU resource, or are labelled as GPU nodes."""
-    return _gpu_nodes(_Same(view.nodes), _Same(view.plugin_pods), _Same(view.daemon_sets), _Same(policy))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Same:
-    """A value that is equal to itself alone: what is frozen and large is told apart by identity."""
-
-    value: Any
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.value is other.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-
-@lru_cache(maxsize=4)
-def _gpu_nodes(nodes: _Same, plugin_pods: _Same, daemon_sets: _Same, policy: _Same) -> GpuNodes:
-    view = ClusterView(nodes=nodes.value, plugin_pods=plugin_pods.value, daemon_sets=daemon_sets.value)
-    found = list(_kinds_of(view, policy.value))
-    groups: dict[NodeKind, list[int]] = {}
-    for position, (_, kind) in enumerate(found):
-        groups.setdefault(kind, []).append(position)
-    members = [node for node, _ in found]
-    return GpuNodes(
-        members,
-        tuple(NodeGroup(kind, frozenset(positions)) for kind, positions in groups.items()),
-        NodeIndex(members),
-    )
-
-
-def _kinds_of(view: ClusterView, policy: Policy) -> Iterator[tuple[Node, NodeKind]]:
-    """Yield the GPU nodes by name, each with its kind."""
-    believed = Believed.of(view, policy)
-    drivers = HostDrivers(profiles(policy))
-    known: dict[tuple[tuple[str, str], ...], frozenset[str]] = {}
-    for _, node in sorted((view.nodes or {}).items()):
-        amounts = tuple(node.allocatable.items())
-        if amounts not in known:
-            known[amounts] = offered_gpus(node, policy)
-        offers = known[amounts]
-        if offers or is_labelled_gpu_node(node, policy):
-            yield node, node_kind(node, offers, believed, drivers)
 
 
 def nodes_of_interest(view: ClusterView, policy: Policy) -> Iterator[tuple[Node, NodeKind]]:

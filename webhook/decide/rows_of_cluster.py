@@ -7,6 +7,7 @@ from webhook.cluster.view import RuntimeClass, unknown_kinds
 from webhook.decide.case import Case
 from webhook.decide.decision import Finding, Reason, Verdict
 from webhook.decide.fallback import Fallback
+from webhook.decide.gpu_nodes import Candidate
 from webhook.decide.handler import (
     Handler,
     cluster_provider,
@@ -15,7 +16,6 @@ from webhook.decide.handler import (
     node_provider,
     provider,
 )
-from webhook.decide.nodes import Candidate
 from webhook.decide.selectors import has_labels
 from webhook.raw import NOTHING, mapping, text
 

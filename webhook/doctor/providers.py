@@ -1,8 +1,8 @@
 """Others that hand GPUs out: the GPU Operator, CDI, NRI, DRA. Where one does, a runtime class may break pods."""
 
 from webhook.cluster.project import project_cluster_policy
+from webhook.decide.gpu_nodes import gpu_kinds
 from webhook.decide.handler import node_provider
-from webhook.decide.nodes import gpu_kinds
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.facts import Facts, known
 from webhook.raw import full_name, mapping, name_of, text

@@ -5,8 +5,8 @@ from typing import Any
 
 from webhook.cluster.project import project_runtime_class
 from webhook.cluster.view import RuntimeClass
+from webhook.decide.gpu_nodes import gpu_kinds
 from webhook.decide.handler import Handler, handler_evidence
-from webhook.decide.nodes import gpu_kinds
 from webhook.decide.selectors import has_labels, tolerates_all
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.facts import Facts, known
