@@ -46,7 +46,7 @@ class Resource:
 
     kind: Kind
     optional: bool = False
-    page_size: int = 500
+    page_size: int = 100
     selectors: Mapping[str, str] = field(default_factory=dict)
     namespace: str = ""
 

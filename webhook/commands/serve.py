@@ -138,6 +138,8 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
         "stop-writing": _stop_writing(webhook, keeper, rounds),
     }
     stop = Stop()
+    # Before anybody is served, whom a pass over all the code that was loaded would keep waiting.
+    _settle()
     async with beside(tasks, stop, log):
         await run(webhook, admin, keeper.tls.context, options.addresses, stop=stop, drain_seconds=options.drain_seconds)
 
@@ -148,11 +150,7 @@ async def _sort_nodes(policy: Policy, view: ClusterView) -> None:
 
 
 async def _keep_current(live: "LiveView") -> None:
-    """Keep the view current; what was loaded for good, code and first lists, is taken from the garbage collector.
-
-    Its passes over all of that would hold requests up for tens of milliseconds each.
-    """
-    _settle()
+    """Keep the view current."""
     async with asyncio.TaskGroup() as group:
         group.create_task(live.run())
         await live.synced.wait()
@@ -160,6 +158,10 @@ async def _keep_current(live: "LiveView") -> None:
 
 
 def _settle() -> None:
+    """Take what was loaded for good, code and first lists, from the garbage collector.
+
+    Its passes over all of that would hold requests up for tens of milliseconds each.
+    """
     gc.collect()
     gc.freeze()
 
