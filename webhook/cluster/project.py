@@ -7,6 +7,7 @@ from sys import intern
 from types import MappingProxyType
 from typing import Any
 
+from webhook.cluster.labels import CompactLabels
 from webhook.cluster.plugins import KNOWN_PLUGINS, KnownPlugin, PluginProjection
 from webhook.cluster.view import ClusterPolicy, ClusterView, DeviceClass, Node, RuntimeClass, Taint
 from webhook.raw import full_name, items, labels_of, mapping, metadata, name_of, text, text_map
@@ -92,6 +93,11 @@ def project_runtime_class(item: ApiObject) -> RuntimeClass:
     )
 
 
+def project_labels(item: ApiObject) -> Mapping[str, str]:
+    """Keep an object's labels."""
+    return CompactLabels(labels_of(item))
+
+
 def project_node(item: ApiObject) -> Node:
     """Keep of a Node what candidates, handlers and driver profiles are told by."""
     status = mapping(item.get("status"))
@@ -99,7 +105,7 @@ def project_node(item: ApiObject) -> Node:
     handlers = frozenset(text(handler.get("name")) for handler in items(status.get("runtimeHandlers")))
     return Node(
         name=name_of(item),
-        labels=MappingProxyType({intern(key): intern(value) for key, value in labels_of(item).items()}),
+        labels=project_labels(item),
         os_image=intern(text(info.get("osImage"))),
         kernel=intern(text(info.get("kernelVersion"))),
         architecture=intern(text(info.get("architecture"))),
@@ -158,7 +164,7 @@ def kinds(known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Mapping[tuple[str, 
             ("node.k8s.io", "RuntimeClass"): Kind(
                 "runtime_classes", "/apis/node.k8s.io/v1/runtimeclasses", project_runtime_class
             ),
-            ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", labels_of),
+            ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", project_labels),
             ("", "Node"): Kind("nodes", "/api/v1/nodes", project_node),
             ("", "Pod"): Kind("plugin_pods", "/api/v1/pods", plugins.pod, full_name, plugins.keeps),
             ("apps", "DaemonSet"): Kind(

@@ -68,8 +68,8 @@ def is_labelled_gpu_node(node: Node, policy: Policy) -> bool:
         key.startswith("feature.node.kubernetes.io/pci-")
         and "10de" in key
         and key.endswith(".present")
-        and value == "true"
-        for key, value in node.labels.items()
+        and node.labels[key] == "true"
+        for key in node.labels
     )
 
 
