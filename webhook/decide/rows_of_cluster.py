@@ -27,7 +27,7 @@ def provided(case: Case) -> Finding | None:
     """Where every candidate hands GPUs out without us, a RuntimeClass could only break it."""
     reason = cluster_provider(case.view, case.resources)
     if reason and not is_overruled(reason, case.policy):
-        return Finding(Verdict.LEAVE, reason, evidence=(f"the whole cluster hands GPUs out by {reason}",))
+        return _provided_everywhere(case, reason)
     # Where the pod can go nowhere as it is, it counts where it could go with the class.
     candidates = case.candidates or case.class_candidates
     providers = [provider(item.kind, case.policy) for item in candidates]
@@ -36,6 +36,17 @@ def provided(case: Case) -> Finding | None:
         return None
     evidence = tuple(f"{item.example}: {reason}" for item, reason in zip(candidates, providers, strict=True))
     return Finding(Verdict.LEAVE, found, evidence=evidence)
+
+
+def _provided_everywhere(case: Case, reason: Reason) -> Finding:
+    by_plugin = [item for item in case.candidates if item.kind.offers and provider(item.kind, case.policy) is None]
+    if reason is not Reason.DRA or not by_plugin:
+        return Finding(Verdict.LEAVE, reason, evidence=(f"the whole cluster hands GPUs out by {reason}",))
+    # DRA counts no resource on its nodes, so these have a device plugin, and the scheduler takes either kind. Which
+    # nodes DRA serves is not in the view: a class could break the pod there, even where the policy overrules mixtures.
+    evidence = tuple(f"{item.example}: a device plugin offers the resource, beside DRA" for item in by_plugin)
+    warning = "nodes hand GPUs out by DRA and by a device plugin; pod left alone, it may see no GPU"
+    return Finding(Verdict.LEAVE, Reason.PROVIDER_MIXED, warning, evidence)
 
 
 def view_stale(case: Case) -> Finding | None:
