@@ -87,6 +87,11 @@ def usage(pid: int) -> Usage:
     )
 
 
+def thread_seconds(pid: int) -> float:
+    """Read from /proc how long a process's first thread had a processor (nanoseconds, the first field of schedstat)."""
+    return int((Path("/proc") / str(pid) / "task" / str(pid) / "schedstat").read_text().split()[0]) / 1e9
+
+
 def free_port() -> int:
     """Return a loopback port that nobody listens on."""
     with socket.socket() as probe:
