@@ -3,6 +3,9 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from webhook.decide.decision import Reason
 from webhook.policy_text import Key, keys
@@ -40,6 +43,30 @@ def test_the_policy_is_explained_whole(update_golden: bool) -> None:  # noqa: FB
     if update_golden:
         document.write_text(text)
     assert document.read_text() == text
+
+
+def test_every_right_is_explained() -> None:
+    """Each rule of the manifests has its row, and no row is of a right that is not there."""
+    rows = (line.split(" | ") for line in (ROOT / "docs" / "rbac.md").read_text().splitlines() if "`gpu-inj" in line)
+    told = [tuple(frozenset(words(cell)) for cell in row[:5]) for row in rows if len(row) == 6]
+    manifests = (ROOT / "deploy" / name for name in ("install.yaml", "repair-evict.yaml"))
+    objects = [one for path in manifests for one in yaml.safe_load_all(path.read_text()) if one]
+    granted = [cells_of(one, rule) for one in objects for rule in one.get("rules", [])]
+    assert len(told) == len(set(told))
+    assert set(told) == set(granted)
+
+
+def words(cell: str) -> list[str]:
+    """Return what a cell says, word by word."""
+    return re.sub(r"[|`,]", " ", cell).split()
+
+
+def cells_of(role: dict[str, Any], rule: dict[str, list[str]]) -> tuple[frozenset[str], ...]:
+    """Return the cells of a rule's row."""
+    groups = [group or "core" for group in rule["apiGroups"]]
+    names = rule.get("resourceNames", ["any"])
+    subject = [role["kind"], role["metadata"]["name"]]
+    return tuple(frozenset(cell) for cell in (subject, groups, rule["resources"], names, rule["verbs"]))
 
 
 def test_links_lead_somewhere() -> None:
