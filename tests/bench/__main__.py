@@ -13,6 +13,7 @@ from .cluster import cluster
 from .containers import containers
 from .creation import creation
 from .endurance import endurance
+from .image import image
 from .load import CONNECTIONS, LoadError
 from .machine import RequirementError, describe_machine, require_programs, two_cores
 from .process import ServerError
@@ -30,6 +31,7 @@ SECTIONS: Mapping[str, Section] = {
     "creation": creation,
     "cluster": cluster,
     "scale": scale,
+    "image": image,
     "endurance": endurance,
 }
 

@@ -63,10 +63,15 @@ class Buildah:
 
     def size(self, image: str) -> int:
         """Return the size of an image's file system, in bytes."""
+        with self.mounted(image) as root:
+            return sum(path.lstat().st_size for path in root.rglob("*") if not path.is_dir())
+
+    @contextmanager
+    def mounted(self, image: str) -> Iterator[Path]:
+        """Give a copy of an image's file system, which goes when the context ends."""
         container = self.run("from", "--pull-never", image).strip()
         try:
-            mounted = Path(self.run("mount", container).strip())
-            return sum(path.lstat().st_size for path in mounted.rglob("*") if not path.is_dir())
+            yield Path(self.run("mount", container).strip())
         finally:
             self.run("rm", container)
 
