@@ -5,6 +5,7 @@ The cache is outside the checkout. To build another program, add a row: its pack
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import re
@@ -60,6 +61,15 @@ def pinned_version(module: str, requirement: str, modules: Path = MODULES) -> st
     if found is None:
         raise BuildError(f"{pins} requires no {requirement}")
     return found[1]
+
+
+def module_sources(module: str, requirement: str, modules: Path = MODULES) -> Path:
+    """Return the folder with the sources of a required module, manifests and charts among them. Raises BuildError."""
+    command = ("go", "mod", "download", "-json", requirement)
+    done = subprocess.run(command, cwd=modules / module, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BuildError(f"the sources of {requirement} could not be had:\n{done.stdout}{done.stderr}")
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def kubernetes(name: str, minor: str) -> Program:

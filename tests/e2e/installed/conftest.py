@@ -10,8 +10,9 @@ from e2e.binaries import BuildError
 from e2e.conftest import LOGS
 from e2e.control_plane import wait_for_namespace
 from e2e.helm import NAMESPACE, RELEASE, Helm, Values
+from e2e.installed.cert_manager import build_cert_manager
 from e2e.installed.image import IMAGE, Built, ImageError, build_image
-from e2e.installed.objects import every_object, rolled_out
+from e2e.installed.objects import ours, rolled_out
 from e2e.kubectl import Kubectl
 from e2e.namespaces import EVERY, namespace
 from e2e.node.cluster import SETUPS, Cluster, build_all, cluster
@@ -41,6 +42,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         provide_packages(report)
         install_missing(PACKAGES, report)
         build_all(SETUPS[MINOR], report)
+        build_cert_manager(report)
         build_image(report)
     except (BuildError, PackagesError, ImageError) as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
@@ -83,8 +85,8 @@ def helm(with_image: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
 
 @pytest.fixture(scope="package")
 def before(kubectl: Kubectl) -> set[str]:
-    """Return every object that is there before anything is installed."""
-    return every_object(kubectl)
+    """Return every object that bears our name before anything is installed, such as labelled namespaces."""
+    return set(ours(kubectl))
 
 
 @pytest.fixture(scope="package")

@@ -1,19 +1,49 @@
-"""Every object of a cluster, and the rollout of the webhook."""
+"""The objects of a cluster that bear our name, and the rollout of the webhook."""
 
-from e2e.helm import NAMESPACE
-from e2e.kubectl import Kubectl
+import json
+from collections.abc import Mapping
+from typing import Any
 
-# What clusters make by themselves, all the time.
-PASSING = {"events", "events.events.k8s.io", "leases.coordination.k8s.io", "endpoints", "pods", "componentstatuses"}
+from e2e.helm import NAMESPACE, RELEASE
+from e2e.kubectl import Kubectl, Manifest
+
+LABEL = "app.kubernetes.io/name=gpu-injector"
+REGISTRATIONS = "mutatingwebhookconfiguration,validatingwebhookconfiguration"
+# What clusters make by themselves, all the time; and pods, which keep what was decided for them.
+PASSING = {"events", "events.events.k8s.io", "endpoints", "pods", "componentstatuses"}
 
 
-def every_object(kubectl: Kubectl) -> set[str]:
-    """Return every object of every kind that can be listed, as kind/namespace/name."""
+def ours(kubectl: Kubectl, *selection: str) -> dict[str, dict[str, Any]]:
+    """Return the metadata of every object of every kind with our name in it, by kind/namespace/name.
+
+    Labels, annotations, finalizers and owners count, too.
+    """
     kinds = kubectl.run("api-resources", "--verbs=list", "-o", "name").stdout.split()
     wanted = ",".join(kind for kind in kinds if kind not in PASSING)
-    columns = "K:.kind,S:.metadata.namespace,N:.metadata.name"
-    listed = kubectl.run("get", wanted, "--all-namespaces", "--no-headers", "-o", f"custom-columns={columns}").stdout
-    return {"/".join(line.split()) for line in listed.splitlines()}
+    listed = kubectl.get(wanted, "--all-namespaces", *selection)["items"]
+    return {_name(one): one["metadata"] for one in listed if RELEASE in json.dumps(one["metadata"])}
+
+
+def not_rendered(kubectl: Kubectl, rendered: list[Manifest]) -> set[str]:
+    """Return what Argo CD would prune: what has the label of the rendered, no owner, and is not among them."""
+    labelled = ours(kubectl, f"--selector={LABEL}")
+    tracked = {name for name, metadata in labelled.items() if "ownerReferences" not in metadata}
+    return tracked - set(map(_name, rendered))
+
+
+def _name(one: Mapping[str, Any]) -> str:
+    metadata = one["metadata"]
+    return f"{one['kind']}/{metadata.get('namespace', '')}/{metadata['name']}"
+
+
+def registered(kubectl: Kubectl) -> dict[str, tuple[str, str]]:
+    """Return of each entry of the registrations whose it is (the registration's uid) and what it trusts."""
+    found = kubectl.get(REGISTRATIONS, f"--selector={LABEL}")["items"]
+    return {
+        entry["name"]: (one["metadata"]["uid"], entry["clientConfig"].get("caBundle", ""))
+        for one in found
+        for entry in one["webhooks"]
+    }
 
 
 def rolled_out(kubectl: Kubectl) -> None:

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from chart import CHART, MANIFEST
 
+from e2e.control_plane import ControlPlane
 from e2e.direct_api import DirectApi
 from e2e.helm import NAMESPACE, RELEASE, Helm
 from e2e.installed.conftest import VALUES
 from e2e.installed.image import Built
-from e2e.installed.objects import every_object, rolled_out
+from e2e.installed.objects import not_rendered, ours, registered, rolled_out
 from e2e.kubectl import Kubectl
 from e2e.namespaces import ENABLED
 from e2e.node.cluster import Cluster
@@ -22,6 +24,13 @@ from e2e.processes import until
 
 INJECTED = "inject/runtime-class"
 IN_OURS = f"--namespace={NAMESPACE}"
+EVICTING = {**VALUES, "policy": {"bootstrap": {"repair": "evict"}}}
+# What Kubernetes makes in each namespace, and the namespace, which Helm leaves.
+OF_THE_NAMESPACE = {
+    f"Namespace//{NAMESPACE}",
+    f"ConfigMap/{NAMESPACE}/kube-root-ca.crt",
+    f"ServiceAccount/{NAMESPACE}/default",
+}
 PODS = 2000
 LARGEST_MB = 120
 
@@ -31,11 +40,21 @@ def authority(kubectl: Kubectl) -> bytes:
     return base64.b64decode(kubectl.get("secret", "gpu-injector", IN_OURS)["data"]["ca.crt"])
 
 
-def bundles(kubectl: Kubectl) -> list[str]:
-    """Return what each entry of the registrations trusts."""
-    kinds = "mutatingwebhookconfiguration,validatingwebhookconfiguration"
-    registrations = kubectl.get(kinds, "--selector=app.kubernetes.io/name=gpu-injector")["items"]
-    return [entry["clientConfig"].get("caBundle", "") for one in registrations for entry in one["webhooks"]]
+def removed(plane: ControlPlane, since: int) -> list[str]:
+    """Return the kinds of our objects that were deleted, in that order, since so many events of the audit log."""
+    events = plane.audit_events()[since:]
+    return [
+        event["objectRef"]["resource"]
+        for event in events
+        if event["verb"] == "delete" and event["objectRef"].get("name") == RELEASE
+    ]
+
+
+def assert_registrations_go_first(plane: ControlPlane, since: int) -> None:
+    """Assert that no registration was left without a server, which costs each GPU pod a call that fails."""
+    until(lambda: "deployments" in removed(plane, since), "the audit log tells of the deletion")
+    before = removed(plane, since)[: removed(plane, since).index("deployments")]
+    assert {"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} <= set(before)
 
 
 def test_the_image_is_small(built: Built) -> None:
@@ -47,7 +66,7 @@ def test_the_image_is_small(built: Built) -> None:
 def test_the_api_server_reaches_the_service(kubectl: Kubectl) -> None:
     """Both replicas are ready, and the registrations lead to them."""
     wait_for_decision(kubectl, INJECTED)
-    assert all(bundles(kubectl))
+    assert all(trusted for _, trusted in registered(kubectl).values())
 
 
 @pytest.mark.usefixtures("release")
@@ -69,11 +88,17 @@ def test_a_rolling_restart_misses_no_pod(with_image: Cluster, kubectl: Kubectl) 
     """Replicas come and go under load, and every pod is patched."""
     wait_for_decision(kubectl, INJECTED)
     kubectl.run("rollout", "restart", IN_OURS, "deployment/gpu-injector")
-    outcomes: Counter[str | None] = Counter()
-    with DirectApi(with_image.plane) as api:
-        while outcomes.total() < PODS or not _is_rolled_out(kubectl):
-            outcomes.update(_tried(api) for _ in range(100))
+    outcomes = tried_until_rolled_out(with_image, at_least=PODS)
     assert outcomes == {INJECTED: outcomes.total()}
+
+
+def tried_until_rolled_out(cluster: Cluster, *, at_least: int) -> Counter[str | None]:
+    """Try so many pods, and more until every replica is the newest and ready; count what was decided of them."""
+    outcomes: Counter[str | None] = Counter()
+    with DirectApi(cluster.plane) as api:
+        while outcomes.total() < at_least or not _is_rolled_out(cluster.kubectl):
+            outcomes.update(_tried(api) for _ in range(100))
+    return outcomes
 
 
 def _tried(api: DirectApi) -> str | None:
@@ -89,47 +114,48 @@ def _is_rolled_out(kubectl: Kubectl) -> bool:
 
 
 @pytest.mark.usefixtures("release")
-def test_pods_are_created_while_no_replica_runs(kubectl: Kubectl) -> None:
-    """Both replicas are lost at once: pods come unpatched, and then the webhook is back by itself."""
+def test_pods_are_created_while_no_replica_runs(with_image: Cluster, kubectl: Kubectl) -> None:
+    """Both replicas are lost at once: every pod is created, unpatched at first; the webhook is back by itself."""
     kubectl.run(
         "delete", "pods", IN_OURS, "--selector=app.kubernetes.io/name=gpu-injector", "--grace-period=0", "--force"
     )
-    created = kubectl.create(pod(ENABLED, name="while-away"), "--dry-run=server").object
-    assert decision_of(created) in (None, INJECTED)
-    rolled_out(kubectl)
+    outcomes = tried_until_rolled_out(with_image, at_least=100)
+    assert outcomes[None] > 0
+    assert set(outcomes) <= {None, INJECTED}
     wait_for_decision(kubectl, INJECTED)
 
 
 @pytest.mark.usefixtures("release")
 def test_an_upgrade_brings_another_policy_and_keeps_the_ca(helm: Helm, kubectl: Kubectl) -> None:
-    """The replicas restart by themselves; neither CA nor registration is made anew."""
-    ca, trusted = authority(kubectl), bundles(kubectl)
+    """The replicas restart by themselves; neither CA nor registration is made anew. A policy may bring rights."""
+    ca, trusted = authority(kubectl), registered(kubectl)
     helm.run("upgrade", RELEASE, CHART, IN_OURS, values={**VALUES, "policy": {"dryRun": True}})
     rolled_out(kubectl)
     until(lambda: would_be_decided(kubectl) is None, "nothing is patched in dry-run")
-    assert (authority(kubectl), bundles(kubectl)) == (ca, trusted)
-    helm.run("upgrade", RELEASE, CHART, IN_OURS, values=VALUES)
+    assert (authority(kubectl), registered(kubectl)) == (ca, trusted)
+    helm.run("upgrade", RELEASE, CHART, IN_OURS, values=EVICTING)
     rolled_out(kubectl)
     wait_for_decision(kubectl, INJECTED)
-    assert (authority(kubectl), bundles(kubectl)) == (ca, trusted)
+    assert (authority(kubectl), registered(kubectl)) == (ca, trusted)
 
 
 @pytest.mark.usefixtures("release")
-def test_nothing_is_left_after_uninstall(helm: Helm, kubectl: Kubectl, before: set[str]) -> None:
-    """Every object of every kind is as before, and pods are created as before."""
+def test_nothing_is_left_after_uninstall(with_image: Cluster, helm: Helm, kubectl: Kubectl, before: set[str]) -> None:
+    """No object of any kind bears our name, in labels and annotations either; pods are created as before."""
+    assert f"Lease/{NAMESPACE}/gpu-injector-repair" in ours(kubectl)
+    audited = len(with_image.plane.audit_events())
     helm.run("uninstall", RELEASE, IN_OURS, "--wait")
+    assert_registrations_go_first(with_image.plane, audited)
+    assert set(ours(kubectl)) - before == OF_THE_NAMESPACE
     kubectl.run("delete", "namespace", NAMESPACE)
-    until(lambda: not _left(kubectl, before), f"nothing is left: {_left(kubectl, before)}")
+    assert set(ours(kubectl)) == before
     created = kubectl.create(pod(ENABLED), "--dry-run=server")
     assert (decision_of(created.object), created.warnings) == (None, [])
 
 
-def _left(kubectl: Kubectl, before: set[str]) -> set[str]:
-    return {one for one in every_object(kubectl) - before if "gpu-injector" in one}
-
-
-def test_the_manifest_applied_twice_keeps_ca_and_registration(kubectl: Kubectl, tmp_path: Path) -> None:
-    """As a kustomize base, and a second time as a plain manifest; `delete -f` takes all of it away."""
+def test_the_manifest_applied_again_keeps_ca_and_registration(with_image: Cluster, tmp_path: Path) -> None:
+    """As a kustomize base, by hand and as Argo CD does, pruning; `delete -f` takes all of it away."""
+    kubectl = with_image.kubectl
     base, image = MANIFEST.parent, VALUES["image"]
     overlay = tmp_path / "overlay"
     overlay.mkdir()
@@ -140,12 +166,17 @@ def test_the_manifest_applied_twice_keeps_ca_and_registration(kubectl: Kubectl, 
     kubectl.run("apply", "-f", "-", stdin=rendered)
     rolled_out(kubectl)
     wait_for_decision(kubectl, INJECTED)
-    ca, trusted = authority(kubectl), bundles(kubectl)
+    ca, trusted = authority(kubectl), registered(kubectl)
     kubectl.run("apply", "-f", "-", stdin=rendered)
-    kubectl.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rendered)
+    # https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/#server-side-apply
+    forced = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller")
+    kubectl.run("apply", *forced, "-f", "-", stdin=rendered)
+    assert not_rendered(kubectl, list(yaml.safe_load_all(rendered))) == set()
     rolled_out(kubectl)
-    assert (authority(kubectl), bundles(kubectl)) == (ca, trusted)
-    kubectl.run("delete", "-f", str(MANIFEST))
+    assert (authority(kubectl), registered(kubectl)) == (ca, trusted)
+    audited = len(with_image.plane.audit_events())
+    kubectl.run("delete", "--wait=false", "-f", str(MANIFEST))
+    assert_registrations_go_first(with_image.plane, audited)
     assert would_be_decided(kubectl) is None
 
 

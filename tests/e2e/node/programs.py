@@ -1,10 +1,8 @@
 """The programs of a node and of what runs on it: more rows for ``e2e.binaries``, which builds them."""
 
-import json
-import subprocess
 from pathlib import Path
 
-from e2e.binaries import MODULES, STRIPPED, BuildError, Program, kubernetes, pinned_version
+from e2e.binaries import STRIPPED, Program, kubernetes, module_sources, pinned_version
 
 PLUGIN = "github.com/NVIDIA/k8s-device-plugin"
 HELM = Program("helm", "node-tools", "helm.sh/helm/v4/cmd/helm")
@@ -39,16 +37,8 @@ def device_plugin(minor: str) -> Program:
 
 
 def plugin_sources(minor: str) -> Path:
-    """Return the folder with NVIDIA's sources of the device plugin, its manifests and its chart among them.
-
-    Raises BuildError.
-    """
-    command = ("go", "mod", "download", "-json", PLUGIN)
-    module = MODULES / _plugin_module(minor)
-    done = subprocess.run(command, cwd=module, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BuildError(f"the sources of the device plugin {minor} could not be had:\n{done.stdout}{done.stderr}")
-    return Path(json.loads(done.stdout)["Dir"])
+    """Return the folder with NVIDIA's sources of the device plugin. Raises BuildError."""
+    return module_sources(_plugin_module(minor), PLUGIN)
 
 
 def _plugin_module(minor: str) -> str:
