@@ -15,7 +15,7 @@ BASE_IMAGE ?= python:3.13-slim
 # With buildah, two builds of the same files are the same image.
 BUILD_IMAGE := $(if $(shell command -v buildah),buildah bud --isolation chroot --timestamp 0,docker build)
 
-.PHONY: help setup run test sabotage fuzz lint e2e manifest bench image lock clean
+.PHONY: help setup run test sabotage fuzz lint e2e manifest bench image image-twice lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
@@ -74,6 +74,9 @@ bench: $(VENV)/.bench ## Measure, beside a Go webhook, nginx and an admission po
 
 image: ## Build the container image with buildah, or with docker where there is no buildah.
 	$(BUILD_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) $(IMAGE_FLAGS) .
+
+image-twice: $(VENV)/.dev ## Build the image twice, on a base made from Debian's packages; both must be the same, byte for byte.
+	PYTHONPATH=tests $(BIN)/python -m e2e.installed.twice
 
 lock: $(VENV)/.dev ## Pin the dependencies anew, with hashes.
 	$(COMPILE) -o requirements/runtime.txt pyproject.toml

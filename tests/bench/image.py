@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from e2e.binaries import cache_folder
 from e2e.control_plane import LOOPBACK, ControlPlane
 from e2e.installation import NAME
-from e2e.installed.image import IMAGE, Buildah, ImageError, build_image
+from e2e.installed.image import IMAGE, ImageError, build_image, own_buildah
 
 from .plane import installed
 from .process import START_SECONDS, Launch, Process, ServerError, running
@@ -42,8 +41,7 @@ def image(bench: Bench) -> Iterator[Row]:
 
 
 def _started(folder: Path, bench: Bench) -> Sequence[float]:
-    buildah = Buildah(cache_folder().with_name("images") / "storage")
-    with installed(folder, bench) as (plane, _), buildah.mounted(IMAGE) as root:
+    with installed(folder, bench) as (plane, _), own_buildah().mounted(IMAGE) as root:
         _give_account(plane, root / ACCOUNT)
         command = ("chroot", f"--userspec={USER}", str(root), PROGRAM, "serve", *OPTIONS)
         launch = Launch(command, plane.certificate_authority, _ready, _environment(plane))

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from e2e.binaries import Report, cache_folder
 
 ROOT = Path(__file__).parents[3]
+FOLDER = cache_folder().with_name("images")
 SUITE, PYTHON = "bookworm", "3.11"
 PACKAGES = "python3,python3-venv"
 IMAGE = "localhost/gpu-injector:dev"
@@ -39,13 +40,12 @@ class Built:
 
 def build_image(report: Report) -> Built:
     """Return the image of this checkout, which is built if the cache has no build of the same files."""
-    folder = cache_folder().with_name("images")
-    folder.mkdir(parents=True, exist_ok=True)
-    archive = folder / f"gpu-injector-{_digest_of_context()}.tar"
-    with _alone(folder / "lock"):
-        buildah = Buildah(folder / "storage")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    archive = FOLDER / f"gpu-injector-{_digest_of_context()}.tar"
+    with _alone(FOLDER / "lock"):
+        buildah = own_buildah()
         if not archive.exists():
-            _make_base(buildah, folder, report)
+            _make_base(buildah, report)
             _build(buildah, archive, report)
         return Built(archive, buildah.size(IMAGE), buildah.size(BASE))
 
@@ -76,11 +76,16 @@ class Buildah:
             self.run("rm", container)
 
 
-def _make_base(buildah: Buildah, folder: Path, report: Report) -> None:
+def own_buildah() -> Buildah:
+    """Return buildah with the storage that the images are in."""
+    return Buildah(FOLDER / "storage")
+
+
+def _make_base(buildah: Buildah, report: Report) -> None:
     if BASE in buildah.run("images", "--format", "{{.Name}}:{{.Tag}}").split():
         return
     report(f"making an image of Debian's {SUITE} with Python; this takes minutes")
-    with TemporaryDirectory(dir=folder) as root:
+    with TemporaryDirectory(dir=FOLDER) as root:
         _run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, root)
         container = buildah.run("from", "scratch").strip()
         buildah.run("add", "--quiet", container, root, "/")
@@ -89,18 +94,23 @@ def _make_base(buildah: Buildah, folder: Path, report: Report) -> None:
 
 def _build(buildah: Buildah, archive: Path, report: Report) -> None:
     report("building the image; this takes minutes")
-    with TemporaryDirectory(dir=archive.parent) as wheels:
+    build_as(IMAGE, buildah)
+    unfinished = archive.with_suffix(".unfinished")
+    buildah.run("push", "--quiet", IMAGE, f"docker-archive:{unfinished}:{IMAGE}")
+    unfinished.rename(archive)
+
+
+def build_as(tag: str, buildah: Buildah) -> None:
+    """Build this checkout's Dockerfile anew. Raises ImageError."""
+    with TemporaryDirectory(dir=buildah.storage.parent) as wheels:
         requirements = [argument for name in REQUIREMENTS for argument in ("-r", ROOT / name)]
         only = ("--only-binary=:all:", f"--python-version={PYTHON}", "--require-hashes", "--quiet")
         _run(sys.executable, "-m", "pip", "download", *only, f"--dest={wheels}", *requirements)
         # The build reaches no registry, so that it does not matter how this machine reaches its own.
         arguments = (f"BASE_IMAGE={BASE}", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheelhouse")
         flags = [f"--build-arg={argument}" for argument in arguments]
-        settings = ("--isolation=chroot", "--timestamp=0", f"--volume={wheels}:/wheelhouse:ro", f"--tag={IMAGE}")
+        settings = ("--isolation=chroot", "--timestamp=0", f"--volume={wheels}:/wheelhouse:ro", f"--tag={tag}")
         buildah.run("bud", *settings, *flags, ROOT)
-    unfinished = archive.with_suffix(".unfinished")
-    buildah.run("push", "--quiet", IMAGE, f"docker-archive:{unfinished}:{IMAGE}")
-    unfinished.rename(archive)
 
 
 def _digest_of_context() -> str:
