@@ -12,7 +12,7 @@ from webhook.decide.decision import DECISION_KEY, INJECT_KEY
 from webhook.decide.inject import DRIVER_CAPABILITIES, VISIBLE_DEVICES
 from webhook.decide.patch import at
 from webhook.decide.pod import MIRROR_KEY
-from webhook.decide.rows_of_pod import SYSTEM_NAMESPACES
+from webhook.decide.rows_of_pod import CONTAINERS_LIMIT, SYSTEM_NAMESPACES
 from webhook.decide.selectors import TOLERATION
 from webhook.policy import Policy
 from webhook.registration import gpu_pods_condition, requests_gpu
@@ -24,18 +24,24 @@ CONTAINERS, INIT_CONTAINERS = "containers", "initContainers"
 # The API server refuses a pod with more than 256 KiB of annotations; a character has up to four bytes.
 ANNOTATIONS_LIMIT = 65_000
 
+# Every reason that CEL cannot give is named, in the words of docs/reasons.md.
 LIMITS = (
     "It sets the class wherever the RuntimeClass exists, whatever the nodes can do: it sees no node, no device plugin,",
     "  no ClusterPolicy and no DeviceClass. So it leaves no pod alone for cdi, nri, dra, platform-provides,",
     "  provider-mixed, handler-missing, handler-mixed or handler-unknown. On k3s and RKE2, where the class exists on",
     "  every cluster, it may name a class that a node cannot run.",
-    "It mounts no libraries (fallback), repairs no device plugin (bootstrap), keeps no debug container off the GPUs.",
+    "It mounts no libraries (the fallback, with driver-mixed, driver-unknown, driver-unproven, mount-conflict and",
+    "  pod-security), and keeps no debug container off the GPUs.",
+    "It repairs no device plugin (the bootstrap: nvml, nvml-provided, no-gpu-evidence, node-unknown, not-a-plugin,",
+    "  operator-managed, creator-untrusted, namespace-not-allowed and recipe-off).",
     "It warns nobody, and annotates only what it patches: a pod that it leaves alone does not say why.",
     "It has no dry-run: a namespace labelled dry-run is left alone.",
     "A class whose scheduling.nodeSelector contradicts the pod's nodeSelector is not set; one that does not fit the",
-    "  pod's nodeName, affinity or tolerations is.",
+    "  pod's nodeName, affinity or tolerations is (scheduling-conflict).",
+    f"A pod of more than {CONTAINERS_LIMIT} containers is patched, too (too-many-containers).",
     "Host paths of mounts are compared as they are written: /usr//lib64 is not taken for /usr/lib64.",
     f"A pod with more than {ANNOTATIONS_LIMIT} characters of annotations does not get ours.",
+    "It works in the API server, so it knows no view-stale, namespace-unknown or patch-refused.",
 )
 OPT_OUT_LIMIT = "A namespace whose label has another value than enabled, disabled and dry-run counts as enabled."
 
