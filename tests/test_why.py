@@ -65,6 +65,28 @@ async def fake() -> AsyncIterator[FakeApi]:
         yield api
 
 
+def serve_ray(fake: FakeApi) -> None:
+    """Have three kinds that nobody built in, one with a pod template and a pod, and an API group without any kind."""
+    kinds = [
+        {"name": "rayclusters", "kind": "RayCluster", "namespaced": True, "shortNames": ["rc-ray"]},
+        {"name": "rayservices", "kind": "RayService", "namespaced": True},
+        {"name": "queues", "kind": "Queue", "namespaced": False},
+    ]
+    versions = ("metrics.example.com/v1", "ray.io/v1")
+    groups = [{"name": name.partition("/")[0], "preferredVersion": {"groupVersion": name}} for name in versions]
+    fake.fault("/apis", status=200, body={"kind": "APIGroupList", "groups": groups})
+    fake.fault("/apis/metrics.example.com/v1", status=200, body={"kind": "APIResourceList", "resources": []})
+    fake.fault("/apis/ray.io/v1", status=200, body={"kind": "APIResourceList", "resources": kinds})
+    own = {"namespace": "ml", "uid": "0-1"}
+    head = {"headGroupSpec": {"template": {"spec": pod()["spec"]}}}
+    cluster = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {**own, "name": "r"}, "spec": head}
+    service = {"apiVersion": "ray.io/v1", "kind": "RayService", "metadata": {**own, "name": "s"}, "spec": {}}
+    for path, item in (("rayclusters/r", cluster), ("rayservices/s", service)):
+        fake.fault(f"/apis/ray.io/v1/namespaces/ml/{path}", status=200, body=item)
+    owners = [{"apiVersion": "ray.io/v1", "kind": "RayCluster", "name": "r", "uid": "0-1", "controller": True}]
+    fake.put(pod(name="r-head", ownerReferences=owners, annotations={DECISION_KEY: "inject/runtime-class"}))
+
+
 async def why(fake: FakeApi, folder: Path, *arguments: str) -> Result:
     """Run the command in a thread of its own, as it brings its own loop."""
     command = ["why", "--kubeconfig", fake.kubeconfig(folder), "-n", "ml", *arguments]
@@ -111,12 +133,40 @@ async def test_what_may_not_be_read_is_unknown(fake: FakeApi, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("thing", "message"),
-    [("pod/absent", "not found in namespace ml"), ("pod", "name it as KIND/NAME"), ("node/x", "name it as KIND/NAME")],
+    [
+        ("pod/absent", "not found in namespace ml"),
+        ("pod", "name it as KIND/NAME"),
+        ("/p", "name it as KIND/NAME"),
+        ("raycluster/absent", "not found in namespace ml"),
+        ("rayclusters.example.com/x", 'the API server has no kind "rayclusters.example.com"; name one of its pods'),
+        ("queue/q", "is of no namespace"),
+        ("rayservice/s", "has no pod template that could be found; name one of its pods instead: pod/NAME"),
+    ],
 )
 async def test_what_is_not_there_is_an_error(fake: FakeApi, tmp_path: Path, thing: str, message: str) -> None:
     """Exit code 2."""
+    serve_ray(fake)
     result = await why(fake, tmp_path, thing)
     assert (result.exit_code, message in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "word", ["raycluster", "RayCluster", "rayclusters", "rc-ray", "rayclusters.ray.io", "rayclusters.v1.ray.io"]
+)
+async def test_any_kind_is_found_as_kubectl_finds_it(fake: FakeApi, tmp_path: Path, word: str) -> None:
+    """By what the API server says that it serves; each of its pod templates is explained, and its pods are known."""
+    serve_ray(fake)
+    answers = json.loads((await why(fake, tmp_path, f"{word}/r", "-o", "json")).stdout)
+    assert [answer["template"] for answer in answers] == ["/spec/headGroupSpec/template"]
+    assert {(answer["verdict"], answer["reason"]) for answer in answers} == {("inject", "runtime-class")}
+    assert answers[0]["pods"] == ["r-head carries inject/runtime-class"]
+
+
+async def test_an_api_that_is_away_hides_its_own_kinds_alone(fake: FakeApi, tmp_path: Path) -> None:
+    """An aggregated API server is often down for a while."""
+    serve_ray(fake)
+    fake.fault("/apis/metrics.example.com/v1", status=503)
+    assert (await why(fake, tmp_path, "raycluster/r")).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,9 @@ def why(  # noqa: PLR0913, PLR0917  click's
     \b
     gpu-injector why pod/trainer-0 -n ml
     gpu-injector why deploy/trainer -n ml
+    gpu-injector why rayclusters.ray.io/trainer -n ml
 
+    KIND is any that kubectl knows here, if its pod template can be found in it.
     The policy is that of the webhook in the cluster, where it may be read; --policy takes its place.
     """
     from webhook.commands import why as command  # noqa: PLC0415

@@ -11,27 +11,18 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from webhook.cluster.listing import Api, RefusedError, get, objects
+from webhook.cluster.listing import Api, RefusedError, objects
 from webhook.commands.foresee import foresee
 from webhook.commands.inputs import InputError
+from webhook.commands.kinds import find_object
 from webhook.commands.live import Target, api_server, installed_policy, live_view
 from webhook.commands.matching import Check, checks, verdict
 from webhook.commands.show import columns, steps_of
 from webhook.commands.verdict import PodVerdict, Situation
 from webhook.decide.decision import DECISION_KEY, Verdict
 from webhook.decide.pod import annotations
-from webhook.raw import items, mapping, name_of, text
+from webhook.raw import NOTHING, items, mapping, metadata, name_of, text
 
-# What kubectl calls the kinds, and where they are.
-KINDS = {
-    ("pod", "pods", "po"): "/api/v1/namespaces/{}/pods",
-    ("deployment", "deployments", "deploy"): "/apis/apps/v1/namespaces/{}/deployments",
-    ("statefulset", "statefulsets", "sts"): "/apis/apps/v1/namespaces/{}/statefulsets",
-    ("daemonset", "daemonsets", "ds"): "/apis/apps/v1/namespaces/{}/daemonsets",
-    ("replicaset", "replicasets", "rs"): "/apis/apps/v1/namespaces/{}/replicasets",
-    ("job", "jobs"): "/apis/batch/v1/namespaces/{}/jobs",
-    ("cronjob", "cronjobs", "cj"): "/apis/batch/v1/namespaces/{}/cronjobs",
-}
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 WORKLOADS, BOOTSTRAP = "workloads.gpu-injector.io", "bootstrap.gpu-injector.io"
 MARKS = {True: ("√", "green"), False: ("×", "red"), None: ("?", "yellow")}  # noqa: RUF001  as doctor marks
@@ -71,35 +62,18 @@ def why(thing: str, namespace: str | None, policy_file: Path | None, target: Tar
         _print(answer, console)
 
 
-def path_of(thing: str, namespace: str) -> str:
-    """Return the API path of ``pod/NAME`` and the like. Raises InputError."""
-    word, _, name = thing.partition("/")
-    found = next((path for words, path in KINDS.items() if word.lower() in words), None)
-    if not name or not found:
-        raise InputError(f"{thing}: name it as KIND/NAME, where KIND is {', '.join(words[0] for words in KINDS)}")
-    return f"{found.format(namespace)}/{name}"
-
-
 async def _ask(thing: str, namespace: str, policy_file: Path | None, target: Target) -> list[Answer]:
     async with api_server(target) as api:
         policy = await installed_policy(api, policy_file)
-        item = await _object(api, path_of(thing, namespace), thing, namespace)
+        item = await find_object(api, thing, namespace)
         snapshot = await live_view(api, policy, {"namespaces": [namespace]})
         entries = await _entries(api)
         past = await _past(api, item, namespace)
     labels = (snapshot.view.namespaces or {}).get(namespace)
     found = list(foresee(item, Situation(policy, snapshot.view, namespace)))
+    if not found:
+        raise InputError(f"{thing} has no pod template that could be found; name one of its pods instead: pod/NAME")
     return [Answer(one.explained(), tuple(_called(entries, one, namespace, labels)), past) for one in found]
-
-
-async def _object(api: Api, path: str, thing: str, namespace: str) -> dict[str, Any]:
-    try:
-        item = await get(api, path)
-    except RefusedError as refused:
-        raise InputError(f"{thing}: the API server answered {refused}") from refused
-    if item is None:
-        raise InputError(f"{thing}: not found in namespace {namespace}")
-    return item
 
 
 async def _entries(api: Api) -> list[Mapping[str, Any]] | str:
@@ -128,18 +102,25 @@ def _called(
 
 
 async def _past(api: Api, item: Mapping[str, Any], namespace: str) -> tuple[str, ...]:
-    """Tell what the pods that exist carry: the pod itself, or those that the controller's selector names."""
+    """Tell what the pods that exist carry: the pod itself, those of the object's selector, or those that it owns."""
     if item.get("kind") == "Pod":
         return (_carries(item),)
     labels = mapping(mapping(mapping(item.get("spec")).get("selector")).get("matchLabels"))
-    if not labels:
-        return ("its pods are not known by a selector",)
-    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else NOTHING
     try:
-        pods = await objects(api, f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": selector})
+        pods = await objects(api, f"/api/v1/namespaces/{namespace}/pods", query)
     except RefusedError as refused:
         return (f"its pods are unknown: the API server answered {refused}",)
-    return tuple(_carries(pod) for pod in pods) or ("it has no pods now",)
+    if labels:
+        return tuple(_carries(pod) for pod in pods) or ("it has no pods now",)
+    return tuple(_carries(pod) for pod in pods if _is_owned(pod, item)) or (
+        "no pod names it as its owner; if others make its pods, ask for one of them: pod/NAME",
+    )
+
+
+def _is_owned(pod: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    uid = metadata(item).get("uid")
+    return any(owner.get("uid") == uid for owner in items(metadata(pod).get("ownerReferences")))
 
 
 def _carries(pod: Mapping[str, Any]) -> str:
