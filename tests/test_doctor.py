@@ -35,11 +35,13 @@ BEYOND_A_VIEWER = (
 READ = [name for name, item in Facts.__dataclass_fields__.items() if item.default is NOT_ASKED]
 
 
-def run(cluster: Cluster, folder: Path, *arguments: str) -> tuple[int, str]:
-    """Run the command line against a cluster; return exit code and output."""
+def run(cluster: Cluster, folder: Path, *arguments: str, forbidden: str = "") -> tuple[int, str]:
+    """Run the command line against a cluster, of which one path may be forbidden; return exit code and output."""
 
     async def serve() -> tuple[int, str]:
         async with served(cluster) as fake:
+            if forbidden:
+                fake.fault(forbidden, status=403)
             command = ["doctor", "--kubeconfig", fake.kubeconfig(folder), *arguments]
             result = await asyncio.to_thread(CliRunner().invoke, main, command)
             return result.exit_code, result.stdout or result.stderr
@@ -50,6 +52,15 @@ def run(cluster: Cluster, folder: Path, *arguments: str) -> tuple[int, str]:
 def test_a_healthy_cluster(tmp_path: Path) -> None:
     """The exit code is 0, and nothing is left of the short form but its last line."""
     assert run(healthy(), tmp_path, "-o", "short") == (0, "√ 63 passed\n")
+
+
+def test_who_may_not_look_is_told_so_by_the_exit_code(tmp_path: Path) -> None:
+    """3 where nothing failed, 1 where something did, seen or unseen the rest."""
+    cluster = healthy()
+    code, printed = run(cluster, tmp_path, "-o", "short", forbidden="/apis/node.k8s.io/v1/runtimeclasses")
+    assert (code, "no right to read runtimeclasses" in printed) == (3, True)
+    cluster.node["status"]["allocatable"]["nvidia.com/gpu"] = "0"
+    assert run(cluster, tmp_path, forbidden="/apis/node.k8s.io/v1/runtimeclasses")[0] == 1
 
 
 def test_the_incident(tmp_path: Path) -> None:

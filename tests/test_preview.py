@@ -111,6 +111,16 @@ def test_a_policy_file_is_honoured(tmp_path: Path) -> None:
     assert row["dryRun"] is True
 
 
+@pytest.mark.parametrize(("option", "others"), [("-f", []), ("--view", ["-f", "-"])])
+def test_an_error_names_file_document_and_line(tmp_path: Path, option: str, others: list[str]) -> None:
+    """In a stream of many documents, such as a chart's, nobody finds the fault otherwise."""
+    file = tmp_path / "chart.yaml"
+    file.write_text("a: 1\nkind: A\napiVersion: v1\n---\n# nothing\n---\nkind: B\napiVersion: v1\nmetadata: [\n---\n")
+    result = CliRunner().invoke(main, ["preview", *others, option, str(file)], input=pod())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"Error: {file}:10: document 3: not YAML: "), result.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "arguments", "message"),
     [
