@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from certs.api import Refused
 from certs.report import describe, find_installation
 from certs.rotation import Schedule
+from webhook.cluster.api import ApiServer
 from webhook.cluster.listing import NOT_FOUND, PAGE_SIZE, RefusedError, get, pages
 from webhook.cluster.live import GROUPS_PATH, NODES_PAGE_SIZE
 from webhook.cluster.plugins import find_plugin, known_plugins
@@ -32,32 +33,6 @@ ApiObject = Mapping[str, Any]
 T = TypeVar("T")
 
 
-class Api(Protocol):
-    """What is needed of ``webhook.cluster.api.ApiServer``."""
-
-    async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: object = None,
-        content_type: str = "application/json",
-        timeout_seconds: float = 10,
-    ) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON object; ``OSError`` when no answer came."""
-        ...
-
-    async def post(
-        self, path: str, body: object, *, timeout_seconds: float
-    ) -> tuple[int, dict[str, Any], tuple[str, ...]]:
-        """Return status, JSON object and warnings of a POST; ``OSError`` when no answer came."""
-        ...
-
-    async def text(self, path: str, *, timeout_seconds: float = 10) -> tuple[int, str]:
-        """Return status and body of a GET; ``OSError`` when no answer came."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is to be looked at: the policy, and the namespace of workloads, empty for all.
@@ -70,7 +45,7 @@ class Asked:
     own_namespace: str = "default"
 
 
-async def read_facts(api: Api, asked: Asked, now: datetime) -> Facts:
+async def read_facts(api: ApiServer, asked: Asked, now: datetime) -> Facts:
     """Look at the cluster once. ``OSError`` when no answer came."""
     facts = Facts(policy=asked.policy, now=now, scope=asked.scope)
     facts = replace(facts, **await _together(_of_cluster(api)))
@@ -84,7 +59,7 @@ async def _together(reads: Mapping[str, Awaitable[Any]]) -> dict[str, Any]:
     return dict(zip(reads, await asyncio.gather(*reads.values()), strict=True))
 
 
-def _of_cluster(api: Api) -> Mapping[str, Awaitable[Any]]:
+def _of_cluster(api: ApiServer) -> Mapping[str, Awaitable[Any]]:
     registrations = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
     return {
         "server": _one(api, "/version", "the version"),
@@ -100,7 +75,7 @@ def _of_cluster(api: Api) -> Mapping[str, Awaitable[Any]]:
     }
 
 
-async def _pods(api: Api, facts: Facts, asked: Asked) -> Facts:
+async def _pods(api: ApiServer, facts: Facts, asked: Asked) -> Facts:
     """Read pods, DaemonSets and events: everywhere, else in the namespaces where one may look."""
     known_ones = known_plugins(asked.policy)
 
@@ -145,7 +120,7 @@ async def _value(value: T) -> T:
 
 
 async def _everywhere(
-    api: Api, path: str, namespaces: Iterable[str], wanted: Callable[[ApiObject], bool]
+    api: ApiServer, path: str, namespaces: Iterable[str], wanted: Callable[[ApiObject], bool]
 ) -> Objects | Unread:
     """List in all namespaces, else in some of them; unknown where not even those may be listed."""
     found = await _list(api, path.format(""), wanted=wanted)
@@ -168,7 +143,7 @@ def _home(facts: Facts) -> str:
     return next((text(service["namespace"]) for service in services if service.get("namespace")), facts.home)
 
 
-def _of_installation(api: Api, facts: Facts) -> Mapping[str, Awaitable[Any]]:
+def _of_installation(api: ApiServer, facts: Facts) -> Mapping[str, Awaitable[Any]]:
     home = facts.home
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{home}/endpointslices"
     return {
@@ -179,7 +154,7 @@ def _of_installation(api: Api, facts: Facts) -> Mapping[str, Awaitable[Any]]:
     }
 
 
-def _looks(api: Api, facts: Facts) -> Mapping[str, Awaitable[Any]]:
+def _looks(api: ApiServer, facts: Facts) -> Mapping[str, Awaitable[Any]]:
     return {
         "own_logs": _logs(api, facts.own_pods, lambda _: "webhook"),
         "plugin_logs": _logs(api, _silent_plugins(facts), _plugin_container(facts.policy)),
@@ -187,7 +162,7 @@ def _looks(api: Api, facts: Facts) -> Mapping[str, Awaitable[Any]]:
     }
 
 
-async def _certificates(api: Api, facts: Facts) -> Any:  # noqa: ANN401  a report, or Unread
+async def _certificates(api: ApiServer, facts: Facts) -> Any:  # noqa: ANN401  a report, or Unread
     try:
         return await describe(api, await find_installation(api, facts.home), Schedule(), facts.now)
     except Refused as refused:
@@ -218,14 +193,14 @@ def _plugin_container(policy: Policy) -> Callable[[ApiObject], str]:
 
 
 async def _logs(
-    api: Api, pods: Objects | Unread, container: Callable[[ApiObject], str]
+    api: ApiServer, pods: Objects | Unread, container: Callable[[ApiObject], str]
 ) -> Mapping[str, str | Unread] | Unread:
     if isinstance(pods, Unread):
         return pods
     return await _together({full_name(pod): _log(api, pod, container(pod)) for pod in pods})
 
 
-async def _log(api: Api, pod: ApiObject, container: str) -> str | Unread:
+async def _log(api: ApiServer, pod: ApiObject, container: str) -> str | Unread:
     place = f"/api/v1/namespaces/{text(metadata(pod).get('namespace'))}/pods/{name_of(pod)}/log"
     try:
         status, said = await api.text(
@@ -239,7 +214,7 @@ async def _log(api: Api, pod: ApiObject, container: str) -> str | Unread:
     return said if status == 200 else Unread(_why("logs", status, f"{status}"))  # noqa: PLR2004  OK
 
 
-async def _dry_run(api: Api, facts: Facts) -> DryRun | Unread | None:
+async def _dry_run(api: ApiServer, facts: Facts) -> DryRun | Unread | None:
     try:
         namespaces = known(facts.namespaces)
     except CannotTellError as error:
@@ -264,14 +239,14 @@ def _concerns_gpus(pod: ApiObject, policy: Policy) -> bool:
     )
 
 
-async def _groups(api: Api) -> frozenset[str] | Unread:
+async def _groups(api: ApiServer) -> frozenset[str] | Unread:
     found = await _one(api, GROUPS_PATH, "API groups")
     if isinstance(found, Unread):
         return found
     return frozenset(text(group.get("name")) for group in items((found or {}).get("groups")))
 
 
-async def _one(api: Api, path: str, what: str) -> ApiObject | Unread | None:
+async def _one(api: ApiServer, path: str, what: str) -> ApiObject | Unread | None:
     try:
         return await get(api, path)
     except RefusedError as refused:
@@ -279,7 +254,7 @@ async def _one(api: Api, path: str, what: str) -> ApiObject | Unread | None:
 
 
 async def _list(
-    api: Api,
+    api: ApiServer,
     path: str,
     query: Mapping[str, str] | None = None,
     *,
@@ -294,7 +269,7 @@ async def _list(
         return () if refused.status == NOT_FOUND else Unread(_why(what, refused.status, str(refused)))
 
 
-async def _listed(api: Api, path: str, query: Mapping[str, str], page_size: int) -> AsyncIterator[ApiObject]:
+async def _listed(api: ApiServer, path: str, query: Mapping[str, str], page_size: int) -> AsyncIterator[ApiObject]:
     async for page in pages(api, path, query, page_size):
         for item in page.items:
             yield item

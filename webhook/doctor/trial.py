@@ -1,8 +1,9 @@
 """The server-side trial: a GPU pod that is only tried (``dryRun=All``) shows whether the webhook answers."""
 
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
+from webhook.cluster.api import ApiServer
 from webhook.cluster.snapshot import FORBIDDEN
 from webhook.decide.decision import DECISION_KEY, WARNING_PREFIX
 from webhook.decide.pod import annotations
@@ -15,17 +16,7 @@ CREATED = 201
 TRIAL_SECONDS = 40
 
 
-class Api(Protocol):
-    """What is needed of ``webhook.cluster.api.ApiServer``."""
-
-    async def post(
-        self, path: str, body: object, *, timeout_seconds: float
-    ) -> tuple[int, dict[str, Any], tuple[str, ...]]:
-        """Return status, JSON object and warnings; ``OSError`` when no answer came."""
-        ...
-
-
-async def try_gpu_pod(api: Api, namespace: str, policy: Policy) -> DryRun | Unread:
+async def try_gpu_pod(api: ApiServer, namespace: str, policy: Policy) -> DryRun | Unread:
     """Ask the API server what it would make of a GPU pod in a namespace; nothing is created.
 
     Unread where the caller may not create pods there, or a quota or policy of the cluster refuses it.

@@ -5,9 +5,10 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, urlencode
 
+from webhook.cluster.api import ApiServer
 from webhook.cluster.listing import RefusedError, get, objects
 from webhook.decide.decision import DECISION_KEY
 from webhook.decide.pod import annotations
@@ -24,22 +25,8 @@ CREATED = 201
 NAMESPACES = "/api/v1/namespaces"
 
 
-class Api(Protocol):
-    """What is needed of ``webhook.cluster.api.ApiServer``."""
-
-    async def call(
-        self, method: str, path: str, *, body: object = None, timeout_seconds: float = 10
-    ) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON object; ``OSError`` when no answer came."""
-        ...
-
-    async def text(self, path: str, *, timeout_seconds: float = 10) -> tuple[int, str]:
-        """Return status and body of a GET; ``OSError`` when no answer came."""
-        ...
-
-
 @asynccontextmanager
-async def place(api: Api, existing: str) -> AsyncIterator[str]:
+async def place(api: ApiServer, existing: str) -> AsyncIterator[str]:
     """Return a namespace for the pods: one that exists, or one that is made and removed again."""
     if existing:
         yield existing
@@ -53,7 +40,7 @@ async def place(api: Api, existing: str) -> AsyncIterator[str]:
         await _delete(api, f"{NAMESPACES}/{name}")
 
 
-async def _service_account(api: Api, where: str) -> None:
+async def _service_account(api: ApiServer, where: str) -> None:
     """Wait until a controller has made the namespace's ServiceAccount: admission refuses pods before that."""
     for _ in range(ACCOUNT_POLLS):
         if await get(api, f"{NAMESPACES}/{where}/serviceaccounts/default"):
@@ -61,7 +48,7 @@ async def _service_account(api: Api, where: str) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def prove(api: Api, where: str, plan: Plan) -> list[Proof]:
+async def prove(api: ApiServer, where: str, plan: Plan) -> list[Proof]:
     """Probe all nodes, some at a time. ``OSError`` when no answer came."""
     turns = asyncio.Semaphore(AT_ONCE)
 
@@ -74,7 +61,7 @@ async def prove(api: Api, where: str, plan: Plan) -> list[Proof]:
     return [task.result() for task in tasks]
 
 
-async def _prove(api: Api, where: str, plan: Plan, node: str, resource: str) -> Proof:
+async def _prove(api: ApiServer, where: str, plan: Plan, node: str, resource: str) -> Proof:
     if not resource:
         return Proof(node, State.FAILS, ("it offers no GPU: gpu-injector doctor tells why",))
     # The name is ours, so that a pod is removed even if the answer to its creation never came.
@@ -89,7 +76,7 @@ async def _prove(api: Api, where: str, plan: Plan, node: str, resource: str) -> 
         await _delete(api, path)
 
 
-async def _answer(api: Api, path: str, plan: Plan, node: str, made: Mapping[str, Any]) -> Proof:
+async def _answer(api: ApiServer, path: str, plan: Plan, node: str, made: Mapping[str, Any]) -> Proof:
     decision = text(annotations(made).get(DECISION_KEY))
     found: Mapping[str, Any] = made
     try:
@@ -108,7 +95,7 @@ async def _answer(api: Api, path: str, plan: Plan, node: str, made: Mapping[str,
         return Proof(node, State.FAILS, (f"the probe failed: {ended or 'it said nothing'}",), decision)
 
 
-async def _stuck(api: Api, path: str, proof: Proof, pod: Mapping[str, Any]) -> Proof:
+async def _stuck(api: ApiServer, path: str, proof: Proof, pod: Mapping[str, Any]) -> Proof:
     """Say why a pod did not end in time: it waits for a GPU, for its image, or for its sandbox."""
     status = mapping(pod.get("status"))
     for condition in items(status.get("conditions")):
@@ -126,7 +113,7 @@ async def _stuck(api: Api, path: str, proof: Proof, pod: Mapping[str, Any]) -> P
     return Proof(proof.node, State.FAILS, told, proof.decision)
 
 
-async def _warnings(api: Api, path: str) -> Iterable[str]:
+async def _warnings(api: ApiServer, path: str) -> Iterable[str]:
     where, _, name = path.removeprefix(f"{NAMESPACES}/").partition("/pods/")
     query = {"fieldSelector": f"involvedObject.name={name},type=Warning"}
     try:
@@ -139,14 +126,14 @@ def _phase(pod: Mapping[str, Any]) -> str:
     return text(mapping(pod.get("status")).get("phase"))
 
 
-async def _create(api: Api, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
+async def _create(api: ApiServer, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
     status, answer = await api.call("POST", path, body=item, timeout_seconds=CALL_SECONDS)
     if status != CREATED:
         raise RefusedError(status, text(answer.get("message")) or text(answer.get("reason")))
     return answer
 
 
-async def _delete(api: Api, path: str) -> None:
+async def _delete(api: ApiServer, path: str) -> None:
     """Remove what was made, also while the command is being interrupted."""
     options = urlencode({"gracePeriodSeconds": "0"}) if "/pods/" in path else ""
     await asyncio.shield(
