@@ -14,12 +14,13 @@ from rich.text import Text
 from webhook.commands.inputs import InputError
 from webhook.commands.live import Target, api_server
 from webhook.commands.replicas import Answer, Replicas
+from webhook.commands.show import ASIDE, ATTENTION
 from webhook.page.filters import Filters
 
 Records = Sequence[Mapping[str, Any]]
 
 FOLLOW_SECONDS = 2.0
-COLOURS = {"inject": "green", "mount": "blue", "bootstrap": "magenta", "leave": "dim"}
+COLOURS = {"inject": "green", "mount": ASIDE, "bootstrap": "magenta", "leave": "dim"}
 HEAD = ("TIME (UTC)", "NAMESPACE", "POD", "DECISION", "WARNING")
 # What is followed comes line by line, so no column can wait for its widest value.
 NARROWEST = (19, 12, 28, 24, 0)
@@ -131,7 +132,7 @@ class _Table:
     def _line(self, row: Sequence[str], verdict: str = "") -> Text:
         text = Text()
         for name, cell, width in zip(HEAD, row, self._widths, strict=True):
-            style = {"DECISION": COLOURS.get(verdict, ""), "WARNING": "yellow" if verdict else ""}.get(name, "")
+            style = {"DECISION": COLOURS.get(verdict, ""), "WARNING": ATTENTION if verdict else ""}.get(name, "")
             text.append(cell.ljust(width), style).append("  ")
         text.rstrip()
         return text

@@ -20,7 +20,7 @@ import jsonpatch
 from rich.console import Console
 
 from webhook.commands.inputs import InputError, examples, read_files
-from webhook.commands.show import diff_of
+from webhook.commands.show import ATTENTION, diff_of
 from webhook.commands.verdict import reference
 from webhook.server.app import WORKLOADS_PATH
 
@@ -108,11 +108,11 @@ def _show(pod: dict[str, Any], response: dict[str, Any], console: Console) -> No
     names = reference(pod)
     word = response["auditAnnotations"]["decision"]
     patched = _patched(pod, response)
-    colour = "green" if patched != pod and not word.startswith("leave") else "yellow"
+    colour = "green" if patched != pod and not word.startswith("leave") else ATTENTION
     console.print(f"{names['namespace']}/{names['name']}  ", style="bold", end="", markup=False)
     console.print(word, style=colour, markup=False)
     for warning in response.get("warnings", ()):
-        console.print(f"  Warning: {warning}", style="yellow", markup=False)
+        console.print(f"  Warning: {warning}", style=ATTENTION, markup=False)
     if patched == pod:
         console.print("  (no patch)", style="dim")
     console.print(diff_of(pod, patched))

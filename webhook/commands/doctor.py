@@ -20,13 +20,14 @@ from certs.report import find_installation
 from webhook.cluster.api import ApiServer
 from webhook.commands.live import Target, api_server, installed_policy
 from webhook.commands.presented import presented
+from webhook.commands.show import ASIDE, ATTENTION
 from webhook.doctor.check import Outcome, State, examine
 from webhook.doctor.checks import CATEGORIES
 from webhook.doctor.facts import Facts, Unread
 from webhook.doctor.read import Asked, read_facts
 
 SYMBOLS = {State.PASS: "√", State.WARN: "‼", State.FAIL: "×", State.UNKNOWN: "?"}  # noqa: RUF001  linkerd's sign
-COLOURS = {State.PASS: "green", State.WARN: "yellow", State.FAIL: "red", State.UNKNOWN: "cyan"}
+COLOURS = {State.PASS: "green", State.WARN: ATTENTION, State.FAIL: "red", State.UNKNOWN: ASIDE}
 # The worst first: what the exit code tells.
 EXIT_CODES = {State.FAIL: 1, State.UNKNOWN: 3, State.WARN: 0, State.PASS: 0}
 EVIDENCE_SHOWN = 5

@@ -9,7 +9,7 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
-from webhook.commands.show import columns, diff_of, steps_of
+from webhook.commands.show import ATTENTION, columns, diff_of, steps_of
 from webhook.commands.verdict import PodVerdict
 from webhook.decide.decision import Verdict
 from webhook.decide.patch import Operation, below
@@ -37,7 +37,7 @@ def print_table(found: Sequence[PodVerdict], console: Console) -> None:
         console.print(columns([head, *rows]), end="")
     for item in found:
         for warning in item.decision.warnings:
-            console.print(Text(f"\n{_title(item)}\n  Warning: {warning.removeprefix(PREFIX)}", "yellow"))
+            console.print(Text(f"\n{_title(item)}\n  Warning: {warning.removeprefix(PREFIX)}", ATTENTION))
     for item in found:
         if item.steps:
             console.print(Text(f"\n{_title(item)}: ", "bold") + _word(item))
@@ -49,7 +49,7 @@ def print_diff(found: Sequence[PodVerdict], console: Console) -> None:
     for item in found:
         console.print(Text(f"{_title(item)}: ", "bold") + _word(item))
         for warning in item.decision.warnings:
-            console.print(Text(f"  Warning: {warning.removeprefix(PREFIX)}", "yellow"))
+            console.print(Text(f"  Warning: {warning.removeprefix(PREFIX)}", ATTENTION))
         if item.steps:
             console.print(steps_of(item.steps))
         if item.operations:

@@ -10,7 +10,9 @@ from rich.text import Text
 from webhook.decide.explain import Step
 
 COLUMN_GAP = 3
-COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+# Yellow and cyan cannot be read on white; these can, on black too. Where there are 16 colours, rich takes the nearest.
+ATTENTION, ASIDE = "dark_orange3", "dark_cyan"
+COLOURS = {"+": "green", "-": "red", "@": ASIDE}
 
 
 def diff_of(before: dict[str, Any], after: dict[str, Any]) -> Text:

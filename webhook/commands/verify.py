@@ -21,6 +21,7 @@ from webhook.cluster.listing import RefusedError, get, objects
 from webhook.cluster.live import NODES_PAGE_SIZE
 from webhook.commands.inputs import InputError
 from webhook.commands.live import Target, api_server, installed_policy
+from webhook.commands.show import ASIDE
 from webhook.decide.pod import is_positive
 from webhook.doctor.facts import DryRun, Facts, Unread
 from webhook.doctor.trial import try_gpu_pod
@@ -30,7 +31,7 @@ from webhook.verify.pod import Plan, own_program, program_of_any_image
 from webhook.verify.run import POLL_SECONDS, place, prove
 
 SYMBOLS = {State.WORKS: "√", State.FAILS: "×", State.UNKNOWN: "?"}  # noqa: RUF001  as doctor's
-COLOURS = {State.WORKS: "green", State.FAILS: "red", State.UNKNOWN: "cyan"}
+COLOURS = {State.WORKS: "green", State.FAILS: "red", State.UNKNOWN: ASIDE}
 # The worst first.
 EXIT_CODES = {State.FAILS: 1, State.UNKNOWN: 3, State.WORKS: 0}
 DEPLOYMENT = "/apis/apps/v1/namespaces/gpu-injector/deployments/gpu-injector"

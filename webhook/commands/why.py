@@ -17,7 +17,7 @@ from webhook.commands.inputs import InputError
 from webhook.commands.kinds import find_object
 from webhook.commands.live import Target, api_server, installed_policy, live_view
 from webhook.commands.matching import Check, checks, verdict
-from webhook.commands.show import columns, steps_of
+from webhook.commands.show import ATTENTION, columns, steps_of
 from webhook.commands.verdict import PodVerdict, Situation
 from webhook.decide.decision import DECISION_KEY, Verdict
 from webhook.decide.pod import annotations
@@ -25,7 +25,7 @@ from webhook.raw import NOTHING, items, mapping, metadata, name_of, text
 
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 WORKLOADS, BOOTSTRAP = "workloads.gpu-injector.io", "bootstrap.gpu-injector.io"
-MARKS = {True: ("√", "green"), False: ("×", "red"), None: ("?", "yellow")}  # noqa: RUF001  as doctor marks
+MARKS = {True: ("√", "green"), False: ("×", "red"), None: ("?", ATTENTION)}  # noqa: RUF001  as doctor marks
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 
@@ -154,7 +154,7 @@ def _row(check: Check) -> Sequence[Text]:
 
 
 def _colour(one: PodVerdict) -> str:
-    return "yellow" if one.decision.verdict is Verdict.LEAVE else "green"
+    return ATTENTION if one.decision.verdict is Verdict.LEAVE else "green"
 
 
 def _to_json(answer: Answer) -> dict[str, Any]:

@@ -165,7 +165,7 @@ CATEGORY = Category(
         Check("plugin-nvml", "the plugin loads NVML", plugin_log.nvml),
         Check("plugin-driver", "the plugin's NVML finds the driver", plugin_log.driver),
         Check("plugin-devices", "the plugin finds devices", plugin_log.devices),
-        Check("plugin-restart", "no plugin pod must be made again", restart_needed),
+        Check("plugin-restart", "no plugin pod needs to be made again", restart_needed),
         Check("plugin-left-alone", "no plugin pod lacks the driver and is left alone", left_alone),
         Check("plugin-config-file", "no file hides how the plugin works", config_file),
         Check("plugin-namespace", "the plugin stands in a namespace of the policy", believed),
