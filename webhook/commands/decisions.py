@@ -132,6 +132,9 @@ class _Table:
     def _line(self, row: Sequence[str], verdict: str = "") -> Text:
         text = Text()
         for name, cell, width in zip(HEAD, row, self._widths, strict=True):
+            # Folded by the terminal it would go on below the time.
+            if name == "WARNING" and self._console.is_terminal and len(text) + len(cell) > self._console.width:
+                text.append("\n    ")
             style = {"DECISION": COLOURS.get(verdict, ""), "WARNING": ATTENTION if verdict else ""}.get(name, "")
             text.append(cell.ljust(width), style).append("  ")
         text.rstrip()
