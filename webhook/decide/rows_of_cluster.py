@@ -38,12 +38,14 @@ def provided(case: Case) -> Finding | None:
     return Finding(Verdict.LEAVE, found, evidence=evidence)
 
 
-def _provided_everywhere(case: Case, reason: Reason) -> Finding:
+def _provided_everywhere(case: Case, reason: Reason) -> Finding | None:
     by_plugin = [item for item in case.candidates if item.kind.offers and provider(item.kind, case.policy) is None]
     if reason is not Reason.DRA or not by_plugin:
         return Finding(Verdict.LEAVE, reason, evidence=(f"the whole cluster hands GPUs out by {reason}",))
+    if is_overruled(Reason.PROVIDER_MIXED, case.policy):
+        return None
     # DRA counts no resource on its nodes, so these have a device plugin, and the scheduler takes either kind. Which
-    # nodes DRA serves is not in the view: a class could break the pod there, even where the policy overrules mixtures.
+    # nodes DRA serves is not in the view: a class could break the pod there.
     evidence = tuple(f"{item.example}: a device plugin offers the resource, beside DRA" for item in by_plugin)
     warning = "nodes hand GPUs out by DRA and by a device plugin; pod left alone, it may see no GPU"
     return Finding(Verdict.LEAVE, Reason.PROVIDER_MIXED, warning, evidence)
