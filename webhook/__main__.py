@@ -1,13 +1,16 @@
 """The command line, ``gpu-injector``: one small function a command; what a command needs is imported in it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from webhook.commands.scope import Scope
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -23,6 +26,43 @@ LIVE_POLICY = click.option(
 
 KUBECONFIG = click.option("--kubeconfig", type=FILE, help="The kubeconfig file; without it, kubectl's own.")
 CONTEXT = click.option("--context", help="The context in it; without it, the current one.")
+
+
+def _scope_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what is looked at; `_scope` reads them."""
+    options = (
+        click.option(
+            "-f", "--filename", "files", multiple=True, help="A file, a folder, or - for stdin; may be repeated."
+        ),
+        click.option("-R", "--recursive", is_flag=True, help="With a folder: the folders below it, too."),
+        click.option(
+            "--view", "view_files", type=FILE, multiple=True, help="The cluster: what `kubectl get … -o yaml` printed."
+        ),
+        LIVE_POLICY,
+        KUBECONFIG,
+        CONTEXT,
+        click.option("-n", "--namespace", help="Of what names none; without -f: look into this one."),
+        click.option("-A", "--all-namespaces", is_flag=True, help="Without -f: look into all namespaces."),
+        click.option("-l", "--selector", default="", help="Without -f: only objects with these labels."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _scope(options: dict[str, Any]) -> "Scope":
+    """Take those options out, and refuse what does not go together."""
+    from webhook.commands.live import Target  # noqa: PLC0415
+    from webhook.commands.scope import Scope  # noqa: PLC0415
+
+    target = Target(options.pop("kubeconfig"), options.pop("context"))
+    everywhere = options.pop("all_namespaces")
+    named = {one.name: options.pop(one.name) for one in fields(Scope) if one.name != "target"}
+    if named["files"] and (everywhere or named["selector"]):
+        raise click.UsageError("-A and -l choose what is looked at in a cluster, and do not go with -f")
+    if everywhere and named["namespace"]:
+        raise click.UsageError("-A and -n do not go together")
+    return Scope(target=target, **named | {"namespace": "" if everywhere else named["namespace"]})
 
 
 @contextmanager
@@ -118,22 +158,12 @@ def demo(examples: Path | None) -> None:
 
 
 @main.command()
-@click.option("-f", "--filename", "files", multiple=True, help="A file, a folder, or - for stdin; may be repeated.")
-@click.option("-R", "--recursive", is_flag=True, help="With a folder: the folders below it, too.")
-@click.option(
-    "--view", "view_files", type=FILE, multiple=True, help="The cluster: what `kubectl get … -o yaml` printed."
-)
-@LIVE_POLICY
-@KUBECONFIG
-@CONTEXT
-@click.option("-n", "--namespace", help="Of what names none; without -f: look into this one.")
-@click.option("-A", "--all-namespaces", is_flag=True, help="Without -f: look into all namespaces.")
-@click.option("-l", "--selector", default="", help="Without -f: only objects with these labels.")
+@_scope_options
 @click.option(
     "-o", "--output", type=click.Choice(["table", "diff", "patch", "yaml", "json"]), help="diff; without -f table."
 )
 @click.option("--explain", is_flag=True, help="Show each row of the decision that was tried, and what it looked at.")
-def preview(kubeconfig: Path | None, context: str | None, **options: Any) -> None:  # noqa: ANN401  click's
+def preview(output: str | None, explain: bool, **options: Any) -> None:  # noqa: ANN401, FBT001  click's
     """Show what the webhook would do, before anything is created.
 
     \b
@@ -155,22 +185,12 @@ def preview(kubeconfig: Path | None, context: str | None, **options: Any) -> Non
     Exit code: 0 nothing would change, 1 something would, 2 an error. With -o yaml 0 and 2 only.
     """
     from webhook.commands import preview as command  # noqa: PLC0415
-    from webhook.commands.live import Target  # noqa: PLC0415
 
-    sys.exit(command.preview(command.Options(target=Target(kubeconfig, context), **_preview_options(options))))
-
-
-def _preview_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what does not go together."""
-    with_files, everywhere = bool(options["files"]), options.pop("all_namespaces")
-    if with_files and (everywhere or options["selector"]):
-        raise click.UsageError("-A and -l choose what is looked at in a cluster, and do not go with -f")
-    if everywhere and options["namespace"]:
-        raise click.UsageError("-A and -n do not go together")
-    output = options["output"] or ("diff" if with_files else "table")
-    if options["explain"] and output in ("patch", "yaml"):
+    scope = _scope(options)
+    output = output or ("diff" if scope.files else "table")
+    if explain and output in ("patch", "yaml"):
         raise click.UsageError("--explain goes with -o table, diff and json")
-    return options | {"output": output, "namespace": "" if everywhere else options["namespace"]}
+    sys.exit(command.preview(command.Options(scope=scope, output=output, explain=explain)))
 
 
 @main.command()
