@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import click
-import yaml
 
 from webhook.admission_policy import admission_policy, limits
 from webhook.commands.inputs import InputError, read_policy
+from webhook.commands.yaml_text import yaml_text
 
 HEAD = """\
 # Made by `gpu-injector export mutating-admission-policy`; tried on Kubernetes 1.37 (1.33 does not know it yet).
@@ -14,10 +14,6 @@ HEAD = """\
 #   Undo:   kubectl delete -f FILE
 # It does the part of the webhook's work that CEL can say, in the API server. Where the result differs:
 """
-
-
-class _Dumper(yaml.SafeDumper):
-    """A dumper that writes texts of several lines as they are."""
 
 
 def mutating_admission_policy(policy_file: Path | None) -> None:
@@ -29,12 +25,4 @@ def mutating_admission_policy(policy_file: Path | None) -> None:
         )
     click.echo(HEAD + "\n".join(f"#   {line}" for line in limits(policy)))
     for item in admission_policy(policy):
-        click.echo("---\n" + yaml.dump(item, Dumper=_Dumper, sort_keys=False, width=1 << 16), nl=False)
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
-
-
-_Dumper.add_representer(str, _text)
+        click.echo("---\n" + yaml_text(item), nl=False)

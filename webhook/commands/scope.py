@@ -57,7 +57,8 @@ async def nothing_above(_api: Api, _item: Mapping[str, Any]) -> Sequence[Mapping
 def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing_above) -> list[PodVerdict]:
     """Return what is decided about the pods of manifests; without any, about what runs in the cluster.
 
-    Of an object and those above it the uppermost counts in which a GPU is asked for. Raises InputError for files that cannot be used, and where the API server does not answer.
+    Of an object and those above it the uppermost counts in which a GPU is asked for. Raises InputError for files that
+    cannot be used, and where the API server does not answer.
     """
     if not scope.is_offline:
         return asyncio.run(_with_cluster(scope, manifests, above))
