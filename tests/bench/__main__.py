@@ -50,16 +50,22 @@ def main(runs: int, seconds: int, requests: int, wanted: Sequence[str], output: 
     try:
         require_programs()
         bench = Bench(runs, seconds, two_cores(), requests, say=partial(click.echo, err=True))
-        rows = [row for name in wanted or SECTIONS for row in SECTIONS[name](bench)]
+        load = {"runs": runs, "seconds": seconds, "connections": CONNECTIONS, "body bytes": len(compact_review())}
+        results = Results({**load, **describe_machine()}, {})
+        for name in wanted or SECTIONS:
+            results.rows.update({row.key: row for row in SECTIONS[name](bench)})
+            # It takes an hour in all: what was measured outlives what fails later.
+            _write(results, output)
     except (RequirementError, ServerError, WrongAnswerError, LoadError) as error:
         raise click.ClickException(str(error)) from error
-    load = {"runs": runs, "seconds": seconds, "connections": CONNECTIONS, "body bytes": len(compact_review())}
-    results = Results({**load, **describe_machine()}, {row.key: row for row in rows})
     print_report(Console(), results)
+    click.echo(f"written to {output}/bench.json and {output}/bench.svg")
+
+
+def _write(results: Results, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     (output / "bench.json").write_text(json.dumps(as_json(results), indent=2, ensure_ascii=False) + "\n")
     draw(results, output / "bench.svg")
-    click.echo(f"written to {output}/bench.json and {output}/bench.svg")
 
 
 main()

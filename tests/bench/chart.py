@@ -16,7 +16,7 @@ PANELS = (
     ("requestsPerSecond", "requests a second, one core (more is better)"),
     ("p99MillisecondsAt200", "p99 at 200/s, ms (less is better)"),
     ("addedMilliseconds", "added to a pod's creation, p50 ms (less is better)"),
-    ("lateMiB", "memory after the last request, MiB (less is better)"),
+    ("peakMiB", "memory at most, MiB (less is better)"),
 )
 OWN_COLOUR, PEER_COLOUR = "#76b900", "#8a94a6"
 

@@ -15,7 +15,7 @@ class Results:
     """All that one benchmark measured: its settings, and the rows of the table by their keys."""
 
     settings: Mapping[str, Any]
-    rows: Mapping[str, Row]
+    rows: dict[str, Row]
 
     def median(self, key: str, column: str = OURS) -> float | None:
         """Return a median, None where it was not measured."""
