@@ -63,7 +63,9 @@ lint: $(VENV)/.dev ## Check style, types and import floors.
 	$(BIN)/lint-imports
 
 e2e: $(VENV)/.dev ## Run the tests on real clusters (builds them once, outside the checkout; a node needs root).
-	$(PYTEST_E2E) --timeout 900 -ra tests/e2e
+	$(PYTEST_E2E) -q --build-only tests/e2e
+	$(PYTEST_E2E) --timeout 900 -ra -n 2 --dist loadgroup -m 'not alone' tests/e2e
+	$(PYTEST_E2E) --timeout 900 -ra -m alone tests/e2e
 
 manifest: $(VENV)/.dev ## Make deploy/install.yaml, and what is generated in the chart, anew (builds Helm once).
 	$(PYTEST_E2E) -q --update-golden tests/test_chart.py -k generated

@@ -1,6 +1,6 @@
 """The control planes and the webhook that the tests share: one version at a time, every version in turn."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,10 +24,10 @@ RUNTIME_CLASSES = (
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Build before the first test: no test's timeout runs yet, and a person sees the progress."""
     if session.config.option.collectonly:
-        return
+        return None
     terminal = session.config.get_terminal_writer()
 
     def report(line: str) -> None:
@@ -41,6 +41,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
             build(HELM, report)
     except BuildError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+    # The folders below have had their turn: pytest asks the conftest that it loaded last first.
+    return True if session.config.option.build_only else None
 
 
 def _minors_of(items: Sequence[pytest.Item]) -> Sequence[str]:
@@ -54,11 +56,29 @@ def _needs_plane(function: pytest.Function) -> bool:
     return "plane" in function.fixturenames
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add an option for what comes before workers, whose progress nobody sees."""
+    parser.addoption("--build-only", action="store_true", help="Install and build what the tests need; run none.")
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Keep the tests on one cluster in one worker, and in their order."""
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name} {parameters.get('minor', '')}".strip()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+    call: pytest.CallInfo[None],  # noqa: ARG001  the hook's
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Say where the logs of every component are, when something went wrong."""
-    if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
-        for folder in config.stash.get(LOGS, []):
-            terminalreporter.line(f"logs of every component: {folder}")
+    report = yield
+    if report.failed:
+        folders: list[Path] = item.config.stash.get(LOGS, [])
+        report.sections.append(("logs of every component", "\n".join(map(str, folders))))
+    return report
 
 
 @pytest.fixture(scope="session", params=MINORS)

@@ -28,6 +28,8 @@ from e2e.pod_load import PodLoad, constant_load
 from e2e.pods import wait_for_decision
 from e2e.processes import until
 
+pytestmark = pytest.mark.alone
+
 INSTALLATION = Installation()
 INJECTED = "inject/runtime-class"
 PODS_PER_SECOND = 60
