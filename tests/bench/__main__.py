@@ -54,7 +54,7 @@ def main(runs: int, seconds: int, requests: int, wanted: Sequence[str], output: 
         results = Results({**load, **describe_machine()}, {})
         for name in wanted or SECTIONS:
             results.rows.update({row.key: row for row in SECTIONS[name](bench)})
-            # It takes an hour in all: what was measured outlives what fails later.
+            # It takes half an hour in all: what was measured outlives what fails later.
             _write(results, output)
     except (RequirementError, ServerError, WrongAnswerError, LoadError) as error:
         raise click.ClickException(str(error)) from error
