@@ -1,7 +1,6 @@
 """``serve``: the webhook, in a cluster or, for one machine, without any."""
 
 import asyncio
-import gc
 import math
 import socket
 import sys
@@ -36,6 +35,7 @@ from webhook.server.looks import FixedView, ViewSource
 from webhook.server.observe import Log, Metrics, Observer, open_log
 from webhook.server.replica import Replica
 from webhook.server.run import LOOPBACK, Addresses, Stop, run
+from webhook.server.settle import settle
 from webhook.server.told import Told
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     }
     stop = Stop()
     # Before anybody is served, whom a pass over all the code that was loaded would keep waiting.
-    _settle()
+    settle()
     async with beside(tasks, stop, log):
         await run(webhook, admin, keeper.tls.context, options.addresses, stop=stop, drain_seconds=options.drain_seconds)
 
@@ -154,16 +154,7 @@ async def _keep_current(live: "LiveView") -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(live.run())
         await live.synced.wait()
-        _settle()
-
-
-def _settle() -> None:
-    """Take what was loaded for good, code and first lists, from the garbage collector.
-
-    Its passes over all of that would hold requests up for tens of milliseconds each.
-    """
-    gc.collect()
-    gc.freeze()
+        settle()
 
 
 def _unready(webhook: Webhook, live: "LiveView", keeper: Provider) -> str:
