@@ -9,10 +9,14 @@ import pytest
 import structlog
 from aiohttp.test_utils import TestClient, TestServer
 from golden_cases import CASES, GoldenCase, read_case
+from plugin_world import daemon_set, node, pod_of, view
 from test_page import replica
 from test_server import review
 
+from webhook.decide.blind import blind_pods
 from webhook.decide.bootstrap import decide_bootstrap
+from webhook.policy import Policy
+from webhook.repair.notes import notes_of
 from webhook.server import app
 from webhook.server.admin import Admin
 from webhook.server.app import PATHS, Webhook
@@ -109,3 +113,17 @@ def test_the_canary_is_where_decisions_read() -> None:
     case = next(case for case in SHOWN if case.entry == "bootstrap")
     decision = decide_bootstrap(poisoned(case), case.facts, case.policy, case.view)
     assert CANARY in repr(decision.operations)
+
+
+def test_no_value_of_a_plugins_pod_is_told() -> None:
+    """Events, metrics and the page of nodes are made of the view and of decisions: none of it keeps a value."""
+    owner, values = daemon_set(), [{"name": "PASSWORD", "value": CANARY}]
+    container = {"name": "nvidia-device-plugin-ctr", "env": values, "args": [f"--token={CANARY}"]}
+    owner["metadata"]["annotations"] = {"note": CANARY}
+    pod, gpu = pod_of(owner, "gpu-1", containers=[container]), node("gpu-1")
+    gpu["metadata"]["annotations"] = pod["metadata"]["annotations"] = {"note": CANARY}
+    seen = view(gpu, owner, pod)
+    blind = list(blind_pods(seen, Policy(), 0.0))
+    notes = list(notes_of(blind, Policy()))
+    assert notes, "no Event was made, so nothing was proven"
+    assert CANARY not in repr((seen, blind, notes))

@@ -13,7 +13,8 @@ from webhook.policy_text import Key, keys
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
-NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)`")
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+NAMED_CASE = re.compile(r"golden case `([\w-]+)`")
 
 
 def first_cells(document: str) -> list[str]:
@@ -94,6 +95,25 @@ def headings(document: Path) -> set[str]:
 
 def test_tests_that_are_named_exist() -> None:
     """Who is told that a test proves something can read it."""
-    named = {name for document in DOCUMENTS for name in NAMED_TEST.findall(document.read_text())}
+    texts = [document.read_text() for document in DOCUMENTS]
+    named = {name for text in texts for name in NAMED_TEST.findall(text)}
+    cases = {name for text in texts for name in NAMED_CASE.findall(text)}
     assert named
-    assert {name for name in named if not (ROOT / name).exists()} == set()
+    assert cases
+    assert {name for name in named if not is_test(*name)} == set()
+    assert {name for name in cases if not (ROOT / "tests" / "golden" / name / "decision.yaml").exists()} == set()
+
+
+def is_test(path: str, function: str) -> bool:
+    """Say whether a file is there, and has the test function where one is named."""
+    file = ROOT / path
+    return file.exists() and (not function or f"def {function}(" in file.read_text())
+
+
+def test_every_threat_has_a_control_and_a_test() -> None:
+    """A threat without a test is a promise."""
+    table = (ROOT / "docs" / "security.md").read_text().partition("| threat |")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    assert len(rows) > 10
+    proofs = {threat: NAMED_TEST.findall(tests) + NAMED_CASE.findall(tests) for threat, _, tests in rows}
+    assert [threat for threat, found in proofs.items() if not found] == []
