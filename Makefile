@@ -15,7 +15,7 @@ BASE_IMAGE ?= python:3.13-slim
 # With buildah, two builds of the same files are the same image.
 BUILD_IMAGE := $(if $(shell command -v buildah),buildah bud --isolation chroot --timestamp 0,docker build)
 
-.PHONY: help setup run test sabotage fuzz lint e2e manifest bench image image-twice lock clean
+.PHONY: help setup run test sabotage fuzz lint audit e2e faults manifest bench figures image image-twice lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
@@ -62,10 +62,18 @@ lint: $(VENV)/.dev ## Check style, types and import floors.
 	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
+audit: $(VENV)/.dev ## Ask PyPI's advisories about every pinned package; fails where they cannot be asked, so CI has no part in it.
+	$(PIP) -r requirements/audit.txt
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(foreach file,runtime build dev,-r requirements/$(file).txt) \
+		|| { echo 'make audit: advisories found, or the service at PyPI could not be asked: see above' >&2; exit 1; }
+
 e2e: $(VENV)/.dev ## Run the tests on real clusters (builds them once, outside the checkout; a node needs root).
 	$(PYTEST_E2E) -q --build-only tests/e2e
 	$(PYTEST_E2E) --timeout 900 -ra -n 2 --dist loadgroup -m 'not alone' tests/e2e
 	$(PYTEST_E2E) --timeout 900 -ra -m alone tests/e2e
+
+faults: $(VENV)/.dev ## Break a real cluster under load, for as long as faults last there (about 20 minutes); writes build/faults.md.
+	$(PYTEST_E2E) --timeout 1800 -ra --real-lengths tests/e2e/faults
 
 manifest: $(VENV)/.dev ## Make deploy/install.yaml, and what is generated in the chart, anew (builds Helm once).
 	$(PYTEST_E2E) -q --update-golden tests/test_chart.py -k generated
@@ -86,6 +94,7 @@ lock: $(VENV)/.dev ## Pin the dependencies anew, with hashes.
 	$(COMPILE) -c requirements/runtime.txt --group pyproject.toml:dev -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -c requirements/runtime.txt --group pyproject.toml:fuzz -o requirements/fuzz.txt
 	$(COMPILE) -c requirements/dev.txt --group pyproject.toml:bench -o requirements/bench.txt
+	$(COMPILE) -c requirements/dev.txt --group pyproject.toml:audit -o requirements/audit.txt
 
 clean: ## Remove the environment and what the tools left.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .import_linter_cache
