@@ -10,8 +10,8 @@ import structlog
 from aiohttp.test_utils import TestClient, TestServer
 from golden_cases import CASES, GoldenCase, read_case
 from plugin_world import daemon_set, node, pod_of, view
+from served import review
 from test_page import replica
-from test_server import review
 
 from webhook.decide.blind import blind_pods
 from webhook.decide.bootstrap import decide_bootstrap

@@ -12,8 +12,8 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 from fake_api import FakeApi
+from served import webhook
 from test_page import decided, pod, replica
-from test_server import webhook
 
 from webhook.__main__ import main
 from webhook.commands import decisions as command

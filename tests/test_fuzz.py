@@ -11,7 +11,7 @@ from fuzz.edge import Edge
 from fuzz.mutate import mutated
 from golden_cases import CASES, read_case
 from hypothesis import HealthCheck, settings
-from test_server import review
+from served import review
 
 from webhook.server.app import WORKLOADS_PATH
 

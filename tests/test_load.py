@@ -1,32 +1,18 @@
 """Overload: who would be answered too late is asked to come again, and who dawdles keeps nobody else waiting."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
-from test_server import GPU_POD, counted, review, webhook
+from aiohttp.test_utils import TestClient
+from served import GPU_POD, counted, review
 
 from webhook.server import load
 from webhook.server.app import WORKLOADS_PATH, Webhook
 from webhook.server.load import AT_ONCE, LARGE_AT_ONCE, LARGE_BYTES, BusyError, Load
 
 TIMEOUT_SECONDS = 3.0
-
-
-@pytest.fixture
-async def hook() -> Webhook:
-    """Return a webhook."""
-    return webhook()
-
-
-@pytest.fixture
-async def client(hook: Webhook) -> AsyncIterator[TestClient[Any, Any]]:
-    """Serve it on loopback."""
-    async with TestClient(TestServer(hook.application())) as client:
-        yield client
 
 
 def test_a_loop_that_does_not_come_round_takes_no_more() -> None:

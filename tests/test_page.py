@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from golden_cases import GOLDEN, read_view
+from served import GPU_POD, review, webhook
 from structlog.testing import capture_logs
-from test_server import GPU_POD, review, webhook
 
 from webhook.cluster.view import ClusterPolicy, ClusterView
 from webhook.page.filters import Filters

@@ -5,7 +5,6 @@ import base64
 import dataclasses
 import io
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import yaml
 from aiohttp import ClientSession, TCPConnector
 from aiohttp.test_utils import TestClient, TestServer
 from golden_cases import CASES, GOLDEN, read_case, read_view
+from served import CALLED, GPU_POD, counted, review, webhook
 from structlog.testing import capture_logs
 
 from webhook.cluster.view import ClusterView, RuntimeClass
@@ -23,59 +23,8 @@ from webhook.policy import Policy
 from webhook.server import app
 from webhook.server.admin import Admin
 from webhook.server.app import EPHEMERAL_PATH, TEMPLATES_PATH, WORKLOADS_PATH, Webhook, timeout_seconds
-from webhook.server.looks import FixedView, ViewSource
-from webhook.server.observe import Metrics, Observer, open_log
+from webhook.server.looks import FixedView
 from webhook.server.replica import Replica
-
-GPU_POD: dict[str, Any] = {
-    "metadata": {"name": "model"},
-    "spec": {"containers": [{"name": "model", "resources": {"limits": {"nvidia.com/gpu": 1}}}]},
-}
-CALLED = "controller_runtime_webhook_requests_total"
-
-
-def review(pod: object, namespace: str = "ml", **request: object) -> dict[str, Any]:
-    """Return an AdmissionReview as the API server sends it."""
-    return {
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": "11111111-2222-3333-4444-555555555555",
-            "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "resource": {"group": "", "version": "v1", "resource": "pods"},
-            "namespace": namespace,
-            "operation": "CREATE",
-            "userInfo": {"username": "jane", "groups": ["system:authenticated"]},
-            "object": pod,
-            "dryRun": False,
-            "options": {"kind": "CreateOptions"},
-        }
-        | request,
-    }
-
-
-def webhook(source: ViewSource | None = None, policy: Policy | None = None) -> Webhook:
-    """Return a webhook over a view."""
-    observer = Observer(open_log(), Metrics.create())
-    return Webhook(policy or Policy(), source or FixedView(read_view(GOLDEN / "view.yaml")), observer)
-
-
-@pytest.fixture
-async def hook() -> Webhook:
-    """Return a webhook with the golden cases' common view."""
-    return webhook()
-
-
-@pytest.fixture
-async def client(hook: Webhook) -> AsyncIterator[TestClient[Any, Any]]:
-    """Serve the webhook on loopback."""
-    async with TestClient(TestServer(hook.application())) as client:
-        yield client
-
-
-def counted(hook: Webhook, code: str, path: str = WORKLOADS_PATH) -> float:
-    """Return how often the path answered with a status."""
-    return hook.observer.metrics.registry.get_sample_value(CALLED, {"webhook": path, "code": code}) or 0.0
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda path: path.name)
