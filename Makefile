@@ -82,6 +82,10 @@ manifest: $(VENV)/.dev ## Make deploy/install.yaml, and what is generated in the
 bench: $(VENV)/.bench ## Measure, beside a Go webhook, nginx and an admission policy; about 20 minutes.
 	$(BIN)/python -m tests.bench
 
+figures: $(VENV)/.dev ## Put what `make bench` and `make faults` left in build/ into the documents.
+	for name in bench.json bench.svg faults.json; do if [ -e build/$$name ]; then cp build/$$name docs/; fi; done
+	$(PYTEST_E2E) -q --update-golden tests/test_docs.py -k figures
+
 image: ## Build the container image with buildah, or with docker where there is no buildah.
 	$(BUILD_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) $(IMAGE_FLAGS) .
 

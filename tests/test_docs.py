@@ -2,16 +2,21 @@
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import bench.markdown
+import pytest
 import yaml
+from e2e.faults import table as faults
 
 from webhook.decide.decision import Reason
 from webhook.policy_text import Key, keys
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+NOT_MEASURED = "No run of this version on a quiet machine is committed yet.\n"
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 NAMED_CASE = re.compile(r"golden case `([\w-]+)`")
@@ -68,6 +73,31 @@ def cells_of(role: dict[str, Any], rule: dict[str, list[str]]) -> tuple[frozense
     names = rule.get("resourceNames", ["any"])
     subject = [role["kind"], role["metadata"]["name"]]
     return tuple(frozenset(cell) for cell in (subject, groups, rule["resources"], names, rule["verbs"]))
+
+
+@pytest.mark.parametrize(
+    ("page", "figures", "as_markdown"),
+    [
+        ("docs/performance.md", "docs/bench.json", bench.markdown.as_markdown),
+        ("docs/faults.md", "docs/faults.json", faults.as_markdown),
+    ],
+    ids=["bench", "faults"],
+)
+def test_figures_are_those_that_were_measured(
+    page: str,
+    figures: str,
+    as_markdown: Callable[[Mapping[str, Any]], str],
+    update_golden: bool,  # noqa: FBT001
+) -> None:
+    """What a page shows below its marker is what the committed run wrote; nobody types a figure."""
+    document, measured = ROOT / page, ROOT / figures
+    shown = as_markdown(json.loads(measured.read_text())) if measured.exists() else NOT_MEASURED
+    head, begin, rest = document.read_text().partition("<!-- figures -->\n")
+    text = f"{head}{begin}{shown}<!-- end of figures -->{rest.partition('<!-- end of figures -->')[2]}"
+    assert begin
+    if update_golden:
+        document.write_text(text)
+    assert document.read_text() == text
 
 
 def test_links_lead_somewhere() -> None:

@@ -45,9 +45,8 @@ def two_cores() -> tuple[int, int]:
 
 def describe_machine() -> Mapping[str, str]:
     """Return what figures depend on: processor, kernel and the versions of what runs."""
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
-        "processor": models[0].partition(":")[2].strip() if models else platform.machine(),
+        "processor": processor(),
         "cores": str(os.cpu_count()),
         "kernel": platform.release(),
         "python": platform.python_version(),
@@ -55,6 +54,12 @@ def describe_machine() -> Mapping[str, str]:
         "nginx": _output("nginx", "-v").rpartition("/")[2],
         "wrk": _output("wrk", "-v").partition(" [")[0].removeprefix("wrk "),
     }
+
+
+def processor() -> str:
+    """Return what the processor is called."""
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return models[0].partition(":")[2].strip() if models else platform.machine()
 
 
 def _output(*command: str) -> str:

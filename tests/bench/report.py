@@ -97,7 +97,7 @@ def as_json(results: Results) -> Mapping[str, Any]:
 
 def _row_as_json(row: Row) -> Mapping[str, Any]:
     medians = {name: row.median(name) for name in row.values}
-    return {"heading": row.heading, "median": medians, "runs": row.values}
+    return {"heading": row.heading, "form": row.form, "median": medians, "runs": row.values}
 
 
 def _columns(results: Results) -> Sequence[str]:

@@ -1,11 +1,16 @@
 """The control planes and the webhook that the tests share: one version at a time, every version in turn."""
 
+<<<<<<< HEAD
 from collections.abc import Generator, Iterator, Sequence
+=======
+from collections.abc import Iterator, Sequence
+from functools import partial
+>>>>>>> 210410d (Break a real control plane under constant pod creation, and count what that does to pods)
 from pathlib import Path
 
 import pytest
 
-from e2e.binaries import BuildError, build, control_plane_programs, provide
+from e2e.binaries import Report, build, control_plane_programs, provide
 from e2e.control_plane import ControlPlane, control_plane, free_port, wait_for_namespace
 from e2e.helm import Helm
 from e2e.installation import Webhook, install, running_webhook
@@ -13,6 +18,7 @@ from e2e.kubectl import Kubectl
 from e2e.namespaces import EVERY, namespace
 from e2e.node.programs import HELM
 from e2e.pods import wait_for_decision
+from e2e.prepare import prepare
 
 MINORS = ("1.33", "1.37")
 LOGS = pytest.StashKey[list[Path]]()
@@ -23,17 +29,25 @@ RUNTIME_CLASSES = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the flag of `make faults`."""
+    parser.addoption("--real-lengths", action="store_true", help="Let faults last as long as they do in a cluster.")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Build before the first test: no test's timeout runs yet, and a person sees the progress."""
     if session.config.option.collectonly:
+<<<<<<< HEAD
         return None
     terminal = session.config.get_terminal_writer()
+=======
+        return
+    prepare(session, partial(_provide, session.items))
+>>>>>>> 210410d (Break a real control plane under constant pod creation, and count what that does to pods)
 
-    def report(line: str) -> None:
-        terminal.line(line)
-        terminal.flush()
 
+<<<<<<< HEAD
     try:
         for minor in _minors_of(session.items):
             provide(control_plane_programs(minor), minor, report)
@@ -43,6 +57,13 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
     # The folders below have had their turn: pytest asks the conftest that it loaded last first.
     return True if session.config.option.build_only else None
+=======
+def _provide(items: Sequence[pytest.Item], report: Report) -> None:
+    for minor in _minors_of(items):
+        provide(control_plane_programs(minor), minor, report)
+    if any("helm" in item.fixturenames for item in items if isinstance(item, pytest.Function)):
+        build(HELM, report)
+>>>>>>> 210410d (Break a real control plane under constant pod creation, and count what that does to pods)
 
 
 def _minors_of(items: Sequence[pytest.Item]) -> Sequence[str]:

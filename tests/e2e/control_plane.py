@@ -42,12 +42,14 @@ AUDIT_POLICY = {
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """A control plane that answers, and how to reach it; ``kubectl`` is its administrator's."""
+    """A control plane that answers, how to reach it, and its processes; ``kubectl`` is its administrator's."""
 
     folder: Path
     url: str
     certificate_authority: Path
     kubectl: Kubectl
+    etcd: Started
+    api_server: Started
 
     @property
     def logs(self) -> Path:
@@ -85,13 +87,16 @@ def control_plane(programs: Programs, folder: Path, *, address: str = LOOPBACK) 
     """
     _logs(folder).mkdir(parents=True)
     token = secrets.token_urlsafe()
-    with _etcd(programs, folder) as etcd_url, _api_server(programs, folder, etcd_url, token, address) as (server, url):
+    with (
+        _etcd(programs, folder) as (etcd, etcd_url),
+        _api_server(programs, folder, etcd_url, token, address) as (server, url),
+    ):
         # The API server made this certificate at its start: a leaf for loopback, and the CA that signed it.
         authority = folder / "apiserver.crt"
         kubeconfig = write_kubeconfig(
             folder / "admin.kubeconfig", server=url, certificate_authority=authority, token=token
         )
-        plane = ControlPlane(folder, url, authority, Kubectl(programs["kubectl"], kubeconfig))
+        plane = ControlPlane(folder, url, authority, Kubectl(programs["kubectl"], kubeconfig), etcd, server)
         server.wait_until(lambda: plane.kubectl.succeeds("get", "--raw", "/readyz"), "ready", seconds=START_SECONDS)
         with _controllers(programs, plane, address) as controllers:
             controllers.wait_until(
@@ -107,7 +112,7 @@ def wait_for_namespace(plane: ControlPlane, namespace: str) -> None:
 
 
 @contextmanager
-def _etcd(programs: Programs, folder: Path) -> Iterator[str]:
+def _etcd(programs: Programs, folder: Path) -> Iterator[tuple[Started, str]]:
     clients, peers = (f"http://{LOOPBACK}:{free_port()}" for _ in range(2))
     flags = {
         "name": "e2e",
@@ -120,8 +125,8 @@ def _etcd(programs: Programs, folder: Path) -> Iterator[str]:
         "unsafe-no-fsync": "true",
     }
     try:
-        with started("etcd", [programs["etcd"], *_flags(flags)], _logs(folder)):
-            yield clients
+        with started("etcd", [programs["etcd"], *_flags(flags)], _logs(folder)) as etcd:
+            yield etcd, clients
     finally:
         # The logs stay for whoever looks into a failure; the data are large and tell nothing.
         shutil.rmtree(folder / "etcd", ignore_errors=True)

@@ -37,11 +37,15 @@ class DirectApi:
     def read(
         self, method: str, path: str, body: str | None = None, content_type: str = "application/json"
     ) -> tuple[int, bytes]:
-        """Return status and body of one request."""
+        """Return status and body of one request. Raises OSError, HTTPException; the next one connects anew."""
         headers = self._headers | ({"Content-Type": content_type} if body is not None else {})
-        self._connection.request(method, path, body, headers)
-        with self._connection.getresponse() as response:
-            return response.status, response.read()
+        try:
+            self._connection.request(method, path, body, headers)
+            with self._connection.getresponse() as response:
+                return response.status, response.read()
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            raise
 
     def get(self, path: str) -> dict[str, Any]:
         """Return an object that must be there."""

@@ -13,13 +13,18 @@ from dataclasses import dataclass, field
 from e2e.control_plane import LOOPBACK
 
 CHUNK = 64 * 1024
+LOOK_AGAIN_SECONDS = 0.05
 
 
 @dataclass
 class Forwarder:
-    """One port of loopback and the ports behind it, which a test may change at any time."""
+    """One port of loopback and the ports behind it, which a test may change at any time.
+
+    While it ``swallows``, every connection stands and no byte arrives, as behind a firewall that drops packets.
+    """
 
     endpoints: list[int] = field(default_factory=list)
+    swallows: bool = False
     connections: int = 0
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -35,18 +40,19 @@ class Forwarder:
             return
         ends = {writer, its_writer}
         self.writers |= ends
-        await asyncio.gather(_carry(reader, its_writer), _carry(its_reader, writer))
+        await asyncio.gather(self._carry(reader, its_writer), self._carry(its_reader, writer))
         self.writers -= ends
 
-
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while chunk := await reader.read(CHUNK):
-            writer.write(chunk)
-            await writer.drain()
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(CHUNK):
+                while self.swallows:  # noqa: ASYNC110  another thread says when, and an Event is not for two
+                    await asyncio.sleep(LOOK_AGAIN_SECONDS)
+                writer.write(chunk)
+                await writer.drain()
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 @contextlib.contextmanager

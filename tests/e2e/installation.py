@@ -8,7 +8,7 @@ import http.client
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +69,13 @@ def _reached_by_url(document: dict[str, Any], port: int) -> Manifest:
 
 
 @contextmanager
-def running_webhook(plane: ControlPlane, port: int, *arguments: object, name: str = NAME) -> Iterator[Webhook]:
+def running_webhook(
+    plane: ControlPlane, port: int, *arguments: object, name: str = NAME, environment: Mapping[str, str] | None = None
+) -> Iterator[Webhook]:
     """Run the webhook as its ServiceAccount until the context ends; it listens when the context begins.
 
-    Replicas that run at one time have a ``name`` each, for their logs; port 0 takes a free one.
+    Replicas that run at one time have a ``name`` each, for their logs; port 0 takes a free one; ``environment`` joins
+    ours.
     """
     program = Path(sys.executable).with_name(NAME)
     kubeconfig = plane.kubeconfig_of(NAME, NAME)
@@ -80,8 +83,8 @@ def running_webhook(plane: ControlPlane, port: int, *arguments: object, name: st
     # Nobody is left to answer when a test stops it.
     command = [program, "serve", "--kubeconfig", kubeconfig, "--tls-name", LOOPBACK, "--drain-seconds", "0", *ports]
     command += arguments
-    environment = {**os.environ, "POD_NAMESPACE": NAME}
-    with started(name, command, plane.logs, environment=environment) as process:
+    whole = {**os.environ, "POD_NAMESPACE": NAME, **(environment or {})}
+    with started(name, command, plane.logs, environment=whole) as process:
         listening = process.wait_until(lambda: first_line(process.output), "says that it listens")
         yield Webhook(process, listening["adminPort"], listening["port"])
 

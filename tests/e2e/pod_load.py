@@ -1,6 +1,7 @@
 """Constant creation of GPU pods, at a pace, and what became of each."""
 
 import contextlib
+import http.client
 import itertools
 import threading
 import time
@@ -13,15 +14,25 @@ from e2e.direct_api import DirectApi
 from e2e.pods import decision_of, pod
 
 WORKERS = 6
+INJECTED = "inject/runtime-class"
+
+# An API server that starts, stops or lost its etcd answers with these: no webhook had a say.
+AWAY_STATUSES = (429, 503, 504)
+AWAY_MESSAGES = ("not yet ready to handle request", "etcdserver: ", "context deadline exceeded", "connection refused")
 
 
 @dataclass
 class PodLoad:
-    """What became of the pods: their decisions, "unpatched" for none, and "refused" for pods that were not created."""
+    """What became of the pods: their decisions, "unpatched" for none; and why others were not created.
+
+    "rejected" is an answer of the API server that a webhook may be to blame for, "away" is the lack of any, or the API
+    server's own word that it could not serve. ``missed`` is when the last pod was not injected.
+    """
 
     namespace: str
     outcomes: Counter[str] = field(default_factory=Counter)
     refusals: list[str] = field(default_factory=list)
+    missed: float = 0.0
     began: float = field(default_factory=time.monotonic)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -37,12 +48,23 @@ class PodLoad:
 
     def create(self, api: DirectApi) -> None:
         """Create one pod and note what became of it."""
-        status, created = api.call("POST", f"/api/v1/namespaces/{self.namespace}/pods", pod(self.namespace))
-        if status != 201:
-            self.outcomes["refused"] += 1
-            self.refusals.append(str(created.get("message")))
-        else:
-            self.outcomes[decision_of(created) or "unpatched"] += 1
+        outcome = self._ask_for_pod(api)
+        self.outcomes[outcome] += 1
+        if outcome != INJECTED:
+            self.missed = time.monotonic()
+
+    def _ask_for_pod(self, api: DirectApi) -> str:
+        try:
+            status, created = api.call("POST", f"/api/v1/namespaces/{self.namespace}/pods", pod(self.namespace))
+        except (OSError, http.client.HTTPException, ValueError):
+            return "away"
+        if status == 201:
+            return decision_of(created) or "unpatched"
+        message = str(created.get("message"))
+        if status in AWAY_STATUSES or any(text in message for text in AWAY_MESSAGES):
+            return "away"
+        self.refusals.append(message)
+        return "rejected"
 
 
 @contextlib.contextmanager

@@ -1,10 +1,11 @@
 """Programs that a test starts, watches and stops, each with a log file of its own."""
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,14 +23,22 @@ class ProcessDiedError(RuntimeError):
     """A program ended by itself; the message has the end of its log."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Started:
-    """A running program and where it writes: standard output to ``output``, errors (its log) to ``log``."""
+    """A running program and where it writes: standard output to ``output``, errors (its log) to ``log``.
+
+    A second start empties the output, but never the log.
+    """
 
     name: str
-    process: "subprocess.Popen[bytes]"
+    command: Sequence[str]
     output: Path
     log: Path
+    environment: Mapping[str, str] | None = None
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start()
 
     def check_alive(self) -> None:
         """Raise ProcessDiedError if the program has ended."""
@@ -52,33 +61,42 @@ class Started:
         self.process.kill()
         self.process.wait(STOP_SECONDS)
 
+    def stop(self) -> None:
+        """End the program as its administrator would, and kill it where that takes too long."""
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the program stand still until the context ends: it holds its connections and answers nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    def start(self) -> None:
+        """Start the program; again, when it has ended."""
+        command = [*DIES_WITH_US, *self.command]
+        with self.output.open("wb") as out, self.log.open("ab") as err:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=self.environment
+            )
+
 
 @contextmanager
 def started(
     name: str, command: Sequence[object], logs: Path, *, environment: Mapping[str, str] | None = None
 ) -> Iterator[Started]:
-    """Start a program, and stop it when the context ends; it does not outlive this process.
-
-    A second start empties its output, but never its log.
-    """
-    output, log = logs / f"{name}.out", logs / f"{name}.log"
-    with output.open("wb") as out, log.open("ab") as err:
-        process = subprocess.Popen(
-            [*DIES_WITH_US, *map(str, command)], stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment
-        )
+    """Start a program, and stop it when the context ends; it does not outlive this process."""
+    program = Started(name, [*map(str, command)], logs / f"{name}.out", logs / f"{name}.log", environment)
     try:
-        yield Started(name, process, output, log)
+        yield program
     finally:
-        _stop(process)
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(STOP_SECONDS)
+        program.stop()
 
 
 def until(question: Callable[[], Answer], wanted: str, *, seconds: float = 60) -> Answer:

@@ -5,33 +5,22 @@ Two replicas of the real process stand behind one address. They look and settle 
 """
 
 import contextlib
-import secrets
-import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 
-from certs.api import Installation
-from certs.certificate import fingerprint, write_certificates
-from certs.material import ROTATE_ANNOTATION, Material, Rotation, read_material
-from e2e.control_plane import LOOPBACK, ControlPlane, wait_for_namespace
-from e2e.direct_api import MERGE_PATCH, DirectApi
-from e2e.forwarder import Forwarder, forwarding
-from e2e.installation import NAME, Webhook, running_webhook
-from e2e.namespaces import INJECT
-from e2e.pod_load import PodLoad, constant_load
-from e2e.pods import wait_for_decision
+from certs.certificate import write_certificates
+from certs.material import Material, Rotation
+from e2e.control_plane import ControlPlane
+from e2e.pod_load import INJECTED, PodLoad, constant_load
 from e2e.processes import until
+from e2e.replicas import INSTALLATION, Replicas, two_replicas
 
 pytestmark = pytest.mark.alone
 
-INSTALLATION = Installation()
-INJECTED = "inject/runtime-class"
 PODS_PER_SECOND = 60
 ROTATIONS, REVOKED_EACH = 20, 5
 FAST = ("--look-seconds", "0.5", "--settle-seconds", "1.5", "--drain-seconds", "5")
@@ -39,56 +28,6 @@ FAST = ("--look-seconds", "0.5", "--settle-seconds", "1.5", "--drain-seconds", "
 PODS_UNNOTICED = 120
 
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Two replicas behind one address, and the API server's and their own counts of what failed."""
-
-    plane: ControlPlane
-    api: DirectApi
-    forwarder: Forwarder
-    replicas: tuple[Webhook, Webhook]
-    namespace: str
-
-    def material(self) -> Material:
-        """Return what the Secret holds."""
-        return read_material(self.api.get(INSTALLATION.secret_path))
-
-    def ask(self, rotation: Rotation) -> None:
-        """Ask for a rotation as `certs rotate` does."""
-        note = {"metadata": {"annotations": {ROTATE_ANNOTATION: rotation}}}
-        status, answer = self.api.call("PATCH", INSTALLATION.secret_path, note, MERGE_PATCH)
-        assert status == 200, answer
-
-    def staged(self) -> bool:
-        """Whether a new authority signs, and the leaf is still of the one before."""
-        material = self.material()
-        return material.signer is not None and not is_issued_by(material.leaf.parse(), material.signer.parse())
-
-    def rotated(self, before: Material, *replicas: Webhook) -> bool:
-        """Whether these replicas serve a leaf of an authority that was not there before."""
-        after = self.material()
-        served = {one_served(replica) for replica in replicas}
-        new = after.signer is not None and fingerprint(after.signer.parse()) not in map(fingerprint, before.bundle)
-        return new and not self.staged() and served == {after.leaf.parse()}
-
-    def failures(self) -> dict[str, float]:
-        """Return what the API server counted since its start, and what running replicas did since theirs."""
-        entry = {"name": "workloads.gpu-injector.io"}
-        refused = {"reason": "certificate-refused"}
-        log = (self.plane.logs / "kube-apiserver.log").read_text(errors="replace")
-        return {
-            "calls": self.api.metric("apiserver_admission_webhook_request_total", entry),
-            "fail-open": self.api.metric("apiserver_admission_webhook_fail_open_count", entry),
-            "rejected": self.api.metric("apiserver_admission_webhook_rejection_count", entry),
-            "certificates refused, by the API server": log.count("x509: "),
-            "certificates refused, by the replicas": sum(
-                one.metric("gpu_injector_tls_handshake_failures_total", **refused)
-                for one in self.replicas
-                if one.process.process.poll() is None
-            ),
-        }
 
 
 @pytest.fixture
@@ -103,27 +42,14 @@ def report(capfd: pytest.CaptureFixture[str]) -> Report:
 
 
 @pytest.fixture
-def scene(plane: ControlPlane, webhook_port: int) -> Iterator[Scene]:
-    """Start both replicas, and wait until the API server calls them."""
-    name = f"team-under-load-{secrets.token_hex(2)}"
-    labels = {INJECT: "enabled"}
-    plane.kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}])
-    wait_for_namespace(plane, name)
-    with (
-        DirectApi(plane) as api,
-        running_webhook(plane, 0, *FAST, name=f"{NAME}-a") as one,
-        running_webhook(plane, 0, *FAST, name=f"{NAME}-b") as other,
-        forwarding(webhook_port, one.port, other.port) as forwarder,
-    ):
-        wait_for_decision(plane.kubectl, INJECTED)
-        until(lambda: one.read("/readyz") == other.read("/readyz") == b"ok\n", "both replicas are ready")
-        yield Scene(plane, api, forwarder, (one, other), name)
-    # Thousands of pods: the namespace's controller takes its time, and nobody needs to wait for it.
-    plane.kubectl.run("delete", "namespace", name, "--wait=false")
+def scene(plane: ControlPlane, webhook_port: int) -> Iterator[Replicas]:
+    """Run two replicas that look often."""
+    with two_replicas(plane, webhook_port, *FAST) as running:
+        yield running
 
 
 @contextlib.contextmanager
-def measured(scene: Scene, report: Report, what: str) -> Iterator[tuple[PodLoad, dict[str, float]]]:
+def measured(scene: Replicas, report: Report, what: str) -> Iterator[tuple[PodLoad, dict[str, float]]]:
     """Run the load, and yield it with the failures that were counted meanwhile, filled in at the end."""
     before, failures = scene.failures(), dict[str, float]()
     with constant_load(scene.plane, scene.namespace, PODS_PER_SECOND) as load:
@@ -142,7 +68,7 @@ NOTHING_FAILED = {
 }
 
 
-def test_twenty_rotations_of_the_ca_refuse_nobody(scene: Scene, report: Report, tmp_path: Path) -> None:
+def test_twenty_rotations_of_the_ca_refuse_nobody(scene: Replicas, report: Report, tmp_path: Path) -> None:
     """Every fifth revokes, so that the former authorities leave while pods are created; each pod is patched."""
     leaves = {scene.material().leaf.certificate}
     with measured(scene, report, f"{ROTATIONS} rotations") as (load, failures):
@@ -156,9 +82,9 @@ def test_twenty_rotations_of_the_ca_refuse_nobody(scene: Scene, report: Report, 
     assert_openssl_accepts(scene.material(), tmp_path)
 
 
-def test_a_replica_that_ends_in_mid_rotation_refuses_nobody(scene: Scene, report: Report) -> None:
+def test_a_replica_that_ends_in_mid_rotation_refuses_nobody(scene: Replicas, report: Report) -> None:
     """SIGTERM between STAGE and SWITCH: it answers until its endpoint is gone, the other goes on with the rotation."""
-    ending, other = scene.replicas
+    ending, other = scene.running
     with measured(scene, report, "SIGTERM in mid-rotation") as (load, failures):
         before = stage(scene)
         ending.process.process.terminate()
@@ -173,9 +99,9 @@ def test_a_replica_that_ends_in_mid_rotation_refuses_nobody(scene: Scene, report
     assert failures == NOTHING_FAILED
 
 
-def test_a_replica_that_is_killed_in_mid_rotation_costs_no_pod(scene: Scene, report: Report) -> None:
+def test_a_replica_that_is_killed_in_mid_rotation_costs_no_pod(scene: Replicas, report: Report) -> None:
     """Kill -9: what it had under way is created unpatched, which the API server counts, and nothing is rejected."""
-    killed, other = scene.replicas
+    killed, other = scene.running
     with measured(scene, report, "kill -9 in mid-rotation") as (load, failures):
         before = stage(scene)
         killed.process.kill()
@@ -193,7 +119,7 @@ def test_a_replica_that_is_killed_in_mid_rotation_costs_no_pod(scene: Scene, rep
     assert (failures["rejected"], failures["certificates refused, by the API server"]) == (0, 0)
 
 
-def stage(scene: Scene) -> Material:
+def stage(scene: Replicas) -> Material:
     """Ask for a rotation, wait for its first step, and return what the Secret held before."""
     before = scene.material()
     scene.ask("graceful")
@@ -201,23 +127,13 @@ def stage(scene: Scene) -> Material:
     return before
 
 
-def rotate_once(scene: Scene, rotation: Rotation) -> None:
+def rotate_once(scene: Replicas, rotation: Rotation) -> None:
     """Rotate, and wait until both replicas serve the new leaf; those that are revoked must leave, too."""
     before = scene.material()
     scene.ask(rotation)
-    until(lambda: scene.rotated(before, *scene.replicas), "both replicas serve a leaf of the new authority")
+    until(lambda: scene.rotated(before, *scene.running), "both replicas serve a leaf of the new authority")
     if rotation == "revoke":
         until(lambda: len(scene.material().bundle) == 1, "the former authorities left")
-
-
-def is_issued_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
-    """Whether a leaf names this authority as its issuer."""
-    return leaf.issuer == authority.subject
-
-
-def one_served(replica: Webhook) -> x509.Certificate:
-    """Return the certificate that a replica presents."""
-    return x509.load_pem_x509_certificate(ssl.get_server_certificate((LOOPBACK, replica.port)).encode())
 
 
 def assert_openssl_accepts(material: Material, folder: Path) -> None:

@@ -6,18 +6,19 @@ from pathlib import Path
 import pytest
 from chart import CHART
 
-from e2e.binaries import BuildError
+from e2e.binaries import Report
 from e2e.conftest import LOGS
 from e2e.control_plane import wait_for_namespace
 from e2e.helm import NAMESPACE, RELEASE, Helm, Values
 from e2e.installed.cert_manager import build_cert_manager
-from e2e.installed.image import IMAGE, Built, ImageError, build_image
+from e2e.installed.image import IMAGE, Built, build_image
 from e2e.installed.objects import ours, rolled_out
 from e2e.kubectl import Kubectl
 from e2e.namespaces import EVERY, namespace
 from e2e.node.cluster import SETUPS, Cluster, build_all, cluster
-from e2e.node.packages import PackagesError, install_missing, provide_packages
+from e2e.node.packages import install_missing, provide_packages
 from e2e.node.plugin import Plugin, installed, release_of
+from e2e.prepare import prepare
 from e2e.processes import until
 
 PACKAGES = Path(__file__).with_name("packages.txt")
@@ -32,20 +33,15 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     functions = [item for item in session.items if isinstance(item, pytest.Function)]
     if session.config.option.collectonly or not any("built" in item.fixturenames for item in functions):
         return
-    terminal = session.config.get_terminal_writer()
+    prepare(session, _provide)
 
-    def report(line: str) -> None:
-        terminal.line(line)
-        terminal.flush()
 
-    try:
-        provide_packages(report)
-        install_missing(PACKAGES, report)
-        build_all(SETUPS[MINOR], report)
-        build_cert_manager(report)
-        build_image(report)
-    except (BuildError, PackagesError, ImageError) as error:
-        pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+def _provide(report: Report) -> None:
+    provide_packages(report)
+    install_missing(PACKAGES, report)
+    build_all(SETUPS[MINOR], report)
+    build_cert_manager(report)
+    build_image(report)
 
 
 @pytest.fixture(scope="package")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from e2e.binaries import Report, cache_folder
+from e2e.binaries import BuildError, Report, cache_folder
 
 ROOT = Path(__file__).parents[3]
 FOLDER = cache_folder().with_name("images")
@@ -25,7 +25,7 @@ REQUIREMENTS = ("requirements/runtime.txt", "requirements/build.txt")
 CONTEXT = ("Dockerfile", "pyproject.toml", "README.md", *REQUIREMENTS, "webhook", "certs", "deploy/examples")
 
 
-class ImageError(RuntimeError):
+class ImageError(BuildError):
     """The image could not be made; the message says what failed."""
 
 

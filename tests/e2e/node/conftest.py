@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from e2e.binaries import BuildError, Report
+from e2e.binaries import Report
 from e2e.conftest import LOGS
 from e2e.control_plane import ControlPlane, free_port, wait_for_namespace
 from e2e.installation import NAME, Webhook, install, running_webhook
@@ -14,9 +15,10 @@ from e2e.kubectl import Kubectl
 from e2e.namespaces import EVERY, namespace
 from e2e.node.cluster import SETUPS, Cluster, build_all, cluster
 from e2e.node.namespaces import RESTRICTED, restricted_namespace
-from e2e.node.packages import PackagesError, provide_packages
+from e2e.node.packages import provide_packages
 from e2e.node.plugin import Plugin, installed, release_of
 from e2e.pods import would_be_decided
+from e2e.prepare import prepare
 from e2e.processes import until
 
 
@@ -26,16 +28,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     wanted = _minors_of(session.items)
     if session.config.option.collectonly or not wanted:
         return
-    terminal = session.config.get_terminal_writer()
-
-    def report(line: str) -> None:
-        terminal.line(line)
-        terminal.flush()
-
-    try:
-        _provide(wanted, report)
-    except (BuildError, PackagesError) as error:
-        pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+    prepare(session, partial(_provide, wanted))
 
 
 def _minors_of(items: Sequence[pytest.Item]) -> Sequence[str]:

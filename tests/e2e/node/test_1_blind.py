@@ -18,12 +18,7 @@ from e2e.node.setups import ON_1_33, ON_1_37
 )
 def test_the_plugin_of_the_manifest_waits(on_node: Cluster, version: str, said: str) -> None:
     """It finds no NVML under plain runc, says so and waits; its pod looks healthy, and the node offers no GPU."""
-    with installed(on_node.kubectl, release_of(version, on_node.helm)) as plugin:
-        pod = plugin.pod(NODE)
-        log = plugin.wait_for_log(pod, "No devices found. Waiting indefinitely.")
-        assert said in log
-        plugin.wait_for_state(pod, "running")
-        assert on_node.gpus("capacity") is None
+    assert_blind(on_node, version, (said, "No devices found. Waiting indefinitely."), "running")
 
 
 @ON_1_37
@@ -37,9 +32,13 @@ def test_the_plugin_of_the_manifest_waits(on_node: Cluster, version: str, said: 
 )
 def test_the_plugin_of_the_chart_crashes(on_node: Cluster, version: str, said: str) -> None:
     """It finds no NVML under plain runc, says so and ends, again and again; the node offers no GPU."""
+    assert_blind(on_node, version, (said, "error starting plugins"), "waiting")
+
+
+def assert_blind(on_node: Cluster, version: str, said: tuple[str, str], state: str) -> None:
+    """Assert that a plugin says why and then what it does about that, is in this state, and offers nothing."""
     with installed(on_node.kubectl, release_of(version, on_node.helm)) as plugin:
-        pod = plugin.pod(NODE)
-        log = plugin.wait_for_log(pod, "error starting plugins")
-        assert said in log
-        plugin.wait_for_state(pod, "waiting")
+        pod, (why, end) = plugin.pod(NODE), said
+        assert why in plugin.wait_for_log(pod, end)
+        plugin.wait_for_state(pod, state)
         assert on_node.gpus("capacity") is None

@@ -24,6 +24,16 @@ def diagnosed(cluster: Cluster, version: str, said: str) -> tuple[Printed, str]:
         return gpu_injector("doctor", "-o", "json", kubeconfig=cluster.kubectl.kubeconfig), pod["metadata"]["name"]
 
 
+def assert_told(printed: Printed, fix: str) -> None:
+    """Assert that doctor fails and tells this fix for a plugin without NVML."""
+    assert printed.code == 1
+    found = row(printed, "plugin-nvml")
+    (evidence,) = found["evidence"]
+    assert (found["state"], found["fix"]) == ("fail", [fix])
+    assert evidence.startswith(CANNOT)
+    assert evidence.endswith(f", fix: {fix}")
+
+
 def row(printed: Printed, check: str) -> dict[str, Any]:
     """Return what one check found."""
     rows: list[dict[str, Any]] = printed.object["checks"]
@@ -35,13 +45,8 @@ def row(printed: Printed, check: str) -> dict[str, Any]:
 def test_the_incident_of_a_static_manifest(on_node: Cluster, version: str) -> None:
     """Nothing shows the node's GPU, so that the label comes first."""
     printed, pod = diagnosed(on_node, version, "No devices found. Waiting indefinitely.")
-    assert printed.code == 1
-    found = row(printed, "plugin-nvml")
-    (evidence,) = found["evidence"]
-    fix = f"kubectl label node {NODE} nvidia.com/gpu.present=true && kubectl -n kube-system delete pod {pod}"
-    assert (found["state"], found["fix"]) == ("fail", [fix])
-    assert evidence.startswith(CANNOT)
-    assert evidence.endswith(f", fix: {fix}")
+    label = f"kubectl label node {NODE} nvidia.com/gpu.present=true"
+    assert_told(printed, f"{label} && kubectl -n kube-system delete pod {pod}")
     assert row(printed, "class-exists")["state"] == "warn"
     assert row(printed, "plugin-left-alone")["state"] == "fail"
 
@@ -52,13 +57,7 @@ def test_the_incident_of_a_static_manifest(on_node: Cluster, version: str) -> No
 def test_the_incident_of_the_chart(on_node: Cluster, version: str) -> None:
     """The node is labelled and runs the class: the next pod would find its GPU."""
     printed, pod = diagnosed(on_node, version, "error starting plugins")
-    assert printed.code == 1
-    found = row(printed, "plugin-nvml")
-    (evidence,) = found["evidence"]
-    fix = f"kubectl -n kube-system delete pod {pod}"
-    assert (found["state"], found["fix"]) == ("fail", [fix])
-    assert evidence.startswith(CANNOT)
-    assert evidence.endswith(f", fix: {fix}")
+    assert_told(printed, f"kubectl -n kube-system delete pod {pod}")
     assert row(printed, "gpus-allocatable")["state"] == "fail"
     assert row(printed, "runtime-handler")["state"] == "pass"
     # Nobody serves.

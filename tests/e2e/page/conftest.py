@@ -1,14 +1,16 @@
 """A browser, and a webhook with decisions of every kind to look at."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
 
-from e2e.node.packages import PackagesError, install_missing
+from e2e.node.packages import install_missing
 from e2e.page.browser import browser
 from e2e.page.standalone import Standalone, standalone
+from e2e.prepare import prepare
 
 HERE = Path(__file__).parent
 GPU = {"resources": {"limits": {"nvidia.com/gpu": 1}}}
@@ -21,10 +23,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     wanted = any(Path(item.path).parent == HERE for item in session.items)
     if session.config.option.collectonly or not wanted:
         return
-    try:
-        install_missing(HERE / "packages.txt", session.config.get_terminal_writer().line)
-    except PackagesError as error:
-        pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+    prepare(session, partial(install_missing, HERE / "packages.txt"))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Faults of the real cluster under constant pod creation: no pod is rejected."""
