@@ -110,7 +110,9 @@ def nothing(scene: Scene) -> None:
 
 
 def replica_with_a_clock(scene: Scene) -> None:
-    """Replace a replica by one whose clock can be moved."""
+    """Replace a replica by one whose clock can be moved, where there is none yet."""
+    if scene.clock.exists():
+        return
     old = scene.replicas.running[0]
     scene.clock.write_text(RIGHT)
     scene.start_replica(
