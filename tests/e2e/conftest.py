@@ -1,11 +1,7 @@
 """The control planes and the webhook that the tests share: one version at a time, every version in turn."""
 
-<<<<<<< HEAD
 from collections.abc import Generator, Iterator, Sequence
-=======
-from collections.abc import Iterator, Sequence
 from functools import partial
->>>>>>> 210410d (Break a real control plane under constant pod creation, and count what that does to pods)
 from pathlib import Path
 
 import pytest
@@ -29,41 +25,21 @@ RUNTIME_CLASSES = (
 )
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the flag of `make faults`."""
-    parser.addoption("--real-lengths", action="store_true", help="Let faults last as long as they do in a cluster.")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Build before the first test: no test's timeout runs yet, and a person sees the progress."""
     if session.config.option.collectonly:
-<<<<<<< HEAD
         return None
-    terminal = session.config.get_terminal_writer()
-=======
-        return
     prepare(session, partial(_provide, session.items))
->>>>>>> 210410d (Break a real control plane under constant pod creation, and count what that does to pods)
-
-
-<<<<<<< HEAD
-    try:
-        for minor in _minors_of(session.items):
-            provide(control_plane_programs(minor), minor, report)
-        if any("helm" in item.fixturenames for item in session.items if isinstance(item, pytest.Function)):
-            build(HELM, report)
-    except BuildError as error:
-        pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
     # The folders below have had their turn: pytest asks the conftest that it loaded last first.
     return True if session.config.option.build_only else None
-=======
+
+
 def _provide(items: Sequence[pytest.Item], report: Report) -> None:
     for minor in _minors_of(items):
         provide(control_plane_programs(minor), minor, report)
     if any("helm" in item.fixturenames for item in items if isinstance(item, pytest.Function)):
         build(HELM, report)
->>>>>>> 210410d (Break a real control plane under constant pod creation, and count what that does to pods)
 
 
 def _minors_of(items: Sequence[pytest.Item]) -> Sequence[str]:
@@ -78,8 +54,9 @@ def _needs_plane(function: pytest.Function) -> bool:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add an option for what comes before workers, whose progress nobody sees."""
+    """Add an option for what comes before workers, whose progress nobody sees, and the one of `make faults`."""
     parser.addoption("--build-only", action="store_true", help="Install and build what the tests need; run none.")
+    parser.addoption("--real-lengths", action="store_true", help="Let faults last as long as they do in a cluster.")
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:

@@ -11,6 +11,8 @@ from e2e.faults.table import Row
 from e2e.pod_load import INJECTED, PodLoad, constant_load
 from e2e.processes import until
 
+pytestmark = pytest.mark.alone
+
 PODS_PER_SECOND = 40
 
 
