@@ -74,7 +74,7 @@ def _measure(folder: Path, bench: Bench) -> Mapping[str, float]:
 
 
 def _synced_at(webhook: Webhook) -> float:
-    return 0.0 if b"not listed yet" in webhook.read("/readyz") else time.monotonic()
+    return 0.0 if b"listed" in webhook.read("/readyz") else time.monotonic()
 
 
 def _durations_ms(log: Path) -> Sequence[float]:

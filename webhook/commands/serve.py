@@ -162,7 +162,8 @@ def _unready(webhook: Webhook, live: "LiveView", keeper: Provider) -> str:
     if webhook.draining.is_set():
         return "draining"
     if not live.synced.is_set():
-        return f"not listed yet: {', '.join(live.missing()) or 'all listed, not yet sorted'}"
+        missing = ", ".join(live.missing())
+        return f"not listed yet: {missing}" if missing else "listed, and nodes are being sorted"
     if keeper.tls.leaf is None:
         return "there is no certificate yet"
     return "" if keeper.status.ready else f"certificate: {keeper.status.reason}"
