@@ -21,6 +21,7 @@ class Runtime(StrEnum):
     UNKNOWN = "unknown"
 
 
+K0S_FILE = "/etc/k0s/containerd.d/nvidia.toml"
 BINARY = "/usr/bin/nvidia-container-runtime"
 CRI_PLUGIN = {
     Runtime.CONTAINERD_1: "io.containerd.grpc.v1.cri",
@@ -34,7 +35,8 @@ COMMANDS = {
     Runtime.CONTAINERD_2: f"{CONFIGURE} && systemctl restart containerd",
     Runtime.K3S: f"{INSTALL_TOOLKIT} systemctl restart k3s   (k3s-agent on agents)",
     Runtime.RKE2: f"{INSTALL_TOOLKIT} systemctl restart rke2-server   (rke2-agent on agents)",
-    Runtime.K0S: f"{CONFIGURE} --config=/etc/k0s/containerd.d/nvidia.toml && systemctl restart k0sworker",
+    # By hand: from 1.18 on nvidia-ctk writes to a folder of its own, which k0s does not read.
+    Runtime.K0S: f"write these lines into {K0S_FILE}, then systemctl restart k0sworker",
     Runtime.MICROK8S: "microk8s enable nvidia",
     Runtime.TALOS: "add the system extensions nvidia-container-toolkit and nvidia-open-gpu-kernel-modules to the image",
     Runtime.CRIO: "nvidia-ctk runtime configure --runtime=crio && systemctl restart crio",
@@ -66,20 +68,25 @@ def handler_fix(node: ApiObject, handler: str) -> tuple[str, ...]:
     kind = runtime_of(node)
     runtime = text(mapping(mapping(node.get("status")).get("nodeInfo")).get("containerRuntimeVersion"))
     generation = Runtime.CONTAINERD_1 if runtime.startswith("containerd://1") else Runtime.CONTAINERD_2
+    command = COMMANDS[kind] if handler == "nvidia" else COMMANDS[kind].replace(CONFIGURE, _named(handler))
     if kind not in (Runtime.CONTAINERD_1, Runtime.CONTAINERD_2, Runtime.K3S, Runtime.RKE2, Runtime.K0S):
-        return (COMMANDS[kind],)
-    return (COMMANDS[kind], *_table(generation, handler, kind))
+        return (command,)
+    return (command, *_table(generation, handler, kind))
+
+
+def _named(handler: str) -> str:
+    return f"{CONFIGURE} --nvidia-runtime-name={handler}"
 
 
 def _table(generation: Runtime, handler: str, kind: Runtime) -> tuple[str, ...]:
     places = {
         Runtime.K3S: "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
         Runtime.RKE2: "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
-        Runtime.K0S: "/etc/k0s/containerd.d/nvidia.toml",
+        Runtime.K0S: K0S_FILE,
     }
     table = f'plugins."{CRI_PLUGIN[generation]}".containerd.runtimes.{handler}'
     return (
-        f"# {places.get(kind, '/etc/containerd/config.toml')}, afterwards:",
+        f"# {places.get(kind, '/etc/containerd/config.toml or conf.d/99-nvidia.toml')}, afterwards:",
         *(("version = 3",) if generation is Runtime.CONTAINERD_2 else ("version = 2",)),
         f"[{table}]",
         '  runtime_type = "io.containerd.runc.v2"',
