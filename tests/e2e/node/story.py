@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from e2e.commands import gpu_injector
 from e2e.kubectl import Kubectl
 
 ROOT = Path(__file__).parents[3]
@@ -34,8 +35,12 @@ class Story:
     lines: list[str] = field(default_factory=list)
 
     def type(self, line: str) -> str:
-        """Run a line that begins with kubectl; return what it printed."""
-        printed = self.kubectl.run(*shlex.split(line)[1:]).stdout
+        """Run a line that begins with kubectl or gpu-injector; return what it printed."""
+        program, *words = shlex.split(line)
+        if program == "gpu-injector":
+            printed = gpu_injector(*words, kubeconfig=self.kubectl.kubeconfig).stdout
+        else:
+            printed = self.kubectl.run(*words).stdout
         self.lines.extend((f"$ {line}", *printed.splitlines()))
         self.kept.write_text("\n".join(self.lines) + "\n")
         return printed

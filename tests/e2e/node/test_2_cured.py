@@ -28,6 +28,7 @@ DAEMON_SET = "daemonset/nvidia-device-plugin-daemonset"
 PODS = "kubectl -n kube-system get pods -l name=nvidia-device-plugin-ds"
 LOGS = "kubectl -n kube-system logs -l name=nvidia-device-plugin-ds --tail=-1"
 GPUS_OF_NODES = r"kubectl get nodes -o 'custom-columns=NODE:.metadata.name,GPUS:.status.allocatable.nvidia\.com/gpu'"
+DOCTOR = "gpu-injector doctor -o short"
 EVENTS = f"kubectl -n kube-system events --for {DAEMON_SET}"
 RESTART = f"kubectl -n kube-system rollout restart {DAEMON_SET}"
 DECISIONS = f"{PODS} -o 'custom-columns=POD:.metadata.name,DECISION:.metadata.annotations.gpu-injector\\.io/decision'"
@@ -69,7 +70,7 @@ def test_the_lines_of_the_event_cure(on_node: Cluster) -> None:
         blind = plugin.pod(NODE)
         assert plugin.given_to(blind) == LEFT_ALONE
         plugin.wait_for_log(blind, WAITS)
-        for line in (LOGS, GPUS_OF_NODES):
+        for line in (LOGS, GPUS_OF_NODES, DOCTOR):
             story.type(line)
         lines = lines_of(plugin.event("kubectl label node"))
         assert lines == [f"kubectl label node {NODE} nvidia.com/gpu.present=true", RESTART]
