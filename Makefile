@@ -38,7 +38,7 @@ $(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
 setup: $(VENV)/.dev ## Make the environment in .venv, tools included.
 
 run: $(VENV)/.runtime ## Show on this machine what the webhook does, without a cluster.
-	$(BIN)/gpu-injector demo
+	@$(BIN)/gpu-injector demo
 
 test: $(VENV)/.dev ## Run every test that needs only Python.
 	$(BIN)/coverage erase

@@ -9,13 +9,12 @@ from typing import Any
 import bench.markdown
 import pytest
 import yaml
+from doc_blocks import DOCUMENTS, ROOT
 from e2e.faults import table as faults
 
 from webhook.decide.decision import Reason
 from webhook.policy_text import Key, keys
 
-ROOT = Path(__file__).parents[1]
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 NOT_MEASURED = "No run of this version on a quiet machine is committed yet.\n"
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")

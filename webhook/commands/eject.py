@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from webhook.commands.eject_outputs import KUSTOMIZATION, MADE_BY, WRITERS, kustomize_folder
+from webhook.commands.eject_outputs import MADE_BY, WRITERS, kustomize_folder
 from webhook.commands.ejection import eject as ejected
 from webhook.commands.inputs import InputError
 from webhook.commands.owners import Owners
@@ -46,7 +46,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror or error}") from error
-    click.echo(f"Written: {folder / KUSTOMIZATION} and {len(files) - 1} patches", err=True)
+    click.echo(f"Written: {len(files)} files in {folder}", err=True)
 
 
 def _is_ours(path: Path) -> bool:

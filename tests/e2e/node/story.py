@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from doc_blocks import ROOT, assert_shown
+
 from e2e.commands import gpu_injector
 from e2e.kubectl import Kubectl
 
-ROOT = Path(__file__).parents[3]
 CHANGING = (
     # klog's and log's beginnings, the random part of a pod's name, and how long ago something was.
     (re.compile(r"^[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ "), "klog "),
@@ -22,7 +23,6 @@ CHANGING = (
     (re.compile(r"\b\d+(?:m\d+)?s\b(?: ago)?(?: \(x\d+ over \w+\))?"), "age"),
     (re.compile(r" +"), " "),
 )
-SKIPPED = "..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +50,12 @@ class Story:
         blocks = list(_blocks((ROOT / page).read_text(), self.name))
         assert blocks, f"{page} has no block of the story {self.name}"
         for block in blocks:
-            _assert_in_order(block, iter(self.lines), f"{page}, which should show what is in {self.kept}")
+            assert_shown(block, iter(self.lines), f"{page}, which should show what is in {self.kept}", _constant)
 
 
 def _blocks(text: str, name: str) -> Iterator[list[str]]:
     for found in re.finditer(rf"<!-- e2e: {re.escape(name)} -->\n```console\n(.*?)```", text, re.DOTALL):
         yield found[1].splitlines()
-
-
-def _assert_in_order(shown: list[str], real: Iterator[str], where: str) -> None:
-    skips = False
-    for line in shown:
-        if line == SKIPPED:
-            skips = True
-            continue
-        wanted = _constant(line)
-        if line.startswith("$ ") or skips:
-            assert any(_constant(one) == wanted for one in real), f"never printed, or not here: {line!r} of {where}"
-        else:
-            assert _constant(next(real, "")) == wanted, where
-        skips = False
 
 
 def _constant(line: str) -> str:
