@@ -95,6 +95,8 @@ def main() -> None:
     When a pod sees no GPU:
       gpu-injector doctor
       gpu-injector why pod/NAME -n NAMESPACE
+    Before the webhook is uninstalled:
+      gpu-injector eject -A
 
     All of it works as a kubectl plugin, too: kubectl gpu-injector doctor
     """
