@@ -6,7 +6,8 @@ FROM ${BASE_IMAGE} AS build
 ARG PIP_INDEX_URL
 ARG PIP_FIND_LINKS
 ARG PIP_NO_INDEX
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# What is imported here writes nothing: it would put times into the files, too.
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /src
 RUN python3 -m venv --without-pip /opt/venv && python3 -m venv /opt/tools
 COPY requirements/runtime.txt requirements/build.txt requirements/
@@ -25,7 +26,7 @@ RUN cd /opt/venv/lib/python3*/site-packages \
  && rm -r kubernetes/aio \
  && find kubernetes/client/api -name '*_api.py' ! -name core_v1_api.py -delete \
  && find . -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' | xargs rm -f \
- && /opt/venv/bin/python -m compileall -q -j0 --invalidation-mode unchecked-hash \
+ && /opt/venv/bin/python -m compileall -q -f -j0 --invalidation-mode unchecked-hash \
     -x 'kubernetes/client/(api|models)/|/(pygments|rich|typer|ruamel|markdown_it|oauthlib|websocket|prompt_toolkit|wcwidth)/' . \
  && /opt/venv/bin/python -c 'import cel, webhook.commands.serve; from kubernetes.client import CoreV1Api; from kubernetes import config'
 

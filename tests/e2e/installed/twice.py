@@ -28,7 +28,7 @@ def main() -> int:
     differing = sorted(path for path in first.keys() | second.keys() if first.get(path) != second.get(path))
     for path in differing:
         click.echo(f"differs: {path}")
-    ids = [buildah.run("images", "--no-trunc", "--format={{.ID}}", tag).strip() for tag in TAGS]
+    ids = [buildah.run("images", "--no-trunc", "--format={{.ID}}", tag).split()[0] for tag in TAGS]
     click.echo(f"{len(first)} files below /{ADDED}, {len(differing)} of them differ; image IDs:")
     click.echo("\n".join(ids))
     return int(bool(differing) or ids[0] != ids[1])
