@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hypothesis import strategies as st
+
 from webhook.cluster.project import view_of
 from webhook.cluster.view import ClusterView
 
@@ -13,6 +15,26 @@ PLUGIN = "nvidia-device-plugin-daemonset"
 PRESENT = {"nvidia.com/gpu.present": "true"}
 LABELS = {"name": "nvidia-device-plugin-ds"}
 NVML = {"name": "nvml", "hostPath": {"path": "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", "type": "File"}}
+VARIABLES = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["LD_LIBRARY_PATH", "PASS_DEVICE_SPECS", "PORT"]),
+        "value": st.sampled_from(["", "/opt/lib", "true"]),
+    }
+)
+MOUNTS = st.fixed_dictionaries(
+    {"name": st.just("own"), "mountPath": st.sampled_from(["/data", "/dev", "/usr/local", "/usr/local/lib/x", "/"])}
+)
+CONTEXTS = st.fixed_dictionaries(
+    {}, optional={"privileged": st.booleans(), "allowPrivilegeEscalation": st.booleans(), "runAsUser": st.just(0)}
+)
+OTHERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "env": st.none() | st.lists(VARIABLES, max_size=3),
+        "volumeMounts": st.none() | st.lists(MOUNTS, max_size=2),
+        "securityContext": st.none() | CONTEXTS,
+    },
+)
 
 
 def node(name: str, *, labels: Mapping[str, str] = PRESENT, gpus: str = "", handlers: Iterable[str] = ()) -> Json:
@@ -43,6 +65,15 @@ def daemon_set(
     template = {"metadata": {"labels": dict(labels)}, "spec": {"containers": [{"name": container}], **spec}}
     metadata = {"name": name, "namespace": namespace, "uid": f"uid-of-{name}"}
     return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": {"template": template}}
+
+
+@st.composite
+def daemon_sets(draw: st.DrawFn) -> Json:
+    """Draw a plugin's DaemonSet beside whose container another one stands; whatever their authors wrote."""
+    plugin = {"name": "nvidia-device-plugin-ctr", **draw(OTHERS)}
+    return daemon_set(
+        volumes=[{"name": "own", "emptyDir": {}}], containers=[{"name": "sidecar", **draw(OTHERS)}, plugin]
+    )
 
 
 def pod_of(owner: Json, node_name: str, *, ready: bool = True, phase: str = "Running", **spec: Any) -> Json:  # noqa: ANN401

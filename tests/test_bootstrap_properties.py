@@ -7,7 +7,7 @@ import jsonpatch
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
-from plugin_world import LABELS, PLUGIN, daemon_set, node, view
+from plugin_world import LABELS, PLUGIN, daemon_set, daemon_sets, node, view
 
 from webhook.decide.blind import CREATOR, next_pod
 from webhook.decide.bootstrap import decide_bootstrap
@@ -17,36 +17,12 @@ from webhook.policy import Policy
 
 VIEW = view(node("gpu-1"), daemon_set())
 FACTS = RequestFacts("kube-system", username=CREATOR)
-VARIABLES = st.fixed_dictionaries(
-    {
-        "name": st.sampled_from(["LD_LIBRARY_PATH", "PASS_DEVICE_SPECS", "PORT"]),
-        "value": st.sampled_from(["", "/opt/lib", "true"]),
-    }
-)
-MOUNTS = st.fixed_dictionaries(
-    {"name": st.just("own"), "mountPath": st.sampled_from(["/data", "/dev", "/usr/local", "/usr/local/lib/x", "/"])}
-)
-CONTEXTS = st.fixed_dictionaries(
-    {}, optional={"privileged": st.booleans(), "allowPrivilegeEscalation": st.booleans(), "runAsUser": st.just(0)}
-)
-OTHERS = st.fixed_dictionaries(
-    {},
-    optional={
-        "env": st.none() | st.lists(VARIABLES, max_size=3),
-        "volumeMounts": st.none() | st.lists(MOUNTS, max_size=2),
-        "securityContext": st.none() | CONTEXTS,
-    },
-)
 
 
 @st.composite
 def plugin_pods(draw: st.DrawFn) -> dict[str, Any]:
     """Draw the pod of a plugin beside another container, as the DaemonSet controller makes it for a GPU node."""
-    plugin = {"name": "nvidia-device-plugin-ctr", **draw(OTHERS)}
-    owner = daemon_set(
-        volumes=[{"name": "own", "emptyDir": {}}], containers=[{"name": "sidecar", **draw(OTHERS)}, plugin]
-    )
-    (found,) = (view(owner, node("gpu-1")).daemon_sets or {}).values()
+    (found,) = (view(draw(daemon_sets()), node("gpu-1")).daemon_sets or {}).values()
     pod: dict[str, Any] = orjson.loads(orjson.dumps(next_pod(found, "gpu-1")))
     return pod
 

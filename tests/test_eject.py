@@ -17,6 +17,7 @@ from clusters import BARE_CLUSTERS, clusters, placed_pods
 from fake_api import FakeApi
 from hypothesis import given
 from hypothesis import strategies as st
+from plugin_world import daemon_sets, node, view
 
 from webhook.__main__ import main
 from webhook.cluster.view import ClusterView
@@ -178,6 +179,31 @@ def test_without_the_webhook_pods_get_what_it_would_have_given_them(
     wanted = pod if leaves else apply(pod, admitted.operations)
     assert all(spec == wanted["spec"] for spec in within(patched, shape[2]))
     assert admitted.dry_run or not any(one.would_change for one in foresee(patched, situation))
+
+
+NODES = st.lists(
+    st.sampled_from([node("gpu-1"), node("gpu-2"), node("new-1", handlers=["nvidia"]), node("cpu-1", labels={})]),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda one: one["metadata"]["name"],
+)
+
+
+@given(daemon_sets(), NODES)
+def test_without_the_webhook_a_plugin_gets_its_library_all_the_same(item: dict[str, Any], nodes: list[Any]) -> None:
+    """On each of its nodes the pod is, spec for spec, the one that the webhook makes; where they differ it is told."""
+    classes = runtime_class()
+    situation = Situation(Policy(), view(item, classes, namespace("kube-system"), *nodes), "kube-system")
+    found = list(foresee(item, situation))
+    ejections, notes = ejected(found)
+    wanted = any(one.would_change for one in found)
+    assert (len(ejections), len(notes)) == ((int(wanted), 0) if len(found) == 1 else (0, int(wanted)))
+    for one in ejections:
+        (verdict,), patched = one.verdicts, apply(item, one.operations)
+        admitted = apply(verdict.question.pod, verdict.question.decide().operations)
+        affinity = admitted["spec"]["affinity"]
+        assert {**patched["spec"]["template"]["spec"], "affinity": affinity} == admitted["spec"]
+        assert not any(again.would_change for again in foresee(patched, situation))
 
 
 def test_a_patch_fails_on_another_container() -> None:
