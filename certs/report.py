@@ -45,7 +45,8 @@ class EntryFacts:
 class Report:
     """Everything about the certificates of one installation. `trouble` says why there is no leaf.
 
-    `injector` is what cert-manager writes the caBundle from; where it is empty, replicas keep everything themselves.
+    `injector` is what cert-manager writes the caBundle from, `mounted` the folder that replicas serve from; where both
+    are empty, replicas keep everything themselves.
     """
 
     trouble: str
@@ -53,6 +54,7 @@ class Report:
     authorities: tuple[AuthorityFacts, ...]
     entries: tuple[EntryFacts, ...]
     injector: str
+    mounted: str
     next_step: Step
     next_renewal: datetime | None
 
@@ -69,8 +71,10 @@ async def find_installation(api: ApiServer, namespace: str) -> Installation:
     return Installation(namespace=namespace, extra_names=tuple(extra))
 
 
-async def describe(api: ApiServer, installation: Installation, schedule: Schedule, now: datetime) -> Report:
-    """Look once, with the rights of whoever asks. Raises Refused, OSError."""
+async def describe(
+    api: ApiServer, installation: Installation, schedule: Schedule, now: datetime, mounted: str = ""
+) -> Report:
+    """Look once, with the rights of whoever asks; `mounted` as in Report. Raises Refused, OSError."""
     registrations = await read_registrations(api, installation)
     stored = await read_secret(api, installation)
     registered = authorities_of(registrations)
@@ -94,7 +98,8 @@ async def describe(api: ApiServer, installation: Installation, schedule: Schedul
         authorities=_authorities(material) if material else (),
         entries=tuple(_entries(registrations, material, situation)),
         injector=injector,
-        next_step=_kept_by(injector) if injector else plan(situation, schedule),
+        mounted=mounted,
+        next_step=_kept_elsewhere(injector, mounted) or plan(situation, schedule),
         next_renewal=next_renewal(material, "", now) if material else None,
     )
 
@@ -107,10 +112,14 @@ def _is_name(name: str) -> bool:
         return False
 
 
-def _kept_by(injector: str) -> Step:
-    return Step(
-        Action.WAIT, "cert-manager", f"cert-manager renews the certificate and writes the caBundle ({injector})"
-    )
+def _kept_elsewhere(injector: str, mounted: str) -> Step | None:
+    if injector:
+        why = f"cert-manager renews the certificate and writes the caBundle ({injector})"
+        return Step(Action.WAIT, "cert-manager", why)
+    if mounted:
+        why = f"whoever writes the files of {mounted} renews them and writes the caBundle"
+        return Step(Action.WAIT, "files", why)
+    return None
 
 
 def _leaf(material: Material, situation: Situation) -> LeafFacts:

@@ -175,6 +175,55 @@ async def test_a_certificate_of_cert_managers_is_sound_without_a_secret_of_ours(
     assert "cert-manager renews the certificate" in capsys.readouterr().out
 
 
+def replica_with(*arguments: str) -> Json:
+    """Return the pod of a running replica with these arguments."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "replica",
+            "namespace": "gpu-injector",
+            "labels": {"app.kubernetes.io/name": "gpu-injector"},
+        },
+        "spec": {"containers": [{"name": "webhook", "args": ["serve", *arguments]}]},
+        "status": {"phase": "Running"},
+    }
+
+
+@pytest.mark.parametrize("arguments", [["--cert-dir=/tls"], ["--port=1", "--cert-dir", "/tls", "--tls-name=x"]])
+async def test_mounted_files_are_nobodys_next_step_here(
+    arguments: list[str], fake: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without cert-manager, too: what is presented counts, not the Secret, and no replica would rotate."""
+    fake.put(replica_with(*arguments))
+    async with replica(OTHER) as url:
+        fake.put(registration("Mutating", trusting(OTHER, {"url": url})))
+        assert await show(fake, tmp_path) == 0
+    told = capsys.readouterr().out
+    assert "Next: whoever writes the files of /tls renews them and writes the caBundle (files)" in told
+    with pytest.raises(InputError, match="serve the files of /tls"):
+        await asyncio.to_thread(certs.rotate, options(fake, tmp_path), "graceful")
+
+
+@pytest.mark.parametrize(
+    ("argument", "end"),
+    [
+        ("--port=1", "Next: create: the Secret is absent. A replica does it within a minute"),
+        ("--cert-dir=/tls", "Next: whoever writes the files of /tls renews them and writes the caBundle (files)"),
+    ],
+)
+async def test_an_absent_secret_is_made_by_those_who_keep_one(
+    argument: str, end: str, fake: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next step is what the replicas' next look will do; nobody was seen, so nothing is called sound."""
+    fake.delete(SECRET)
+    fake.put(replica_with(argument), registration("Mutating", trusting(OURS, service())))
+    assert await show(fake, tmp_path) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[-1] == end
+    assert ("No certificate: the Secret is absent." in told) == ("create" in end)
+
+
 async def test_a_missing_right_is_an_error(fake: FakeApi, tmp_path: Path) -> None:
     """With the request that was refused."""
     fake.fault(MUTATING, status=403, body={"kind": "Status", "reason": "Forbidden"})

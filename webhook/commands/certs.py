@@ -19,6 +19,7 @@ from webhook.commands.certs_shown import console, print_report, print_rotation
 from webhook.commands.inputs import InputError
 from webhook.commands.live import Target, api_server
 from webhook.commands.presented import presented
+from webhook.commands.replicas import Replicas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,8 @@ async def _with_api(options: Options, act: Callable[[ApiServer, Options], Awaita
 
 async def _show(api: ApiServer, options: Options) -> int:
     installation = await find_installation(api, options.namespace)
-    report = await describe(api, installation, Schedule(), datetime.now(UTC))
+    mounted = await _mounted_folder(api, options)
+    report = await describe(api, installation, Schedule(), datetime.now(UTC), mounted)
     seen = await presented(api, options.target, installation)
     if options.output == "json":
         print(_json({"report": report, "presented": seen}))  # noqa: T201 - what the command is for
@@ -61,9 +63,12 @@ async def _show(api: ApiServer, options: Options) -> int:
 
 async def _rotate(rotation: Rotation, api: ApiServer, options: Options) -> int:
     installation = await find_installation(api, options.namespace)
-    before = await describe(api, installation, Schedule(), datetime.now(UTC))
+    mounted = await _mounted_folder(api, options)
+    before = await describe(api, installation, Schedule(), datetime.now(UTC), mounted)
     if before.injector:
         raise InputError(f"cert-manager keeps this certificate ({before.injector}): renew it there")
+    if before.mounted:
+        raise InputError(f"the replicas serve the files of {before.mounted}: renew them where they come from")
     if not before.entries:
         raise InputError("no registration has an entry of this installation, so no replica would rotate")
     await ask_for_rotation(api, installation, rotation)
@@ -75,12 +80,20 @@ async def _rotate(rotation: Rotation, api: ApiServer, options: Options) -> int:
     return 0
 
 
+async def _mounted_folder(api: ApiServer, options: Options) -> str:
+    """Return the folder that the replicas serve from, empty for none; what cannot be told is told with the replicas."""
+    try:
+        return await Replicas(api, options.target, options.namespace).mounted_folder()
+    except InputError:
+        return ""
+
+
 def is_sound(report: Report, presented: Iterable[Presented]) -> bool:
     """Say whether every entry accepts what is served, as far as that was seen."""
     seen = [one for one in presented if not one.trouble]
     if any(one.refused_by for one in seen):
         return False
-    kept_elsewhere = bool(report.injector and seen)
+    kept_elsewhere = bool((report.injector or report.mounted) and seen)
     return bool(report.entries) and (kept_elsewhere or all(entry.accepts_leaf for entry in report.entries))
 
 

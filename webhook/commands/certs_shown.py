@@ -57,7 +57,7 @@ def _print_secret(report: Report, out: Console) -> None:
         out.print(f"Certificate {_short(report.leaf.fingerprint)}  expires {_date(report.leaf.expires)}")
         out.print(f"  for {', '.join(report.leaf.names)}")
         out.print(f"  issued by {_short(report.leaf.issued_by) if report.leaf.issued_by else 'nobody in the Secret'}")
-    elif not report.injector:
+    elif not (report.injector or report.mounted):
         out.print(f"No certificate: {report.trouble}.")
     for authority in report.authorities:
         out.print(f"CA {_short(authority.fingerprint)}  expires {_date(authority.expires)}  {_part(authority)}")

@@ -16,10 +16,11 @@ from webhook.cluster.api import ApiServer
 from webhook.cluster.listing import RefusedError, objects
 from webhook.commands.inputs import InputError
 from webhook.commands.live import Target
-from webhook.raw import mapping, metadata, name_of
+from webhook.raw import elements, items, mapping, metadata, name_of, text
 
 LABEL = "app.kubernetes.io/name=gpu-injector"
 DECISIONS_PORT = 8081
+CERT_DIR = "--cert-dir"
 ANSWER_SECONDS = 15
 
 
@@ -62,15 +63,22 @@ class Replicas:
 
     async def running(self) -> list[str]:
         """Return the names of the pods. Raises InputError where there is none, or where it cannot be told."""
+        return [name_of(pod) for pod in await self._pods()]
+
+    async def mounted_folder(self) -> str:
+        """Return the folder whose certificate the replicas serve, empty where they keep their own. Raises as ``running``."""
+        return next(filter(None, map(_mounted_folder, await self._pods())), "")
+
+    async def _pods(self) -> list[Mapping[str, Any]]:
         path = f"/api/v1/namespaces/{self.namespace}/pods"
         try:
             pods = await objects(self.api, path, {"labelSelector": LABEL})
         except RefusedError as refused:
             raise InputError(f"the pods of namespace {self.namespace} cannot be listed: {refused}") from refused
-        names = sorted(name_of(pod) for pod in pods if _is_running(pod))
-        if not names:
+        running: list[Mapping[str, Any]] = sorted(filter(_is_running, pods), key=name_of)
+        if not running:
             raise InputError(f"no replica of gpu-injector runs in namespace {self.namespace}; is it in another one?")
-        return names
+        return running
 
     async def _ask(self, name: str, query: Mapping[str, str]) -> Answer:
         try:
@@ -78,6 +86,16 @@ class Replicas:
         except UnreachableError as error:
             return Answer({"replica": name, "unreachable": str(error)}, [])
         return Answer({**state, "replica": name}, [{**record, "replica": name} for record in records])
+
+
+def _mounted_folder(pod: Mapping[str, Any]) -> str:
+    for container in items(mapping(pod.get("spec")).get("containers")):
+        words = map(text, elements(container.get("args")))
+        for word in words:
+            option, _, folder = word.partition("=")
+            if option == CERT_DIR:
+                return folder or next(words, "")
+    return ""
 
 
 def _is_running(pod: Mapping[str, Any]) -> bool:
