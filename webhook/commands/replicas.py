@@ -66,7 +66,7 @@ class Replicas:
         return [name_of(pod) for pod in await self._pods()]
 
     async def mounted_folder(self) -> str:
-        """Return the folder whose certificate the replicas serve, empty where they keep their own. Raises as ``running``."""
+        """Return the folder that the replicas serve from, empty where they serve their own. Raises as ``running``."""
         return next(filter(None, map(_mounted_folder, await self._pods())), "")
 
     async def _pods(self) -> list[Mapping[str, Any]]:
