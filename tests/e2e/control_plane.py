@@ -24,12 +24,14 @@ START_SECONDS = 90
 
 Programs = Mapping[str, Path]
 
-# Writes to pods and their controllers, with annotations of the webhooks; reads would drown them.
+# Writes to pods and their controllers, with annotations of the webhooks; reads would drown them. Of the webhook itself
+# all that it asks, which is little.
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
     "rules": [
+        {"level": "Metadata", "users": ["system:serviceaccount:gpu-injector:gpu-injector"]},
         {
             "level": "Metadata",
             "verbs": ["create", "update", "patch", "delete"],

@@ -188,7 +188,7 @@ def test_the_rights_to_secrets_and_registrations_are_these_and_no_others(kubectl
     """The own Secret and the own registrations, by name; RBAC cannot name the object of a create."""
     rules = rules_of(kubectl, namespace)
     named, unnamed = frozenset({NAME}), frozenset[str]()
-    own = {("secrets", named, verb) for verb in ("get", "update", "patch")} | {("secrets", unnamed, "create")}
+    own = {("secrets", named, verb) for verb in ("get", "update")} | {("secrets", unnamed, "create")}
     kinds = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
     everywhere = {(kind, named, verb) for kind in kinds for verb in ("get", "patch")}
     assert rules == everywhere | (own if namespace == NAME else set())

@@ -1,0 +1,154 @@
+"""What the webhook does with its rights, one step at a time: it follows, looks, keeps its certificate, and repairs.
+
+The parts are the real ones, as ``serve`` joins them, over the real API server; only their clock is the test's. Each
+step returns the words for what was refused, or for what was decided.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from certs.api import Installation
+from certs.changes import Changes
+from certs.clock import Clock
+from certs.keeper import Keeper
+from e2e.control_plane import LOOPBACK
+from e2e.device_plugins import NAMESPACE as PLUGINS
+from e2e.pods import pod
+from e2e.processes import LOOK_AGAIN_SECONDS
+from webhook.cluster.api import ApiServer
+from webhook.cluster.live import LiveView, resources
+from webhook.cluster.retry import Timing
+from webhook.cluster.view import ClusterView
+from webhook.decide.case import RequestFacts
+from webhook.policy import Bootstrap, Policy
+from webhook.repair.events import Events
+from webhook.repair.evict import Evictor
+from webhook.repair.lease import Lease
+from webhook.repair.proof import Proof
+from webhook.repair.rounds import SETTLING_SECONDS, Rounds
+from webhook.server.looks import FRESH_SECONDS, FixedView, decide_live
+from webhook.server.observe import Metrics
+
+INSTALLATION = Installation(extra_names=(LOOPBACK,))
+FOLLOW_SECONDS = 20
+WHO = "this-test"
+
+
+class Told:
+    """The words for what the API server refused."""
+
+    def __init__(self) -> None:
+        self.refused: set[str] = set()
+
+    def __call__(self, event: str, /, **facts: object) -> None:
+        """Note a refusal; of what is followed, also the kind, and whether its list or its watch was refused."""
+        reason = str(facts.get("reason"))
+        if "403 Forbidden" in reason:
+            about = f" {facts['kind']} {reason.partition(':')[0]}" if event == "watch-lost" else ""
+            self.refused.add(event + about)
+
+
+class Ahead:
+    """A clock that a test sets forward."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        """Return the seconds of this clock."""
+        return time.monotonic() + self.seconds
+
+
+async def follow(api: ApiServer, until: Callable[[], bool]) -> set[str]:
+    """Follow everything until something is refused, or what is asked for has come."""
+    told = Told()
+    async with _running(LiveView(api, resources([PLUGINS]), on_change=told)):
+        # The audit log is a file: nobody sets an event for it.
+        while not (told.refused or until()):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    return told.refused
+
+
+async def decide_of_latecomers(api: ApiServer, namespace: str, runtime_class: str, meanwhile: Callable[[], Any]) -> str:
+    """Decide about a pod whose namespace or class the watches have yet to tell of: ``meanwhile`` makes them."""
+    clock = Ahead()
+    async with _synced(api, clock) as live:
+        pass
+    meanwhile()
+    clock.seconds = 2 * FRESH_SECONDS
+    policy = Policy(runtime_class=runtime_class)
+    decision = await decide_live(pod(namespace), RequestFacts(namespace), policy, live)
+    return decision.word
+
+
+async def keep_certificate(api: ApiServer) -> set[str]:
+    """Look once at Secret and registrations, and mend them, as a replica does that has just started."""
+    told = Told()
+    clock = Clock(sleep=_end)
+    keeper = Keeper(api, INSTALLATION, who=WHO, on_change=told, clock=clock)
+    with contextlib.suppress(_OverError):
+        await keeper.run()
+    return told.refused
+
+
+async def see(api: ApiServer) -> ClusterView:
+    """Return the whole view."""
+    async with _synced(api, Ahead()) as live:
+        return live.view
+
+
+async def repair(api: ApiServer, seen: ClusterView) -> set[str]:
+    """Make two rounds, half a minute of the clock apart: tell of the blind pods that were seen, and evict one."""
+    told, ahead, metrics, policy = Told(), Ahead(), Metrics.create(), Policy(bootstrap=Bootstrap(repair="evict"))
+    clock, changes, source = Clock(monotonic=ahead.monotonic), Changes(told), FixedView(seen)
+    events = Events(api, WHO, clock)
+    evictor = Evictor(
+        api,
+        source,
+        lease=Lease(api, INSTALLATION, WHO, clock),
+        proof=Proof(api, INSTALLATION),
+        events=events,
+        metrics=metrics,
+        changes=changes,
+        clock=clock,
+    )
+    rounds = Rounds(policy, source, metrics=metrics, events=events, changes=changes, repairer=evictor, clock=clock)
+    await rounds.round()
+    ahead.seconds = SETTLING_SECONDS
+    await rounds.round()
+    return told.refused
+
+
+class _OverError(Exception):
+    """The one look is over."""
+
+
+async def _end(_seconds: float) -> None:
+    raise _OverError
+
+
+@contextlib.asynccontextmanager
+async def _synced(api: ApiServer, clock: Ahead) -> AsyncIterator[LiveView]:
+    """Yield a view that has everything, and follow no longer when the context ends."""
+    live = LiveView(api, resources([PLUGINS]), timing=Timing(clock=clock.monotonic))
+    async with _running(live):
+        await live.synced.wait()
+        # Nothing tells of the groups; what they may forbid is not decided before they are known.
+        while live.view.api_groups is None:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        yield live
+
+
+@contextlib.asynccontextmanager
+async def _running(live: LiveView) -> AsyncIterator[None]:
+    following = asyncio.gather(live.run(), live.follow_groups())
+    try:
+        async with asyncio.timeout(FOLLOW_SECONDS):
+            yield
+    finally:
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
