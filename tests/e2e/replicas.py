@@ -45,15 +45,13 @@ class Replicas:
 
     def staged(self) -> bool:
         """Whether a new authority signs, and the leaf is still of the one before."""
-        material = self.material()
-        return material.signer is not None and not is_issued_by(material.leaf.parse(), material.signer.parse())
+        return is_staged(self.material())
 
     def rotated(self, before: Material, *replicas: Webhook) -> bool:
         """Whether these replicas serve a leaf of an authority that was not there before."""
         after = self.material()
-        served = {one_served(replica) for replica in replicas}
         new = after.signer is not None and fingerprint(after.signer.parse()) not in map(fingerprint, before.bundle)
-        return new and not self.staged() and served == {after.leaf.parse()}
+        return new and not is_staged(after) and all(one_served(one) == after.leaf.parse() for one in replicas)
 
     def failures(self) -> dict[str, float]:
         """Return what the API server counted since its start, and what running replicas did since theirs."""
@@ -89,14 +87,18 @@ def two_replicas(plane: ControlPlane, port: int, *arguments: object, road: str =
     ):
         wait_for_decision(plane.kubectl, INJECTED)
         until(lambda: one.read("/readyz") == other.read("/readyz") == b"ok\n", "both replicas are ready")
-        yield Replicas(plane, api, forwarder, [one, other], name)
+        running = Replicas(plane, api, forwarder, [one, other], name)
+        yield running
+        # All drain at the same time.
+        for replica in running.running:
+            replica.process.process.terminate()
     # Thousands of pods: the namespace's controller takes its time, and nobody needs to wait for it.
     plane.kubectl.run("delete", "namespace", name, "--wait=false")
 
 
-def is_issued_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
-    """Whether a leaf names this authority as its issuer."""
-    return leaf.issuer == authority.subject
+def is_staged(material: Material) -> bool:
+    """Whether the leaf is of another authority than the one that signs."""
+    return material.signer is not None and material.leaf.parse().issuer != material.signer.parse().subject
 
 
 def one_served(replica: Webhook) -> x509.Certificate:

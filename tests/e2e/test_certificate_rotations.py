@@ -23,7 +23,7 @@ pytestmark = pytest.mark.alone
 
 PODS_PER_SECOND = 60
 ROTATIONS, REVOKED_EACH = 20, 5
-FAST = ("--look-seconds", "0.5", "--settle-seconds", "1.5", "--drain-seconds", "5")
+FAST = ("--look-seconds", "0.3", "--settle-seconds", "1.5", "--drain-seconds", "5")
 # Long enough for a probe to fail and the EndpointSlices to follow: so many pods are created meanwhile.
 PODS_UNNOTICED = 120
 
