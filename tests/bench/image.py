@@ -22,8 +22,10 @@ from .process import START_SECONDS, Launch, Process, ServerError, running
 from .rows import OURS, Bench, Row
 
 PROGRAM = "/opt/venv/bin/gpu-injector"
-ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
-USER = "65532:65532"
+# In the image `/var/run` is a link to `/run`, which would lead out of it from here.
+ACCOUNT = "run/secrets/kubernetes.io/serviceaccount"
+# With /proc, as in a container.
+INSIDE = 'mount -t proc proc "$0/proc" && exec chroot --userspec=65532:65532 "$0" "$@"'
 OPTIONS = ("--host", LOOPBACK, "--port", "0", "--admin-port", "0", "--decisions-port", "0", "--tls-name", LOOPBACK)
 
 
@@ -43,7 +45,7 @@ def image(bench: Bench) -> Iterator[Row]:
 def _started(folder: Path, bench: Bench) -> Sequence[float]:
     with installed(folder, bench) as (plane, _), own_buildah().mounted(IMAGE) as root:
         _give_account(plane, root / ACCOUNT)
-        command = ("chroot", f"--userspec={USER}", str(root), PROGRAM, "serve", *OPTIONS)
+        command = ("unshare", "--mount", "sh", "-c", INSIDE, str(root), PROGRAM, "serve", *OPTIONS)
         launch = Launch(command, plane.certificate_authority, _ready, _environment(plane))
         return [_once(launch, folder) for _ in range(bench.runs)]
 
