@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from certificate_secrets import EMPTY_SECRET, encode
+from doc_blocks import assert_shown, blocks
 from fake_api import FakeApi
 from fake_replica import presenting
 from fake_store import Json
@@ -70,6 +72,40 @@ async def test_what_is_served_registered_and_next_is_shown(
     assert fingerprint(OURS.bundle[0])[:12] in told
     assert "entry-0.gpu-injector.io" in told
     assert "Next: the next renewal is due at" in told
+
+
+async def test_the_page_shows_what_is_printed(
+    fake: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Dates, fingerprints and the replica's address differ; every other word of docs/certificates.md is printed."""
+    async with replica(OURS) as url:
+        names = ("workloads", "bootstrap", "ephemeral")
+        item = registration("Mutating", *(trusting(OURS, {"url": url}) for _ in names))
+        for entry, name in zip(item["webhooks"], names, strict=True):
+            entry["name"] = f"{name}.gpu-injector.io"
+        fake.put(item)
+        await show(fake, tmp_path)
+    typed = "$ gpu-injector certs show"
+    (block,) = (one for one in blocks() if one.document_name == "docs/certificates.md" and one.lines[0] == typed)
+    real = iter([typed, *capsys.readouterr().out.splitlines()])
+    assert_shown(list(block.lines), real, str(block), without_what_changes)
+
+
+CHANGING = (
+    (r"\b[0-9a-f]{12}\b", "FINGERPRINT"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\dZ", "DATE"),
+    (r"in \d+ days", "in N days"),
+    (r"pod gpu-injector-\S+|https://\S+", "REPLICA"),
+    (r", 127\.0\.0\.1|127\.0\.0\.1, ", ""),
+    (r" +", " "),
+)
+
+
+def without_what_changes(line: str) -> str:
+    """Return a line of the output with words in place of what differs from run to run."""
+    for pattern, word in CHANGING:
+        line = re.sub(pattern, word, line)
+    return line.strip()
 
 
 async def test_json_has_every_fact(fake: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
