@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from e2e.binaries import Report, build, control_plane_programs, provide
 from e2e.control_plane import ControlPlane, control_plane, free_port, wait_for_namespace
@@ -59,11 +61,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--real-lengths", action="store_true", help="Let faults last as long as they do in a cluster.")
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Keep the tests on one cluster in one worker, and in their order."""
-    for item in items:
-        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name} {parameters.get('minor', '')}".strip()))
+class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Keeps the tests on one cluster in one worker, and in their order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder, _, test = nodeid.rpartition("/")
+        return " ".join((folder, *(minor for minor in MINORS if f"[{minor}" in test)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster:
+    """Tell the workers apart by clusters."""
+    return ByCluster(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
