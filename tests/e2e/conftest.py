@@ -66,7 +66,7 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
     def _split_scope(self, nodeid: str) -> str:
         folder, _, test = nodeid.rpartition("/")
-        return " ".join((folder, *(minor for minor in MINORS if f"[{minor}" in test)))
+        return " ".join((folder, *(minor for minor in MINORS if minor in test.partition("[")[2])))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster:
