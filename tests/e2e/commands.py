@@ -13,7 +13,7 @@ TIMEOUT_SECONDS = 300
 def gpu_injector(command: str, *arguments: str, kubeconfig: Path) -> Printed:
     """Run one of our commands with a kubeconfig, and return what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "webhook", command, "--kubeconfig", str(kubeconfig), *arguments],
+        [sys.executable, "-m", "webhook", command, *arguments, "--kubeconfig", str(kubeconfig)],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECONDS,

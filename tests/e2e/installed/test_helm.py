@@ -9,6 +9,7 @@ import pytest
 import yaml
 from chart import CHART, MANIFEST
 
+from e2e.commands import gpu_injector
 from e2e.control_plane import ControlPlane
 from e2e.direct_api import DirectApi
 from e2e.helm import NAMESPACE, RELEASE, Helm
@@ -75,6 +76,20 @@ def test_helm_test_proves_it(helm: Helm) -> None:
     assert "Phase:          Succeeded" in helm.run("test", RELEASE, IN_OURS, "--timeout=120s")
 
 
+@pytest.mark.usefixtures("release")
+def test_certs_shows_what_each_replica_serves(kubectl: Kubectl) -> None:
+    """By port-forward to the pods: one certificate, which every entry accepts. Then a rotation is asked for."""
+    shown = gpu_injector("certs", "show", "-o", "json", kubeconfig=kubectl.kubeconfig)
+    assert (shown.code, shown.stderr) == (0, "")
+    leaf = shown.object["report"]["leaf"]["fingerprint"]
+    assert [(one["fingerprint"], one["refused_by"], one["trouble"]) for one in shown.object["presented"]] == [
+        (leaf, [], ""),
+        (leaf, [], ""),
+    ]
+    asked = gpu_injector("certs", "rotate", "-o", "json", kubeconfig=kubectl.kubeconfig)
+    assert (asked.code, asked.object["report"]["next_step"]["reason"]) == (0, "asked")
+
+
 @pytest.mark.usefixtures("plugin")
 def test_a_gpu_pod_runs(kubectl: Kubectl) -> None:
     """It is patched, scheduled, and finds its driver."""
@@ -99,6 +114,12 @@ def tried_until_rolled_out(cluster: Cluster, *, at_least: int) -> Counter[str | 
         while outcomes.total() < at_least or not _is_rolled_out(cluster.kubectl):
             outcomes.update(_tried(api) for _ in range(100))
     return outcomes
+
+
+@pytest.mark.usefixtures("release")
+def test_the_rotation_that_was_asked_for_has_begun(kubectl: Kubectl) -> None:
+    """A replica that starts looks at once; the former CA is still trusted."""
+    until(lambda: authority(kubectl).count(b"BEGIN CERTIFICATE") == 2, "a new CA has joined", seconds=90)
 
 
 def _tried(api: DirectApi) -> str | None:
