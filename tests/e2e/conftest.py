@@ -65,8 +65,9 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Keeps the tests on one cluster in one worker, and in their order."""
 
     def _split_scope(self, nodeid: str) -> str:
-        folder, _, test = nodeid.rpartition("/")
-        return " ".join((folder, *(minor for minor in MINORS if minor in test.partition("[")[2])))
+        path, _, test = nodeid.partition("::")
+        parameters = test.partition("[")[2]
+        return " ".join((str(Path(path).parent), *(minor for minor in MINORS if minor in parameters)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster:
