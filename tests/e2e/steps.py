@@ -24,11 +24,8 @@ from webhook.cluster.retry import Timing
 from webhook.cluster.view import ClusterView
 from webhook.decide.case import RequestFacts
 from webhook.policy import Bootstrap, Policy
-from webhook.repair.events import Events
-from webhook.repair.evict import Evictor
-from webhook.repair.lease import Lease
-from webhook.repair.proof import Proof
-from webhook.repair.rounds import SETTLING_SECONDS, Rounds
+from webhook.repair.joined import join_rounds
+from webhook.repair.rounds import SETTLING_SECONDS
 from webhook.server.looks import FRESH_SECONDS, FixedView, decide_live
 from webhook.server.observe import Metrics
 
@@ -102,20 +99,17 @@ async def see(api: ApiServer) -> ClusterView:
 
 async def repair(api: ApiServer, seen: ClusterView) -> set[str]:
     """Make two rounds, half a minute of the clock apart: tell of the blind pods that were seen, and evict one."""
-    told, ahead, metrics, policy = Told(), Ahead(), Metrics.create(), Policy(bootstrap=Bootstrap(repair="evict"))
-    clock, changes, source = Clock(monotonic=ahead.monotonic), Changes(told), FixedView(seen)
-    events = Events(api, WHO, clock)
-    evictor = Evictor(
+    told, ahead = Told(), Ahead()
+    rounds = join_rounds(
         api,
-        source,
-        lease=Lease(api, INSTALLATION, WHO, clock),
-        proof=Proof(api, INSTALLATION),
-        events=events,
-        metrics=metrics,
-        changes=changes,
-        clock=clock,
+        INSTALLATION,
+        Policy(bootstrap=Bootstrap(repair="evict")),
+        FixedView(seen),
+        who=WHO,
+        metrics=Metrics.create(),
+        changes=Changes(told),
+        clock=Clock(monotonic=ahead.monotonic),
     )
-    rounds = Rounds(policy, source, metrics=metrics, events=events, changes=changes, repairer=evictor, clock=clock)
     await rounds.round()
     ahead.seconds = SETTLING_SECONDS
     await rounds.round()

@@ -22,10 +22,7 @@ from webhook.commands.certificate_provider import CertificateOptions, provider
 from webhook.commands.inputs import InputError, read_policy, read_view
 from webhook.decide.gpu_nodes import gpu_nodes
 from webhook.policy import Policy
-from webhook.repair.events import Events
-from webhook.repair.evict import Evictor
-from webhook.repair.lease import Lease
-from webhook.repair.proof import Proof
+from webhook.repair.joined import join_rounds
 from webhook.repair.rounds import Rounds
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
@@ -176,21 +173,16 @@ async def _stop_writing(webhook: Webhook, keeper: Provider, rounds: Rounds) -> N
 
 
 def _rounds(api: "ApiServer", installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange) -> Rounds:
-    clock, changes, metrics = Clock(), Changes(tell), webhook.observer.metrics
-    who = socket.gethostname()
-    events = Events(api, who, clock)
-    evictor = Evictor(
+    return join_rounds(
         api,
+        installation,
+        webhook.policy,
         live,
-        lease=Lease(api, installation, who, clock),
-        proof=Proof(api, installation),
-        events=events,
-        metrics=metrics,
-        changes=changes,
-        clock=clock,
+        who=socket.gethostname(),
+        metrics=webhook.observer.metrics,
+        changes=Changes(tell),
+        clock=Clock(),
     )
-    repairer = evictor if webhook.policy.bootstrap.repair == "evict" else None
-    return Rounds(webhook.policy, live, metrics=metrics, events=events, changes=changes, repairer=repairer, clock=clock)
 
 
 def _observer(source: ViewSource, log: Log | None = None) -> Observer:
