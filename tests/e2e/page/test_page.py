@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
@@ -22,8 +23,9 @@ def names(driver: Chrome) -> list[str]:
 
 
 def wait(driver: Chrome, question: Callable[[Chrome], object], wanted: str) -> None:
-    """Wait until the page answers."""
-    WebDriverWait(driver, PATIENCE_SECONDS).until(question, wanted)
+    """Wait until the page answers; what it replaces while it is read is read again."""
+    patient = WebDriverWait(driver, PATIENCE_SECONDS, ignored_exceptions=(StaleElementReferenceException,))
+    patient.until(question, wanted)
 
 
 def faults(driver: Chrome) -> list[str]:
@@ -84,7 +86,7 @@ def test_a_live_page_shows_the_next_decision_and_leaves_open_what_is_open(
     spec = {"runtimeClassName": "gvisor", "containers": [{"name": "a", "resources": {"limits": {"nvidia.com/gpu": 1}}}]}
     decided.create({"metadata": {"name": "newcomer"}, "spec": spec}, "ml")
     wait(chromium, lambda driver: sorted(names(driver)) == sorted([*before, "newcomer"]), "the new pod")
-    assert chromium.find_element(By.CSS_SELECTOR, "#results .diff").is_displayed()
+    wait(chromium, lambda driver: driver.find_element(By.CSS_SELECTOR, "#results .diff").is_displayed(), "still open")
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=("markup", "253 characters", "override", "right-to-left"))
