@@ -29,6 +29,17 @@ MARKS = {True: ("√", "green"), False: ("×", "red"), None: ("?", ATTENTION)}  
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says; ``thing`` is KIND/NAME, ``namespace`` None that of the context."""
+
+    thing: str
+    target: Target
+    policy_file: Path | None
+    namespace: str | None
+    output: str
+
+
 @dataclass(frozen=True, slots=True)
 class Called:
     """What an entry of the registration asks of the pods, and whether it is all there (None: unknown)."""
@@ -51,10 +62,10 @@ class Answer:
     past: tuple[str, ...]
 
 
-def why(thing: str, namespace: str | None, policy_file: Path | None, target: Target, output: str) -> None:
+def why(options: Options) -> None:
     """Print the answers; an InputError where the object is not there."""
-    answers = asyncio.run(_ask(thing, namespace or target.namespace(), policy_file, target))
-    if output == "json":
+    answers = asyncio.run(_ask(options, options.namespace or options.target.namespace()))
+    if options.output == "json":
         click.echo(json.dumps([_to_json(answer) for answer in answers], indent=2, ensure_ascii=False))
         return
     console = Console(highlight=False, soft_wrap=True)
@@ -62,17 +73,18 @@ def why(thing: str, namespace: str | None, policy_file: Path | None, target: Tar
         _print(answer, console)
 
 
-async def _ask(thing: str, namespace: str, policy_file: Path | None, target: Target) -> list[Answer]:
-    async with api_server(target) as api:
-        policy = await installed_policy(api, policy_file)
-        item = await find_object(api, thing, namespace)
+async def _ask(options: Options, namespace: str) -> list[Answer]:
+    async with api_server(options.target) as api:
+        policy = await installed_policy(api, options.policy_file)
+        item = await find_object(api, options.thing, namespace)
         snapshot = await live_view(api, policy, {"namespaces": [namespace]})
         entries = await _entries(api)
         past = await _past(api, item, namespace)
     labels = (snapshot.view.namespaces or {}).get(namespace)
     found = list(foresee(item, Situation(policy, snapshot.view, namespace)))
     if not found:
-        raise InputError(f"{thing} has no pod template that could be found; name one of its pods instead: pod/NAME")
+        template = "no pod template that could be found"
+        raise InputError(f"{options.thing} has {template}; name one of its pods instead: pod/NAME")
     return [Answer(one.explained(), tuple(_called(entries, one, namespace, labels)), past) for one in found]
 
 

@@ -1,0 +1,21 @@
+"""``completion``: the shell's part of completing a line."""
+
+import click
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes the shell complete commands and options.
+
+    \b
+    source <(gpu-injector completion bash)
+    source <(gpu-injector completion zsh)
+    gpu-injector completion fish | source
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found:
+        whole = click.get_current_context().find_root().command
+        click.echo(found(whole, {}, "gpu-injector", "_GPU_INJECTOR_COMPLETE").source())
