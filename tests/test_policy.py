@@ -49,7 +49,11 @@ addToleration: true
         ("binaries: [sh]\n", "policy.yaml:1: binaries.0: 'sh' is not allowed"),
         (
             "drivers: [{osImage: x}]\n",
-            "policy.yaml:1: drivers.0.directory: {'osImage': 'x'} is not allowed: Field required",
+            "policy.yaml:1: drivers.0.directory: the key is missing",
+        ),
+        (
+            "drivers:\n- directory: /usr/lib64\n  name: x\n",
+            "policy.yaml:3: drivers.0.name: unknown key; allowed: architecture, complete, directory, kernel, ",
         ),
         ("drivers: [{directory: /usr/../etc}]\n", "policy.yaml:1: drivers.0.directory: '/usr/../etc' is not allowed"),
         ("drivers: [{directory: lib}]\n", "policy.yaml:1: drivers.0.directory: 'lib' is not allowed"),
@@ -71,7 +75,13 @@ addToleration: true
         ("resources: [gpu]\n", "policy.yaml:1: resources.0: 'gpu' is not allowed"),
         ("dryRun: true\noptOut: true\ndryRun: false\n", "policy.yaml:3: dryRun: the key stands twice"),
         ("- dryRun\n", "policy.yaml:1: (the file): a mapping of keys to values is needed"),
-        ("dryRun: [\n", "policy.yaml: not YAML: while parsing"),
+        ("dryRun: [\n", "policy.yaml:2: not YAML: while parsing a flow node expected the node content"),
+        (
+            "dryRun: true\n\toptOut: true\n",
+            "policy.yaml:2: not YAML: while scanning for the next token found character",
+        ),
+        ("dryRun: true\n---\n", "policy.yaml:2: not YAML: expected a single document in the stream but found another"),
+        ("dryRun: 2024-99-01\n", "policy.yaml: not YAML: month must be in 1..12"),
         ("dry_run: true\n", "policy.yaml:1: dry_run: unknown key"),
         ("1: 2\n", "policy.yaml:1: 1: unknown key"),
     ],
@@ -84,10 +94,10 @@ def test_a_fault_is_told_with_its_place(text: str, message: str) -> None:
 
 
 def test_all_faults_are_told_at_once() -> None:
-    """One line each."""
+    """One line each, in the order of the file."""
     with pytest.raises(PolicyError) as error:
-        parse_policy("dryrun: true\noptOut: 3\n", "policy.yaml")
-    assert [line.split(":")[1] for line in str(error.value).splitlines()] == ["2", "1"]
+        parse_policy("dryrun: true\noptOut: 3\nfallback: x\n", "policy.yaml")
+    assert [line.split(":")[1] for line in str(error.value).splitlines()] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ def test_a_policy_is_checked_as_the_server_would(own: Path, tmp_path: Path) -> N
     result = run("check", str(wrong))
     assert (result.exit_code, result.stdout) == (2, "")
     assert [line.partition(" ")[0] for line in result.stderr.removeprefix("Error: ").splitlines()] == [
-        f"{wrong}:2:",
         f"{wrong}:1:",
+        f"{wrong}:2:",
     ]
 
 

@@ -31,7 +31,7 @@ def _parse(text: str, source: str) -> Policy:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         plain = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # a ValueError: a date that is none
-        raise PolicyError(f"{source}: not YAML: {' '.join(str(error).split())}") from error
+        raise _not_yaml(error, source) from error
     if root is None or plain is None:
         return Policy()
     faults = list(_duplicates(root, source))
@@ -41,13 +41,20 @@ def _parse(text: str, source: str) -> Policy:
         # By way of JSON: a list is then a fine tuple, while strictness stays for everything else.
         return Policy.model_validate_json(json.dumps(plain, default=str), by_alias=True, by_name=False)
     except ValidationError as error:
-        raise PolicyError("\n".join(_fault(root, source, detail) for detail in error.errors())) from error
+        placed = sorted((_line(root, detail["loc"]), _fault(detail)) for detail in error.errors())
+        raise PolicyError("\n".join(f"{source}:{line}: {fault}" for line, fault in placed)) from error
 
 
-def _fault(root: yaml.Node, source: str, detail: ErrorDetails) -> str:
-    location = detail["loc"]
-    key = ".".join(str(part) for part in location) or "(the file)"
-    return f"{source}:{_line(root, location)}: {key}: {_explain(detail)}"
+def _not_yaml(error: yaml.YAMLError | ValueError, source: str) -> PolicyError:
+    mark = getattr(error, "problem_mark", None)
+    place = f"{source}:{mark.line + 1}" if mark else source
+    said = " ".join(filter(None, (getattr(error, "context", None), getattr(error, "problem", None))))
+    return PolicyError(f"{place}: not YAML: {said or ' '.join(str(error).split())}")
+
+
+def _fault(detail: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in detail["loc"]) or "(the file)"
+    return f"{key}: {_explain(detail)}"
 
 
 def _explain(detail: ErrorDetails) -> str:
@@ -60,6 +67,8 @@ def _explain(detail: ErrorDetails) -> str:
             return f"{detail['input']!r} is not allowed; allowed: text that matches {detail['ctx']['pattern']}"
         case "model_type":
             return "a mapping of keys to values is needed"
+        case "missing":
+            return "the key is missing"
         case _:
             return f"{detail['input']!r} is not allowed: {detail['msg']}"
 
@@ -68,7 +77,7 @@ def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
     schema: dict[str, Any] = Policy.model_json_schema()
     place = schema
     for part in location:
-        place = place.get("properties", {}).get(part, {})
+        place = place.get("items", {}) if isinstance(part, int) else place.get("properties", {}).get(part, {})
         if "$ref" in place:
             place = schema["$defs"][place["$ref"].rpartition("/")[2]]
     return sorted(place.get("properties", {}))
