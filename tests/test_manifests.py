@@ -55,6 +55,22 @@ def test_a_time_stays_text() -> None:
     assert item.content["metadata"]["creationTimestamp"] == "2026-01-01T00:00:00Z"
 
 
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("!!binary aGVsbG8=", "hello"),
+        ("!!binary gA==", "\ufffd"),
+        ("!!set {a, b}", {"a": None, "b": None}),
+        ("!!omap [a: 1]", [{"a": 1}]),
+        ("!!pairs [a: 1]", [{"a": 1}]),
+    ],
+)
+def test_every_value_is_one_of_json(value: str, read: object) -> None:
+    """As kubectl reads them: a review is JSON."""
+    (item,) = read_documents(f"kind: A\nvalue: {value}\n", "x")
+    assert item.content["value"] == read
+
+
 def test_a_document_knows_its_line() -> None:
     """Errors lead to the place."""
     assert [item.line for item in read_documents(DOCUMENTS, "x")] == [3, 8]

@@ -26,7 +26,7 @@ CRONJOB = {
 }
 
 
-def preview(*arguments: str, text: str = "", view: Path = GOLDEN / "view.yaml") -> Result:
+def preview(*arguments: str, text: str | bytes = "", view: Path = GOLDEN / "view.yaml") -> Result:
     """Run the command over standard input."""
     return CliRunner().invoke(main, ["preview", "-f", "-", "--view", str(view), *arguments], input=text)
 
@@ -80,6 +80,11 @@ def test_a_missing_namespace_is_default() -> None:
     assert (row["object"]["namespace"], row["reason"]) == ("default", "namespace-unknown")
 
 
+def test_windows_lines_are_lines() -> None:
+    """On standard input, as in a file."""
+    assert preview("-o", "yaml", text=pod().replace("\n", "\r\n")).stdout == preview("-o", "yaml", text=pod()).stdout
+
+
 def test_a_pod_left_alone_is_no_change_for_the_exit_code() -> None:
     """Its annotation is an operation all the same."""
     result = preview("-o", "json", text=pod(runtimeClassName="kata"))
@@ -130,9 +135,10 @@ def test_an_error_names_file_document_and_line(tmp_path: Path, option: str, othe
         (pod(), ["--policy", "absent.yaml"], "Error: absent.yaml: No such file or directory"),
         (pod(), ["--view", "absent.yaml"], "Error: absent.yaml: No such file or directory"),
         (pod(), ["-o", "xml"], "Usage: "),
+        (b"\x80", [], "Error: stdin: not UTF-8 text"),
     ],
 )
-def test_an_error_exits_with_2(text: str, arguments: list[str], message: str) -> None:
+def test_an_error_exits_with_2(text: str | bytes, arguments: list[str], message: str) -> None:
     """As kubectl diff: 1 is a difference, more is trouble."""
     result = preview(*arguments, text=text)
     assert (result.exit_code, result.stdout, result.stderr.startswith(message)) == (2, "", True)

@@ -192,11 +192,24 @@ def _unshared(value: object) -> object:
 
 @cache
 def _loader() -> "type[yaml.CSafeLoader]":
-    """Return a loader for which a time stays text, as it does for kubectl."""
+    """Return a loader whose values are those of JSON, as kubectl's are: a time stays text, a set becomes a mapping."""
     import yaml  # noqa: PLC0415  as above
+
+    safe = yaml.CSafeLoader
 
     resolvers = {
         first: [(tag, regexp) for tag, regexp in rules if tag != "tag:yaml.org,2002:timestamp"]
-        for first, rules in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+        for first, rules in safe.yaml_implicit_resolvers.items()
     }
-    return type("Loader", (yaml.CSafeLoader,), {"yaml_implicit_resolvers": resolvers})
+    constructors = {
+        **safe.yaml_constructors,
+        "tag:yaml.org,2002:binary": _text_of_binary,
+        "tag:yaml.org,2002:set": safe.construct_yaml_map,
+        "tag:yaml.org,2002:omap": safe.construct_yaml_seq,
+        "tag:yaml.org,2002:pairs": safe.construct_yaml_seq,
+    }
+    return type("Loader", (safe,), {"yaml_implicit_resolvers": resolvers, "yaml_constructors": constructors})
+
+
+def _text_of_binary(loader: "yaml.CSafeLoader", node: "yaml.ScalarNode") -> str:
+    return loader.construct_yaml_binary(node).decode(errors="replace")

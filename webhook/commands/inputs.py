@@ -51,7 +51,7 @@ def read_files(names: Iterable[str], pattern: str = "*") -> Iterator[Manifest]:
     """
     for name in names:
         if name == "-":
-            yield from _manifests(sys.stdin.read(), "stdin")
+            yield from _manifests(_stdin(), "stdin")
         else:
             for path in _files(Path(name), pattern):
                 yield from _manifests(_text(path), str(path))
@@ -87,11 +87,21 @@ def _told() -> Iterator[None]:
 
 
 def _text(path: Path) -> str:
-    try:
+    with _read(str(path)):
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {_why(error)}") from error
 
 
-def _why(error: OSError | UnicodeDecodeError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else "not UTF-8 text"
+def _stdin() -> str:
+    # As a file is read, whatever the locale says: what kubectl and Helm print is UTF-8.
+    with _read("stdin"):
+        return sys.stdin.buffer.read().decode("utf-8").replace("\r\n", "\n")
+
+
+@contextmanager
+def _read(source: str) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InputError(f"{source}: not UTF-8 text") from error
+    except OSError as error:
+        raise InputError(f"{source}: {error.strerror or error}") from error
