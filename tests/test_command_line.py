@@ -71,3 +71,21 @@ def test_words_are_completed() -> None:
     }
     done = subprocess.run([SCRIPTS / "gpu-injector"], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "plain,preview\n"
+
+
+def test_an_interruption_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not 1, which says that something would change, or does not work."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("webhook.commands.policy.schema", interrupted)
+    result = CliRunner().invoke(main, ["policy", "schema"])
+    assert (result.exit_code, result.stderr) == (130, "Interrupted\n")
+
+
+def test_the_output_is_utf_8_whatever_the_locale_says() -> None:
+    """The signs of doctor's checks, and manifests, which are nothing else."""
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([SCRIPTS / "gpu-injector", "preview", "-h"], env=environment, capture_output=True, check=True)
+    assert "`kubectl get … -o" in done.stdout.decode()

@@ -1,5 +1,8 @@
 """The command line, ``gpu-injector``: its commands are a file each in ``webhook/cli``."""
 
+import io
+import sys
+
 import click
 
 from webhook.cli.certs import certs
@@ -16,9 +19,20 @@ from webhook.cli.verify import probe, verify
 from webhook.cli.why import why
 
 COMMANDS = (certs, completion, decisions, demo, doctor, eject, export, policy, preview, probe, serve, verify, why)
+# As a shell has it for Ctrl-C: 1 would say that something would change, or failed.
+INTERRUPTED = 130
 
 
-@click.group(commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("Interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=_Commands, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gpu-injector", prog_name="gpu-injector")
 def main() -> None:
     """Give GPU pods, and NVIDIA's device plugin, their driver.
@@ -36,6 +50,10 @@ def main() -> None:
 
     All of it works as a kubectl plugin, too: kubectl gpu-injector doctor
     """
+    # Manifests and JSON are UTF-8 whatever the locale says; what cannot be written, a lone surrogate, is escaped.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 if __name__ == "__main__":
