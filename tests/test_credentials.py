@@ -214,6 +214,8 @@ KUBECONFIGS: dict[str, Any] = {
     "not YAML": f"token: {SECRET}\n\t{SECRET}",
     "empty": "",
     "a list": f"[{SECRET}]",
+    "a list of what are no contexts": f"{{current-context: c, contexts: [{SECRET}], clusters: [], users: []}}",
+    "no text": b"\x80" + SECRET.encode(),
     "a user without the exec plugin's version": {"exec": {"command": "x", "env": [{"name": "A", "value": SECRET}]}},
     "a token file that is not there": {"tokenFile": "/nowhere/token", "password": SECRET},
     "a client certificate that is none": {
@@ -242,10 +244,20 @@ def test_what_is_said_of_a_kubeconfig_holds_no_secret(
         path.write_text(json.dumps(config))
     elif isinstance(content, str):
         path.write_text(content)
-    try:
-        loaded = CredentialsLoader(str(path)).load()
-    except CredentialsError as error:
-        shown = f"{error!r} {error.__cause__!r}"
-    else:
-        shown = repr(loaded)
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    shown = ""
+    for read in (CredentialsLoader(str(path)).load, CredentialsLoader(str(path)).namespace):
+        try:
+            shown += repr(read())
+        except CredentialsError as error:
+            shown += f"{error!r} {error.__cause__!r}"
     assert SECRET not in shown + caplog.text
+
+
+def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """A misspelt path is the commonest fault."""
+    loader = CredentialsLoader(str(tmp_path / "absent"))
+    for read in (loader.load, loader.namespace):
+        with pytest.raises(CredentialsError, match=r"there is no kubeconfig at .*/absent"):
+            read()

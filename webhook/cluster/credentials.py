@@ -7,6 +7,8 @@ import hashlib
 import logging
 import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,33 +80,53 @@ class CredentialsLoader:
 
         if self._kubeconfig is None and self._context is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
             return POD_NAMESPACE.read_text().strip() if POD_NAMESPACE.exists() else DEFAULT_NAMESPACE
-        try:
+        with _credentials_errors():
+            _look_for(self._kubeconfig)
             contexts, current = config.list_kube_config_contexts(self._kubeconfig)  # type: ignore[no-untyped-call]
-        except (config.ConfigException, OSError) as error:
-            raise CredentialsError(f"credentials: {_without_quotes(error)}") from None
-        found = next((item for item in contexts if item["name"] == self._context), current)
-        return str(found["context"].get("namespace") or DEFAULT_NAMESPACE)
+            found = next((item for item in contexts if item["name"] == self._context), current)
+            return str(found["context"].get("namespace") or DEFAULT_NAMESPACE)
 
 
 def load_configuration(kubeconfig: str | None, context: str | None) -> "Configuration":
     """Return the ``kubernetes`` package's own Configuration; ``CredentialsError`` if that fails."""
-    import yaml  # noqa: PLC0415 - see the module's docstring
-    from kubernetes import client, config  # noqa: PLC0415 - likewise
+    from kubernetes import client, config  # noqa: PLC0415 - see the module's docstring
 
     configuration = client.Configuration()
     logging.getLogger().addFilter(_cut_loader_records)
-    try:
+    with _credentials_errors():
         if kubeconfig is None and context is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
             config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
         else:
+            _look_for(kubeconfig)
             config.load_kube_config(kubeconfig, context, configuration)  # type: ignore[no-untyped-call]
+    return configuration
+
+
+def _look_for(kubeconfig: str | None) -> None:
+    """Raise CredentialsError where no file is: the loader says neither that nor which."""
+    from kubernetes.config import kube_config  # noqa: PLC0415 - see the module's docstring
+
+    places = kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+    if not any(Path(place).expanduser().exists() for place in places.split(os.pathsep)):
+        raise CredentialsError(f"credentials: there is no kubeconfig at {places}")
+
+
+@contextmanager
+def _credentials_errors() -> Iterator[None]:
+    """Turn what the loader raises into CredentialsError, without what it quotes of a user's entry."""
+    import yaml  # noqa: PLC0415 - see the module's docstring
+    from kubernetes import config  # noqa: PLC0415 - likewise
+
+    try:
+        yield
+    except CredentialsError:
+        raise
     except config.ConfigException as error:
         raise CredentialsError(f"credentials: {_without_quotes(error)}") from None
     except OSError as error:
         raise CredentialsError(f"credentials: {error}") from error
-    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise CredentialsError(f"credentials: malformed kubeconfig ({type(error).__name__})") from None
-    return configuration
 
 
 def _cut_loader_records(record: logging.LogRecord) -> bool:

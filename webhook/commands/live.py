@@ -1,5 +1,6 @@
 """The live cluster that commands look at: which one, a session with its API server, and its view at this moment."""
 
+import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from webhook.raw import NOTHING, mapping
 
 # Where the chart keeps what the administrator asks for.
 POLICY_PATH, POLICY_KEY = "/api/v1/namespaces/gpu-injector/configmaps/gpu-injector", "policy.yaml"
+# aiohttp puts its own object's address into the message.
+TLS_SETTINGS = re.compile(r" ssl:(<[^>]*>|\w+)")
 POLICY_SOURCE = "ConfigMap gpu-injector/gpu-injector"
 
 
@@ -61,7 +64,7 @@ async def api_server(target: Target) -> AsyncIterator[ApiServer]:
     except TimeoutError as error:
         raise InputError("the API server did not answer in time") from error
     except OSError as error:
-        raise InputError(f"the API server did not answer: {error}") from error
+        raise InputError(f"the API server did not answer: {TLS_SETTINGS.sub('', str(error))}") from error
 
 
 async def installed_policy(api: ApiServer, file: Path | None) -> Policy:
