@@ -212,6 +212,14 @@ async def test_whoever_interrupts_leaves_nothing_behind(tmp_path: Path) -> None:
         assert fake.count(method="DELETE") == 3
 
 
+async def test_an_api_server_that_goes_away_is_an_error_of_its_own(tmp_path: Path) -> None:
+    """As whoever calls expects it: no answer is an ``OSError``, however many nodes are asked at once."""
+    async with FakeApi() as fake, session(fake, tmp_path) as api:
+        fake.fault(PODS, method="POST", close=True)
+        with pytest.raises(OSError, match="disconnected"):
+            await prove(api, "ml", plan("a", "b"))
+
+
 async def test_a_namespace_that_may_not_be_made(tmp_path: Path) -> None:
     """The API server's own words."""
     async with FakeApi() as fake, session(fake, tmp_path) as api:

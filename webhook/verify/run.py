@@ -56,8 +56,12 @@ async def prove(api: ApiServer, where: str, plan: Plan) -> list[Proof]:
         async with turns:
             return await _prove(api, where, plan, node, resource)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(node, resource)) for node, resource in sorted(plan.nodes.items())]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(node, resource)) for node, resource in sorted(plan.nodes.items())]
+    except ExceptionGroup as failed:
+        # All of them have ended, and removed what they made; why the first one could not go on is the answer.
+        raise failed.exceptions[0] from failed
     return [task.result() for task in tasks]
 
 
