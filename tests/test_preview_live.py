@@ -131,6 +131,20 @@ async def test_the_policy_is_that_of_the_cluster(fake: FakeApi, tmp_path: Path) 
     assert (json.loads(own.stdout)[0]["dryRun"], "Policy:" in own.stderr) == (False, False)
 
 
+async def test_an_installation_is_found_in_any_namespace(fake: FakeApi, tmp_path: Path) -> None:
+    """Its registration says where its Service is; the policy is beside that."""
+    service = {"name": "gpu-injector", "namespace": "gpu-system"}
+    registration = {"webhooks": [{"name": "x", "clientConfig": {"service": service}}]}
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}
+    fake.put(kind | {"metadata": {"name": "gpu-injector"}} | registration)
+    metadata = {"name": "gpu-injector", "namespace": "gpu-system"}
+    data = {"policy.yaml": "dryRun: true\n"}
+    fake.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    result = await preview(fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", text=POD)
+    assert json.loads(result.stdout)[0]["dryRun"] is True
+    assert "Policy: that of the cluster (ConfigMap gpu-system/gpu-injector)" in result.stderr
+
+
 async def test_without_the_right_to_read_the_policy_it_is_the_default(fake: FakeApi, tmp_path: Path) -> None:
     """And that is told, as the webhook's may be another."""
     fake.fault("/api/v1/namespaces/gpu-injector/configmaps/gpu-injector", status=403)

@@ -1,8 +1,16 @@
-"""What the API server is told about us, as far as the policy says it: the conditions under which it calls."""
+"""What the API server is told about us: the conditions under which it calls, by the policy, and where we are."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from webhook.cluster.plugins import known_plugins
 from webhook.decide.decision import DECISION_KEY
 from webhook.policy import Policy
+from webhook.raw import NOTHING, items, mapping, text
+
+PATH = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/gpu-injector"
+# The usual namespace of an installation.
+HOME = "gpu-injector"
 
 # The pod template of the kinds that people apply; a CronJob's stands deeper.
 _TEMPLATE = "(has(object.spec.jobTemplate) ? object.spec.jobTemplate.spec.template : object.spec.template)"
@@ -73,3 +81,10 @@ def _asks(quantities: str, policy: Policy) -> str:
 def _matches(pattern: str) -> str:
     # The policy lets no quote into a pattern.
     return f"k.startsWith('{pattern[:-1]}')" if pattern.endswith("*") else f"k == '{pattern}'"
+
+
+def home_of(registration: Mapping[str, Any] | None) -> str:
+    """Return the namespace of the Service that our registration names; the usual one where it names none."""
+    entries = items((registration or NOTHING).get("webhooks"))
+    services = (mapping(mapping(entry.get("clientConfig")).get("service")) for entry in entries)
+    return next((text(service["namespace"]) for service in services if service.get("namespace")), HOME)

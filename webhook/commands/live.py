@@ -18,12 +18,12 @@ from webhook.cluster.snapshot import Snapshot, snapshot
 from webhook.commands.inputs import InputError, policy_of, read_policy
 from webhook.policy import Policy
 from webhook.raw import NOTHING, mapping
+from webhook.registration import HOME, PATH, home_of
 
 # Where the chart keeps what the administrator asks for.
-POLICY_PATH, POLICY_KEY = "/api/v1/namespaces/gpu-injector/configmaps/gpu-injector", "policy.yaml"
+POLICY_KEY = "policy.yaml"
 # aiohttp puts its own object's address into the message.
 TLS_SETTINGS = re.compile(r" ssl:(<[^>]*>|\w+)")
-POLICY_SOURCE = "ConfigMap gpu-injector/gpu-injector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,14 @@ async def api_server(target: Target) -> AsyncIterator[ApiServer]:
         raise InputError(f"the API server did not answer: {TLS_SETTINGS.sub('', str(error))}") from error
 
 
+async def home(api: ApiServer) -> str:
+    """Return the namespace of the installation, as its registration says; the usual one where nobody may read that."""
+    try:
+        return home_of(await get(api, PATH))
+    except RefusedError:
+        return HOME
+
+
 async def installed_policy(api: ApiServer, file: Path | None) -> Policy:
     """Return the policy of a file that is named, else the one that the webhook in the cluster has, else the default.
 
@@ -74,17 +82,19 @@ async def installed_policy(api: ApiServer, file: Path | None) -> Policy:
     """
     if file:
         return read_policy(file)
+    namespace = await home(api)
+    source = f"ConfigMap {namespace}/gpu-injector"
     try:
-        found = await get(api, POLICY_PATH)
-        why = "" if found else "the cluster has none"
+        found = await get(api, f"/api/v1/namespaces/{namespace}/configmaps/gpu-injector")
+        why = "" if found else f"the cluster has no {source}"
     except RefusedError as refused:
         found, why = None, f"the API server answered {refused}"
     text = mapping((found or NOTHING).get("data")).get(POLICY_KEY)
     if text is None:
         click.echo(f"Policy: the default one ({why or f'the ConfigMap has no {POLICY_KEY}'})", err=True)
         return Policy()
-    click.echo(f"Policy: that of the cluster ({POLICY_SOURCE})", err=True)
-    return policy_of(str(text), POLICY_SOURCE)
+    click.echo(f"Policy: that of the cluster ({source})", err=True)
+    return policy_of(str(text), source)
 
 
 async def live_view(api: ApiServer, policy: Policy, named: Mapping[str, Collection[str]] = NOTHING) -> Snapshot:

@@ -20,7 +20,7 @@ from webhook.cluster.api import ApiServer
 from webhook.cluster.listing import RefusedError, get, objects
 from webhook.cluster.live import NODES_PAGE_SIZE
 from webhook.commands.inputs import InputError
-from webhook.commands.live import Target, api_server, installed_policy
+from webhook.commands.live import Target, api_server, home, installed_policy
 from webhook.commands.show import ASIDE
 from webhook.decide.pod import is_positive
 from webhook.doctor.facts import DryRun, Facts, Unread
@@ -34,7 +34,6 @@ SYMBOLS = {State.WORKS: "√", State.FAILS: "×", State.UNKNOWN: "?"}  # noqa: R
 COLOURS = {State.WORKS: "green", State.FAILS: "red", State.UNKNOWN: ASIDE}
 # The worst first.
 EXIT_CODES = {State.FAILS: 1, State.UNKNOWN: 3, State.WORKS: 0}
-DEPLOYMENT = "/apis/apps/v1/namespaces/gpu-injector/deployments/gpu-injector"
 JSON_VERSION = 1
 
 
@@ -142,7 +141,7 @@ def _resource(offered: Mapping[str, str]) -> str:
 
 
 async def _own_image(api: ApiServer) -> str:
-    found = await get(api, DEPLOYMENT)
+    found = await get(api, f"/apis/apps/v1/namespaces/{await home(api)}/deployments/gpu-injector")
     template = mapping(mapping(mapping(found).get("spec")).get("template"))
     containers = items(mapping(template.get("spec")).get("containers"))
     image = next((text(container.get("image")) for container in containers), "")

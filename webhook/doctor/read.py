@@ -20,6 +20,7 @@ from webhook.doctor.facts import CannotTellError, DryRun, Facts, Objects, Unread
 from webhook.doctor.trial import try_gpu_pod
 from webhook.policy import Policy
 from webhook.raw import elements, full_name, items, labels_of, mapping, metadata, name_of, text
+from webhook.registration import home_of
 
 LOG_SECONDS = 15
 LOG_LINES = 200
@@ -134,13 +135,10 @@ async def _everywhere(
 
 
 def _home(facts: Facts) -> str:
-    """Return the namespace of our installation, as the registration names it."""
     try:
-        entries = items((facts.registration or {}).get("webhooks"))
+        return home_of(facts.registration)
     except CannotTellError:
         return facts.home
-    services = (mapping(mapping(entry.get("clientConfig")).get("service")) for entry in entries)
-    return next((text(service["namespace"]) for service in services if service.get("namespace")), facts.home)
 
 
 def _of_installation(api: ApiServer, facts: Facts) -> Mapping[str, Awaitable[Any]]:
