@@ -19,7 +19,7 @@ from webhook.__main__ import main
 from webhook.commands import decisions as command
 from webhook.commands.decisions_web import Web
 from webhook.commands.live import Target, api_server
-from webhook.commands.replicas import Replicas
+from webhook.commands.replicas import Replicas, port_of
 from webhook.page.filters import Filters
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
@@ -106,13 +106,24 @@ async def test_the_filters_are_those_of_the_page(world: World, arguments: list[s
     assert [row["name"] for row in found] == names
 
 
-async def test_a_replica_that_cannot_be_asked_is_named(world: World) -> None:
-    """What it decided is missing: exit code 2, and the others' decisions."""
+@pytest.mark.parametrize(("args", "port"), [([], 8081), (["--decisions-port=9081"], 9081)])
+async def test_a_replica_that_cannot_be_asked_is_named(world: World, args: list[str], port: int) -> None:
+    """What it decided is missing: exit code 2, and the others' decisions. It was asked on the port that it serves."""
     del world.fake.forwards["two"]
+    world.fake.put({**replica_pod("two"), "spec": {"containers": [{"name": "webhook", "args": args}]}})
     result = await asyncio.to_thread(world.run, "-o", "json")
     assert result.exit_code == 2
-    assert "two: its decisions are missing: error forwarding port 8081 to pod two: connection refused" in result.stderr
+    assert f"two: its decisions are missing: error forwarding port {port} to pod two: connection" in result.stderr
     assert [row["name"] for row in json.loads(result.stdout)] == ["first", "odd"]
+
+
+@pytest.mark.parametrize(
+    ("args", "port"),
+    [(["serve"], 8443), (["serve", "--port=10250"], 10250), (["serve", "--port", "10250", "--admin-port=1"], 10250)],
+)
+def test_a_replica_serves_where_its_command_line_says(args: list[str], port: int) -> None:
+    """On GKE the webhook's port is 10250 (docs/platforms); its certificate is looked at there."""
+    assert port_of({"spec": {"containers": [{"name": "webhook", "args": args}]}}, "--port") == port
 
 
 async def test_who_may_not_forward_is_told_so(world: World) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from certs.api import Installation
@@ -11,9 +12,9 @@ from certs.registrations import Entry, read_registrations
 from webhook.cluster.api import ApiServer
 from webhook.commands.inputs import InputError
 from webhook.commands.live import Target
-from webhook.commands.replicas import Replicas, UnreachableError, forward
+from webhook.commands.replicas import Replicas, UnreachableError, forward, port_of
+from webhook.raw import name_of
 
-WEBHOOK_PORT = 8443
 CONNECT_SECONDS = 5
 
 
@@ -30,7 +31,9 @@ async def presented(api: ApiServer, target: Target, installation: Installation) 
             return [*await asyncio.gather(*looks), Presented("pods", trouble=error.message)]
         by_service = [entry for entry in entries if not entry.url]
         name = installation.names[0]
-        looks += [_look(f"pod {pod}", _by_forward(target, installation, pod), name, by_service) for pod in pods]
+        looks += [
+            _look(f"pod {name_of(pod)}", _by_forward(target, installation, pod), name, by_service) for pod in pods
+        ]
     return list(await asyncio.gather(*looks))
 
 
@@ -44,10 +47,12 @@ def _by_url(url: str) -> Connect:
     return lambda: socket.create_connection(address, CONNECT_SECONDS)
 
 
-def _by_forward(target: Target, installation: Installation, pod: str) -> Connect:
+def _by_forward(target: Target, installation: Installation, pod: Mapping[str, Any]) -> Connect:
+    port = port_of(pod, "--port")
+
     def connect() -> socket.socket:
         try:
-            forwarded = forward(target, installation.namespace, pod, WEBHOOK_PORT).socket(WEBHOOK_PORT)
+            forwarded = forward(target, installation.namespace, name_of(pod), port).socket(port)
         except UnreachableError as error:
             raise ConnectionError(str(error)) from error
         forwarded.settimeout(CONNECT_SECONDS)

@@ -19,8 +19,10 @@ from webhook.commands.live import Target
 from webhook.raw import elements, items, mapping, metadata, name_of, text
 
 LABEL = "app.kubernetes.io/name=gpu-injector"
-DECISIONS_PORT = 8081
 CERT_DIR = "--cert-dir"
+DECISIONS_PORT = "--decisions-port"
+# What a replica is told on its command line, and what it takes where it is told nothing.
+DEFAULT_PORTS = {"--port": 8443, DECISIONS_PORT: 8081}
 ANSWER_SECONDS = 15
 
 
@@ -57,19 +59,16 @@ class Replicas:
 
         Raises InputError where there is none, or where it cannot be told.
         """
-        names = await self.running()
-        asked = (self._ask(name, {**query, "since": repr(since.get(name, 0.0))}) for name in names)
+        pods = await self.running()
+        asked = (self._ask(pod, {**query, "since": repr(since.get(name_of(pod), 0.0))}) for pod in pods)
         return list(await asyncio.gather(*asked))
-
-    async def running(self) -> list[str]:
-        """Return the names of the pods. Raises InputError where there is none, or where it cannot be told."""
-        return [name_of(pod) for pod in await self._pods()]
 
     async def mounted_folder(self) -> str:
         """Return the folder that the replicas serve from, empty where they serve their own. Raises as ``running``."""
-        return next(filter(None, map(_mounted_folder, await self._pods())), "")
+        return next((folder for pod in await self.running() if (folder := _argument(pod, CERT_DIR))), "")
 
-    async def _pods(self) -> list[Mapping[str, Any]]:
+    async def running(self) -> list[Mapping[str, Any]]:
+        """Return the pods, by name. Raises InputError where there is none, or where it cannot be told."""
         path = f"/api/v1/namespaces/{self.namespace}/pods"
         try:
             pods = await objects(self.api, path, {"labelSelector": LABEL})
@@ -80,21 +79,29 @@ class Replicas:
             raise InputError(f"no replica of gpu-injector runs in namespace {self.namespace}; is it in another one?")
         return running
 
-    async def _ask(self, name: str, query: Mapping[str, str]) -> Answer:
+    async def _ask(self, pod: Mapping[str, Any], query: Mapping[str, str]) -> Answer:
+        name = name_of(pod)
+        connection = _Forwarded(self.target, self.namespace, name, port_of(pod, DECISIONS_PORT))
         try:
-            state, records = await asyncio.to_thread(_read, self.target, self.namespace, name, query)
+            state, records = await asyncio.to_thread(_read, connection, query)
         except UnreachableError as error:
             return Answer({"replica": name, "unreachable": str(error)}, [])
         return Answer({**state, "replica": name}, [{**record, "replica": name} for record in records])
 
 
-def _mounted_folder(pod: Mapping[str, Any]) -> str:
+def port_of(pod: Mapping[str, Any], option: str) -> int:
+    """Return the port that a replica's command line says, else the default of that option."""
+    said = _argument(pod, option)
+    return int(said) if said.isdecimal() else DEFAULT_PORTS[option]
+
+
+def _argument(pod: Mapping[str, Any], wanted: str) -> str:
     for container in items(mapping(pod.get("spec")).get("containers")):
         words = map(text, elements(container.get("args")))
         for word in words:
-            option, _, folder = word.partition("=")
-            if option == CERT_DIR:
-                return folder or next(words, "")
+            option, _, value = word.partition("=")
+            if option == wanted:
+                return value or next(words, "")
     return ""
 
 
@@ -102,8 +109,7 @@ def _is_running(pod: Mapping[str, Any]) -> bool:
     return mapping(pod.get("status")).get("phase") == "Running" and "deletionTimestamp" not in metadata(pod)
 
 
-def _read(target: Target, namespace: str, name: str, query: Mapping[str, str]) -> tuple[dict[str, Any], list[Any]]:
-    connection = _Forwarded(target, namespace, name)
+def _read(connection: "_Forwarded", query: Mapping[str, str]) -> tuple[dict[str, Any], list[Any]]:
     try:
         return connection.read("/state"), connection.read(f"/decisions?{urlencode(query)}")
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -127,15 +133,15 @@ def forward(target: Target, namespace: str, name: str, port: int) -> Any:  # noq
 class _Forwarded(http.client.HTTPConnection):
     """HTTP to a port of a pod's loopback, through the API server."""
 
-    def __init__(self, target: Target, namespace: str, name: str) -> None:
-        super().__init__("localhost", DECISIONS_PORT, timeout=ANSWER_SECONDS)
+    def __init__(self, target: Target, namespace: str, name: str, port: int) -> None:
+        super().__init__("localhost", port, timeout=ANSWER_SECONDS)
         self._target, self._namespace, self._name = target, namespace, name
         self._forward: Any = None
 
     def connect(self) -> None:
         """Open the connection. Raises UnreachableError, OSError."""
-        self._forward = forward(self._target, self._namespace, self._name, DECISIONS_PORT)
-        self.sock = self._forward.socket(DECISIONS_PORT)
+        self._forward = forward(self._target, self._namespace, self._name, self.port)
+        self.sock = self._forward.socket(self.port)
         self.sock.settimeout(ANSWER_SECONDS)
 
     def read(self, path: str) -> Any:  # noqa: ANN401 - the JSON of that path
@@ -149,7 +155,7 @@ class _Forwarded(http.client.HTTPConnection):
 
     def why(self) -> str:
         """Return what the kubelet says went wrong, empty where it says nothing."""
-        return _first_line(self._forward.error(DECISIONS_PORT) or "") if self._forward else ""
+        return _first_line(self._forward.error(self.port) or "") if self._forward else ""
 
 
 def _first_line(text: str) -> str:
