@@ -42,6 +42,21 @@ def test_every_key_is_shown_with_its_meaning(own: Path) -> None:
     assert 'runtimeClass: "gpu"   # default: "nvidia"' in shown.splitlines()
 
 
+def test_every_choice_is_told() -> None:
+    """In the key's meaning, and so in docs/policy.md, in the chart's values and by ``policy show``."""
+    schema = Policy.model_json_schema()
+    listed = {f"#/$defs/{name}": model.get("enum", []) for name, model in schema["$defs"].items()}
+    fields = [field for model in (schema, *schema["$defs"].values()) for field in model.get("properties", {}).values()]
+    choices = [
+        (choice, field["description"])
+        for field in fields
+        for choice in field.get("enum") or listed.get(field.get("items", {}).get("$ref", ""), [])
+        if isinstance(choice, str) and choice
+    ]
+    assert {choice for choice, _ in choices} >= {"evict", "auto", "cdi", "arm64"}
+    assert [choice for choice, meaning in choices if f"`{choice}`" not in meaning] == []
+
+
 def test_a_policy_is_checked_as_the_server_would(own: Path, tmp_path: Path) -> None:
     """Fine, with what it sets; or a line for each fault and exit code 2."""
     assert run("check", str(own)).stdout == f"{own}: fine; it sets runtimeClass, fallback, bootstrap.namespaces\n"

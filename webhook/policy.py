@@ -67,7 +67,9 @@ class Driver(_Model):
     kernel: Annotated[str, StringConstraints(pattern=PATTERN)] = Field(
         default="*", description="Pattern over the node's kernelVersion."
     )
-    architecture: Literal["", "amd64", "arm64"] = Field(default="", description="The node's architecture; empty: any.")
+    architecture: Literal["", "amd64", "arm64"] = Field(
+        default="", description="The node's architecture, `amd64` or `arm64`; empty: any."
+    )
     node_labels: dict[str, str] = Field(default_factory=dict, description="Labels that the node has.")
     directory: Annotated[str, StringConstraints(pattern=DIRECTORY)] = Field(
         description="The directory of the libraries; `{triplet}` becomes the architecture's."
@@ -86,7 +88,7 @@ class PluginRule(_Model):
         description="The container's name."
     )
     role: Literal["device-plugin", "other"] = Field(
-        default="device-plugin", description="A device plugin, or another GPU management pod."
+        default="device-plugin", description="`device-plugin`, or `other`: another GPU management pod."
     )
 
 
@@ -100,14 +102,17 @@ class Bootstrap(_Model):
     gpu_nodes: dict[str, str] = Field(default_factory=dict, description="Labels that every GPU node has.")
     plugins: tuple[PluginRule, ...] = Field(default=(), description="Plugins beside those that are known.")
     recipe: Recipe = Field(
-        default="auto", description="How plugin pods get the driver: chosen for each node, one way only, or not at all."
+        default="auto",
+        description="How plugin pods get the driver. `auto`: chosen for each node; `runtime-class` or `nvml`: that way "
+        "only; `off`: not at all.",
     )
     library: Annotated[str, StringConstraints(pattern=NVML_NAME, max_length=128)] = Field(
         default="libnvidia-ml.so.1",
         description="The file that the recipe `nvml` mounts; `{driver_version}` is filled in.",
     )
     repair: Literal["report", "evict"] = Field(
-        default="report", description="What to do with plugin pods that were created while the webhook was away."
+        default="report",
+        description="What to do with plugin pods that were created while the webhook was away: `report` or `evict`.",
     )
 
 
@@ -134,13 +139,19 @@ class Policy(_Model):
     )
 
     overrule: tuple[Overrule, ...] = Field(
-        default=(), description="Reasons for leaving GPU pods alone that do not hold in this cluster."
+        default=(),
+        description="Reasons for leaving GPU pods alone that do not hold in this cluster: `cdi`, `nri`, `dra`, "
+        "`platform-provides`, `handler-mixed`, `provider-mixed`.",
     )
     handler_unknown: Literal["inject", "fallback"] = Field(
-        default="inject", description="What to do where nodes do not report their handlers."
+        default="inject",
+        description="What to do where nodes do not report their handlers: `inject` the class, or let the `fallback` "
+        "decide.",
     )
     fallback: Fallback = Field(
-        default="auto", description="Mount the driver's libraries where the RuntimeClass cannot work."
+        default="auto",
+        description="Mount the driver's libraries where the RuntimeClass cannot work. `auto`: where every node is "
+        "known to need it; `on`: where none is known to do without; `off`: never.",
     )
     libraries: tuple[Library, ...] = Field(
         default=(),
@@ -150,10 +161,12 @@ class Policy(_Model):
     binaries: tuple[Binary, ...] = Field(default=(), description="Programs of /usr/bin that the fallback mounts.")
     devices: Literal["plugin", "privileged"] = Field(
         default="plugin",
-        description="How the fallback gets at the devices: by the plugin, or by a privileged container.",
+        description="How the fallback gets at the devices: by the `plugin`, or by a `privileged` container.",
     )
     pod_security_default: Literal["privileged", "baseline", "restricted"] = Field(
-        default="privileged", description="What the API server enforces on namespaces without a PodSecurity label."
+        default="privileged",
+        description="What the API server enforces on namespaces without a PodSecurity label: `privileged`, `baseline` "
+        "or `restricted`.",
     )
     host_path_granted: bool = Field(
         default=False, description="The cluster's own admission (SCC, Kyverno, Gatekeeper) lets our hostPath mounts in."
