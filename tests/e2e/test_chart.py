@@ -177,5 +177,7 @@ def test_the_test_of_the_release_has_a_namespace_of_its_own(helm: Helm) -> None:
     """The release's own is excluded from the registrations, so a pod there would prove nothing."""
     rendered = helm.run("template", "gpu-injector", CHART, "--namespace=elsewhere")
     test = [one for one in yaml.safe_load_all(rendered) if one and "helm.sh/hook" in str(one["metadata"])]
-    namespace = named(test, "Namespace", "elsewhere-test")
+    namespace = named(test, "Namespace", "gpu-injector-helm-test")
     assert namespace["metadata"]["labels"]["gpu-injector.io/inject"] == "enabled"
+    # Helm deletes it first: somebody else's must not be hit.
+    assert "elsewhere-" not in rendered
