@@ -124,6 +124,28 @@ def test_every_namespace_of_plugins_has_its_rights(helm: Helm) -> None:
     assert places == ["gpu-injector", "kube-system", "nvidia-device-plugin"]
 
 
+def test_no_namespace_of_plugins_is_none(helm: Helm) -> None:
+    """The API server refuses a selector with an empty list; one that names a namespace twice is no trouble either."""
+    objects = helm.objects({"policy": {"bootstrap": {"namespaces": []}}})
+    bootstrap = named(objects, "MutatingWebhookConfiguration")["webhooks"][1]
+    assert bootstrap["namespaceSelector"]["matchExpressions"] == [
+        {"key": "kubernetes.io/metadata.name", "operator": "DoesNotExist"}
+    ]
+    twice = helm.objects({"policy": {"bootstrap": {"namespaces": ["gpu", "gpu"]}}})
+    assert [one["metadata"]["namespace"] for one in twice if one["kind"] == "Role"] == ["gpu-injector", "gpu"]
+
+
+def test_the_network_policy_lets_the_evictor_try_its_service(helm: Helm) -> None:
+    """A policy counts after the Service's address was translated: what it tries is a replica's own port."""
+    values = {"networkPolicy": {"enabled": True}, "ports": {"webhook": 10250}}
+    plain, evicting = (
+        named(helm.objects({**values, "policy": {"bootstrap": {"repair": repair}}}), "NetworkPolicy")["spec"]["egress"]
+        for repair in ("report", "evict")
+    )
+    selector = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "gpu-injector"}}}
+    assert evicting == [*plain, {"to": [selector], "ports": [{"protocol": "TCP", "port": 10250}]}]
+
+
 def test_opting_out_asks_for_every_namespace_but_the_disabled(helm: Helm) -> None:
     """And never for our own. Those of the system the webhook leaves alone by itself."""
     registration = named(helm.objects({"policy": {"optOut": True}}), "MutatingWebhookConfiguration")
