@@ -55,6 +55,13 @@ def test_alerts_and_dashboard_name_metrics_that_exist(name: str) -> None:
     assert asked <= set(series())
 
 
+def test_alerts_point_to_what_is_there() -> None:
+    """Who is woken by one finds the row that it names."""
+    named = re.findall(r'See (docs/\S+\.md), "([^"]+)"', (CHART / "files" / "alerts.yaml").read_text())
+    assert named
+    assert [words for page, words in named if words not in (CHART.parents[1] / page).read_text()] == []
+
+
 def series() -> Iterator[str]:
     """Yield the name of every series that the webhook exports."""
     registry = Metrics.create().registry
