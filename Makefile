@@ -96,7 +96,7 @@ lock: $(VENV)/.dev ## Pin the dependencies anew, with hashes.
 	$(COMPILE) -o requirements/runtime.txt pyproject.toml
 	$(COMPILE) -o requirements/build.txt requirements/build.in
 	$(COMPILE) -c requirements/runtime.txt --group pyproject.toml:dev -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -c requirements/runtime.txt --group pyproject.toml:fuzz -o requirements/fuzz.txt
+	$(COMPILE) -c requirements/runtime.txt --group pyproject.toml:fuzz -o requirements/fuzz.txt
 	$(COMPILE) -c requirements/dev.txt --group pyproject.toml:bench -o requirements/bench.txt
 	$(COMPILE) -c requirements/dev.txt --group pyproject.toml:audit -o requirements/audit.txt
 
