@@ -1,5 +1,6 @@
 """Clusters spoilt for the checks of GPU pods as they were written."""
 
+from cluster_world import runtime_class
 from doctor_world import GPU, Cluster
 
 from doctor_cases.changes import mount, unschedulable
@@ -7,10 +8,17 @@ from doctor_cases.table import spoils
 from webhook.doctor.check import State
 
 
-@spoils("pods-class", 'its RuntimeClass "gone" does not exist')
+@spoils("pods-class", 'its RuntimeClass "gone" does not exist\ncreate RuntimeClass gone (see class-exists)')
 def class_is_gone(cluster: Cluster) -> None:
     """It was deleted after the pod was made."""
     cluster.pod["spec"]["runtimeClassName"] = "gone"
+
+
+@spoils("pods-class", "keep the pod to nodes with the runtime kata, or remove runtimeClassName")
+def class_of_others(cluster: Cluster) -> None:
+    """NVIDIA's toolkit brings no other runtime."""
+    cluster.add(runtime_class("kata", "kata"))
+    cluster.pod["spec"]["runtimeClassName"] = "kata"
 
 
 @spoils("pods-class", 'gpu-node has no runtime "nvidia" for its RuntimeClass "nvidia"')

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from webhook.doctor.check import Category, Check, Result, fails_on
 from webhook.doctor.facts import ApiObject, CannotTellError, Facts, known
+from webhook.doctor.runtime_class import missing_class_fix
 from webhook.doctor.runtimes import handler_fix
 from webhook.raw import mapping, text
 
@@ -68,8 +69,7 @@ def library(facts: Facts) -> Result:
 def no_class(facts: Facts) -> Result:
     """No pod was rejected because its class does not exist."""
     seen = list(_seen(facts, NO_CLASS))
-    fix = (f"create RuntimeClass {item.found} (see class-exists), or remove runtimeClassName" for item in seen[:1])
-    return fails_on(map(_line, seen), *fix)
+    return fails_on(map(_line, seen), *(missing_class_fix(item.found) for item in seen[:1]))
 
 
 def allocation(facts: Facts) -> Result:

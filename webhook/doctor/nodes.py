@@ -80,7 +80,6 @@ def _is_proven(facts: Facts, node: Node, found: RuntimeClass) -> bool:
 
 
 def _class(facts: Facts) -> RuntimeClass:
-    known(facts.runtime_classes)
     name = facts.policy.runtime_class
     classes = {name_of(item): item for item in known(facts.runtime_classes)}
     # Without the class its name is the best guess at its handler's.

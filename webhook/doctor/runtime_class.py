@@ -73,6 +73,11 @@ def taints(facts: Facts) -> Result:
     )
 
 
+def missing_class_fix(name: str) -> str:
+    """Return what helps a pod that names a class which does not exist."""
+    return f"create RuntimeClass {name} (see class-exists), or remove runtimeClassName"
+
+
 def _class(facts: Facts) -> RuntimeClass | None:
     found = next((item for item in known(facts.runtime_classes) if name_of(item) == facts.policy.runtime_class), None)
     return project_runtime_class(found) if found else None

@@ -8,6 +8,7 @@ from webhook.decide.inject import VISIBLE_DEVICES
 from webhook.decide.pod import Container, containers, driver_mounts, runtime_class_name
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.facts import ApiObject, Facts, known
+from webhook.doctor.runtime_class import missing_class_fix
 from webhook.doctor.runtimes import handler_fix
 from webhook.raw import full_name, items, mapping, name_of, text
 
@@ -15,21 +16,24 @@ from webhook.raw import full_name, items, mapping, name_of, text
 def class_cannot_run(facts: Facts) -> Result:
     """No GPU pod names a class that its node does not run."""
     handlers = {name_of(item): text(item.get("handler")) for item in known(facts.runtime_classes)}
-    found = [(pod, why, node) for pod in known(facts.gpu_pods) for why, node in _cannot_run(facts, pod, handlers)]
-    fix = handler_fix(facts.node(found[0][2]), facts.policy.runtime_class)[:1] if found else ()
-    return fails_on((f"{full_name(pod)}: {why}" for pod, why, _ in found), *fix)
+    found = [(pod, *trouble) for pod in known(facts.gpu_pods) if (trouble := _cannot_run(facts, pod, handlers))]
+    return fails_on((f"{full_name(pod)}: {why}" for pod, why, _ in found), *(fix for _, _, fix in found[:1]))
 
 
-def _cannot_run(facts: Facts, pod: ApiObject, handlers: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _cannot_run(facts: Facts, pod: ApiObject, handlers: dict[str, str]) -> tuple[str, str] | None:
+    """Return why a pod's class cannot run, and what mends it."""
     name, node_name = runtime_class_name(pod), text(mapping(pod.get("spec")).get("nodeName"))
     if not name:
-        return
+        return None
     if name not in handlers:
-        yield f'its RuntimeClass "{name}" does not exist', node_name
-        return
-    node = facts.node_facts.get(node_name)
-    if node and node.handlers is not None and handlers[name] not in node.handlers:
-        yield f'{node_name} has no runtime "{handlers[name]}" for its RuntimeClass "{name}"', node_name
+        return f'its RuntimeClass "{name}" does not exist', missing_class_fix(name)
+    node, handler = facts.node_facts.get(node_name), handlers[name]
+    if node is None or node.handlers is None or handler in node.handlers:
+        return None
+    ours = name == facts.policy.runtime_class
+    other = f"keep the pod to nodes with the runtime {handler}, or remove runtimeClassName"
+    fix = handler_fix(facts.node(node_name), handler)[0] if ours else other
+    return f'{node_name} has no runtime "{handler}" for its RuntimeClass "{name}"', fix
 
 
 def leaking(facts: Facts) -> Result:
