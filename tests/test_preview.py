@@ -110,6 +110,12 @@ def test_the_diff_names_pod_decision_and_lines() -> None:
     assert "\x1b" not in result.stdout
 
 
+def test_a_name_of_several_lines_is_shown_in_one() -> None:
+    """What nobody can create may be asked about; in a patch's comment its second line would be YAML."""
+    text = json.dumps(POD | {"metadata": {"name": "a\nb: c", "namespace": "ml"}})
+    assert preview("-o", "patch", text=text).stdout.splitlines()[:2] == ["---", "# Pod ml/a b: c: inject/runtime-class"]
+
+
 def test_a_policy_file_is_honoured(tmp_path: Path) -> None:
     """The same file as the server's."""
     policy = tmp_path / "policy.yaml"

@@ -43,7 +43,7 @@ class Ejection:
     def summary(self) -> str:
         """The object and what is decided about its pods, in one line."""
         words = sorted({one.decision.word for one in self.verdicts})
-        return f"{title_of(self.verdicts[0])}: {', '.join(words)}"
+        return f"{self.verdicts[0].subject}: {', '.join(words)}"
 
     @property
     def is_immutable(self) -> bool:
@@ -56,16 +56,10 @@ def eject(found: Iterable[PodVerdict]) -> tuple[list[Ejection], list[str]]:
     ejections, notes = [], []
     for verdicts in _by_object(found):
         if note := _note(verdicts):
-            notes.append(f"{title_of(verdicts[0])}: {note}")
+            notes.append(f"{verdicts[0].subject}: {note}")
         elif wanted := [_as_template(one) for one in verdicts if one.would_change]:
             ejections.append(Ejection(tuple(wanted), tuple(op for one in wanted for op in _operations(one))))
     return ejections, notes
-
-
-def title_of(verdict: PodVerdict) -> str:
-    """Return kind, namespace and name, in one line whatever the name is."""
-    names = verdict.reference
-    return " ".join(f"{names['kind']} {names['namespace']}/{names['name']}".split())
 
 
 def is_stored(item: Mapping[str, Any]) -> bool:

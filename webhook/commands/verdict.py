@@ -82,11 +82,16 @@ class PodVerdict:
         return reference(self.item, self.question.facts.namespace)
 
     @property
-    def title(self) -> str:
-        """Return the object's name as people read it, with the template's place where it is not the usual one."""
+    def subject(self) -> str:
+        """Return kind, namespace and name of the object, in one line whatever the name is."""
         names = self.reference
+        return " ".join(f"{names['kind']} {names['namespace']}/{names['name']}".split())
+
+    @property
+    def title(self) -> str:
+        """Return the object as people read it, with the template's place where it is not the usual one."""
         place = "" if self.template in ("", "/spec/template") else f" at {self.template}"
-        return f"{names['kind']} {names['namespace']}/{names['name']}{place}"
+        return self.subject + place
 
     def explained(self) -> Self:
         """Return the same with the decision's rows."""
