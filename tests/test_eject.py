@@ -66,6 +66,20 @@ def test_the_output_is_the_golden_one(form: str, update_golden: bool) -> None:  
     assert result.exit_code == 1
 
 
+@pytest.mark.parametrize("form", ["kustomize", "helm-values"])
+def test_mounted_libraries_are_written_down(form: str, update_golden: bool) -> None:  # noqa: FBT001
+    """Where no RuntimeClass works: the volumes of the pod, and the mounts of the container that requests a GPU."""
+    case = TESTS / "golden" / "mount"
+    result = CliRunner().invoke(
+        main, ["eject", "-f", str(case / "pod.yaml"), "--view", str(case / "view.yaml"), "-o", form]
+    )
+    golden = GOLDEN / f"mount.{FORMS[form]}"
+    if update_golden:
+        golden.write_text(result.stdout)
+    assert result.stdout == golden.read_text()
+    assert result.exit_code == 1
+
+
 def test_with_the_patches_preview_finds_nothing_to_change() -> None:
     """Of what was patched; the others were told in notes."""
     text = (GOLDEN / "stack.yaml").read_text()
