@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from e2e.commands import gpu_injector
+from e2e.custom_kinds import definition
 from e2e.installation import NAME
 from e2e.kubectl import Kubectl, as_list
 from e2e.namespaces import ENABLED
@@ -27,18 +28,7 @@ DEPLOYMENT = {
     "metadata": METADATA,
     "spec": {"selector": {"matchLabels": LABELS}, "template": {"metadata": {"labels": LABELS}, "spec": SPEC}},
 }
-ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-KIND = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "trains.example.com"},
-    "spec": {
-        "group": "example.com",
-        "scope": "Namespaced",
-        "names": {"kind": "Train", "plural": "trains", "singular": "train", "listKind": "TrainList"},
-        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": ANYTHING}}],
-    },
-}
+TRAINS = definition("Train", "trains", "example.com", "Namespaced")
 TRAIN = {
     "apiVersion": "example.com/v1",
     "kind": "Train",
@@ -100,7 +90,7 @@ def test_after_eject_the_webhook_is_not_missed(kubectl: Kubectl, uninstall: Call
 @pytest.mark.usefixtures("webhook")
 def test_a_kind_of_its_own_is_found_by_its_pod(kubectl: Kubectl) -> None:
     """The pod's controller is asked for by the API server's own discovery; its template is patched by the script."""
-    kubectl.apply([KIND])
+    kubectl.apply([TRAINS])
     kubectl.run("wait", "--for=condition=Established", "crd/trains.example.com")
     until(lambda: kubectl.succeeds("apply", "-f", "-", stdin=as_list([TRAIN])), "the new kind is served")
     train = kubectl.get("train", "ejected", "-n", ENABLED)

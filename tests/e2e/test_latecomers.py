@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from e2e.conftest import RUNTIME_CLASSES
+from e2e.custom_kinds import CLUSTER_POLICIES
 from e2e.installation import Webhook
 from e2e.kubectl import Kubectl
 from e2e.namespaces import ENABLED
@@ -14,25 +15,6 @@ from e2e.processes import until
 
 # An API that is not there is looked for again after 30 to 45 s.
 APPEARS_SECONDS = 90
-
-CLUSTER_POLICIES = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "clusterpolicies.nvidia.com"},
-    "spec": {
-        "group": "nvidia.com",
-        "scope": "Cluster",
-        "names": {"kind": "ClusterPolicy", "plural": "clusterpolicies", "singular": "clusterpolicy"},
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-            }
-        ],
-    },
-}
 
 
 def cluster_policy(**cdi: bool) -> dict[str, Any]:
@@ -66,7 +48,7 @@ def operator(kubectl: Kubectl, webhook: Webhook) -> Iterator[Kubectl]:
     """Install the GPU Operator's API while the webhook runs."""
     assert would_be_decided(kubectl) == "inject/runtime-class"
     kubectl.apply([CLUSTER_POLICIES])
-    name = CLUSTER_POLICIES["metadata"]["name"]  # type: ignore[index]
+    name = CLUSTER_POLICIES["metadata"]["name"]
     kubectl.run("wait", "--for=condition=Established", f"customresourcedefinition/{name}")
     yield kubectl
     kubectl.run("delete", "customresourcedefinition", name)

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from e2e.control_plane import ControlPlane
+from e2e.custom_kinds import CLUSTER_POLICIES
 from e2e.device_plugins import NAMESPACE as PLUGINS
 from e2e.direct_api import MERGE_PATCH, DirectApi
 from e2e.gpu_nodes import RUNC, Machine, gpu_nodes
@@ -24,7 +25,6 @@ from e2e.pods import would_be_decided
 from e2e.processes import until
 from e2e.rights import GRANTED, REPAIR, Asked, Right, without
 from e2e.steps import INSTALLATION, decide_of_latecomers, follow, keep_certificate, repair, see
-from e2e.test_latecomers import CLUSTER_POLICIES
 from webhook.cluster.api import ApiServer
 from webhook.cluster.credentials import CredentialsLoader
 from webhook.cluster.view import ClusterView
