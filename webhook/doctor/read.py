@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from certs.api import Refused
 from certs.report import describe, find_installation
@@ -31,7 +31,6 @@ BAD_REQUEST = 400
 OWN = "app.kubernetes.io/name=gpu-injector"
 
 ApiObject = Mapping[str, Any]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +90,18 @@ async def _pods(api: ApiServer, facts: Facts, asked: Asked) -> Facts:
     scope = asked.scope or (asked.own_namespace if isinstance(everything, Unread) else "")
     at = f"/api/v1/namespaces/{scope}" if scope else "/api/v1"
     places = asked.policy.bootstrap.namespaces
-    found = await _together(
-        {
-            "gpu_pods": _list(api, f"{at}/pods", running, wanted=is_of_gpu),
-            "events": _list(api, f"{at}/events", {"fieldSelector": "type=Warning"}),
-            "plugin_pods": _everywhere(api, "/api/v1/{}pods", places, is_plugin),
-            "daemon_sets": _everywhere(api, "/apis/apps/v1/{}daemonsets", places, is_plugin),
-        }
-        if isinstance(everything, Unread)
-        else {
-            "gpu_pods": _value(tuple(item for item in everything if is_of_gpu(item) and _is_in(item, scope))),
-            "events": _list(api, f"{at}/events", {"fieldSelector": "type=Warning"}),
-            "plugin_pods": _value(tuple(filter(is_plugin, everything))),
-            "daemon_sets": _everywhere(api, "/apis/apps/v1/{}daemonsets", places, is_plugin),
-        }
-    )
+    reads = {
+        "events": _list(api, f"{at}/events", {"fieldSelector": "type=Warning"}),
+        "daemon_sets": _everywhere(api, "/apis/apps/v1/{}daemonsets", places, is_plugin),
+    }
+    if isinstance(everything, Unread):
+        reads["gpu_pods"] = _list(api, f"{at}/pods", running, wanted=is_of_gpu)
+        reads["plugin_pods"] = _everywhere(api, "/api/v1/{}pods", places, is_plugin)
+        found = await _together(reads)
+    else:
+        found = await _together(reads)
+        found["gpu_pods"] = tuple(item for item in everything if is_of_gpu(item) and _is_in(item, scope))
+        found["plugin_pods"] = tuple(filter(is_plugin, everything))
     if scope and isinstance(facts.namespaces, Unread):
         own = await _one(api, f"/api/v1/namespaces/{scope}", "namespaces")
         found["namespaces"] = facts.namespaces if isinstance(own, Unread) or own is None else (own,)
@@ -114,10 +110,6 @@ async def _pods(api: ApiServer, facts: Facts, asked: Asked) -> Facts:
 
 def _is_in(item: ApiObject, namespace: str) -> bool:
     return namespace in ("", metadata(item).get("namespace"))
-
-
-async def _value(value: T) -> T:
-    return value
 
 
 async def _everywhere(
