@@ -1,7 +1,7 @@
-"""Reading the facts: every kind once, with the rights of whoever asks. Nothing is written; one pod is only tried."""
+"""Which facts are read: every kind once, with the rights of whoever asks. Nothing is written; one pod is only tried."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,27 +10,20 @@ from certs.api import Refused
 from certs.report import describe, find_installation
 from certs.rotation import Schedule
 from webhook.cluster.api import ApiServer
-from webhook.cluster.listing import NOT_FOUND, PAGE_SIZE, RefusedError, get, pages
-from webhook.cluster.live import GROUPS_PATH, NODES_PAGE_SIZE
+from webhook.cluster.live import GROUPS_PATH
 from webhook.cluster.plugins import find_plugin, known_plugins
-from webhook.cluster.snapshot import FORBIDDEN
 from webhook.decide.decision import INJECT_KEY
 from webhook.decide.pod import containers, driver_mounts, runtime_class_name
-from webhook.doctor.facts import CannotTellError, DryRun, Facts, Objects, Unread, known
+from webhook.doctor.answers import read_everywhere, read_list, read_logs, read_one, why
+from webhook.doctor.facts import ApiObject, CannotTellError, DryRun, Facts, Objects, Unread, known
 from webhook.doctor.trial import try_gpu_pod
 from webhook.policy import Policy
-from webhook.raw import elements, full_name, items, labels_of, mapping, metadata, name_of, text
+from webhook.raw import elements, items, labels_of, mapping, metadata, name_of, text
 from webhook.registration import home_of
 
-LOG_SECONDS = 15
-LOG_LINES = 200
 # Logs of plugins are read where something is amiss; some of them tell what all of them say.
 LOGS_AT_MOST = 30
-# What a container says that has not started: there is no log yet.
-BAD_REQUEST = 400
 OWN = "app.kubernetes.io/name=gpu-injector"
-
-ApiObject = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +55,16 @@ async def _together(reads: Mapping[str, Awaitable[Any]]) -> dict[str, Any]:
 def _of_cluster(api: ApiServer) -> Mapping[str, Awaitable[Any]]:
     registrations = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
     return {
-        "server": _one(api, "/version", "the version"),
-        "nodes": _list(api, "/api/v1/nodes"),
-        "namespaces": _list(api, "/api/v1/namespaces"),
-        "runtime_classes": _list(api, "/apis/node.k8s.io/v1/runtimeclasses"),
-        "cluster_policies": _list(api, "/apis/nvidia.com/v1/clusterpolicies"),
-        "device_classes": _list(api, "/apis/resource.k8s.io/v1/deviceclasses"),
-        "resource_slices": _list(api, "/apis/resource.k8s.io/v1/resourceslices"),
+        "server": read_one(api, "/version", "the version"),
+        "nodes": read_list(api, "/api/v1/nodes"),
+        "namespaces": read_list(api, "/api/v1/namespaces"),
+        "runtime_classes": read_list(api, "/apis/node.k8s.io/v1/runtimeclasses"),
+        "cluster_policies": read_list(api, "/apis/nvidia.com/v1/clusterpolicies"),
+        "device_classes": read_list(api, "/apis/resource.k8s.io/v1/deviceclasses"),
+        "resource_slices": read_list(api, "/apis/resource.k8s.io/v1/resourceslices"),
         "api_groups": _groups(api),
-        "webhooks": _list(api, registrations),
-        "validating": _one(api, registrations.replace("mutating", "validating") + "/gpu-injector", "registrations"),
+        "webhooks": read_list(api, registrations),
+        "validating": read_one(api, registrations.replace("mutating", "validating") + "/gpu-injector", "registrations"),
     }
 
 
@@ -86,44 +79,30 @@ async def _pods(api: ApiServer, facts: Facts, asked: Asked) -> Facts:
         return not is_plugin(item) and _concerns_gpus(item, asked.policy)
 
     running = {"fieldSelector": "status.phase!=Succeeded"}
-    everything = await _list(api, "/api/v1/pods", running, wanted=lambda item: is_plugin(item) or is_of_gpu(item))
+    everything = await read_list(api, "/api/v1/pods", running, wanted=lambda item: is_plugin(item) or is_of_gpu(item))
     scope = asked.scope or (asked.own_namespace if isinstance(everything, Unread) else "")
     at = f"/api/v1/namespaces/{scope}" if scope else "/api/v1"
     places = asked.policy.bootstrap.namespaces
     reads = {
-        "events": _list(api, f"{at}/events", {"fieldSelector": "type=Warning"}),
-        "daemon_sets": _everywhere(api, "/apis/apps/v1/{}daemonsets", places, is_plugin),
+        "events": read_list(api, f"{at}/events", {"fieldSelector": "type=Warning"}),
+        "daemon_sets": read_everywhere(api, "/apis/apps/v1/{}daemonsets", places, is_plugin),
     }
     if isinstance(everything, Unread):
-        reads["gpu_pods"] = _list(api, f"{at}/pods", running, wanted=is_of_gpu)
-        reads["plugin_pods"] = _everywhere(api, "/api/v1/{}pods", places, is_plugin)
+        reads["gpu_pods"] = read_list(api, f"{at}/pods", running, wanted=is_of_gpu)
+        reads["plugin_pods"] = read_everywhere(api, "/api/v1/{}pods", places, is_plugin)
         found = await _together(reads)
     else:
         found = await _together(reads)
         found["gpu_pods"] = tuple(item for item in everything if is_of_gpu(item) and _is_in(item, scope))
         found["plugin_pods"] = tuple(filter(is_plugin, everything))
     if scope and isinstance(facts.namespaces, Unread):
-        own = await _one(api, f"/api/v1/namespaces/{scope}", "namespaces")
+        own = await read_one(api, f"/api/v1/namespaces/{scope}", "namespaces")
         found["namespaces"] = facts.namespaces if isinstance(own, Unread) or own is None else (own,)
     return replace(facts, scope=scope, **found)
 
 
 def _is_in(item: ApiObject, namespace: str) -> bool:
     return namespace in ("", metadata(item).get("namespace"))
-
-
-async def _everywhere(
-    api: ApiServer, path: str, namespaces: Iterable[str], wanted: Callable[[ApiObject], bool]
-) -> Objects | Unread:
-    """List in all namespaces, else in some of them; unknown where not even those may be listed."""
-    found = await _list(api, path.format(""), wanted=wanted)
-    if not isinstance(found, Unread):
-        return found
-    parts = [await _list(api, path.format(f"namespaces/{name}/"), wanted=wanted) for name in namespaces]
-    try:
-        return tuple(item for part in parts for item in known(part))
-    except CannotTellError as error:
-        return Unread(str(error))
 
 
 def _home(facts: Facts) -> str:
@@ -137,17 +116,17 @@ def _of_installation(api: ApiServer, facts: Facts) -> Mapping[str, Awaitable[Any
     home = facts.home
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{home}/endpointslices"
     return {
-        "deployment": _one(api, f"/apis/apps/v1/namespaces/{home}/deployments/gpu-injector", "deployments"),
-        "endpoint_slices": _list(api, slices, {"labelSelector": "kubernetes.io/service-name=gpu-injector"}),
-        "own_pods": _list(api, f"/api/v1/namespaces/{home}/pods", {"labelSelector": OWN}),
+        "deployment": read_one(api, f"/apis/apps/v1/namespaces/{home}/deployments/gpu-injector", "deployments"),
+        "endpoint_slices": read_list(api, slices, {"labelSelector": "kubernetes.io/service-name=gpu-injector"}),
+        "own_pods": read_list(api, f"/api/v1/namespaces/{home}/pods", {"labelSelector": OWN}),
         "certificates": _certificates(api, facts),
     }
 
 
 def _looks(api: ApiServer, facts: Facts) -> Mapping[str, Awaitable[Any]]:
     return {
-        "own_logs": _logs(api, facts.own_pods, lambda _: "webhook"),
-        "plugin_logs": _logs(api, _silent_plugins(facts), _plugin_container(facts.policy)),
+        "own_logs": read_logs(api, facts.own_pods, lambda _: "webhook"),
+        "plugin_logs": read_logs(api, _silent_plugins(facts), _plugin_container(facts.policy)),
         "dry_run": _dry_run(api, facts),
     }
 
@@ -156,7 +135,7 @@ async def _certificates(api: ApiServer, facts: Facts) -> Any:  # noqa: ANN401  a
     try:
         return await describe(api, await find_installation(api, facts.home), Schedule(), facts.now)
     except Refused as refused:
-        return Unread(_why("Secrets", refused.status, str(refused)))
+        return Unread(why("Secrets", refused.status, str(refused)))
 
 
 def _silent_plugins(facts: Facts) -> Objects | Unread:
@@ -180,28 +159,6 @@ def _plugin_container(policy: Policy) -> Callable[[ApiObject], str]:
         return text(mapping(specs[found[1][0]]).get("name")) if found else ""
 
     return name
-
-
-async def _logs(
-    api: ApiServer, pods: Objects | Unread, container: Callable[[ApiObject], str]
-) -> Mapping[str, str | Unread] | Unread:
-    if isinstance(pods, Unread):
-        return pods
-    return await _together({full_name(pod): _log(api, pod, container(pod)) for pod in pods})
-
-
-async def _log(api: ApiServer, pod: ApiObject, container: str) -> str | Unread:
-    place = f"/api/v1/namespaces/{text(metadata(pod).get('namespace'))}/pods/{name_of(pod)}/log"
-    try:
-        status, said = await api.text(
-            f"{place}?container={container}&tailLines={LOG_LINES}", timeout_seconds=LOG_SECONDS
-        )
-    except OSError as error:
-        # The API server has to ask the kubelet, which may be away while all else is well.
-        return Unread(f"the log of {name_of(pod)}: {str(error) or 'no answer'}")
-    if status in (BAD_REQUEST, NOT_FOUND):
-        return ""
-    return said if status == 200 else Unread(_why("logs", status, f"{status}"))  # noqa: PLR2004  OK
 
 
 async def _dry_run(api: ApiServer, facts: Facts) -> DryRun | Unread | None:
@@ -230,50 +187,7 @@ def _concerns_gpus(pod: ApiObject, policy: Policy) -> bool:
 
 
 async def _groups(api: ApiServer) -> frozenset[str] | Unread:
-    found = await _one(api, GROUPS_PATH, "API groups")
+    found = await read_one(api, GROUPS_PATH, "API groups")
     if isinstance(found, Unread):
         return found
     return frozenset(text(group.get("name")) for group in items((found or {}).get("groups")))
-
-
-async def _one(api: ApiServer, path: str, what: str) -> ApiObject | Unread | None:
-    try:
-        return await get(api, path)
-    except RefusedError as refused:
-        return Unread(_why(what, refused.status, str(refused)))
-
-
-async def _list(
-    api: ApiServer,
-    path: str,
-    query: Mapping[str, str] | None = None,
-    *,
-    wanted: Callable[[ApiObject], bool] = lambda _: True,
-) -> Objects | Unread:
-    """List objects, and keep of each page only what is wanted; an API that is absent has no objects."""
-    page_size = NODES_PAGE_SIZE if path.endswith("/nodes") else PAGE_SIZE
-    try:
-        return tuple([_slim(item) async for item in _listed(api, path, query or {}, page_size) if wanted(item)])
-    except RefusedError as refused:
-        what = path.rpartition("/")[2]
-        return () if refused.status == NOT_FOUND else Unread(_why(what, refused.status, str(refused)))
-
-
-async def _listed(api: ApiServer, path: str, query: Mapping[str, str], page_size: int) -> AsyncIterator[ApiObject]:
-    async for page in pages(api, path, query, page_size):
-        for item in page.items:
-            yield item
-
-
-def _why(what: str, status: int, said: str) -> str:
-    return f"no right to read {what}" if status == FORBIDDEN else f"{what} could not be read: {said}"
-
-
-def _slim(item: ApiObject) -> ApiObject:
-    """Drop what is large and nobody reads: in a large cluster it would be most of the memory."""
-    status = {key: value for key, value in mapping(item.get("status")).items() if key != "images"}
-    about = dict(metadata(item))
-    # Those of a namespace tell since when it has its label.
-    if item.get("kind") != "Namespace":
-        about.pop("managedFields", None)
-    return {**item, "metadata": about, "status": status}
