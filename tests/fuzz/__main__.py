@@ -4,6 +4,7 @@ A crash ends it: the input is written down, and belongs into tests/fuzz/corpus o
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,22 +25,31 @@ def main() -> int:
     """Run the targets, or, as a child, one of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=600)
-    parser.add_argument("--target", choices=sorted(SHARES))
+    parser.add_argument("--target", choices=sorted(SHARES), help="this one alone, for all the time")
+    parser.add_argument("--runs", type=int, help="in this process: so many at the most")
     given = parser.parse_args()
-    if given.target:
-        run(given.target, given.seconds)
+    if given.runs:
+        run(given.target, given.seconds, given.runs)
         return 0
-    total = sum(SHARES.values())
-    for target, share in SHARES.items():
-        seconds = max(1, given.seconds * share // total)
-        print(f"== fuzz {target} for {seconds} s", flush=True)  # noqa: T201
-        command = [sys.executable, "-m", "tests.fuzz", "--target", target, "--seconds", str(seconds)]
-        if subprocess.run(command, cwd=TESTS.parent, check=False).returncode != 0:
+    shares = {given.target: 1} if given.target else SHARES
+    total = sum(shares.values())
+    for target, share in shares.items():
+        if not on_every_core(target, max(1, given.seconds * share // total)):
             return 1
     return 0
 
 
-def run(target: str, seconds: int) -> None:
+def on_every_core(target: str, seconds: int) -> bool:
+    """Run one target in a process a core, and return whether none of them found a fault."""
+    cores = os.cpu_count() or 1
+    print(f"== fuzz {target} for {seconds} s in {cores} processes", flush=True)  # noqa: T201
+    command = [sys.executable, "-m", "tests.fuzz", "--target", target, "--seconds", str(seconds)]
+    children = [subprocess.Popen([*command, "--runs", str(REVIEWS // cores)], cwd=TESTS.parent) for _ in range(cores)]
+    codes = [child.wait() for child in children]
+    return not any(codes)
+
+
+def run(target: str, seconds: int, runs: int) -> None:
     """Run one target until its time is over; a fault ends the process with another code than 0."""
     import atheris  # noqa: PLC0415 - only here
 
@@ -53,7 +63,7 @@ def run(target: str, seconds: int) -> None:
             (Path(corpus) / str(number)).write_bytes(seed)
         limits = [
             f"-max_total_time={seconds}",
-            f"-runs={REVIEWS}",
+            f"-runs={runs}",
             "-timeout=10",
             "-rss_limit_mb=2048",
             "-max_len=65536",
