@@ -102,11 +102,13 @@ def started(
 def until(question: Callable[[], Answer], wanted: str, *, seconds: float = 60) -> Answer:
     """Ask until the answer is true, and return it; raise TimeoutError, which says what was wanted, after ``seconds``.
 
-    For what another program does in its own time and tells nobody about.
+    For what another program does in its own time and tells nobody about. What takes long is asked for less often: a
+    question may cost a process, and others wait for the processor.
     """
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while not (answer := question()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise TimeoutError(f"not within {seconds:.0f} s: {wanted}; last answer: {answer!r}")
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(min(max(LOOK_AGAIN_SECONDS, waited / 10), 1))
     return answer
