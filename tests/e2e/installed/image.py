@@ -5,6 +5,7 @@ Both are kept outside the checkout, by what they are made from.
 
 import fcntl
 import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -42,12 +43,15 @@ def build_image(report: Report) -> Built:
     """Return the image of this checkout, which is built if the cache has no build of the same files."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     archive = FOLDER / f"gpu-injector-{_digest_of_context()}.tar"
+    # Written last. To measure an image is to copy it, which takes as long as many tests.
+    sizes = archive.with_suffix(".json")
     with _alone(FOLDER / "lock"):
-        buildah = own_buildah()
-        if not archive.exists():
+        if not sizes.exists():
+            buildah = own_buildah()
             _make_base(buildah, report)
             _build(buildah, archive, report)
-        return Built(archive, buildah.size(IMAGE), buildah.size(BASE))
+            sizes.write_text(json.dumps([buildah.size(IMAGE), buildah.size(BASE)]))
+        return Built(archive, *json.loads(sizes.read_text()))
 
 
 @dataclass(frozen=True, slots=True)
