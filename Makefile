@@ -69,8 +69,8 @@ audit: $(VENV)/.dev ## Ask PyPI's advisories about every pinned package; fails w
 
 e2e: $(VENV)/.dev ## Run the tests on real clusters (builds them once, outside the checkout; a node needs root).
 	$(PYTEST_E2E) -q --build-only tests/e2e
-	$(PYTEST_E2E) --timeout 900 -ra -n 3 -m 'not alone' tests/e2e
-	$(PYTEST_E2E) --timeout 900 -ra -m alone tests/e2e
+	$(PYTEST_E2E) --timeout 900 -ra -n 4 -m 'not load' tests/e2e
+	$(PYTEST_E2E) --timeout 900 -ra -n 2 -m load tests/e2e
 
 faults: $(VENV)/.dev ## Break a real cluster under load, for as long as faults last there (about 20 minutes); writes build/faults.md.
 	$(PYTEST_E2E) --timeout 1800 -ra --real-lengths tests/e2e/faults

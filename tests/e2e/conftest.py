@@ -20,6 +20,8 @@ from e2e.prepare import prepare
 
 MINORS = ("1.33", "1.37")
 LOGS = pytest.StashKey[list[Path]]()
+# A property under which a test records a line for people.
+FIGURES = "figures"
 
 RUNTIME_CLASSES = (
     {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nvidia"}, "handler": "nvidia"},
@@ -86,6 +88,15 @@ def pytest_runtest_makereport(
         folders: list[Path] = item.config.stash.get(LOGS, [])
         report.sections.append(("logs of every component", "\n".join(map(str, folders))))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of the tests: where these run in workers, they have no terminal."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, line in report.user_properties:
+                if name == FIGURES:
+                    terminalreporter.write_line(f"  {line}")
 
 
 @pytest.fixture(scope="session", params=MINORS)

@@ -6,20 +6,21 @@ Two replicas of the real process stand behind one address. They look and settle 
 
 import contextlib
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from certs.certificate import write_certificates
 from certs.material import Material, Rotation
+from e2e.conftest import FIGURES
 from e2e.control_plane import ControlPlane
 from e2e.pod_load import INJECTED, PodLoad, constant_load
 from e2e.processes import until
 from e2e.replicas import INSTALLATION, Replicas, two_replicas
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.load
 
 PODS_PER_SECOND = 60
 # What API servers differ in shows with the first ones; the newest is asked for long.
@@ -32,14 +33,9 @@ Report = Callable[[str], None]
 
 
 @pytest.fixture
-def report(capfd: pytest.CaptureFixture[str]) -> Report:
-    """Return what writes a line of figures to the terminal."""
-
-    def write(line: str) -> None:
-        with capfd.disabled():
-            sys.stdout.write(f"\n  {line}\n")
-
-    return write
+def report(record_property: Callable[[str, object], None]) -> Report:
+    """Return what keeps a line of figures for the end of the run."""
+    return partial(record_property, FIGURES)
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def sample(count: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     @settings(
-        max_examples=2 * count,
+        max_examples=count + count // 10,
         derandomize=True,
         database=None,
         deadline=None,

@@ -1,30 +1,30 @@
 """Faults of the real cluster while GPU pods are created all the time: no pod is ever rejected."""
 
-import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
+from e2e.conftest import FIGURES
 from e2e.faults.faults import FAULTS, HEALED_WITHIN_SECONDS, Fault
 from e2e.faults.scene import Lengths, Scene
 from e2e.faults.table import Row
 from e2e.pod_load import INJECTED, PodLoad, constant_load
 from e2e.processes import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.load
 
 PODS_PER_SECOND = 40
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_no_pod_is_rejected(
-    broken: Scene, fault: Fault, lengths: Lengths, rows: list[Row], capfd: pytest.CaptureFixture[str]
+    broken: Scene, fault: Fault, lengths: Lengths, rows: list[Row], record_property: Callable[[str, object], None]
 ) -> None:
     """Pods may be missed by some faults; after each, everything heals by itself."""
     load, row = measured(broken, fault, lengths)
     rows.append(row)
-    with capfd.disabled():
-        sys.stdout.write(f"\n  {row.line()} {dict(load.outcomes)}\n")
+    record_property(FIGURES, f"{row.line()} {dict(load.outcomes)}")
     assert row.rejected == 0, load.refusals[:3]
     assert row.patched > PODS_PER_SECOND
     assert fault.misses_pods or row.unpatched == 0
