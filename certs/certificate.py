@@ -55,7 +55,7 @@ def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
         try:
             certificate = x509.load_pem_x509_certificate(block)
             found.setdefault(fingerprint(certificate), certificate)
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             continue
     return tuple(found.values())
 

@@ -1,5 +1,6 @@
 """Certificates that are made and judged: by OpenSSL first, and only then by the code that made them."""
 
+import base64
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -266,6 +267,15 @@ def test_certificates_are_found_among_anything(blocks: list[bytes], noise: bytes
     found = read_certificates(noise + b"\n" + torn + (b"\n" + noise.replace(b"-", b"") + b"\n").join([*blocks, b""]))
     assert write_certificates(found) == b"".join(dict.fromkeys(blocks))
     assert len({fingerprint(one) for one in found}) == len(found)
+
+
+def test_a_certificate_of_an_unknown_version_is_passed_over() -> None:
+    """The library has an error of its own for it, which is no ValueError."""
+    der = bytearray(ROOTS[0].public_bytes(serialization.Encoding.DER))
+    version = der.index(b"\xa0\x03\x02\x01\x02") + 4
+    der[version] = 4
+    pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
+    assert read_certificates(pem + AUTHORITY.certificate) == ROOTS
 
 
 def foreign_pair(folder: Path) -> tuple[KeyPair, KeyPair]:
