@@ -1,12 +1,15 @@
 """Carrying out a step of the plan on the Secret's content: the one place where keys are made. Nothing is stored."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from certs.authority import issue_leaf, make_authority
 from certs.certificate import fingerprint, names_of, read_certificates
 from certs.material import Material
 from certs.rotation import Action, Schedule, Situation, Step, leaving
+
+# How a certificate without an end says so (RFC 5280, section 4.1.2.5): the last date there is.
+NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def carry_out(step: Step, situation: Situation, schedule: Schedule) -> Material:
@@ -37,7 +40,7 @@ def create(names: tuple[str, ...], now: datetime, schedule: Schedule) -> Materia
 def _stage(material: Material, situation: Situation, schedule: Schedule) -> Material:
     authority = make_authority(situation.now, schedule.authority_lifetime)
     # The former authority's key ends here, so its last leaf is the one that is served now.
-    leaves = material.leaf.parse().not_valid_after_utc + schedule.skew
+    leaves = min(material.leaf.parse().not_valid_after_utc, NEVER - schedule.skew) + schedule.skew
     retire = dict(material.retire)
     for former in map(fingerprint, material.bundle):
         retire[former] = situation.now if material.rotate == "revoke" else max(leaves, retire.get(former, leaves))

@@ -115,7 +115,7 @@ def leaving(material: Material, situation: Situation, schedule: Schedule) -> fro
         return frozenset()
     kept = {situation.issued_by, _signing(material)}
     over = {authority for authority, when in material.retire.items() if when <= situation.now}
-    expired = {fingerprint(one) for one in material.bundle if one.not_valid_after_utc + schedule.skew < situation.now}
+    expired = {fingerprint(one) for one in material.bundle if one.not_valid_after_utc < situation.now - schedule.skew}
     return frozenset({fingerprint(one) for one in material.bundle} & (over | expired) - kept)
 
 
@@ -123,9 +123,10 @@ def _wanted(situation: Situation, schedule: Schedule) -> Step:
     material = situation.secret
     if material is None or situation.issued_by is None:
         return _heal(situation)
-    signing = _signing(material)
-    if signing is not None and signing != situation.issued_by:
-        return _staged(signing, situation)
+    signer = material.signer
+    # One that expired meanwhile issues nothing any more: it is due, and another is staged.
+    if signer and _signing(material) != situation.issued_by and situation.now <= signer.parse().not_valid_after_utc:
+        return _staged(fingerprint(signer.parse()), situation)
     if due := _due(material, situation):
         return due
     if former := leaving(material, situation, schedule):

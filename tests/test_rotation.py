@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from certs.authority import make_authority
 from certs.certificate import fingerprint, names_of
-from certs.issue import carry_out, create
+from certs.issue import NEVER, carry_out, create
 from certs.material import Material
 from certs.rotation import Action, Schedule, Situation, plan
 
@@ -191,3 +192,22 @@ def test_an_authority_that_may_not_name_us_is_replaced() -> None:
     healed = carry_out(plan(seen, SCHEDULE), seen, SCHEDULE)
     assert situation(healed).issued_by is not None
     assert healed.bundle[0] != GOOD.leaf.parse()
+
+
+def test_an_authority_that_expired_before_its_first_leaf_is_replaced() -> None:
+    """Somebody put its key beside a leaf of another authority; nothing can be issued from it any more."""
+    expired = make_authority(NOW - 10 * DAY, 5 * DAY)
+    seen = situation(replace(GOOD, bundle=(expired.parse(), *GOOD.bundle), signer=expired))
+    step = plan(seen, SCHEDULE)
+    assert (step.action, step.reason) == (Action.STAGE, "authority-expired")
+    staged = situation(carry_out(step, seen, SCHEDULE))
+    assert plan(staged, SCHEDULE).action is Action.SWITCH
+
+
+def test_certificates_without_an_end_are_planned_for() -> None:
+    """Some issuers write the last date there is; adding an hour of skew to that date is no date."""
+    endless = create(NAMES, NOW, Schedule(authority_lifetime=NEVER - NOW, leaf_lifetime=NEVER - NOW))
+    assert plan(situation(endless), SCHEDULE).reason == "nothing-due"
+    staged = stage(endless)
+    assert set(staged.retire.values()) == {NEVER}
+    assert plan(situation(staged), SCHEDULE).action is Action.SWITCH
