@@ -57,8 +57,10 @@ def mount_operations(
     pod: Pod, containers: Iterable[Container], files: Iterable[HostFile], policy: Policy
 ) -> Iterator[Operation]:
     """Mount the files into the containers, wherever the author's own mounts leave room."""
-    present = _volumes(pod)
-    volumes = {file: _volume(file, present) for file in files}
+    present, volumes = _volumes(pod), dict[HostFile, Mapping[str, Any]]()
+    for file in files:
+        # Two files may shorten to one name, and the API server rejects a pod that gives a name twice.
+        volumes[file] = _volume(file, [*present, *volumes.values()])
     mounts = [
         {"name": volume["name"], "mountPath": place, "readOnly": True}
         for file, volume in volumes.items()
