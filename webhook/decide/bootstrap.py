@@ -26,7 +26,7 @@ from webhook.decide.recipes import (
     is_library_place_taken,
     nvml_operations,
 )
-from webhook.decide.rows_of_cluster import view_stale
+from webhook.decide.rows_of_cluster import class_misfit, view_stale
 from webhook.decide.rows_of_pod import is_dry_run
 from webhook.policy import Policy
 from webhook.raw import elements, items, mapping, text
@@ -75,6 +75,12 @@ class PluginCase:
         if self.driver is None or (VERSION_PLACEHOLDER in name and not version):
             return ""
         return f"{self.driver.directory}/{name.replace(VERSION_PLACEHOLDER, version)}"
+
+    @property
+    def class_misfit(self) -> str:
+        """Why the RuntimeClass's own node selector keeps the pod off its node, empty where it does not."""
+        found = self.base.runtime_class
+        return class_misfit(self.base, found, self.node_name) if found else ""
 
 
 def decide_bootstrap(pod: Pod, facts: RequestFacts, policy: Policy, view: ClusterView) -> Decision:
@@ -192,7 +198,7 @@ def runtime_class(case: PluginCase) -> Finding | None:
     found = case.base.runtime_class
     if case.base.policy.bootstrap.recipe == "nvml" or found is None or case.node is None:
         return None
-    if case.node.handlers is None or found.handler not in case.node.handlers:
+    if case.node.handlers is None or found.handler not in case.node.handlers or case.class_misfit:
         return None
     # A class that nobody can vouch for would get the pod rejected.
     if stale := view_stale(case.base):
@@ -205,6 +211,9 @@ def class_only(case: PluginCase) -> Finding | None:
     """The policy may want the class and nothing else."""
     if case.base.policy.bootstrap.recipe != "runtime-class":
         return None
+    if why := case.class_misfit:
+        warning = f'RuntimeClass "{case.base.policy.runtime_class}" does not fit: {why}; pod left alone'
+        return Finding(Verdict.LEAVE, Reason.SCHEDULING_CONFLICT, warning, (why,))
     warning = f'node {case.node_name} does not prove RuntimeClass "{case.base.policy.runtime_class}"; pod left alone'
     return Finding(Verdict.LEAVE, Reason.HANDLER_UNKNOWN, warning, (warning,))
 

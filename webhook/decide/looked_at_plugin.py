@@ -62,6 +62,8 @@ def _no_handler(case: PluginCase) -> Iterator[str]:
     yield f"RuntimeClass {name} {'exists' if found else 'is not known to exist'}"
     handlers = case.node.handlers if case.node else None
     yield f"{case.node_name} reports {'no handlers' if handlers is None else f'the handlers {_listed(handlers)}'}"
+    if case.class_misfit:
+        yield f"RuntimeClass {name} does not fit: {case.class_misfit}"
 
 
 def _listed(handlers: frozenset[str]) -> str:

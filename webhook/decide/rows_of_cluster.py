@@ -116,18 +116,23 @@ def fallback_of(case: Case) -> Fallback:
     )
 
 
-def _conflict(case: Case, found: RuntimeClass) -> str:
+def class_misfit(case: Case, found: RuntimeClass, node_name: str) -> str:
+    """Return why the pod cannot bear the class's nodeSelector, empty where it can; a named node must have its labels.
+
+    The API server rejects a pod that gives a key another value, and a pod of a node without the labels never runs.
+    """
     own = mapping(case.spec.get("nodeSelector"))
     clash = next((key for key, value in found.node_selector.items() if text(own.get(key, value)) != value), None)
     if clash is not None:
         return f"both select nodes by {clash}"
-    node_name = text(case.spec.get("nodeName"))
     node = (case.view.nodes or NOTHING).get(node_name)
-    if node and not has_labels(node.labels, found.node_selector):
-        return f"node {node_name} lacks its labels"
-    if case.candidates and not case.class_candidates:
-        return "no GPU node is left for the pod"
-    return ""
+    return f"node {node_name} lacks its labels" if node and not has_labels(node.labels, found.node_selector) else ""
+
+
+def _conflict(case: Case, found: RuntimeClass) -> str:
+    if why := class_misfit(case, found, text(case.spec.get("nodeName"))):
+        return why
+    return "no GPU node is left for the pod" if case.candidates and not case.class_candidates else ""
 
 
 def _unfit(case: Case, found: RuntimeClass) -> Reason | None:
