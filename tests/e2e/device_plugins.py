@@ -76,6 +76,9 @@ def device_plugins(kubectl: Kubectl, plugins: Mapping[str, str]) -> Iterator[Non
         # Their garbage collector would wait for kubelets to say that the containers have ended.
         kubectl.run("delete", "daemonsets", *ours, "--cascade=orphan")
         kubectl.run("delete", "pods", *ours, "--force", "--grace-period=0")
+        # They outlive what they tell of by an hour, and the next DaemonSet may have the same name.
+        told_of = ("--namespace", NAMESPACE, "--field-selector", "involvedObject.kind=DaemonSet")
+        kubectl.run("delete", "events", *told_of)
 
 
 def _pods(kubectl: Kubectl, plugins: Mapping[str, str]) -> Mapping[str, dict[str, Any]]:
