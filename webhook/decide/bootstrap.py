@@ -11,6 +11,7 @@ from typing import Any, Self
 from webhook.cluster.drivers import HostDriver, host_driver
 from webhook.cluster.plugins import KnownPlugin, daemon_set_uid, find_plugin, known_plugins, nvml_directory
 from webhook.cluster.view import ClusterView, Node
+from webhook.decide import rows_of_pod
 from webhook.decide.annotate import annotation_operation
 from webhook.decide.case import Case, RequestFacts
 from webhook.decide.decision import DECISION_KEY, INJECT_KEY, Decision, Finding, Reason, Verdict, warning_line
@@ -27,7 +28,6 @@ from webhook.decide.recipes import (
     nvml_operations,
 )
 from webhook.decide.rows_of_cluster import class_misfit, view_stale
-from webhook.decide.rows_of_pod import is_dry_run
 from webhook.policy import Policy
 from webhook.raw import elements, items, mapping, text
 
@@ -87,7 +87,7 @@ def decide_bootstrap(pod: Pod, facts: RequestFacts, policy: Policy, view: Cluste
     """Decide what becomes of a plugin pod; never raises on any JSON object as pod."""
     case = PluginCase.of(Case.of(pod, facts, policy, view))
     found = next(finding for row in ROWS if (finding := row(case)))
-    dry_run = is_dry_run(case.base)
+    dry_run = rows_of_pod.is_dry_run(case.base)
     return Decision(
         verdict=found.verdict,
         reason=found.reason,
@@ -193,6 +193,11 @@ def no_gpu_evidence(case: PluginCase) -> Finding | None:
     return Finding(Verdict.LEAVE, Reason.NO_GPU_EVIDENCE, warning, (f"nothing shows that {case.node_name} has a GPU",))
 
 
+def user_namespaces(case: PluginCase) -> Finding | None:
+    """In a user namespace neither NVIDIA's runtime works, nor a mount of the host's devices."""
+    return rows_of_pod.user_namespaces(case.base)
+
+
 def runtime_class(case: PluginCase) -> Finding | None:
     """Where the node proves the handler, the class alone does, and no privilege is added."""
     found = case.base.runtime_class
@@ -252,6 +257,7 @@ ROWS: tuple[Callable[[PluginCase], Finding | None], ...] = (
     recipe_off,
     node_unknown,
     no_gpu_evidence,
+    user_namespaces,
     runtime_class,
     class_only,
     pod_security,

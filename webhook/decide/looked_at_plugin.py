@@ -56,6 +56,10 @@ def _gpu(case: PluginCase) -> Iterator[str]:
     yield from gpu_evidence(case.base, case.node_name)
 
 
+def _host_users(case: PluginCase) -> Iterator[str]:
+    yield f"hostUsers is {case.base.spec.get('hostUsers', '(not set)')}"
+
+
 def _no_handler(case: PluginCase) -> Iterator[str]:
     found = case.base.runtime_class
     name = case.base.policy.runtime_class
@@ -90,6 +94,7 @@ LOOKED_AT: Mapping[Callable[[PluginCase], Finding | None], Callable[[PluginCase]
     bootstrap.recipe_off: _recipe,
     bootstrap.node_unknown: _node,
     bootstrap.no_gpu_evidence: _gpu,
+    bootstrap.user_namespaces: _host_users,
     bootstrap.runtime_class: _no_handler,
     bootstrap.class_only: _recipe,
     bootstrap.pod_security: _pod_security,
