@@ -22,13 +22,14 @@ from rich.console import Console
 from webhook.commands.inputs import InputError, examples, read_files
 from webhook.commands.show import ATTENTION, diff_of
 from webhook.commands.verdict import reference
+from webhook.manifests import Document
 from webhook.server.app import WORKLOADS_PATH
 
 NEXT = """
 What to try next
   Edit {folder}/view.yaml or a pod beside it, and run this again.
   Your own pod:    gpu-injector preview -f pod.yaml --view {folder}/view.yaml
-  Your cluster:    kubectl get runtimeclasses,namespaces -o yaml > view.yaml
+  Your cluster:    kubectl get runtimeclasses,namespaces,nodes -o yaml > view.yaml
                    gpu-injector preview -f pod.yaml --view view.yaml
   For real:        kubectl apply -f deploy/install.yaml
                    kubectl label namespace NAME gpu-injector.io/inject=dry-run
@@ -70,12 +71,19 @@ def demo(folder: Path | None) -> int:
     """Show every pod of the folder with its verdict, reason and patch. Returns the exit code."""
     folder = folder or examples()
     console = Console(highlight=False, soft_wrap=True)
-    pods = [item.content for manifest in read_files([str(folder / "pods")]) for item in manifest.objects]
+    pods = [_pod(item) for manifest in read_files([str(folder / "pods")]) for item in manifest.objects]
     with _webhook(folder) as client:
         for pod in pods:
             _show(pod, client.ask(pod), console)
     console.print(NEXT.format(folder=_shown(folder)), markup=False)
     return 0
+
+
+def _pod(item: Document) -> dict[str, Any]:
+    if item.content["kind"] != "Pod":
+        place = f"{item.source}:{item.line}: {item.content['kind']}"
+        raise InputError(f"{place}: demo sends pods alone, as the API server does; preview takes everything")
+    return item.content
 
 
 @contextmanager
