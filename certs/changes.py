@@ -28,10 +28,10 @@ class Changes:
             self._last[subject] = (event, facts.get("reason"))
             self._on_change(event, **facts)
 
-    def over(self, subject: str, event: str) -> None:
+    def over(self, subject: str, event: str, **facts: object) -> None:
         """Pass on that the last state of a subject is over; nothing where there was none."""
         if self._last.pop(subject, None):
-            self._on_change(event)
+            self._on_change(event, **facts)
 
     def forget(self, subject: str) -> None:
         """Let the next state of a subject be told, whatever the last one was."""

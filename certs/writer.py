@@ -45,6 +45,8 @@ class Writer:
         step = plan(look.situation, self._schedule)
         if step.action is Action.WAIT:
             self._changes.state("plan", "waiting", reason=step.reason, why=step.why)
+            for trouble in ("secret", "steps contested", "repairs contested"):
+                self._changes.over(trouble, "secret-recovered")
             return False
         limited_as = "repairs" if step.action in REPAIRS else "steps"
         if self._stopped or not self._may_write("secret", limited_as):
@@ -65,33 +67,39 @@ class Writer:
             won = await write_secret(self._api, self._installation, stored, material)
         except Refused as error:
             # Told and left: the caBundle may still be in need of repair.
-            self._changes.state("plan", "secret-write-refused", reason=str(error), action=str(step.action))
+            self._changes.state("secret", "secret-write-refused", reason=str(error), action=str(step.action))
             return False
         event = "secret-written" if won else "secret-race-lost"
         self._changes.state("plan", event, reason=step.reason, action=str(step.action), why=step.why)
         return True
 
     async def _give(self, trust: Trust, registration: Registration) -> bool:
-        patch = patch_for(registration, trust)
+        patch, about = patch_for(registration, trust), {"registration": registration.kind}
+        if not patch:
+            for trouble in (registration.kind, f"{registration.kind} contested"):
+                self._changes.over(trouble, "ca-bundle-recovered", **about)
+            return False
         # The first time that a registration lacks this it may be new; later, somebody took it out again.
         repaired = self._given.get(registration.kind) == trust
-        if not patch or self._stopped or (repaired and not self._may_write("ca-bundle", registration.kind)):
+        if self._stopped or (repaired and not self._may_write("ca-bundle", registration.kind, **about)):
             return False
         self._given[registration.kind] = trust
         try:
             won = await patch_registration(self._api, self._installation, registration, patch)
         except Refused as error:
-            self._changes.state(registration.kind, "ca-bundle-write-refused", reason=str(error))
+            self._changes.state(registration.kind, "ca-bundle-write-refused", reason=str(error), **about)
             return False
         event = "ca-bundle-written" if won else "ca-bundle-race-lost"
         reason = "overwritten" if repaired else "authorities-missing"
-        self._changes.tell(event, reason=reason, registration=registration.kind)
+        self._changes.tell(event, reason=reason, **about)
         return True
 
-    def _may_write(self, subject: str, limited_as: str) -> bool:
+    def _may_write(self, subject: str, limited_as: str, **about: str) -> bool:
         if self._allowances[limited_as].spend(self._clock.monotonic()):
             self._changes.forget(f"{limited_as} contested")
             return True
         why = f"somebody undoes what is written again and again; for {WINDOW} it is left as it is"
-        self._changes.state(f"{limited_as} contested", f"{subject}-contested", reason="undone-too-often", why=why)
+        self._changes.state(
+            f"{limited_as} contested", f"{subject}-contested", reason="undone-too-often", why=why, **about
+        )
         return False

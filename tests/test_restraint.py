@@ -8,12 +8,15 @@ from cryptography import x509
 from fake_store import Change, parse
 from memory_api import MUTATING, SECRET, VALIDATING, registration, service
 from rotation_world import SCHEDULE, START, World, entry_bundles
+from structlog.testing import capture_logs
 
 from certs.api import Installation
 from certs.certificate import write_certificates
 from certs.issue import create
 from certs.material import read_material
 from certs.rotation import MOST_AUTHORITIES
+from webhook.server.observe import open_log
+from webhook.server.told import Told
 
 NAMES = Installation().names
 FOREIGN = create(NAMES, START, SCHEDULE)
@@ -58,6 +61,7 @@ def test_a_fight_over_the_ca_bundle_is_told_and_not_looped(world: World) -> None
     assert world.api.writes["PATCH", MUTATING] <= 62
     assert told(world, "ca-bundle-contested") in range(2, 11)
     world.minutes(60)
+    assert told(world, "ca-bundle-recovered") >= 2
     assert FOREIGN.bundle[0] in x509.load_pem_x509_certificates(entry_bundles(world.api)[0])
     assert set(read_material(world.api.get(SECRET)).bundle) < set(
         x509.load_pem_x509_certificates(entry_bundles(world.api)[0])
@@ -239,6 +243,24 @@ def test_a_registration_that_may_not_be_patched_is_told_once(world: World) -> No
     world.minutes(5)
     assert not world.api.writes
     assert told(world, "ca-bundle-write-refused") == 2
+
+
+@pytest.mark.parametrize(("refused", "event"), [(("PATCH", MUTATING), "ca-bundle"), (("PUT", SECRET), "secret")])
+def test_nothing_is_amiss_any_more_once_it_is_well_again(refused: tuple[str, str], event: str, world: World) -> None:
+    """Each replica says so, the one included that found the other's repair."""
+    told_of = {name: Told(open_log()) for name in world.replicas}
+    world.api.refusals[refused] = 403
+    world.ask("graceful")
+    world.minutes(3)
+    world.api.put(registration())
+    world.minutes(3)
+    del world.api.refusals[refused]
+    world.minutes(9)
+    assert told(world, f"{event}-write-refused") >= 2
+    with capture_logs():
+        for name, word, facts in world.events:
+            told_of[name](word, **facts)
+    assert [one.amiss() for one in told_of.values()] == [[], []]
 
 
 def test_two_hundred_replicas_converge_by_a_handful_of_writes() -> None:
