@@ -1,16 +1,20 @@
 """Overload: who would be answered too late is asked to come again, and who dawdles keeps nobody else waiting."""
 
 import asyncio
+import json
+import zlib
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient
 from served import GPU_POD, counted, review
 
 from webhook.server import load
 from webhook.server.app import WORKLOADS_PATH, Webhook
 from webhook.server.load import AT_ONCE, LARGE_AT_ONCE, LARGE_BYTES, BusyError, Load
+from webhook.server.run import LOOPBACK, listener
 
 TIMEOUT_SECONDS = 3.0
 
@@ -119,3 +123,13 @@ async def test_who_dawdles_keeps_nobody_waiting(
         for _ in range(20):
             assert (await client.post(WORKLOADS_PATH, json=review(GPU_POD))).status == 200
     assert counted(hook, "200") == 20
+
+
+async def test_a_compressed_body_does_not_grow(hook: Webhook) -> None:
+    """A few KiB of it would be MiB in memory, counted as small."""
+    body = zlib.compress(json.dumps(review(GPU_POD)).encode() + b" " * 2**20)
+    assert len(body) < LARGE_BYTES
+    async with listener(hook.application(), LOOPBACK, 0) as port, ClientSession() as session:
+        url, headers = f"http://{LOOPBACK}:{port}{WORKLOADS_PATH}", {"Content-Encoding": "deflate"}
+        async with session.post(url, data=body, headers=headers) as response:
+            assert (response.status, (await response.text())[:8]) == (400, "not JSON")

@@ -37,9 +37,9 @@ async def run(  # noqa: PLR0913 - each of them is another thing
 ) -> None:
     """Serve until a stop is asked for, drain, and end."""
     async with (
-        _listener(admin.probes(), addresses.host, addresses.admin_port) as admin_port,
-        _listener(admin.decisions(), LOOPBACK, addresses.decisions_port) as decisions_port,
-        _listener(webhook.application(), addresses.host, addresses.port, tls) as port,
+        listener(admin.probes(), addresses.host, addresses.admin_port) as admin_port,
+        listener(admin.decisions(), LOOPBACK, addresses.decisions_port) as decisions_port,
+        listener(webhook.application(), addresses.host, addresses.port, tls) as port,
     ):
         ports = {"event": "listening", "port": port, "adminPort": admin_port, "decisionsPort": decisions_port}
         print(orjson.dumps(ports).decode(), flush=True)  # noqa: T201  the one line on stdout, for whoever chose port 0
@@ -73,12 +73,15 @@ class Stop:
 
 
 @asynccontextmanager
-async def _listener(
-    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[int]:
+async def listener(app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Listen, and give the port that was got."""
     runner = web.AppRunner(
-        app, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS
+        app,
+        access_log=None,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+        # The API server compresses nothing; whoever does would have a few KiB grow to MiB past every limit of ours.
+        auto_decompress=False,
     )
     await runner.setup()
     try:
