@@ -153,6 +153,17 @@ async def test_without_replicas_the_command_says_why(
     assert (result.exit_code, why in result.stderr) == (2, True)
 
 
+async def follow(world: World, filters: Filters) -> None:
+    """Follow the decisions until a pause is cancelled."""
+    target = Target(Path(world.kubeconfig))
+    options = command.Options(
+        target=target, installed_in="gpu-injector", filters=filters, output="json", follow=True, web=False, port=0
+    )
+    async with api_server(target) as api:
+        with pytest.raises(asyncio.CancelledError):
+            await command.follow(Replicas(api, target, "gpu-injector"), options)
+
+
 async def test_following_goes_on_with_what_is_new(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,23 +181,31 @@ async def test_following_goes_on_with_what_is_new(
             raise asyncio.CancelledError
 
     monkeypatch.setattr(command, "_pause", pause)
-    target = Target(Path(world.kubeconfig))
-    options = command.Options(
-        target=target,
-        installed_in="gpu-injector",
-        filters=Filters(),
-        output="json",
-        follow=True,
-        web=False,
-        port=0,
-    )
-    async with api_server(target) as api:
-        with pytest.raises(asyncio.CancelledError):
-            await command.follow(Replicas(api, target, "gpu-injector"), options)
+    await follow(world, Filters())
     told = capsys.readouterr()
     names = [json.loads(line)["name"] for line in told.out.splitlines()]
     assert names == ["first", "odd", "second", "third"]
     assert [line.partition(":")[0] for line in told.err.splitlines()] == ["one"]
+
+
+async def test_following_outlives_a_failure_before_the_first_decision(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A quiet installation is rolled while somebody waits for its first decision."""
+    pauses = 0
+
+    async def pause(_: float) -> None:
+        nonlocal pauses
+        pauses += 1
+        if pauses == 1:
+            world.fake.fault(PODS, status=500)
+        elif pauses == 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(command, "_pause", pause)
+    await follow(world, Filters(namespace="nowhere"))
+    told = capsys.readouterr()
+    assert (told.out, "cannot be listed: 500" in told.err) == ("", True)
 
 
 async def test_the_page_of_all_replicas(world: World) -> None:

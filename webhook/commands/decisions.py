@@ -66,11 +66,12 @@ async def follow(replicas: Replicas, options: Options) -> None:
     show: Callable[[Records], None] = _print_lines if options.output == "json" else _Table().show
     latest: dict[str, float] = {}
     told: set[str] = set()
+    answers: list[Answer] | None = None
     while True:
         try:
             answers = await replicas.ask(asdict(options.filters), latest)
         except (InputError, OSError) as error:
-            if not latest:
+            if answers is None:
                 raise
             # Replicas come and go while they are followed, and so may the network.
             click.echo(str(error), err=True)
