@@ -10,11 +10,12 @@ from typing import Any
 
 from webhook.cluster.plugins import Role, find_plugin, known_plugins
 from webhook.cluster.view import ClusterView, Node, Nvml, PluginDaemonSet, PluginPod
-from webhook.decide.bootstrap import CREATORS, decide_bootstrap
+from webhook.decide.bootstrap import decide_bootstrap
 from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision, Verdict
 from webhook.decide.nodes import offered_gpus
 from webhook.decide.pod import Pod
+from webhook.decide.rows_of_plugin import CREATORS
 from webhook.policy import Policy
 from webhook.raw import mapping
 

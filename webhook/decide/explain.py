@@ -12,6 +12,7 @@ from webhook.cluster.view import ClusterView
 from webhook.decide import bootstrap, fallback, looked_at, looked_at_plugin, workload
 from webhook.decide.case import Case, RequestFacts
 from webhook.decide.decision import Finding
+from webhook.decide.plugin_case import PluginCase
 from webhook.decide.pod import Pod
 from webhook.decide.rows_of_cluster import fallback_of
 from webhook.policy import Policy
@@ -44,7 +45,7 @@ def explain(pod: Pod, facts: RequestFacts, policy: Policy, view: ClusterView) ->
 
 def explain_bootstrap(pod: Pod, facts: RequestFacts, policy: Policy, view: ClusterView) -> tuple[Step, ...]:
     """Return the rows of ``bootstrap.decide_bootstrap`` for the same arguments."""
-    case = bootstrap.PluginCase.of(Case.of(pod, facts, policy, view))
+    case = PluginCase.of(Case.of(pod, facts, policy, view))
     return tuple(_steps(case, bootstrap.ROWS, looked_at_plugin.LOOKED_AT))
 
 

@@ -50,7 +50,8 @@ def _no_driver_mounts(case: Case) -> Iterator[str]:
         yield f"{container.spec.get('name')} mounts nothing of the driver"
 
 
-def _host_users(case: Case) -> Iterator[str]:
+def host_users(case: Case) -> Iterator[str]:
+    """Show what decides whether the pod has a user namespace."""
     yield f"hostUsers is {case.spec.get('hostUsers', '(not set)')}"
 
 
@@ -139,7 +140,7 @@ LOOKED_AT: Mapping[Callable[[Case], Finding | None], Callable[[Case], Iterable[s
     rows_of_pod.reinvocation: _annotation,
     rows_of_pod.author_chose: _no_class,
     rows_of_pod.author_mounts: _no_driver_mounts,
-    rows_of_pod.user_namespaces: _host_users,
+    rows_of_pod.user_namespaces: host_users,
     rows_of_cluster.provided: _providers,
     rows_of_cluster.view_stale: _age,
     rows_of_cluster.scheduling_conflict: _class_scheduling,

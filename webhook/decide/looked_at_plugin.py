@@ -1,12 +1,13 @@
-"""What each row of the decision for plugin pods looked at when it found nothing; the rows are in ``bootstrap``."""
+"""What each row of the decision for plugin pods looked at when it found nothing; see ``rows_of_plugin``."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from webhook.decide import bootstrap
-from webhook.decide.bootstrap import PluginCase
+from webhook.decide import rows_of_plugin
 from webhook.decide.decision import DECISION_KEY, INJECT_KEY, Finding
 from webhook.decide.evidence import gpu_evidence
 from webhook.decide.fallback import ENFORCE_LABEL
+from webhook.decide.looked_at import host_users
+from webhook.decide.plugin_case import PluginCase
 from webhook.decide.pod import annotations, label
 
 
@@ -56,8 +57,8 @@ def _gpu(case: PluginCase) -> Iterator[str]:
     yield from gpu_evidence(case.base, case.node_name)
 
 
-def _host_users(case: PluginCase) -> Iterator[str]:
-    yield f"hostUsers is {case.base.spec.get('hostUsers', '(not set)')}"
+def _host_users(case: PluginCase) -> Iterable[str]:
+    return host_users(case.base)
 
 
 def _no_handler(case: PluginCase) -> Iterator[str]:
@@ -84,19 +85,19 @@ def _nothing(_: PluginCase) -> Iterator[str]:
 
 
 LOOKED_AT: Mapping[Callable[[PluginCase], Finding | None], Callable[[PluginCase], Iterable[str]]] = {
-    bootstrap.not_a_plugin: _plugin,
-    bootstrap.opted_out: _not_disabled,
-    bootstrap.not_allowed: _allowed,
-    bootstrap.untrusted: _trusted,
-    bootstrap.operator_managed: _unmanaged,
-    bootstrap.reinvocation: _annotation,
-    bootstrap.author_provides: _provides_nothing,
-    bootstrap.recipe_off: _recipe,
-    bootstrap.node_unknown: _node,
-    bootstrap.no_gpu_evidence: _gpu,
-    bootstrap.user_namespaces: _host_users,
-    bootstrap.runtime_class: _no_handler,
-    bootstrap.class_only: _recipe,
-    bootstrap.pod_security: _pod_security,
-    bootstrap.nvml: _nothing,
+    rows_of_plugin.not_a_plugin: _plugin,
+    rows_of_plugin.opted_out: _not_disabled,
+    rows_of_plugin.not_allowed: _allowed,
+    rows_of_plugin.untrusted: _trusted,
+    rows_of_plugin.operator_managed: _unmanaged,
+    rows_of_plugin.reinvocation: _annotation,
+    rows_of_plugin.author_provides: _provides_nothing,
+    rows_of_plugin.recipe_off: _recipe,
+    rows_of_plugin.node_unknown: _node,
+    rows_of_plugin.no_gpu_evidence: _gpu,
+    rows_of_plugin.user_namespaces: _host_users,
+    rows_of_plugin.runtime_class: _no_handler,
+    rows_of_plugin.class_only: _recipe,
+    rows_of_plugin.pod_security: _pod_security,
+    rows_of_plugin.nvml: _nothing,
 }
