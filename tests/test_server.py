@@ -275,6 +275,8 @@ async def test_the_admin_side_tells_health_metrics_and_decisions(hook: Webhook, 
 
 async def test_a_hundred_connections_are_served_at_once(hook: Webhook, client: TestClient[Any, Any]) -> None:
     """Each review gets the answer with its own uid."""
+    # A machine that is busy with other tests would be told so by some of the answers.
+    hook.load = Load(clock=lambda: 0.0)
     async with ClientSession(connector=TCPConnector(limit=100)) as session:
 
         async def ask(number: int) -> str:
