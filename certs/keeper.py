@@ -115,6 +115,8 @@ class Keeper:
         if why is None:
             if self.tls.leaf != secret.leaf:
                 self._changes.state("leaf", "leaf-held", reason="authority-not-settled")
+            else:
+                self._changes.over("leaf", "leaf-recovered")
             return
         try:
             self.tls.present(secret.leaf)
@@ -123,4 +125,5 @@ class Keeper:
             return
         self._authority = next((one for one in secret.bundle if fingerprint(one) == situation.issued_by), None)
         expires = secret.leaf.parse().not_valid_after_utc.isoformat()
+        self._changes.forget("leaf")
         self._changes.tell("leaf-served", reason=why, expires=expires)

@@ -132,6 +132,15 @@ def test_another_key_pair_in_the_secret_is_followed_without_a_gap(world: World) 
     assert set(world.api.writes) == {("PATCH", MUTATING), ("PATCH", VALIDATING)}
 
 
+def test_a_leaf_that_waits_is_told_of_each_time(world: World) -> None:
+    """Also when the Secret is put back before the new leaf was ever served."""
+    for put in (FOREIGN, create(NAMES, START, SCHEDULE), FOREIGN):
+        world.api.put(write_material(put, world.api.get(SECRET)))
+        world.minutes(3 if put is FOREIGN else 1)
+    of_leaf = [word for name, word, _ in world.events if name == "a" and word.startswith("leaf-")]
+    assert of_leaf == ["leaf-held", "leaf-served", "leaf-held", "leaf-recovered"]
+
+
 def test_a_pair_without_its_authoritys_key_is_followed_and_later_rotated(world: World) -> None:
     """It cannot be renewed, so a new authority is staged when it is due."""
     world.api.put(write_material(Material(FOREIGN.bundle, None, FOREIGN.leaf), world.api.get(SECRET)))
