@@ -13,4 +13,4 @@ def audited_decision(plane: ControlPlane, entry: str, pod: str, *, verb: str = "
         for_pod = (event for event in requests if event["objectRef"].get("name") == pod)
         return next((event["annotations"][key] for event in for_pod if key in event["annotations"]), "")
 
-    return until(told, f"audit annotation {key} on {verb} of pod {pod}", seconds=10)
+    return until(told, f"audit annotation {key} on {verb} of pod {pod}")

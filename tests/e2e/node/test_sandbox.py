@@ -38,8 +38,8 @@ def test_nothing_outlives_tests_that_are_killed(tmp_path: Path) -> None:
         before = {one.name for one in descendants(tests.pid)}
         assert {"unshare", "sleep"} <= {name(one) for one in descendants(tests.pid)}
         tests.kill()
-    until(lambda: not any(Path("/proc", pid).exists() for pid in before), "every process has ended", seconds=10)
-    until(lambda: not Path("/sys/class/net", made["link"]).exists(), "the link is gone", seconds=10)
+    until(lambda: not any(Path("/proc", pid).exists() for pid in before), "every process has ended")
+    until(lambda: not Path("/sys/class/net", made["link"]).exists(), "the link is gone")
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
     remove_abandoned()
     assert not list(Path("/sys/fs/cgroup").glob(f"**{made['group']}"))
