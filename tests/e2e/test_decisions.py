@@ -72,7 +72,7 @@ def put_runtime_class(kubectl: Kubectl, state: str) -> None:
     wait_for(kubectl, probe.pod, probe.word)
 
 
-def wait_for(kubectl: Kubectl, author: Manifest, word: str, *, seconds: float = 20) -> None:
+def wait_for(kubectl: Kubectl, author: Manifest, word: str, *, seconds: float = 60) -> None:
     """Wait until a pod would get a decision."""
     words: list[str | None] = []
 

@@ -27,7 +27,7 @@ def cluster_policy(**cdi: bool) -> dict[str, Any]:
     }
 
 
-def becomes(kubectl: Kubectl, word: str, *, seconds: float = 20) -> None:
+def becomes(kubectl: Kubectl, word: str, *, seconds: float = 60) -> None:
     """Wait until a GPU pod would get a decision."""
     until(lambda: would_be_decided(kubectl) == word, f"a GPU pod gets {word}", seconds=seconds)
 

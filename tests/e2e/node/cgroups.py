@@ -27,7 +27,7 @@ def cgroup_root() -> Iterator[str]:
         yield f"/{folders[0].name}"
     finally:
         # A killed process is in its group until the kernel has taken it down.
-        until(lambda: all(_removed(folder) for folder in folders), "the control groups are empty", seconds=20)
+        until(lambda: all(_removed(folder) for folder in folders), "the control groups are empty")
 
 
 def _hierarchies() -> list[Path]:

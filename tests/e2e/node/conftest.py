@@ -110,7 +110,7 @@ def webhook(
 def plugin(on_node: Cluster, webhook: Webhook) -> Iterator[Plugin]:
     """Run the set-up's plugin, which the webhook has given its driver; the node offers its GPUs."""
     release = release_of(on_node.setup.plugins[0], on_node.helm)
-    until(lambda: on_node.gpus() != "2", "the node knows that the plugin before this one is gone", seconds=20)
+    until(lambda: on_node.gpus() != "2", "the node knows that the plugin before this one is gone")
     with installed(on_node.kubectl, release) as plugin:
         webhook.process.wait_until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
         webhook.process.wait_until(lambda: _knows_the_plugin(on_node), "knows that the plugin has its library")

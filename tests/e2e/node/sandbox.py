@@ -79,7 +79,7 @@ def sandbox(folder: Path, logs: Path, *, shared: Sequence[Path]) -> Iterator[San
     namespaces = ("unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child=SIGKILL", "--")
     command = [*namespaces, "/bin/sh", SCRIPT, work, *shared]
     with started("sandbox", command, logs, environment={"PATH": BINARIES}) as first:
-        first.wait_until(lambda: first.output.read_text().endswith("\n"), "is made", seconds=20)
+        first.wait_until(lambda: first.output.read_text().endswith("\n"), "is made")
         pid = json.loads(first.output.read_text())["pid"]
         try:
             yield _connected(pid, logs)

@@ -50,7 +50,7 @@ def lines_of(event: Mapping[str, Any]) -> list[str]:
 def assert_offers_two_gpus(on_node: Cluster, plugin: Plugin, pod: Mapping[str, Any]) -> None:
     """Assert that the plugin has found NVML, and that the node offers what it found."""
     plugin.wait_for_log(pod, "Registered device plugin")
-    until(lambda: on_node.gpus() == "2", "the node offers two GPUs", seconds=20)
+    until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
 
 
 @ON_1_33
@@ -89,7 +89,7 @@ def test_the_lines_of_the_event_cure(on_node: Cluster) -> None:
 def test_a_node_that_once_offered_gpus_needs_no_line(on_node: Cluster) -> None:
     """As in the incident: the node says zero, which is evidence, and the pod is cured when it is created."""
     on_node.hide_gpus()
-    until(lambda: on_node.gpus() == "0", "the node offers no GPU any more", seconds=20)
+    until(lambda: on_node.gpus() == "0", "the node offers no GPU any more")
     with installed(on_node.kubectl, release_of("0.17", on_node.helm)) as plugin:
         pod = plugin.pod(NODE)
         assert plugin.given_to(pod) == BY_NVML
@@ -101,7 +101,7 @@ def test_a_node_that_once_offered_gpus_needs_no_line(on_node: Cluster) -> None:
 def test_the_runtime_class_alone_cures(on_node: Cluster, version: str) -> None:
     """NVIDIA's chart waits for the label; the pod that it makes then gets the class, and no privilege."""
     on_node.hide_gpus()
-    until(lambda: on_node.gpus() != "2", "the node offers no GPU", seconds=20)
+    until(lambda: on_node.gpus() != "2", "the node offers no GPU")
     with installed(on_node.kubectl, release_of(version, on_node.helm)) as plugin:
         until(lambda: plugin.daemon_set["status"].get("observedGeneration"), "the controller knows the DaemonSet")
         assert plugin.daemon_set["status"]["desiredNumberScheduled"] == 0

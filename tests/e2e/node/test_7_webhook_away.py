@@ -27,7 +27,7 @@ def blind(on_node: Cluster, plugin: Plugin, webhook: Webhook) -> str:
     plugin.restart()
     pod = plugin.pod(NODE, instead_of=sighted)
     assert plugin.given_to(pod) == Given()
-    until(lambda: on_node.gpus() == "0", "the node offers no GPU", seconds=20)
+    until(lambda: on_node.gpus() == "0", "the node offers no GPU")
     uid: str = pod["metadata"]["uid"]
     return uid
 
