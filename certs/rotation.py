@@ -123,10 +123,10 @@ def _wanted(situation: Situation, schedule: Schedule) -> Step:
     material = situation.secret
     if material is None or situation.issued_by is None:
         return _heal(situation)
-    signer = material.signer
+    signer = material.signer.parse() if material.signer else None
     # One that expired meanwhile issues nothing any more: it is due, and another is staged.
-    if signer and _signing(material) != situation.issued_by and situation.now <= signer.parse().not_valid_after_utc:
-        return _staged(fingerprint(signer.parse()), situation)
+    if signer and fingerprint(signer) != situation.issued_by and situation.now <= signer.not_valid_after_utc:
+        return _staged(fingerprint(signer), situation)
     if due := _due(material, situation):
         return due
     if former := leaving(material, situation, schedule):
