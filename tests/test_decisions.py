@@ -1,8 +1,9 @@
 """The command `decisions`: every replica asked by port-forward through the API server, and their answers merged."""
 
 import asyncio
+import itertools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,8 +154,16 @@ async def test_without_replicas_the_command_says_why(
     assert (result.exit_code, why in result.stderr) == (2, True)
 
 
-async def follow(world: World, filters: Filters) -> None:
-    """Follow the decisions until a pause is cancelled."""
+async def follow(
+    world: World, monkeypatch: pytest.MonkeyPatch, in_pause: Callable[[int], Awaitable[None]], filters: Filters
+) -> None:
+    """Follow the decisions until a pause is cancelled; ``in_pause`` is told which one it is, from 1."""
+    numbers = itertools.count(1)
+
+    async def pause(_: float) -> None:
+        await in_pause(next(numbers))
+
+    monkeypatch.setattr(command, "_pause", pause)
     target = Target(Path(world.kubeconfig))
     options = command.Options(
         target=target, installed_in="gpu-injector", filters=filters, output="json", follow=True, web=False, port=0
@@ -168,20 +177,16 @@ async def test_following_goes_on_with_what_is_new(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each decision once, one JSON line each; a replica that goes is told once and does not end it."""
-    pauses = 0
 
-    async def pause(_: float) -> None:
-        nonlocal pauses
-        pauses += 1
-        if pauses == 1:
+    async def in_pause(number: int) -> None:
+        if number == 1:
             await decided(pod("third"), hook=world.hooks["two"])
-        elif pauses == 2:
+        elif number == 2:
             del world.fake.forwards["one"]
-        elif pauses == 4:
+        elif number == 4:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(command, "_pause", pause)
-    await follow(world, Filters())
+    await follow(world, monkeypatch, in_pause, Filters())
     told = capsys.readouterr()
     names = [json.loads(line)["name"] for line in told.out.splitlines()]
     assert names == ["first", "odd", "second", "third"]
@@ -192,18 +197,14 @@ async def test_following_outlives_a_failure_before_the_first_decision(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A quiet installation is rolled while somebody waits for its first decision."""
-    pauses = 0
 
-    async def pause(_: float) -> None:
-        nonlocal pauses
-        pauses += 1
-        if pauses == 1:
+    async def in_pause(number: int) -> None:
+        if number == 1:
             world.fake.fault(PODS, status=500)
-        elif pauses == 2:
+        elif number == 2:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(command, "_pause", pause)
-    await follow(world, Filters(namespace="nowhere"))
+    await follow(world, monkeypatch, in_pause, Filters(namespace="nowhere"))
     told = capsys.readouterr()
     assert (told.out, "cannot be listed: 500" in told.err) == ("", True)
 

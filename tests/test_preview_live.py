@@ -116,11 +116,16 @@ async def test_a_view_file_joins_the_cluster(fake: FakeApi, tmp_path: Path) -> N
     assert (row["verdict"], row["dryRun"]) == ("inject", True)
 
 
-async def test_the_policy_is_that_of_the_cluster(fake: FakeApi, tmp_path: Path) -> None:
-    """The ConfigMap that the chart writes; a file takes its place, and what is used is told."""
-    metadata = {"name": "gpu-injector", "namespace": "gpu-injector"}
+def put_policy(fake: FakeApi, installed_in: str) -> None:
+    """Put the ConfigMap that the chart writes, with a policy that is not the default."""
+    metadata = {"name": "gpu-injector", "namespace": installed_in}
     data = {"policy.yaml": "dryRun: true\n"}
     fake.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
+
+async def test_the_policy_is_that_of_the_cluster(fake: FakeApi, tmp_path: Path) -> None:
+    """The ConfigMap that the chart writes; a file takes its place, and what is used is told."""
+    put_policy(fake, "gpu-injector")
     result = await preview(fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", text=POD)
     assert json.loads(result.stdout)[0]["dryRun"] is True
     assert "Policy: that of the cluster (ConfigMap gpu-injector/gpu-injector)" in result.stderr
@@ -137,9 +142,7 @@ async def test_an_installation_is_found_in_any_namespace(fake: FakeApi, tmp_path
     registration = {"webhooks": [{"name": "x", "clientConfig": {"service": service}}]}
     kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}
     fake.put(kind | {"metadata": {"name": "gpu-injector"}} | registration)
-    metadata = {"name": "gpu-injector", "namespace": "gpu-system"}
-    data = {"policy.yaml": "dryRun: true\n"}
-    fake.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    put_policy(fake, "gpu-system")
     result = await preview(fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", text=POD)
     assert json.loads(result.stdout)[0]["dryRun"] is True
     assert "Policy: that of the cluster (ConfigMap gpu-system/gpu-injector)" in result.stderr

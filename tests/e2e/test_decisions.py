@@ -72,7 +72,7 @@ def put_runtime_class(kubectl: Kubectl, state: str) -> None:
     wait_for(kubectl, probe.pod, probe.word)
 
 
-def wait_for(kubectl: Kubectl, author: Manifest, word: str, *, seconds: float = 60) -> None:
+def wait_for(kubectl: Kubectl, author: Manifest, word: str) -> None:
     """Wait until a pod would get a decision."""
     words: list[str | None] = []
 
@@ -82,7 +82,7 @@ def wait_for(kubectl: Kubectl, author: Manifest, word: str, *, seconds: float = 
         return words == [word]
 
     try:
-        until(decided, word, seconds=seconds)
+        until(decided, word)
     except TimeoutError as error:
         raise TimeoutError(f"{author['spec'].get('nodeSelector')}: {words[0]} and not {word}") from error
 
