@@ -28,7 +28,7 @@ RUN cd /opt/venv/lib/python3*/site-packages \
  && find . -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' | xargs rm -f \
  && /opt/venv/bin/python -m compileall -q -f -j0 --invalidation-mode unchecked-hash \
     -x 'kubernetes/client/(api|models)/|/(pygments|rich|typer|ruamel|markdown_it|oauthlib|websocket|prompt_toolkit|wcwidth)/' . \
- && /opt/venv/bin/python -c 'import cel, webhook.commands.serve; from kubernetes.client import CoreV1Api; from kubernetes import config'
+ && /opt/venv/bin/python -c 'import cel, webhook.commands.serve.run; from kubernetes.client import CoreV1Api; from kubernetes import config'
 
 FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0

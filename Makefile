@@ -42,12 +42,12 @@ run: $(VENV)/.runtime ## Show on this machine what the webhook does, without a c
 
 test: $(VENV)/.dev ## Run every test that needs only Python.
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 --ignore tests/test_sabotages.py
+	$(BIN)/coverage run -m pytest -n 2 --ignore tests/sabotage/test_sabotages.py
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 sabotage: $(VENV)/.dev ## Break copies of the code; each time the test that should notice must fail.
-	$(BIN)/python -m pytest -n 2 --timeout 600 tests/test_sabotages.py
+	$(BIN)/python -m pytest -n 2 --timeout 600 tests/sabotage/test_sabotages.py
 
 # How long `make fuzz` takes in all.
 SECONDS ?= 600
@@ -76,7 +76,7 @@ faults: $(VENV)/.dev ## Break a real cluster under load, for as long as faults l
 	$(PYTEST_E2E) --timeout 1800 -ra --real-lengths tests/e2e/faults
 
 manifest: $(VENV)/.dev ## Make deploy/install.yaml, and what is generated in the chart, anew (builds Helm once).
-	$(PYTEST_E2E) -q --update-golden tests/test_chart.py -k generated
+	$(PYTEST_E2E) -q --update-golden tests/unit/docs/test_chart.py -k generated
 	$(PYTEST_E2E) -q --update-golden tests/e2e/test_chart.py -k manifest
 
 bench: $(VENV)/.bench ## Measure, beside a Go webhook, nginx and an admission policy; about 20 minutes.
@@ -84,7 +84,7 @@ bench: $(VENV)/.bench ## Measure, beside a Go webhook, nginx and an admission po
 
 figures: $(VENV)/.dev ## Put what `make bench` and `make faults` left in build/ into the documents.
 	for name in bench.json bench.svg faults.json; do if [ -e build/$$name ]; then cp build/$$name docs/; fi; done
-	$(PYTEST_E2E) -q --update-golden tests/test_docs.py -k figures
+	$(PYTEST_E2E) -q --update-golden tests/unit/docs/test_docs.py -k figures
 
 image: ## Build the container image with buildah, or with docker where there is no buildah.
 	$(BUILD_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) $(IMAGE_FLAGS) .

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from certs.api import ApiServer, Installation, canonical_name
 from certs.certificate import fingerprint, names_of
-from certs.material import Material
-from certs.registrations import Registration, authorities_of, read_registrations
 from certs.rotation import Action, Schedule, Situation, Step, next_renewal, plan
-from certs.store import read_secret
+from certs.secret_content import Material
+from certs.secret_store import read_secret
+from certs.webhook_configs import Registration, authorities_of, read_registrations
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from certs.certificate import (
     renewal,
     verify,
 )
-from certs.material import Material
+from certs.secret_content import Material
 
 # Each is kept until its last leaf expired. Whoever asks for rotations without end must not fill Secret and caBundle.
 MOST_AUTHORITIES = 32

@@ -2,16 +2,16 @@
 
 from datetime import timedelta
 
-from certs.allowance import Allowance
 from certs.api import REGISTRATION_KINDS, ApiServer, Installation, Refused
-from certs.changes import Changes
 from certs.clock import Clock
-from certs.issue import carry_out
-from certs.material import Material
-from certs.observer import Look
-from certs.registrations import Registration, Trust, patch_for, patch_registration
 from certs.rotation import Action, Schedule, Step, plan
-from certs.store import StoredSecret, write_secret
+from certs.rotation_steps import carry_out
+from certs.secret_content import Material
+from certs.secret_store import StoredSecret, write_secret
+from certs.state_events import Changes
+from certs.state_reader import Look
+from certs.webhook_configs import Registration, Trust, patch_for, patch_registration
+from certs.write_limit import Allowance
 
 # These mend what somebody else broke; the other steps come a few times a year, or as often as somebody asks.
 REPAIRS = (Action.CREATE, Action.RESTORE)

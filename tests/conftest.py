@@ -32,7 +32,7 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 async def hook() -> "Webhook":
     """Return a webhook with the golden cases' common view."""
-    from served import webhook  # noqa: PLC0415  most tests need no server
+    from support.served import webhook  # noqa: PLC0415  most tests need no server
 
     return webhook()
 

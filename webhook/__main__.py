@@ -5,18 +5,18 @@ import sys
 
 import click
 
-from webhook.cli.certs import certs
-from webhook.cli.completion import completion
-from webhook.cli.decisions import decisions
-from webhook.cli.demo import demo
-from webhook.cli.doctor import doctor
-from webhook.cli.eject import eject
-from webhook.cli.export import export
-from webhook.cli.policy import policy
-from webhook.cli.preview import preview
-from webhook.cli.serve import serve
-from webhook.cli.verify import probe, verify
-from webhook.cli.why import why
+from webhook.commands.certs.cli import certs
+from webhook.commands.completion.cli import completion
+from webhook.commands.decisions.cli import decisions
+from webhook.commands.demo.cli import demo
+from webhook.commands.doctor.cli import doctor
+from webhook.commands.eject.cli import eject
+from webhook.commands.export.cli import export
+from webhook.commands.policy.cli import policy
+from webhook.commands.preview.cli import preview
+from webhook.commands.serve.cli import serve
+from webhook.commands.verify.cli import probe, verify
+from webhook.commands.why.cli import why
 
 COMMANDS = (certs, completion, decisions, demo, doctor, eject, export, policy, preview, probe, serve, verify, why)
 # As a shell has it for Ctrl-C: 1 would say that something would change, or failed.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from chart import CHART, chart_digest
+from support.chart import CHART, chart_digest
 
 from e2e.kubectl import Manifest
 

@@ -10,7 +10,7 @@ from cryptography import x509
 
 from certs.api import Installation
 from certs.certificate import fingerprint
-from certs.material import ROTATE_ANNOTATION, Material, Rotation, read_material
+from certs.secret_content import ROTATE_ANNOTATION, Material, Rotation, read_material
 from e2e.control_plane import LOOPBACK, ControlPlane, wait_for_namespace
 from e2e.direct_api import MERGE_PATCH, DirectApi
 from e2e.forwarder import Forwarder, forwarding

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from certs.authority import issue_leaf, make_authority
+from certs.issuer import issue_leaf, make_authority
 from e2e.control_plane import LOOPBACK
 
 NAME = "sidecar-injector"

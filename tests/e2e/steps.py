@@ -11,23 +11,23 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from certs.api import Installation
-from certs.changes import Changes
 from certs.clock import Clock
-from certs.keeper import Keeper
+from certs.controller import Keeper
+from certs.state_events import Changes
 from e2e.control_plane import LOOPBACK
 from e2e.device_plugins import NAMESPACE as PLUGINS
 from e2e.pods import pod
 from e2e.processes import LOOK_AGAIN_SECONDS
 from webhook.cluster.api import ApiServer
-from webhook.cluster.live import LiveView, resources
 from webhook.cluster.retry import Timing
-from webhook.cluster.view import ClusterView
+from webhook.controllers.assemble import join_rounds
+from webhook.controllers.plugin_rounds import SETTLING_SECONDS
 from webhook.decide.case import RequestFacts
-from webhook.policy import Bootstrap, Policy
-from webhook.repair.joined import join_rounds
-from webhook.repair.rounds import SETTLING_SECONDS
-from webhook.server.looks import FRESH_SECONDS, FixedView, decide_live
-from webhook.server.observe import Metrics
+from webhook.policy.model import Bootstrap, Policy
+from webhook.server.decide_live import FRESH_SECONDS, FixedView, decide_live
+from webhook.server.decision_log import Metrics
+from webhook.view.live_view import LiveView, resources
+from webhook.view.view import ClusterView
 
 INSTALLATION = Installation(extra_names=(LOOPBACK,))
 FOLLOW_SECONDS = 20

@@ -19,12 +19,12 @@ from e2e.kubectl import Kubectl
 from e2e.namespaces import DRY_RUN, ENABLED, INJECT, UNLABELLED
 from e2e.pods import decision_of
 from e2e.processes import until
-from webhook.cluster.view import ClusterView, RuntimeClass
 from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Verdict
 from webhook.decide.workload import decide
-from webhook.policy import Policy
-from webhook.policy_file import parse_policy
+from webhook.policy.load import parse_policy
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView, RuntimeClass
 
 # 1.33 does not know the kind yet.
 pytestmark = pytest.mark.parametrize("minor", ["1.37"], indirect=True, scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from certs.certificate import write_certificates
-from certs.material import Material, Rotation
+from certs.secret_content import Material, Rotation
 from e2e.conftest import FIGURES
 from e2e.control_plane import ControlPlane
 from e2e.pod_load import INJECTED, PodLoad, constant_load

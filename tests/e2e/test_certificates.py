@@ -13,9 +13,9 @@ from cryptography import x509
 
 from certs.api import Installation
 from certs.certificate import write_certificates
-from certs.issue import create
-from certs.material import Material, read_material, write_material
 from certs.rotation import Schedule
+from certs.rotation_steps import create
+from certs.secret_content import Material, read_material, write_material
 from e2e.control_plane import LOOPBACK, ControlPlane
 from e2e.direct_api import MERGE_PATCH, DirectApi
 from e2e.installation import NAME, Webhook, running_webhook

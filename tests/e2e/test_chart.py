@@ -5,13 +5,13 @@ from collections.abc import Iterable
 
 import pytest
 import yaml
-from chart import CHART, MANIFEST
+from support.chart import CHART, MANIFEST
 
 from e2e.helm import Helm, HelmError, Values, named
 from e2e.kubectl import Manifest
-from webhook.policy import Policy
-from webhook.policy_file import parse_policy
-from webhook.registration import (
+from webhook.policy.load import parse_policy
+from webhook.policy.model import Policy
+from webhook.registration.conditions import (
     changed_template_condition,
     gpu_pods_condition,
     gpu_templates_condition,

@@ -1,11 +1,11 @@
-"""What the documents tell people to type at their cluster, typed at one: the marks are in tests/doc_blocks.py."""
+"""What the documents tell people to type at their cluster, typed at one: the marks are in tests/support/doc_blocks.py."""
 
 import json
 from pathlib import Path
 
 import pytest
-from doc_blocks import Block, assert_shown, blocks
-from doc_shell import scratch, typed
+from support.doc_blocks import Block, assert_shown, blocks
+from support.doc_shell import scratch, typed
 
 from e2e.control_plane import ControlPlane, wait_for_namespace
 from e2e.kubectl import Kubectl

@@ -27,7 +27,7 @@ from e2e.rights import GRANTED, REPAIR, Asked, Right, without
 from e2e.steps import INSTALLATION, decide_of_latecomers, follow, keep_certificate, repair, see
 from webhook.cluster.api import ApiServer
 from webhook.cluster.credentials import CredentialsLoader
-from webhook.cluster.view import ClusterView
+from webhook.view.view import ClusterView
 
 on_one_version = pytest.mark.parametrize("minor", ["1.37"], indirect=True, scope="session")
 

@@ -16,12 +16,12 @@ from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
-from webhook.cluster.view import ClusterView
 from webhook.decide.decision import WARNING_LIMIT
-from webhook.policy import Policy
+from webhook.policy.model import Policy
 from webhook.server.app import PATHS, Webhook
-from webhook.server.looks import FixedView
-from webhook.server.observe import Metrics, Observer
+from webhook.server.decide_live import FixedView
+from webhook.server.decision_log import Metrics, Observer
+from webhook.view.view import ClusterView
 
 LONGEST_RECORD_BYTES = 64 * 1024
 FINE, REFUSED = (200,), (400, 413)

@@ -15,27 +15,27 @@ from urllib.parse import parse_qsl
 
 import orjson
 import yaml
-from golden_cases import CASES, GoldenCase, read_case
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_secrets import odd_pieces
-from pods import JSON, gpu_pods, spoilt
+from support.golden_cases import CASES, GoldenCase, read_case
+from support.odd_secrets import odd_pieces
+from support.pods import JSON, gpu_pods, spoilt
 
-from certs.material import read_material, write_material
 from certs.rotation import Schedule
+from certs.secret_content import read_material, write_material
 from fuzz.edge import Edge
 from webhook.cluster.api import _event
-from webhook.cluster.project import view_of
-from webhook.cluster.view import ClusterView
 from webhook.decide.bootstrap import decide_bootstrap
 from webhook.decide.case import RequestFacts
 from webhook.decide.matrix import node_rows
 from webhook.decide.workload import decide
-from webhook.manifests import read_documents
+from webhook.kube.manifests import read_documents
 from webhook.page.filters import Filters
-from webhook.policy import Policy
-from webhook.policy_file import PolicyError, parse_policy
+from webhook.policy.load import PolicyError, parse_policy
+from webhook.policy.model import Policy
 from webhook.server.app import PATHS
+from webhook.view.projections import view_of
+from webhook.view.view import ClusterView
 
 CORPUS = Path(__file__).with_name("corpus")
 VIEW_CASES = ("inject-mig", "mount-handler-unknown", "handler-mixed", "bootstrap-nvml", "bootstrap-runtime-class")

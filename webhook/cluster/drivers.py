@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from posixpath import normpath
 from typing import Any
 
-from webhook.cluster.view import Labels, Node
 from webhook.raw import items, mapping, no_entries, text
+from webhook.view.view import Labels, Node
 
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 

@@ -11,9 +11,9 @@ from enum import Enum
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from webhook.cluster.cache import Found, KindCache
-from webhook.cluster.project import Kind
 from webhook.cluster.retry import Backoff
+from webhook.view.projections import Kind
+from webhook.view.store import Found, KindCache
 
 # A bookmark comes about once a minute, unless nothing at all was written. With pauses and turns added, a quiet kind is
 # listed again before its age reaches the 90 s at which decisions ask for themselves.

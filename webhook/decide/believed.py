@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from webhook.cluster.view import ClusterView, Node, Plugin, PluginDaemonSet, PluginPod
 from webhook.decide.selectors import selects, tolerates_all
-from webhook.policy import Policy
+from webhook.policy.model import Policy
 from webhook.raw import items
+from webhook.view.view import ClusterView, Node, Plugin, PluginDaemonSet, PluginPod
 
 
 @dataclass(frozen=True, slots=True)

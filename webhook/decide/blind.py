@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from webhook.cluster.plugins import Role, find_plugin, known_plugins
-from webhook.cluster.view import ClusterView, Node, Nvml, PluginDaemonSet, PluginPod
 from webhook.decide.bootstrap import decide_bootstrap
 from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision, Verdict
 from webhook.decide.nodes import offered_gpus
 from webhook.decide.pod import Pod
 from webhook.decide.rows_of_plugin import CREATORS
-from webhook.policy import Policy
+from webhook.policy.model import Policy
 from webhook.raw import mapping
+from webhook.view.plugin_projections import Role, find_plugin, known_plugins
+from webhook.view.view import ClusterView, Node, Nvml, PluginDaemonSet, PluginPod
 
 # https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery#generated-labels
 DISCOVERED_LABEL = "nvidia.com/gpu.product"

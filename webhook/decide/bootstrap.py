@@ -5,7 +5,6 @@ Pure, as the decision for workloads.
 
 from collections.abc import Callable, Iterator
 
-from webhook.cluster.view import ClusterView
 from webhook.decide import rows_of_plugin
 from webhook.decide.annotate import annotation_operation
 from webhook.decide.case import Case, RequestFacts
@@ -15,7 +14,8 @@ from webhook.decide.plugin_case import PluginCase
 from webhook.decide.pod import Pod
 from webhook.decide.recipes import class_operations, nvml_operations
 from webhook.decide.rows_of_pod import is_dry_run
-from webhook.policy import Policy
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView
 
 ROWS: tuple[Callable[[PluginCase], Finding | None], ...] = (
     rows_of_plugin.not_a_plugin,

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from webhook.cluster.view import ClusterView, Labels, RuntimeClass
 from webhook.decide.gpu_nodes import Candidate, candidates
 from webhook.decide.pod import Container, Pod, containers
 from webhook.decide.selectors import TOLERATION
-from webhook.policy import Policy
+from webhook.policy.model import Policy
 from webhook.raw import NOTHING, elements, mapping
+from webhook.view.view import ClusterView, Labels, RuntimeClass
 
 
 @dataclass(frozen=True, slots=True)

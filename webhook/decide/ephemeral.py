@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from webhook.cluster.view import ClusterView
 from webhook.decide.case import Case, RequestFacts
 from webhook.decide.decision import DECISION_KEY, Decision, Reason, Verdict
 from webhook.decide.inject import void_operations
 from webhook.decide.patch import Operation
 from webhook.decide.pod import Container, Pod, annotations, runtime_class_name
 from webhook.decide.rows_of_pod import is_dry_run, opted_out
-from webhook.policy import Policy
+from webhook.policy.model import Policy
 from webhook.raw import elements, items, mapping, text
+from webhook.view.view import ClusterView
 
 
 def decide_ephemeral(pod: Pod, before: Pod, facts: RequestFacts, policy: Policy, view: ClusterView) -> Decision:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from webhook.cluster.plugins import daemon_set_uid
 from webhook.decide.case import Case
 from webhook.decide.nodes import GPU_LABEL, is_labelled_gpu_node
 from webhook.raw import items, mapping, text
+from webhook.view.plugin_projections import daemon_set_uid
 
 HOSTNAME_LABEL = "kubernetes.io/hostname"
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from webhook.cluster.view import ClusterView
 from webhook.decide import bootstrap, fallback, looked_at, looked_at_plugin, workload
 from webhook.decide.case import Case, RequestFacts
 from webhook.decide.decision import Finding
 from webhook.decide.plugin_case import PluginCase
 from webhook.decide.pod import Pod
 from webhook.decide.rows_of_cluster import fallback_of
-from webhook.policy import Policy
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView
 
 C = TypeVar("C")
 

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from webhook.cluster.drivers import HostDriver
-from webhook.cluster.view import ClusterView, Labels, Nvml, unknown_kinds
 from webhook.decide.decision import Finding, Reason, Verdict
 from webhook.decide.gpu_nodes import Candidate
 from webhook.decide.handler import node_provider, provider
 from webhook.decide.mount import DEFAULT_LIBRARIES, HostFile, host_files, is_blocked, needs_version
 from webhook.decide.nodes import NodeKind
 from webhook.decide.pod import Container
-from webhook.policy import Policy
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView, Labels, Nvml, unknown_kinds
 
 # https://kubernetes.io/docs/concepts/security/pod-security-admission/
 ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"

@@ -10,13 +10,13 @@ from functools import lru_cache
 from typing import Any
 
 from webhook.cluster.drivers import HostDrivers
-from webhook.cluster.view import ClusterView, Node
 from webhook.decide.believed import Believed
 from webhook.decide.node_index import NodeIndex, Positions, by_value, moved
 from webhook.decide.nodes import NodeKind, is_labelled_gpu_node, node_kind, offered_gpus, profiles
 from webhook.decide.selectors import tolerates_all
-from webhook.policy import Policy
+from webhook.policy.model import Policy
 from webhook.raw import NOTHING, items
+from webhook.view.view import ClusterView, Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from enum import StrEnum
 
-from webhook.cluster.view import ClusterView, Nvml, RuntimeClass
 from webhook.decide.decision import Reason
 from webhook.decide.nodes import NodeKind
-from webhook.policy import Policy
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView, Nvml, RuntimeClass
 
 
 class Handler(StrEnum):

@@ -6,7 +6,7 @@ from typing import Any
 from webhook.decide.patch import Operation, add, add_items, at
 from webhook.decide.pod import Container, Pod, runtime_class_name
 from webhook.decide.selectors import TOLERATION
-from webhook.policy import Policy
+from webhook.policy.model import Policy
 from webhook.raw import items, mapping
 
 VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"

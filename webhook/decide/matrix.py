@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from webhook.cluster.view import ClusterView
 from webhook.decide.handler import Handler, handler_evidence
 from webhook.decide.nodes import NodeKind, nodes_of_interest
-from webhook.policy import Policy
+from webhook.policy.model import Policy
 from webhook.raw import NOTHING
+from webhook.view.view import ClusterView
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from webhook.cluster.drivers import HostDriver, is_driver_path
 from webhook.decide.patch import Operation, add, add_items, at, remove
 from webhook.decide.pod import Container, Pod
-from webhook.policy import Policy
+from webhook.policy.model import Policy
 from webhook.raw import items, mapping, text
 
 DEFAULT_LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1", "libnvidia-ptxjitcompiler.so.1")

@@ -6,9 +6,9 @@ from functools import partial, reduce
 from operator import and_, or_
 from typing import Any, TypeVar
 
-from webhook.cluster.view import Node
 from webhook.decide.selectors import matches_value, required_terms
 from webhook.raw import NOTHING, elements, items, mapping, text
+from webhook.view.view import Node
 
 Positions = int
 """Some of the nodes: the bit at a node's position is set. Five thousand nodes are 625 bytes."""

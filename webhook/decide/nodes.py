@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from webhook.cluster.drivers import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
-from webhook.cluster.view import ClusterView, Node, Nvml, Taint
 from webhook.decide.believed import Believed
 from webhook.decide.pod import is_positive
 from webhook.decide.selectors import has_labels
-from webhook.policy import Policy
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView, Node, Nvml, Taint
 
 # https://github.com/NVIDIA/gpu-feature-discovery#generated-labels
 GPU_LABEL = ("nvidia.com/gpu.present", "true")

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from webhook.cluster.drivers import HostDriver, host_driver
-from webhook.cluster.plugins import KnownPlugin, find_plugin, known_plugins
-from webhook.cluster.view import Node
 from webhook.decide.case import Case
 from webhook.decide.nodes import VERSION_LABEL, profiles
 from webhook.decide.pod import Container
 from webhook.decide.rows_of_cluster import class_misfit
 from webhook.raw import elements, items, mapping, text
+from webhook.view.plugin_projections import KnownPlugin, find_plugin, known_plugins
+from webhook.view.view import Node
 
 VERSION_PLACEHOLDER = "{driver_version}"
 

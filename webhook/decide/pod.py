@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from webhook.cluster.drivers import host_paths, is_driver_path
-from webhook.policy import Policy
+from webhook.policy.model import Policy
 from webhook.raw import elements, items, mapping
 
 Pod = Mapping[str, Any]

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from posixpath import normpath
 from typing import Any
 
-from webhook.cluster.plugins import BOOTSTRAP_VOLUME, Role, sets_device_specs
 from webhook.decide.mount import DEVICES_MOUNT, DEVICES_VOLUME, meets, mount_paths, privileged_operations
 from webhook.decide.patch import Operation, add, add_items, at
 from webhook.decide.pod import Container, Pod, runtime_class_name
-from webhook.policy import Policy
+from webhook.policy.model import Policy
 from webhook.raw import items, mapping, text
+from webhook.view.plugin_projections import BOOTSTRAP_VOLUME, Role, sets_device_specs
 
 LIBRARY_DIRECTORY = "/usr/local/lib"
 LIBRARY_PLACE = f"{LIBRARY_DIRECTORY}/libnvidia-ml.so.1"

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 
-from webhook.cluster.view import RuntimeClass, unknown_kinds
 from webhook.decide.case import Case
 from webhook.decide.decision import Finding, Reason, Verdict
 from webhook.decide.fallback import Fallback
@@ -18,6 +17,7 @@ from webhook.decide.handler import (
 )
 from webhook.decide.selectors import has_labels
 from webhook.raw import NOTHING, mapping, text
+from webhook.view.view import RuntimeClass, unknown_kinds
 
 # A RuntimeClass that was deleted this long ago, unseen, would get the pod rejected.
 VOUCHED_SECONDS = 90.0

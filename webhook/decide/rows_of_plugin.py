@@ -4,7 +4,6 @@ Its patch may make a pod privileged, and labels are free to set. So everything m
 labels, container.
 """
 
-from webhook.cluster.plugins import daemon_set_uid, nvml_directory
 from webhook.decide import rows_of_pod
 from webhook.decide.decision import DECISION_KEY, INJECT_KEY, Finding, Reason, Verdict
 from webhook.decide.evidence import gpu_evidence
@@ -13,6 +12,7 @@ from webhook.decide.plugin_case import PluginCase
 from webhook.decide.pod import annotations, label, runtime_class_name
 from webhook.decide.recipes import LIBRARY_PLACE, carries_nvml, is_library_place_taken
 from webhook.decide.rows_of_cluster import view_stale
+from webhook.view.plugin_projections import daemon_set_uid, nvml_directory
 
 # Who creates the pods of DaemonSets: the controller's own ServiceAccount, or the identity that controllers share.
 CREATORS = frozenset({"system:serviceaccount:kube-system:daemon-set-controller", "system:kube-controller-manager"})

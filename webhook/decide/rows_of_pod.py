@@ -1,11 +1,11 @@
 """What the pod itself says: rows 1 to 7 of the design's table, each a function of the case that finds, or does not."""
 
-from webhook.cluster.view import Labels
 from webhook.decide.case import Case
 from webhook.decide.decision import DECISION_KEY, INJECT_KEY, Finding, Reason, Verdict
 from webhook.decide.mount import own_mounts
 from webhook.decide.pod import annotations, driver_mounts, is_mirror, is_windows, label, runtime_class_name
 from webhook.raw import text
+from webhook.view.view import Labels
 
 # With `optOut` these still have to ask by label; the webhook's own namespace is excluded by the registration.
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from webhook.cluster.view import Labels, Node, Taint
 from webhook.raw import elements, items, mapping, text
+from webhook.view.view import Labels, Node, Taint
 
 # Of the taint that keeps other pods away from GPU nodes.
 TOLERATION: Mapping[str, Any] = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-from webhook.cluster.view import ClusterView
 from webhook.decide import rows_of_cluster, rows_of_pod
 from webhook.decide.annotate import annotation_operation
 from webhook.decide.case import Case, RequestFacts
@@ -11,7 +10,8 @@ from webhook.decide.inject import inject_operations
 from webhook.decide.mount import mount_operations, remount_operations
 from webhook.decide.patch import Operation
 from webhook.decide.pod import Pod
-from webhook.policy import Policy
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView
 
 ROWS: tuple[Callable[[Case], Finding | None], ...] = (
     rows_of_pod.not_applicable,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from webhook.doctor.facts import CannotTellError, Facts
+from webhook.doctor.cluster_facts import CannotTellError, Facts
 
 
 class State(StrEnum):

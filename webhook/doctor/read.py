@@ -10,16 +10,16 @@ from certs.api import Refused
 from certs.report import describe, find_installation
 from certs.rotation import Schedule
 from webhook.cluster.api import ApiServer
-from webhook.cluster.live import GROUPS_PATH
-from webhook.cluster.plugins import find_plugin, known_plugins
 from webhook.decide.decision import INJECT_KEY
 from webhook.decide.pod import containers, driver_mounts, runtime_class_name
-from webhook.doctor.answers import read_everywhere, read_list, read_logs, read_one, why
-from webhook.doctor.facts import ApiObject, CannotTellError, DryRun, Facts, Objects, Unread, known
-from webhook.doctor.trial import try_gpu_pod
-from webhook.policy import Policy
+from webhook.doctor.api_reads import read_everywhere, read_list, read_logs, read_one, why
+from webhook.doctor.cluster_facts import ApiObject, CannotTellError, DryRun, Facts, Objects, Unread, known
+from webhook.doctor.dry_run_pod import try_gpu_pod
+from webhook.policy.model import Policy
 from webhook.raw import elements, items, labels_of, mapping, metadata, name_of, text
-from webhook.registration import home_of
+from webhook.registration.conditions import home_of
+from webhook.view.live_view import GROUPS_PATH
+from webhook.view.plugin_projections import find_plugin, known_plugins
 
 # Logs of plugins are read where something is amiss; some of them tell what all of them say.
 LOGS_AT_MOST = 30

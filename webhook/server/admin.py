@@ -8,9 +8,9 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from webhook.page.filters import Filters
+from webhook.server.decision_log import Observer, Record
 from webhook.server.loopback import for_loopback, page
-from webhook.server.observe import Observer, Record
-from webhook.server.replica import Replica
+from webhook.server.state import Replica
 
 
 @dataclass(frozen=True, slots=True)

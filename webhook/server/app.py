@@ -15,12 +15,20 @@ from webhook.decide.bootstrap import decide_bootstrap
 from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision, Reason, Verdict, warning_line
 from webhook.decide.ephemeral import decide_ephemeral
-from webhook.decide.template import changed_templates
-from webhook.policy import Policy
-from webhook.server.load import BusyError, Load
-from webhook.server.looks import ViewSource, decide_live
-from webhook.server.observe import Observer, record_of
-from webhook.server.review import MalformedReviewError, Review, allow, answer, check_applies, parse_review, warn
+from webhook.kube.templates import changed_templates
+from webhook.policy.model import Policy
+from webhook.server.admission_review import (
+    MalformedReviewError,
+    Review,
+    allow,
+    answer,
+    check_applies,
+    parse_review,
+    warn,
+)
+from webhook.server.decide_live import ViewSource, decide_live
+from webhook.server.decision_log import Observer, record_of
+from webhook.server.overload import BusyError, Load
 
 # One path an entry of the registrations. They are permanent: an older registration may call a newer server.
 WORKLOADS_PATH = "/mutate/workloads"

@@ -14,7 +14,7 @@ from webhook.decide.decision import DECISION_KEY
 from webhook.decide.pod import annotations
 from webhook.raw import items, mapping, text
 from webhook.verify.judge import Proof, State, judge
-from webhook.verify.pod import PREFIX, Plan, namespace, probe_pod
+from webhook.verify.probe_pod import PREFIX, Plan, namespace, probe_pod
 
 CALL_SECONDS = 30
 POLL_SECONDS = 1.0

@@ -30,7 +30,7 @@ objectSelector:
 {{- end }}
 
 {{/*
-The conditions under which the API server calls: the same that webhook/registration.py makes of the policy (tests compare
+The conditions under which the API server calls: the same that webhook/registration/conditions.py makes of the policy (tests compare
 them, and folding makes one line of each).
 */}}
 
@@ -62,7 +62,7 @@ quantity(string({{ $quantities }}[k])).isGreaterThan(quantity('0'))))
 {{- join " || " $matches }}
 {{- end }}
 
-{{/* A pod that is labelled like a known plugin: the administrator's, then those of webhook/cluster/plugins.py. */}}
+{{/* A pod that is labelled like a known plugin: the administrator's, then those of webhook/view/plugin_projections.py. */}}
 {{- define "gpu-injector.is-plugin" -}}
 {{- $plugins := concat .Values.policy.bootstrap.plugins (list
   (dict "label" "name" "value" "nvidia-device-plugin-ds")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from certs.material import read_material
+from certs.secret_content import read_material
 from e2e.control_plane import LOOPBACK, ControlPlane, free_port
 from e2e.forwarder import Forwarder, forwarding
 from e2e.installation import NAME, Webhook, install, running_webhook

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chart import CHART
+from support.chart import CHART
 
 from e2e.binaries import Report
 from e2e.conftest import LOGS

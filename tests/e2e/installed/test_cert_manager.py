@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from chart import CHART
+from support.chart import CHART
 
 from e2e.helm import NAMESPACE, RELEASE, Helm
 from e2e.installed.cert_manager import cert_manager

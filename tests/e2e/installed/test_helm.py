@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from chart import CHART, MANIFEST
+from support.chart import CHART, MANIFEST
 
 from e2e.commands import gpu_injector
 from e2e.control_plane import ControlPlane

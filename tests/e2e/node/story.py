@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from doc_blocks import ROOT, assert_shown
+from support.doc_blocks import ROOT, assert_shown
 
 from e2e.commands import gpu_injector
 from e2e.kubectl import Kubectl

@@ -1,0 +1,145 @@
+"""Live TLS: one listener context whose leaf is replaced while it serves, and no connection is dropped.
+
+Every handshake chooses the newest context in the SNI callback, which OpenSSL also calls (with no name) for a client
+that sends no SNI. A connection keeps the context that it began with.
+"""
+
+import contextlib
+import os
+import ssl
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from certs.certificate import KeyPair, check_pair, write_certificates
+from certs.rotation import Schedule
+from certs.rotation_steps import create
+
+# Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else anyway.
+_TLS12_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What probes and metrics show: readiness with a stable reason, and when what is served expires (None: unknown).
+
+    `registration` is one of REGISTRATION_STATES, "" where nobody looks at the registrations.
+    """
+
+    ready: bool
+    reason: str
+    leaf_expires: datetime | None = None
+    authority_expires: datetime | None = None
+    registration: str = ""
+
+
+# In OpenSSL's words for what a client answers: it does not trust the authority, or the certificate is not right for it.
+_REFUSALS = ("ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE", "ALERT_UNSUPPORTED_CERTIFICATE")
+
+OnFailure = Callable[[str], None]
+"""Told about each handshake that failed: `certificate-refused` if the client would not have the leaf, else `other`."""
+
+
+class LiveTls:
+    """A server-side SSL context for a listener, and the leaf that it presents from the next handshake on."""
+
+    def __init__(self, on_failure: OnFailure = lambda _: None) -> None:
+        self.context = _context()
+        self.context.sni_callback = self._choose
+        self.context.sslobject_class = _telling(on_failure)
+        self.leaf: KeyPair | None = None
+        self._current: ssl.SSLContext | None = None
+
+    def present(self, leaf: KeyPair) -> None:
+        """Serve a leaf from now on. Raises ValueError if it is torn or mismatched: then the old one stays."""
+        check_pair(leaf)
+        fresh = _context()
+        _load(fresh, leaf)
+        self._current, self.leaf = fresh, leaf
+
+    def _choose(self, connection: ssl.SSLObject, _name: str | None, _listener: ssl.SSLContext) -> int | None:
+        if self._current is None:
+            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
+        connection.context = self._current
+        return None
+
+
+class Provider(Protocol):
+    """What keeps the certificate of one replica: `builtin` (certs.keeper) or `files` (certs.files)."""
+
+    tls: LiveTls
+    status: Status
+
+    def stop(self) -> None:
+        """Write nothing from now on (SIGTERM); looking and serving go on."""
+        ...
+
+    async def run(self) -> None:
+        """Look at once and then again and again, until cancelled."""
+        ...
+
+
+def standalone_tls(names: tuple[str, ...]) -> tuple[ssl.SSLContext, bytes]:
+    """Make an authority and a leaf in memory for DNS names and IP addresses; return the context and the CA (PEM)."""
+    lifetime = timedelta(days=365)
+    schedule = Schedule(authority_lifetime=lifetime, leaf_lifetime=lifetime)
+    material = create(names, datetime.now(UTC), schedule)
+    tls = LiveTls()
+    tls.present(material.leaf)
+    return tls.context, write_certificates(material.bundle)
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_TLS12_CIPHERS)
+    context.set_alpn_protocols(["http/1.1"])
+    # The API server's client keeps its connections and resumes none: tickets would only cost every handshake.
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+    context.num_tickets = 0
+    return context
+
+
+def _telling(on_failure: OnFailure) -> type[ssl.SSLObject]:
+    """Return the class of a listener's connections: the event loop tells nobody about a handshake that failed."""
+
+    class Telling(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError as error:
+                refused = any(word in (error.reason or "") for word in _REFUSALS)
+                on_failure("certificate-refused" if refused else "other")
+                raise
+
+    return Telling
+
+
+def _load(context: ssl.SSLContext, leaf: KeyPair) -> None:
+    with _file(leaf.certificate + b"\n" + leaf.key) as path:
+        try:
+            # Without a password OpenSSL would ask for one on the terminal.
+            context.load_cert_chain(path, password=lambda: b"")
+        except ssl.SSLError as error:
+            raise ValueError(f"OpenSSL refuses the pair: {error.reason}") from None
+
+
+@contextlib.contextmanager
+def _file(content: bytes) -> Iterator[str]:
+    """Yield a path to read the content from: Python's ssl takes a key from a file only, which should be on no disk."""
+    if not hasattr(os, "memfd_create"):  # not Linux: a private file, gone at once
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+        return
+    descriptor = os.memfd_create("leaf")
+    try:
+        os.write(descriptor, content)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)

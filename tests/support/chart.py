@@ -1,0 +1,80 @@
+"""The Helm chart as its tests see it, and what of it is generated: the policy's values and the schema of all."""
+
+import hashlib
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from webhook.policy.model import Policy
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+CHART = DEPLOY / "chart"
+VALUES = CHART / "values.yaml"
+SCHEMA = CHART / "values.schema.json"
+MANIFEST = DEPLOY / "install.yaml"
+LINE_LENGTH = 120
+
+POLICY_COMMENT = """\
+# What the administrator asks for: docs/policy.md. From here to the end this file is generated.
+"""
+
+# What a value may be where its default does not tell.
+TYPES = {bool: "boolean", int: "integer", str: "string", list: "array"}
+CHOICES = {"image.pullPolicy": ["Always", "IfNotPresent", "Never"]}
+
+
+def chart_digest() -> str:
+    """Return a digest of all files of the chart, which the manifest rendered from it carries."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in CHART.rglob("*") if path.is_file()):
+        name = str(path.relative_to(CHART)).encode()
+        digest.update(hashlib.sha256(name).digest() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def values_of_the_chart() -> str:
+    """Return values.yaml with the policy's part made anew."""
+    head, _, _ = VALUES.read_text().partition(POLICY_COMMENT)
+    return head + POLICY_COMMENT + "\n".join(["policy:", *_policy_lines(Policy, "  ")]) + "\n"
+
+
+def _policy_lines(model: type[BaseModel], indent: str) -> Iterator[str]:
+    for field in model.model_fields.values():
+        prefix = f"{indent}# "
+        yield from textwrap.wrap(field.description or "", LINE_LENGTH, initial_indent=prefix, subsequent_indent=prefix)
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, BaseModel):
+            yield f"{indent}{field.alias}:"
+            yield from _policy_lines(type(default), f"{indent}  ")
+        else:
+            yield f"{indent}{field.alias}: {json.dumps(default)}"
+
+
+def schema_of_the_chart() -> str:
+    """Return values.schema.json: the chart's own part from the defaults, the policy's from the policy."""
+    values = yaml.safe_load(values_of_the_chart())
+    policy = Policy.model_json_schema()
+    definitions = policy.pop("$defs")
+    own = {key: value for key, value in values.items() if key != "policy"}
+    schema = _schema(own, "")
+    # Helm adds it for charts that use this one.
+    schema["properties"] |= {"policy": policy, "global": {"type": "object"}}
+    head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of the chart gpu-injector"}
+    return json.dumps({**head, **schema, "$defs": definitions}, indent=2) + "\n"
+
+
+def _schema(value: Any, path: str) -> dict[str, Any]:  # noqa: ANN401  a value of a YAML file
+    if path in CHOICES:
+        return {"enum": CHOICES[path]}
+    if not isinstance(value, dict):
+        return {"type": TYPES[type(value)]}
+    # What is empty, or Kubernetes' own, is checked by the API server.
+    if not value or path in ("resources", "dashboard.labels"):
+        return {"type": "object"}
+    properties = {key: _schema(inner, f"{path}.{key}".lstrip(".")) for key, inner in value.items()}
+    return {"type": "object", "additionalProperties": False, "properties": properties}

@@ -1,0 +1,115 @@
+"""The blocks of the documents in which something is typed, and the marks that say who runs it.
+
+The line above such a block is one of
+
+    <!-- run in tests/data/documented/NAME -->
+        in a copy of that folder, by tests/unit/docs/test_doc_commands.py; what it prints is compared
+    <!-- run on a cluster in tests/data/documented/NAME -->
+        likewise, by tests/e2e/test_documented.py, on an API server that calls the webhook
+    <!-- e2e: NAME -->
+        by the story of that name (tests/e2e/node/story.py); what it prints is compared
+    <!-- run by tests/e2e/test_x.py -->
+        by that test, or by those, with commas between them
+    <!-- not run: why -->
+        by nobody
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<mark>[^\n]*?) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+SHELLS = frozenset({"console", "bash", "sh", "shell"})
+PROMPT = "$ "
+SKIPPED = "..."
+PROGRAMS = frozenset({"kubectl", "helm", "gpu-injector"})
+# Groups of commands, whose second word counts, too.
+GROUPS = frozenset({"certs", "policy", "export", "rollout"})
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What is typed, with what is printed: where it stands, its mark (empty for none), and its lines."""
+
+    document: Path
+    line: int
+    mark: str
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return where it stands, for people."""
+        return f"{self.document_name}:{self.line}"
+
+    @property
+    def document_name(self) -> str:
+        """Return the document's path, from the project's root."""
+        return str(self.document.relative_to(ROOT))
+
+    @property
+    def commands(self) -> list[str]:
+        """Return the lines that are typed; in a script all of them."""
+        typed = [line.removeprefix(PROMPT) for line in self.lines if line.startswith(PROMPT)]
+        return typed or [line for line in self.lines if line and not line.startswith("#")]
+
+    def marked(self, word: str) -> str:
+        """Return what follows a word at the mark's beginning, empty where it begins otherwise."""
+        head, found, rest = self.mark.partition(word)
+        return rest.strip() if found and not head else ""
+
+
+def blocks() -> Iterator[Block]:
+    """Yield the blocks of all documents in which something is typed."""
+    for document in DOCUMENTS:
+        text = document.read_text()
+        for found in BLOCK.finditer(text):
+            lines = tuple(found["text"].splitlines())
+            if found["language"] in SHELLS or any(line.startswith(PROMPT) for line in lines):
+                line = text.count("\n", 0, found.start()) + 1 + bool(found["mark"])
+                yield Block(document, line, found["mark"] or "", lines)
+
+
+def essential_words(line: str) -> Iterator[str]:
+    """Yield the words of a line without which it is not run: the commands of kubectl, Helm and our own."""
+    words = iter(shlex.shlex(line, posix=True, punctuation_chars=True))
+    begins = True
+    for word in words:
+        if begins and word.rpartition("/")[2] in PROGRAMS:
+            yield from _command_words(words)
+        # After a pipe or the like another command begins.
+        begins = set(word) <= set("|;&")
+
+
+def _command_words(words: Iterator[str]) -> Iterator[str]:
+    for word in words:
+        if word in ("-n", "--namespace"):
+            next(words)
+        elif not word.startswith("-"):
+            yield word
+            if word not in GROUPS:
+                return
+
+
+def assert_shown(
+    shown: list[str], real: Iterator[str], where: str, constant: Callable[[str], str] = str.rstrip
+) -> None:
+    """Assert that lines are shown as they were typed and printed, in this order; ``...`` stands for lines left out.
+
+    ``constant`` takes out of a line what differs from run to run.
+    """
+    skips = False
+    for line in shown:
+        if line == SKIPPED:
+            skips = True
+            continue
+        wanted = constant(line)
+        if line.startswith(PROMPT) or skips:
+            assert any(constant(one) == wanted for one in real), f"never printed, or not here: {line!r} of {where}"
+        else:
+            assert constant(next(real, "")) == wanted, where
+        skips = False

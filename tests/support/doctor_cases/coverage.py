@@ -1,0 +1,48 @@
+"""Clusters spoilt for the checks of GPU pods that nobody helps."""
+
+from copy import deepcopy
+
+from support.cluster_world import namespace
+from support.doctor_cases.changes import mounts_nvml
+from support.doctor_cases.table import spoils
+from support.doctor_world import LATER, Cluster, Json
+from webhook.decide.decision import DECISION_KEY, INJECT_KEY
+from webhook.doctor.check import State
+
+
+@spoils("pods-uncalled", "ml/model carries no annotation")
+def uncalled(cluster: Cluster) -> None:
+    """It was created in an enabled namespace and nobody was asked."""
+    cluster.bare_pod()["metadata"]["creationTimestamp"] = LATER
+
+
+@spoils("pods-too-early", "now it would be inject/runtime-class", State.WARN)
+def too_early(cluster: Cluster) -> None:
+    """It is older than the label of its namespace, which the managed fields date."""
+    cluster.bare_pod()["metadata"]["creationTimestamp"] = LATER
+    labels: Json = {"f:metadata": {"f:labels": {f"f:{INJECT_KEY}": {}}}}
+    owner = {"manager": "kubectl-label", "time": "2026-06-01T00:00:00Z", "fieldsV1": labels}
+    cluster.of("Namespace", "ml")["metadata"]["managedFields"] = [owner]
+
+
+@spoils("pods-not-opted-in", "web: 1 GPU pods without a driver, and no label", State.WARN)
+def other_namespace(cluster: Cluster) -> None:
+    """Nobody labelled it."""
+    pod = deepcopy(cluster.bare_pod())
+    cluster.remove("Pod", "model")
+    pod["metadata"] |= {"namespace": "web"}
+    cluster.add(namespace("web"), pod)
+
+
+@spoils("pods-left", "ml/model: leave/handler-mixed", State.WARN)
+def left_for_a_reason(cluster: Cluster) -> None:
+    """Somebody should see to it."""
+    cluster.bare_pod()["metadata"]["annotations"] = {DECISION_KEY: "leave/handler-mixed"}
+
+
+@spoils("pod-security", 'namespace enforces PodSecurity "restricted"', State.WARN)
+def restricted(cluster: Cluster) -> None:
+    """The class does not work there, and the libraries would be refused."""
+    cluster.remove("RuntimeClass", "nvidia")
+    cluster.of("Namespace", "ml")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    mounts_nvml(cluster.blind_plugin())

@@ -1,0 +1,77 @@
+"""Clusters spoilt for the checks of registrations, certificate and other webhooks."""
+
+from certs.rotation import Schedule
+from certs.rotation_steps import create
+from support.doctor_cases.changes import webhook
+from support.doctor_cases.table import spoils
+from support.doctor_world import NAMES, NOW, Cluster
+from webhook.decide.decision import INJECT_KEY
+from webhook.doctor.check import State
+from webhook.policy.model import Policy
+
+
+@spoils("registered", "bootstrap.gpu-injector.io is not registered")
+def entry_missing(cluster: Cluster) -> None:
+    """An older version had fewer entries."""
+    registration = cluster.of("MutatingWebhookConfiguration", "gpu-injector")
+    registration["webhooks"] = [item for item in registration["webhooks"] if not item["name"].startswith("bootstrap")]
+
+
+@spoils("registration-drift", "failurePolicy is Fail")
+def fails_closed(cluster: Cluster) -> None:
+    """Somebody hardened it."""
+    cluster.entry("workloads")["failurePolicy"] = "Fail"
+
+
+@spoils("registration-drift", "timeoutSeconds is 30")
+def slow(cluster: Cluster) -> None:
+    """Creating pods may take half a minute."""
+    cluster.entry("bootstrap")["timeoutSeconds"] = 30
+
+
+@spoils("registration-drift", "its matchConditions are not those of the policy")
+def other_resources(cluster: Cluster) -> None:
+    """The policy was changed and the registration was not."""
+    cluster.policy = Policy(resources=("amd.example/gpu",))
+
+
+@spoils("registration-drift", f"its namespaceSelector does not ask for {INJECT_KEY}")
+def called_for_all(cluster: Cluster) -> None:
+    """Every namespace's pods are sent."""
+    cluster.entry("workloads")["namespaceSelector"] = {}
+
+
+@spoils("ca-bundle", "workloads.gpu-injector.io: no caBundle")
+def no_bundle(cluster: Cluster) -> None:
+    """A re-apply took it away."""
+    del cluster.entry("workloads")["clientConfig"]["caBundle"]
+
+
+@spoils("ca-bundle-served", "pod webhook-a: its certificate is refused by ")
+def another_served(cluster: Cluster) -> None:
+    """Secret and caBundle agree, and the replicas never took it over."""
+    cluster.served = create(NAMES, NOW, Schedule())
+
+
+@spoils("certificate", "Secret")
+def no_secret(cluster: Cluster) -> None:
+    """It was deleted, and nobody makes it anew."""
+    cluster.remove("Secret", "gpu-injector")
+
+
+@spoils("other-mutators", "HAMi changes GPU pods, too (hami-webhook)", State.WARN)
+def hami(cluster: Cluster) -> None:
+    """Another webhook of GPU people."""
+    cluster.add(webhook("hami-webhook", failurePolicy="Ignore"))
+
+
+@spoils("other-mutators", "KAI-Scheduler changes GPU pods, too", State.WARN)
+def kai(cluster: Cluster) -> None:
+    """A scheduler that once set the class."""
+    cluster.add(webhook("kai-admission", failurePolicy="Ignore"))
+
+
+@spoils("strict-mutators", "strict/pods.example.com has failurePolicy Fail", State.WARN)
+def strict(cluster: Cluster) -> None:
+    """It refuses every pod while it is away."""
+    cluster.add(webhook("strict", failurePolicy="Fail"))

@@ -1,0 +1,72 @@
+"""The golden cases: a folder each, with a pod and, where the defaults do not do, a view, a policy and request facts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from webhook.decide.bootstrap import decide_bootstrap
+from webhook.decide.case import RequestFacts
+from webhook.decide.decision import Decision
+from webhook.decide.workload import decide
+from webhook.kube.manifests import read_documents
+from webhook.policy.load import parse_policy
+from webhook.policy.model import Policy
+from webhook.view.projections import view_of
+from webhook.view.view import ClusterView
+
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
+CASES = sorted(path for path in GOLDEN.iterdir() if path.is_dir())
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenCase:
+    """What one folder asks, and of which decision: ``entry`` is ``workloads`` or ``bootstrap``."""
+
+    pod: dict[str, Any]
+    facts: RequestFacts
+    policy: Policy
+    view: ClusterView
+    entry: str
+
+    def decide(self) -> Decision:
+        """Decide it."""
+        pure = decide_bootstrap if self.entry == "bootstrap" else decide
+        return pure(self.pod, self.facts, self.policy, self.view)
+
+
+def read_case(folder: Path) -> GoldenCase:
+    """Return the case of a folder."""
+    view, policy, facts = (folder / f"{name}.yaml" for name in ("view", "policy", "facts"))
+    pod = next(read_documents((folder / "pod.yaml").read_text(), str(folder))).content
+    said = yaml.safe_load(facts.read_text()) if facts.exists() else {}
+    return GoldenCase(
+        pod=pod,
+        facts=RequestFacts(
+            namespace=pod["metadata"]["namespace"],
+            operation=said.get("operation", "CREATE"),
+            subresource=said.get("subresource", ""),
+            username=said.get("username", ""),
+            runtime_classes_age_seconds=said.get("runtimeClassesAgeSeconds", 0.0),
+        ),
+        policy=parse_policy(policy.read_text(), policy.name) if policy.exists() else Policy(),
+        view=read_view(view if view.exists() else GOLDEN / "view.yaml"),
+        entry=said.get("entry", "workloads"),
+    )
+
+
+def read_view(path: Path) -> ClusterView:
+    """Return the view of a file."""
+    return view_of(document.content for document in read_documents(path.read_text(), str(path)))
+
+
+def to_plain(decision: Decision) -> dict[str, Any]:
+    """Return a decision as its golden file holds it."""
+    return {
+        "decision": decision.word,
+        "dryRun": decision.dry_run,
+        "warnings": list(decision.warnings),
+        "evidence": list(decision.evidence),
+        "operations": [dict(operation) for operation in decision.operations],
+    }

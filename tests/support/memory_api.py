@@ -1,0 +1,114 @@
+"""The fake API server without its socket: a call is one turn, so that a test may interleave replicas call by call."""
+
+from collections import Counter
+from collections.abc import Generator
+from typing import Any
+
+import orjson
+
+from support.fake_store import Address, Json, StatusError, Store, address_of, parse
+
+NAMESPACE = "gpu-injector"
+SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/gpu-injector"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+MUTATING = f"{ADMISSION}/mutatingwebhookconfigurations/gpu-injector"
+VALIDATING = f"{ADMISSION}/validatingwebhookconfigurations/gpu-injector"
+
+
+class Turn:
+    """Hands control to whoever drives the coroutine: a scheduler of ours, or asyncio's loop."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        """Give up one turn."""
+        yield
+
+
+class MemoryApi:
+    """The protocol of `certs.api.ApiServer` over the fake's objects.
+
+    `writes` counts, by method and path, what was written; `refusals` maps (method, path) to a status or an exception.
+    """
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.writes: Counter[tuple[str, str]] = Counter()
+        self.refusals: dict[tuple[str, str], int | OSError] = {}
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        content_type: str = "application/json",
+        timeout_seconds: float = 10,
+    ) -> tuple[int, dict[str, Any]]:
+        """Act at once and answer a turn later: between the two a caller may die, or be late."""
+        assert timeout_seconds > 0
+        answer = self.answer(method, path, body, content_type)
+        await Turn()
+        return answer
+
+    def answer(self, method: str, path: str, body: object, content_type: str) -> tuple[int, dict[str, Any]]:
+        """Act on one request."""
+        sent = orjson.loads(orjson.dumps(body))
+        self.requests[method, path] += 1
+        refusal = self.refusals.get((method, path))
+        if isinstance(refusal, OSError):
+            raise refusal
+        if refusal:
+            return refusal, {"kind": "Status", "reason": "Refused", "message": "PRIVATE"}
+        try:
+            found = self._act(method, parse(path), sent, content_type)
+        except StatusError as error:
+            return error.code, error.status
+        if method != "GET":
+            self.writes[method, path] += 1
+        return (201 if method == "POST" else 200), orjson.loads(orjson.dumps(found))
+
+    def _act(self, method: str, address: Address, body: Any, content_type: str) -> Json:  # noqa: ANN401
+        match method:
+            case "GET" if address.name:
+                return self.store.get(address)
+            case "POST":
+                return self.store.create(address, body)
+            case "PUT":
+                return self.store.replace(address, body)
+            case "PATCH":
+                return self.store.patch(address, content_type, body)
+            case _:
+                raise AssertionError(f"nobody has the right to {method} {address}")
+
+    def put(self, item: Json) -> None:
+        """Create or replace an object, as an administrator would."""
+        address = address_of(item)
+        free = {**item, "metadata": {k: v for k, v in item["metadata"].items() if k not in ("resourceVersion", "uid")}}
+        (self.store.replace if address in self.store.objects else self.store.create)(address, free)
+
+    def get(self, path: str) -> Json:
+        """Return a copy of an object."""
+        found: Json = orjson.loads(orjson.dumps(self.store.get(parse(path))))
+        return found
+
+    def delete(self, path: str) -> None:
+        """Delete an object, as an administrator would."""
+        self.store.delete(parse(path), {})
+
+
+def registration(kind: str = "Mutating", *clients: Json) -> Json:
+    """Return a registration whose entries call these clients; without any, one entry that calls our Service."""
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": f"{kind}WebhookConfiguration",
+        "metadata": {"name": "gpu-injector"},
+        "webhooks": [
+            {"name": f"entry-{index}.gpu-injector.io", "clientConfig": client}
+            for index, client in enumerate(clients or (service(),))
+        ],
+    }
+
+
+def service(namespace: str = NAMESPACE, name: str = "gpu-injector") -> Json:
+    """Return a clientConfig that calls a Service."""
+    return {"service": {"namespace": namespace, "name": name, "path": "/mutate/workloads"}}

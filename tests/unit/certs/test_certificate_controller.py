@@ -1,0 +1,201 @@
+"""The loop of one replica: when it looks, what it tells, and what probes and metrics see."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import pytest
+from support.certificate_secrets import NOW, OURS
+from support.memory_api import MUTATING, SECRET, MemoryApi, registration
+
+from certs.api import Installation
+from certs.certificate import KeyPair
+from certs.clock import Clock
+from certs.controller import ROUNDS, Keeper
+from certs.secret_content import read_material
+from certs.tls_context import LiveTls
+from certs.writer import REPAIR_LIMIT
+
+
+class Loop:
+    """A keeper whose sleeps are on record, and end only when the test says so."""
+
+    def __init__(self, api: MemoryApi, tls: LiveTls | None = None) -> None:
+        self.api = api
+        self.elapsed = 0.0
+        self.pauses: list[float] = []
+        self.told: list[tuple[str, object]] = []
+        self._asleep, self._over = asyncio.Event(), asyncio.Event()
+        clock = Clock(now=self._now, monotonic=lambda: self.elapsed, sleep=self._sleep, jitter=lambda: 0.5)
+        self.keeper = Keeper(api, OURS, who="replica", on_change=self._note, clock=clock, tls=tls)
+
+    def _now(self) -> datetime:
+        return NOW + timedelta(seconds=self.elapsed)
+
+    def _note(self, event: str, /, **facts: object) -> None:
+        self.told.append((event, facts.get("reason")))
+
+    async def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self._asleep.set()
+        await self._over.wait()
+        self._over.clear()
+        self.elapsed += seconds
+
+    async def looks(self, count: int = 1) -> None:
+        """Let the keeper go on until it sleeps again, so many times."""
+        for _ in range(count):
+            if self.pauses:
+                self._over.set()
+            await self._asleep.wait()
+            self._asleep.clear()
+
+
+@asynccontextmanager
+async def running(loop: Loop) -> AsyncIterator[Loop]:
+    """Run a keeper's loop for the length of a test."""
+    task = asyncio.create_task(loop.keeper.run())
+    yield loop
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def api() -> MemoryApi:
+    """Return an API server with our registration."""
+    api = MemoryApi()
+    api.put(registration())
+    return api
+
+
+async def test_the_first_look_serves_and_registers(api: MemoryApi) -> None:
+    """At once; the next look comes within the minute."""
+    async with running(Loop(api)) as loop:
+        await loop.looks()
+        assert loop.keeper.tls.leaf == read_material(api.get(SECRET)).leaf
+        assert "caBundle" in api.get(MUTATING)["webhooks"][0]["clientConfig"]
+        await loop.looks(2)
+    assert loop.pauses == [50.0] * 3
+    assert [event for event, _ in loop.told] == [
+        "registration-ours",
+        "secret-written",
+        "leaf-served",
+        "waiting",
+        "ca-bundle-written",
+        "api-answers",
+    ]
+
+
+@pytest.mark.parametrize(("jitter", "pause"), [(0.0, 45.0), (0.5, 50.0), (0.999, 54.99)])
+async def test_replicas_spread_their_looks_and_heal_within_a_minute(
+    jitter: float, pause: float, api: MemoryApi
+) -> None:
+    """No two replicas of a Deployment ask in step for ever."""
+    pauses: asyncio.Queue[float] = asyncio.Queue()
+
+    async def sleep(seconds: float) -> None:
+        await pauses.put(seconds)
+        await asyncio.Event().wait()
+
+    def unheard(_event: str, /, **_facts: object) -> None:
+        """Take note of nothing."""
+
+    clock = Clock(now=lambda: NOW, sleep=sleep, jitter=lambda: jitter)
+    task = asyncio.create_task(Keeper(api, OURS, who="replica", on_change=unheard, clock=clock).run())
+    assert await pauses.get() == pytest.approx(pause, abs=0.02)
+    task.cancel()
+
+
+async def test_without_a_leaf_the_next_look_comes_soon(api: MemoryApi) -> None:
+    """The API server cannot be reached at the start: told once, tried politely, and not ready."""
+    api.refusals["GET", MUTATING] = ConnectionRefusedError("PRIVATE")
+    async with running(Loop(api)) as loop:
+        await loop.looks(6)
+        assert (loop.keeper.status.ready, loop.keeper.status.reason) == (False, "starting")
+        api.refusals.clear()
+        await loop.looks()
+        assert loop.keeper.status.ready
+    assert loop.pauses == [1, 2, 4, 5, 5, 5, 50]
+    assert loop.told[0] == ("api-unreachable", "ConnectionRefusedError")
+    assert [event for event, _ in loop.told].count("api-unreachable") == 1
+    assert loop.told[-1][0] == "api-answers"
+
+
+async def test_with_a_leaf_failures_are_tried_again_ever_later(api: MemoryApi) -> None:
+    """The webhook serves on; from one second to the usual pause."""
+    async with running(Loop(api)) as loop:
+        await loop.looks()
+        api.refusals["GET", SECRET] = 403
+        await loop.looks(8)
+        assert loop.keeper.status.ready
+        assert loop.keeper.tls.leaf is not None
+        api.refusals.clear()
+        await loop.looks(2)
+    assert loop.pauses[1:] == [1, 2, 4, 8, 16, 32, 50, 50, 50, 50]
+    assert ("api-refused", f"GET {SECRET}: 403 Refused") in loop.told
+
+
+async def test_waiting_for_a_registration_looks_often(api: MemoryApi) -> None:
+    """The manifest's parts are applied one after the other."""
+    api.delete(MUTATING)
+    async with running(Loop(api)) as loop:
+        await loop.looks(5)
+        assert loop.keeper.status.ready
+    assert loop.pauses == [1, 2, 4, 5, 5]
+
+
+async def test_races_that_are_lost_again_and_again_are_not_run_for_ever(api: MemoryApi) -> None:
+    """A few rounds at once, a few later, and then it is told."""
+    api.refusals["POST", SECRET.rsplit("/", 1)[0]] = 409
+    async with running(Loop(api)) as loop:
+        await loop.looks(3)
+        assert loop.told.count(("secret-race-lost", "no-secret")) == 1
+        assert ("secret-contested", "undone-too-often") in loop.told
+    assert loop.pauses == [1, 2, 4]
+    assert api.requests["POST", SECRET.rsplit("/", 1)[0]] == REPAIR_LIMIT > ROUNDS
+
+
+async def test_what_expires_when_is_shown(api: MemoryApi) -> None:
+    """For the metric: of the leaf that is served, and of the authority that issued it."""
+    async with running(Loop(api)) as loop:
+        await loop.looks()
+        material = read_material(api.get(SECRET))
+        status = loop.keeper.status
+    assert (status.ready, status.reason) == (True, "ok")
+    assert status.leaf_expires == material.leaf.parse().not_valid_after_utc
+    assert status.authority_expires == material.bundle[0].not_valid_after_utc
+
+
+class Refusing(LiveTls):
+    """A listener that takes no leaf any more, as one whose OpenSSL has stricter rules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strict = False
+
+    def present(self, leaf: KeyPair) -> None:
+        """Refuse."""
+        if self.strict:
+            raise ValueError("OpenSSL refuses the pair: EE_KEY_TOO_SMALL")
+        super().present(leaf)
+
+
+async def test_a_replica_that_alone_cannot_serve_is_not_ready(api: MemoryApi) -> None:
+    """The others serve what the API server accepts; this one's leaf expired, and it cannot take the new one."""
+    tls = Refusing()
+    async with running(Loop(api, tls)) as loop:
+        await loop.looks()
+        tls.strict = True
+        loop.elapsed += timedelta(days=91).total_seconds()
+        await loop.looks()
+        assert (loop.keeper.status.ready, loop.keeper.status.reason) == (False, "leaf-refused")
+        assert ("leaf-unusable", "OpenSSL refuses the pair: EE_KEY_TOO_SMALL") in loop.told
+        tls.strict = False
+        await loop.looks()
+        assert loop.keeper.status.ready
+
+
+def test_the_leafs_names_begin_with_the_services() -> None:
+    """The API server asks for that name when it calls a Service; a URL asks for its own."""
+    assert Installation("ns", "name", ("::1",)).names == ("name.ns.svc", "::1")

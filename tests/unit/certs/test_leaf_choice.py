@@ -1,0 +1,100 @@
+"""Which leaf a replica serves, and whether it is alone with a leaf that the API server refuses."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from support.certificate_secrets import GOOD, NOW, OTHER, OURS, THIRD
+
+from certs.certificate import KeyPair, fingerprint
+from certs.issuer import issue_leaf
+from certs.leaf_choice import is_own_fault, why_adopt
+from certs.rotation import Situation
+from certs.secret_content import Material
+
+FORMER, NEW, ELSE = GOOD.bundle[0], OTHER.bundle[0], THIRD.bundle[0]
+BOTH = (FORMER, NEW)
+
+
+LATER = timedelta(days=91)
+
+
+def seen(
+    registered: tuple[tuple[x509.Certificate, ...], ...] | None,
+    *settled: x509.Certificate,
+    secret: Material = OTHER,
+    later: timedelta = timedelta(),
+) -> Situation:
+    """Return a situation with what each entry trusts, what settled there, and the Secret."""
+    return Situation(
+        secret=secret,
+        trouble="",
+        memory=None,
+        registered=registered,
+        settled=frozenset(map(fingerprint, settled)),
+        leaf_age=timedelta(days=1),
+        names=OURS.names,
+        who="replica",
+        now=NOW + later,
+    )
+
+
+def renewed(material: Material) -> Material:
+    """Return the material with another leaf of the same authority."""
+    assert material.signer
+    return replace(material, leaf=issue_leaf(material.signer, OURS.names, NOW + timedelta(days=64), timedelta(days=90)))
+
+
+@pytest.mark.parametrize(
+    ("served", "situation", "why"),
+    [
+        (None, seen(()), "first"),
+        (None, seen(((FORMER,),)), "first"),
+        (OTHER.leaf, seen(((FORMER,),)), None),
+        (GOOD.leaf, seen((BOTH,), FORMER, NEW), "settled"),
+        (GOOD.leaf, seen((BOTH,), FORMER), None),
+        (GOOD.leaf, seen(((FORMER,),), FORMER), None),
+        (GOOD.leaf, seen((BOTH, (FORMER,)), FORMER), None),
+        (GOOD.leaf, seen(((NEW,),)), "served-refused"),
+        (GOOD.leaf, seen(((ELSE,),)), "served-refused"),
+        (GOOD.leaf, seen((BOTH, (NEW,))), "better-accepted"),
+        (GOOD.leaf, seen(((FORMER,), (NEW,))), None),
+        (GOOD.leaf, seen(()), "no-registration"),
+        (GOOD.leaf, seen(None), "served-untrusted"),
+        (GOOD.leaf, seen(None, secret=replace(OTHER, bundle=BOTH)), None),
+        (GOOD.leaf, seen(None, secret=renewed(GOOD), later=timedelta(hours=1)), None),
+        (GOOD.leaf, seen((BOTH,), secret=renewed(GOOD), later=LATER), "served-refused"),
+        (GOOD.leaf, seen(((ELSE,),), secret=renewed(GOOD), later=timedelta(days=70)), "same-authority"),
+    ],
+)
+def test_the_secrets_leaf_is_served_when_the_api_server_takes_it(
+    served: KeyPair | None, situation: Situation, why: str | None
+) -> None:
+    """At once if it is trusted as the served one is or nothing is lost, else when its authority settled everywhere."""
+    assert situation.secret
+    assert why_adopt(served, situation.secret, situation) == why
+
+
+@pytest.mark.parametrize(
+    ("served", "situation", "fault"),
+    [
+        (GOOD.leaf, seen(((NEW,),)), True),
+        (GOOD.leaf, seen((BOTH, (NEW,))), True),
+        (None, seen(((NEW,),)), True),
+        (GOOD.leaf, seen((BOTH,)), False),
+        (GOOD.leaf, seen(((FORMER,),)), False),
+        (GOOD.leaf, seen(((ELSE,),)), False),
+        (GOOD.leaf, seen(((),)), False),
+        (None, seen(((),)), False),
+        (GOOD.leaf, seen(()), False),
+        (GOOD.leaf, seen(None), False),
+        (OTHER.leaf, seen(((FORMER,),)), False),
+    ],
+)
+def test_only_a_fault_of_this_replica_alone_counts(
+    served: KeyPair | None, situation: Situation, *, fault: bool
+) -> None:
+    """A registration that is absent, unreadable, foreign or wrong for every replica takes none out of the Service."""
+    assert situation.secret
+    assert is_own_fault(served, situation.secret, situation) == fault

@@ -1,0 +1,139 @@
+"""What ``preview`` prints for one large input, in each form, and what becomes of an author's YAML."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.pods import gpu_pods
+
+from webhook.__main__ import main
+from webhook.commands.preview.comment_preserving_patch import CommentsLostError, patched_text
+from webhook.commands.shared.prediction import apply
+from webhook.kube.manifests import load, read_documents, read_manifests
+
+GOLDEN = Path(__file__).parents[2] / "data" / "preview"
+STACK = (GOLDEN / "stack.yaml").read_text()
+CLASS = {"op": "add", "path": "/spec/runtimeClassName", "value": "nvidia"}
+POD = "kind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: a\n"
+
+
+def preview(*arguments: str, text: str = STACK) -> Result:
+    """Run the command over standard input."""
+    view = str(GOLDEN / "view.yaml")
+    return CliRunner().invoke(main, ["preview", "-f", "-", "--view", view, *arguments], input=text)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("table.txt", ["-o", "table"]),
+        ("diff.txt", []),
+        ("patch.yaml", ["-o", "patch"]),
+        ("patched.yaml", ["-o", "yaml"]),
+        ("rows.json", ["-o", "json"]),
+        ("explained.txt", ["-o", "table", "--explain"]),
+        ("explained.json", ["-o", "json", "--explain"]),
+    ],
+)
+def test_the_output_is_the_golden_one(name: str, arguments: list[str], update_golden: bool) -> None:  # noqa: FBT001
+    """Standard output, standard error and the exit code, in each form."""
+    result = preview(*arguments)
+    golden = GOLDEN / name
+    if update_golden:
+        golden.write_text(result.stdout)
+    assert result.stdout == golden.read_text()
+    assert result.exit_code == (0 if "yaml" in arguments else 1)
+
+
+def test_yaml_changes_nothing_but_what_the_patch_says() -> None:
+    """Line by line: what the author wrote is there, in order, and only lines are added."""
+    remaining = iter(preview("-o", "yaml").stdout.splitlines())
+    assert all(line in remaining for line in STACK.splitlines())
+
+
+def test_yaml_means_the_same_as_json() -> None:
+    """Each object that is patched in one form is in the other; the plugin's nodes differ, so it stays."""
+    rows = json.loads(preview("-o", "json").stdout)
+    printed = [item.content for item in read_documents(preview("-o", "yaml").stdout, "out")]
+    changed = [row for row in rows if row["verdict"] == "inject" and row["operations"] and not row["dryRun"]]
+    assert [row["object"]["kind"] for row in changed] == ["Deployment", "CronJob", "RayCluster"]
+    assert all(row["patched"] in printed for row in changed)
+    assert len(printed) == len(list(read_documents(STACK, "in")))
+
+
+def test_what_cannot_be_written_is_told_on_standard_error() -> None:
+    """So that a pipe carries manifests alone."""
+    told = preview("-o", "yaml").stderr
+    assert "DaemonSet kube-system/nvidia-device-plugin-daemonset is left as it is: its nodes differ" in told
+    assert "kubectl -n kube-system rollout restart daemonset/nvidia-device-plugin-daemonset" in told
+
+
+def test_files_are_joined_to_one_stream(tmp_path: Path) -> None:
+    """A file without the separator, or without a last newline, gets them."""
+    (tmp_path / "a.yaml").write_text(POD.replace("name: a}", "name: a, namespace: ml}").rstrip())
+    (tmp_path / "b.json").write_text('{\t"kind": "ConfigMap", "metadata": {"name": "b"}}')
+    (tmp_path / "c.yaml").write_text("---\nkind: Secret\nmetadata: {name: c}\n")
+    view = str(GOLDEN / "view.yaml")
+    result = CliRunner().invoke(main, ["preview", "-f", str(tmp_path), "--view", view, "-o", "yaml"])
+    assert [item.content["kind"] for item in read_documents(result.stdout, "x")] == ["Pod", "ConfigMap", "Secret"]
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "operations", "after"),
+    [
+        ("kind: Pod\nspec:   # the spec\n  a: 1   # one\n# the end\n", [CLASS], ["  runtimeClassName: nvidia"]),
+        ("kind: Pod\nspec: {a: 1}   # the spec\n", [CLASS], ["spec: {a: 1, runtimeClassName: nvidia} # the spec"]),
+        ("kind: Pod\nspec:\n  on: yes\n  mode: 0644\n  at: 2024-01-01\n", [CLASS], ["  runtimeClassName: nvidia"]),
+        ("kind: Pod\nspec:\n  text: |\n    a\n\n# end\n", [CLASS], ["  runtimeClassName: nvidia"]),
+        ("%YAML 1.1\n---\nkind: Pod\nspec:\n  a: 'b'\n...\n", [CLASS], ["  runtimeClassName: nvidia"]),
+    ],
+)
+def test_a_patch_adds_its_lines_alone(before: str, operations: list[dict[str, str]], after: list[str]) -> None:
+    """Comments, quotes, numbers and the order of keys stay as they were written."""
+    (manifest,) = read_manifests(before, "x")
+    new = patched_text(manifest, operations).splitlines()
+    assert [line for line in new if line not in before.splitlines()] == after
+
+
+def test_comments_further_left_stay_with_what_follows() -> None:
+    """A key that is added to a pod's spec stands before the comment of the next section."""
+    (manifest,) = read_manifests("kind: Pod\nspec:\n  a:\n    b: 1\n    # of b\n\n# of status\nstatus: {}\n", "x")
+    assert patched_text(manifest, [CLASS]).splitlines()[4:8] == [
+        "    # of b",
+        "  runtimeClassName: nvidia",
+        "",
+        "# of status",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: Pod\nspec: &s {a: 1}\nother: *s\n",
+        "kind: Pod\nspec: {a: 1}\nspec: {a: 2}\n",
+    ],
+)
+def test_what_cannot_be_kept_is_written_anew_and_told(text: str) -> None:
+    """An alias would change both places. The meaning comes first."""
+    (manifest,) = read_manifests(text, "x")
+    with pytest.raises(CommentsLostError) as lost:
+        patched_text(manifest, [CLASS])
+    assert load(lost.value.text) == apply(load(text), [CLASS])
+
+
+@settings(max_examples=50)
+@given(gpu_pods(), st.booleans())
+def test_any_pod_means_the_same_as_yaml(pod: dict[str, object], flow: bool) -> None:  # noqa: FBT001
+    """Written by PyYAML in either style and patched as text, it is what the patch makes of the object."""
+    import yaml  # noqa: PLC0415
+
+    (manifest,) = read_manifests(yaml.safe_dump(pod, default_flow_style=flow, allow_unicode=True), "x")
+    try:
+        text = patched_text(manifest, [CLASS])
+    except CommentsLostError as error:
+        text = error.text
+    assert load(text) == apply(pod, [CLASS])

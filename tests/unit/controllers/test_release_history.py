@@ -1,0 +1,110 @@
+"""Evictions never pile up and never loop, whatever becomes of the pods."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webhook.controllers.release_history import Eviction, Ledger, choose, read_ledger, with_eviction, write_ledger
+from webhook.decide.blind import BlindPod
+from webhook.decide.decision import Decision, Reason, Verdict
+from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+OWNER = PluginDaemonSet(Plugin("kube-system", "plugin"), "owner")
+REPAIRABLE = Decision(Verdict.BOOTSTRAP, Reason.NVML)
+NODES = ("gpu-1", "gpu-2", "gpu-3")
+
+
+@dataclass
+class Cluster:
+    """A node's pod is blind, away (evicted, its successor still to come) or healed; the number counts its pods."""
+
+    now: datetime = START
+    ledger: Ledger = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NODES, "blind"))
+    numbers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NODES, 0))
+    evicted: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+
+    def choose(self) -> BlindPod | None:
+        """Ask which pod to evict now."""
+        pods = {node: self._pod(node) for node, state in self.states.items() if state != "away"}
+        view = ClusterView(nodes={node: Node(node) for node in NODES}, plugin_pods=pods, daemon_sets={"plugin": OWNER})
+        blind = [BlindPod(pod, OWNER, REPAIRABLE) for node, pod in pods.items() if self.states[node] == "blind"]
+        return choose(blind, self.ledger, view, self.now)
+
+    def check(self, found: BlindPod) -> None:
+        """One at a time, once a node and hour, and no other while one came back blind."""
+        last_hour = {node: number for node, (at, number) in self.evicted.items() if self.now - at < HOUR}
+        assert self.states[found.pod.node] == "blind"
+        assert found.pod.node not in last_hour
+        for node, number in last_hour.items():
+            was_refused = self.numbers[node] == number and self.states[node] == "blind"
+            assert self.states[node] == "healed" or was_refused
+
+    def evict(self, found: BlindPod, *, refused: bool) -> None:
+        """Note it, and let it happen."""
+        node = found.pod.node
+        self.ledger = read_ledger(write_ledger(with_eviction(self.ledger, found, self.now)))
+        self.evicted[node] = (self.now, self.numbers[node])
+        if not refused:
+            self.states[node] = "away"
+
+    def come_back(self, state: str) -> None:
+        """Let the successors of evicted pods come."""
+        for node in NODES:
+            if self.states[node] == "away":
+                self.states[node] = state
+                self.numbers[node] += state != "away"
+
+    def _pod(self, node: str) -> PluginPod:
+        nvml = Nvml.MOUNT if self.states[node] == "healed" else Nvml.NEITHER
+        plugin = Plugin("kube-system", f"plugin-{node}", nvml=nvml)
+        return PluginPod(plugin, f"{node}-{self.numbers[node]}", node, "owner", running=True, ready=True)
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(0, 70), st.booleans(), st.sampled_from(["healed", "blind", "away"])), min_size=2, max_size=40
+)
+
+
+@given(STEPS)
+def test_evictions_neither_pile_up_nor_loop(steps: list[tuple[int, bool, str]]) -> None:
+    """For every course of events: minutes pass, pods come back healed, blind or not at all, evictions are refused."""
+    cluster = Cluster()
+    for minutes, refused, state in steps:
+        if found := cluster.choose():
+            cluster.check(found)
+            cluster.evict(found, refused=refused)
+        cluster.now += minutes * MINUTE
+        cluster.come_back(state)
+
+
+def test_every_pod_has_its_turn() -> None:
+    """Where evictions help, all pods are healed."""
+    cluster = Cluster()
+    for _ in NODES:
+        found = cluster.choose()
+        assert found
+        cluster.evict(found, refused=False)
+        assert cluster.choose() is None
+        cluster.come_back("healed")
+    assert set(cluster.states.values()) == {"healed"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "no", "[]", "{}", '{"gpu-1": 1}', '{"gpu-1": {"at": "soon"}}', '{"gpu-1": {"at": "2026-01-01T00:00:00"}}'],
+)
+def test_a_ledger_of_anybody_elses_is_empty(written: str) -> None:
+    """The next eviction replaces it."""
+    assert read_ledger(written) == {}
+
+
+def test_a_ledger_survives_the_lease() -> None:
+    """Replicas read what another wrote."""
+    ledger = {"gpu-1": Eviction("pod", "owner", START)}
+    assert read_ledger(write_ledger(ledger)) == ledger

@@ -1,0 +1,128 @@
+"""How many nodes are judged when the view changes; that what is found is right, test_cluster_properties tells."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.clusters import plugin_pod
+
+from webhook.decide.gpu_nodes import candidates, gpu_nodes
+from webhook.decide.nodes import node_kind
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet
+
+GPUS = frozenset({"nvidia.com/gpu"})
+PLUGIN = Plugin("kube-system", "plugin", nvml=Nvml.CLASS, runtime_class="nvidia")
+
+
+def node(number: int, **facts: Any) -> Node:  # noqa: ANN401 - any field's
+    """Return a node with a GPU."""
+    return Node(f"gpu-{number:02}", {"pool": "a"}, **{"allocatable": {"nvidia.com/gpu": "1"}, **facts})
+
+
+@pytest.fixture
+def view() -> ClusterView:
+    """Return a cluster of fifty nodes, with a plugin's pod on each."""
+    names = [node(number).name for number in range(50)]
+    return ClusterView(
+        nodes={node(number).name: node(number) for number in range(50)},
+        plugin_pods={f"kube-system/{name}": plugin_pod(PLUGIN, name, True) for name in names},
+        daemon_sets={"kube-system/plugin": PluginDaemonSet(PLUGIN, "plugin")},
+    )
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the nodes that are judged from now on."""
+    names: list[str] = []
+
+    def recording(node: Node, *facts: Any) -> object:  # noqa: ANN401 - node_kind's own
+        names.append(node.name)
+        return node_kind(node, *facts)
+
+    monkeypatch.setattr("webhook.decide.gpu_nodes.node_kind", recording)
+    return names
+
+
+def with_nodes(view: ClusterView, *changed: Node) -> ClusterView:
+    """Return a view with other facts about some nodes."""
+    return replace(view, nodes={**(view.nodes or {}), **{one.name: one for one in changed}})
+
+
+def test_every_node_is_judged_once(view: ClusterView, judged: list[str]) -> None:
+    """The first look pays; those that follow are free."""
+    policy = Policy()
+    for _ in range(3):
+        candidates(view, policy, {}, GPUS)
+    assert sorted(judged) == sorted(view.nodes or ())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"namespaces": {"ml": {}}},
+        {"runtime_classes": {}},
+        {"cluster_policies": {}},
+        {"device_classes": {}},
+        {"api_groups": frozenset({"kyverno.io"})},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_says_nothing_of_nodes_has_none_judged(
+    view: ClusterView, judged: list[str], other: Mapping[str, Any]
+) -> None:
+    """Namespaces come and go all day."""
+    policy = Policy()
+    known = gpu_nodes(view, policy)
+    judged.clear()
+    assert gpu_nodes(replace(view, **other), policy) is known
+    assert judged == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ([node(7, os_image="Ubuntu 24.04")], ["gpu-07"]),
+        ([node(7, os_image="Ubuntu 24.04"), node(9, taints=())], ["gpu-07", "gpu-09"]),
+        ([node(50)], ["gpu-50"]),
+        ([node(7, allocatable={})], []),
+    ],
+    ids=["one changes", "two change", "one comes", "one offers no GPU any more"],
+)
+def test_only_nodes_that_changed_are_judged(
+    view: ClusterView, judged: list[str], changed: list[Node], expected: list[str]
+) -> None:
+    """In a cluster of thousands some node changes every second."""
+    policy = Policy()
+    gpu_nodes(view, policy)
+    judged.clear()
+    gpu_nodes(with_nodes(view, *changed), policy)
+    assert sorted(judged) == expected
+
+
+def test_a_pod_of_a_plugin_has_its_own_node_judged(view: ClusterView, judged: list[str]) -> None:
+    """A roll-out of the plugin changes one pod after the other."""
+    policy = Policy()
+    gpu_nodes(view, policy)
+    judged.clear()
+    changed = {"kube-system/gpu-03": plugin_pod(PLUGIN, "gpu-03", False)}
+    gpu_nodes(replace(view, plugin_pods={**(view.plugin_pods or {}), **changed}), policy)
+    assert judged == ["gpu-03"]
+
+
+def test_labels_that_were_looked_up_are_not_looked_up_again(view: ClusterView) -> None:
+    """A change of one node leaves what is known of the others' labels."""
+    policy, spec = Policy(), {"nodeSelector": {"pool": "a"}}
+    candidates(view, policy, spec, GPUS)
+    known = gpu_nodes(view, policy).index.with_label("pool")
+    assert gpu_nodes(with_nodes(view, node(7, kernel="6.9")), policy).index.with_label("pool") is known
+
+
+def test_a_value_that_no_node_has_any_more_is_forgotten(view: ClusterView) -> None:
+    """Labels with ever new values must not fill the memory."""
+    policy, spec = Policy(), {"nodeSelector": {"pool": "a"}}
+    for value in "bcd":
+        candidates(view, policy, spec, GPUS)
+        view = with_nodes(view, replace(node(7), labels={"pool": value}))
+    assert set(gpu_nodes(view, policy).index.with_label("pool")) == {"a", "d"}

@@ -1,0 +1,77 @@
+"""The Helm chart, as far as no Helm is needed: what is generated in it is fresh, and what it names exists."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from support.chart import CHART, MANIFEST, SCHEMA, VALUES, chart_digest, schema_of_the_chart, values_of_the_chart
+
+from webhook.policy.load import parse_policy
+from webhook.policy.model import Policy
+from webhook.server.certificate_metrics import CertificateMetrics
+from webhook.server.decision_log import Metrics
+from webhook.view.live_view import ignore
+
+OUR_METRIC = re.compile(r"\b(?:gpu_injector|controller_runtime)_\w+")
+
+
+@pytest.mark.parametrize(
+    ("path", "make"), [(VALUES, values_of_the_chart), (SCHEMA, schema_of_the_chart)], ids=["values", "schema"]
+)
+def test_what_is_generated_is_fresh(path: Path, make: Callable[[], str], update_golden: bool) -> None:  # noqa: FBT001
+    """Where the policy changed: `make manifest`."""
+    text = make()
+    if update_golden:
+        path.write_text(text)
+    assert path.read_text() == text
+
+
+def test_the_charts_policy_is_the_default() -> None:
+    """Who installs with no values has what an empty policy file says."""
+    assert parse_policy(yaml.safe_dump(yaml.safe_load(VALUES.read_text())["policy"]), "values.yaml") == Policy()
+
+
+def test_the_manifest_is_of_this_chart() -> None:
+    """`make manifest` renders it; that it was rendered well is for the end-to-end tests, which have Helm."""
+    assert f"sha256:{chart_digest()}" in MANIFEST.read_text()
+
+
+def test_versions_agree() -> None:
+    """The chart installs the program that it comes with."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = (CHART.parents[1] / "pyproject.toml").read_text()
+    assert f'\nversion = "{chart["appVersion"]}"\n' in project
+    assert f"gpu-injector:{chart['appVersion']}" in chart["annotations"]["artifacthub.io/images"]
+
+
+@pytest.mark.parametrize("name", ["alerts.yaml", "dashboard.json"])
+def test_alerts_and_dashboard_name_metrics_that_exist(name: str) -> None:
+    """A renamed metric would silence them without a word."""
+    asked = set(OUR_METRIC.findall((CHART / "files" / name).read_text()))
+    assert asked
+    assert asked <= set(series())
+
+
+def test_alerts_point_to_what_is_there() -> None:
+    """Who is woken by one finds the row that it names."""
+    named = re.findall(r'See (docs/\S+\.md), "([^"]+)"', (CHART / "files" / "alerts.yaml").read_text())
+    assert named
+    assert [words for page, words in named if words not in (CHART.parents[1] / page).read_text()] == []
+
+
+def series() -> Iterator[str]:
+    """Yield the name of every series that the webhook exports."""
+    registry = Metrics.create().registry
+    CertificateMetrics(registry, ignore)
+    for metric in registry.collect():
+        endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(metric.type, [""])
+        yield from (metric.name + ending for ending in endings)
+
+
+def test_the_dashboard_asks_something_in_every_panel() -> None:
+    """Each panel has a title and a question."""
+    panels = json.loads((CHART / "files" / "dashboard.json").read_text())["panels"]
+    assert all(panel["title"] and panel["targets"] for panel in panels)

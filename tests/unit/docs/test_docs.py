@@ -1,0 +1,150 @@
+"""The documents against the code."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import bench.markdown
+import pytest
+import yaml
+from e2e.faults import table as faults
+from support.doc_blocks import DOCUMENTS, ROOT
+
+from webhook.decide.decision import Reason
+from webhook.policy.describe import Key, keys
+
+NOT_MEASURED = "No run of this version on a quiet machine is committed yet.\n"
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+NAMED_CASE = re.compile(r"golden case `([\w-]+)`")
+
+
+def first_cells(document: str) -> list[str]:
+    """Return the first cell of each row of the document's tables, if it is one code word."""
+    lines = (ROOT / document).read_text().splitlines()
+    cells = (line.split("|")[1].strip() for line in lines if line.startswith("| `"))
+    return [cell.strip("`") for cell in cells]
+
+
+def test_every_reason_is_explained() -> None:
+    """Whoever reads a reason in a log finds it in the table."""
+    explained = {cell.partition("/")[2] for cell in first_cells("docs/reasons.md")}
+    assert explained == set(Reason)
+
+
+def policy_row(key: Key) -> str:
+    """Return the row of the table for a key."""
+    default = "required" if key.is_required else "" if key.is_group else f"`{json.dumps(key.default)}`"
+    return f"| `{key.name}` | {default} | {key.meaning} |"
+
+
+def test_the_policy_is_explained_whole(update_golden: bool) -> None:  # noqa: FBT001
+    """The table in docs/policy.md is made from the policy's own descriptions."""
+    document = ROOT / "docs" / "policy.md"
+    head, _, _ = document.read_text().partition("| key |")
+    text = head + "\n".join(["| key | default | meaning |", "| --- | --- | --- |", *map(policy_row, keys())]) + "\n"
+    if update_golden:
+        document.write_text(text)
+    assert document.read_text() == text
+
+
+def test_every_right_is_explained() -> None:
+    """Each rule of the manifests has its row, and no row is of a right that is not there."""
+    rows = (line.split(" | ") for line in (ROOT / "docs" / "rbac.md").read_text().splitlines() if "`gpu-inj" in line)
+    told = [tuple(frozenset(words(cell)) for cell in row[:5]) for row in rows if len(row) == 6]
+    manifests = (ROOT / "deploy" / name for name in ("install.yaml", "repair-evict.yaml"))
+    objects = [one for path in manifests for one in yaml.safe_load_all(path.read_text()) if one]
+    granted = [cells_of(one, rule) for one in objects for rule in one.get("rules", [])]
+    assert len(told) == len(set(told))
+    assert set(told) == set(granted)
+
+
+def words(cell: str) -> list[str]:
+    """Return what a cell says, word by word."""
+    return re.sub(r"[|`,]", " ", cell).split()
+
+
+def cells_of(role: dict[str, Any], rule: dict[str, list[str]]) -> tuple[frozenset[str], ...]:
+    """Return the cells of a rule's row."""
+    groups = [group or "core" for group in rule["apiGroups"]]
+    names = rule.get("resourceNames", ["any"])
+    subject = [role["kind"], role["metadata"]["name"]]
+    return tuple(frozenset(cell) for cell in (subject, groups, rule["resources"], names, rule["verbs"]))
+
+
+@pytest.mark.parametrize(
+    ("page", "figures", "as_markdown"),
+    [
+        ("docs/performance.md", "docs/bench.json", bench.markdown.as_markdown),
+        ("docs/faults.md", "docs/faults.json", faults.as_markdown),
+    ],
+    ids=["bench", "faults"],
+)
+def test_figures_are_those_that_were_measured(
+    page: str,
+    figures: str,
+    as_markdown: Callable[[Mapping[str, Any]], str],
+    update_golden: bool,  # noqa: FBT001
+) -> None:
+    """What a page shows below its marker is what the committed run wrote; nobody types a figure."""
+    document, measured = ROOT / page, ROOT / figures
+    shown = as_markdown(json.loads(measured.read_text())) if measured.exists() else NOT_MEASURED
+    head, begin, rest = document.read_text().partition("<!-- figures -->\n")
+    text = f"{head}{begin}{shown}<!-- end of figures -->{rest.partition('<!-- end of figures -->')[2]}"
+    assert begin
+    if update_golden:
+        document.write_text(text)
+    assert document.read_text() == text
+
+
+def test_links_lead_somewhere() -> None:
+    """Each file that a document links to is there, and so is the heading."""
+    broken = [
+        f"{document.relative_to(ROOT)}: {path}#{heading}"
+        for document in DOCUMENTS
+        for path, heading in LINK.findall(document.read_text())
+        if not leads_somewhere(document, path, heading)
+    ]
+    assert broken == []
+
+
+def leads_somewhere(document: Path, path: str, heading: str) -> bool:
+    """Say whether a link's file is there, and its heading where it names one."""
+    target = (document.parent / path) if path else document
+    return target.exists() and (not heading or heading in headings(target))
+
+
+def headings(document: Path) -> set[str]:
+    """Return what the headings of a document are called in links."""
+    lines = (line.lstrip("#").strip() for line in document.read_text().splitlines() if line.startswith("#"))
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+def test_tests_that_are_named_exist() -> None:
+    """Who is told that a test proves something can read it."""
+    texts = [document.read_text() for document in DOCUMENTS]
+    named = {name for text in texts for name in NAMED_TEST.findall(text)}
+    cases = {name for text in texts for name in NAMED_CASE.findall(text)}
+    assert named
+    assert cases
+    assert {name for name in named if not is_test(*name)} == set()
+    assert {
+        name for name in cases if not (ROOT / "tests" / "data" / "golden" / name / "decision.yaml").exists()
+    } == set()
+
+
+def is_test(path: str, function: str) -> bool:
+    """Say whether a file is there, and has the test function where one is named."""
+    file = ROOT / path
+    return file.exists() and (not function or f"def {function}(" in file.read_text())
+
+
+def test_every_threat_has_a_control_and_a_test() -> None:
+    """A threat without a test is a promise."""
+    table = (ROOT / "docs" / "security.md").read_text().partition("| threat |")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    assert len(rows) > 10
+    proofs = {threat: NAMED_TEST.findall(tests) + NAMED_CASE.findall(tests) for threat, _, tests in rows}
+    assert [threat for threat, found in proofs.items() if not found] == []

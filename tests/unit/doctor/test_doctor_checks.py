@@ -1,0 +1,58 @@
+"""Every check of `doctor`: passes where all is well, tells what is spoilt, and is unknown without the right to look."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from support.doctor_cases import CASES, Case
+from support.doctor_world import healthy, look
+
+from webhook.doctor.check import Check, Result, State, examine
+from webhook.doctor.cluster_facts import Facts
+from webhook.doctor.registry import CATEGORIES
+
+CHECKS = {check.name: check for category in CATEGORIES for check in category.checks}
+
+
+@pytest.fixture(scope="module")
+def well(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    """Read the healthy cluster once for all."""
+    return asyncio.run(look(healthy(), tmp_path_factory.mktemp("healthy")))
+
+
+def said(result: Result) -> str:
+    """Return all that a person would read."""
+    return "\n".join((*result.evidence, *result.fix))
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.name)
+def test_it_passes_where_all_is_well(well: Facts, check: Check) -> None:
+    """Nothing is found in a cluster where GPU pods work."""
+    assert check.run(well).state is State.PASS, said(check.run(well))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_it_tells_what_is_wrong(case: Case, tmp_path: Path) -> None:
+    """The check that is meant finds it, and says how to mend it."""
+    cluster = healthy()
+    case.spoil(cluster)
+    result = CHECKS[case.check].run(await look(cluster, tmp_path))
+    assert (result.state, case.says in said(result)) == (case.state, True), said(result)
+    assert result.fix
+
+
+def test_every_check_has_a_case_that_fails_it() -> None:
+    """Whoever adds a check adds the cluster in which it finds something."""
+    assert {case.check for case in CASES} == CHECKS.keys()
+
+
+def test_no_check_is_there_twice() -> None:
+    """Their names are how scripts and documentation find them."""
+    assert len(CHECKS) == sum(len(category.checks) for category in CATEGORIES)
+
+
+async def test_without_any_right_everything_is_unknown(tmp_path: Path) -> None:
+    """A check that may not look never passes."""
+    facts = await look(healthy(), tmp_path, "/*")
+    states = {outcome.check.name: outcome.result.state for outcome in examine(facts, CATEGORIES)}
+    assert set(states.values()) == {State.UNKNOWN}, states

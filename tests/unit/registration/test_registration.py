@@ -1,0 +1,87 @@
+"""The registrations in deploy/install.yaml, against the policy and the names that are promised."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from webhook.policy.model import Policy
+from webhook.registration.conditions import (
+    changed_template_condition,
+    gpu_pods_condition,
+    gpu_templates_condition,
+    injected_pods_condition,
+    no_controller_condition,
+    plugin_pods_condition,
+)
+from webhook.server.app import BOOTSTRAP_PATH, EPHEMERAL_PATH, PATHS, TEMPLATES_PATH, WORKLOADS_PATH
+
+INSTALL = Path(__file__).parents[3] / "deploy" / "install.yaml"
+MANIFESTS = list(yaml.safe_load_all(INSTALL.read_text()))
+REGISTRATIONS = [item for item in MANIFESTS if item["kind"].endswith("WebhookConfiguration")]
+ENTRIES: dict[str, dict[str, Any]] = {entry["name"]: entry for item in REGISTRATIONS for entry in item["webhooks"]}
+
+CONDITIONS = {
+    "workloads.gpu-injector.io": {"requests-gpu": gpu_pods_condition(Policy())},
+    "bootstrap.gpu-injector.io": {"is-plugin": plugin_pods_condition(Policy())},
+    "ephemeral.gpu-injector.io": {"injected": injected_pods_condition()},
+    "templates.gpu-injector.io": {
+        "no-controller": no_controller_condition(),
+        "template-changed": changed_template_condition(),
+        "requests-gpu": gpu_templates_condition(Policy()),
+    },
+}
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_the_manifest_carries_the_policys_conditions(name: str) -> None:
+    """What the API server filters by is what the default policy lists."""
+    assert {item["name"]: item["expression"] for item in ENTRIES[name]["matchConditions"]} == CONDITIONS[name]
+
+
+def test_every_entry_has_its_path() -> None:
+    """And every path an entry."""
+    paths = {name: entry["clientConfig"]["service"]["path"] for name, entry in ENTRIES.items()}
+    assert paths == {
+        "workloads.gpu-injector.io": WORKLOADS_PATH,
+        "bootstrap.gpu-injector.io": BOOTSTRAP_PATH,
+        "ephemeral.gpu-injector.io": EPHEMERAL_PATH,
+        "templates.gpu-injector.io": TEMPLATES_PATH,
+    }
+    assert set(paths.values()) == PATHS
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_every_entry_fails_open_and_may_be_refused(entry: dict[str, Any]) -> None:
+    """Without us, pods are created as before; and a pod's own label keeps us away."""
+    assert (entry["failurePolicy"], entry["timeoutSeconds"], entry["sideEffects"]) == ("Ignore", 3, "None")
+    (refusal,) = entry["objectSelector"]["matchExpressions"]
+    assert refusal == {"key": "gpu-injector.io/inject", "operator": "NotIn", "values": ["disabled"]}
+
+
+@pytest.mark.parametrize("name", sorted(set(CONDITIONS) - {"bootstrap.gpu-injector.io"}))
+def test_namespaces_are_asked(name: str) -> None:
+    """Without a label nobody calls us, and never for our own namespace."""
+    asked, own = ENTRIES[name]["namespaceSelector"]["matchExpressions"]
+    assert asked == {"key": "gpu-injector.io/inject", "operator": "In", "values": ["enabled", "dry-run"]}
+    assert own == {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["gpu-injector"]}
+
+
+def test_plugins_are_looked_after_only_where_the_policy_says() -> None:
+    """Anywhere else a tenant could make such a pod."""
+    (names,) = ENTRIES["bootstrap.gpu-injector.io"]["namespaceSelector"]["matchExpressions"]
+    allowed = list(Policy().bootstrap.namespaces)
+    assert names == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": allowed}
+
+
+def test_the_registrations_come_first() -> None:
+    """`kubectl delete -f` removes in order."""
+    assert MANIFESTS[:2] == REGISTRATIONS
+
+
+def test_every_resource_of_the_policy_is_in_the_condition() -> None:
+    """A star is only a suffix."""
+    condition = gpu_pods_condition(Policy(resources=("example.com/a", "example.com/b-*")))
+    assert "k == 'example.com/a' || k.startsWith('example.com/b-')" in condition
+    assert "nvidia" not in condition

@@ -1,0 +1,101 @@
+"""``certs``: what is served, what is registered, what expires when and what comes next; and a rotation on request."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import orjson
+
+from certs.api import Refused
+from certs.report import Report, describe, find_installation
+from certs.rotation import Schedule
+from certs.secret_content import Rotation
+from certs.secret_store import ask_for_rotation
+from certs.tls_probe import Presented
+from webhook.cluster.api import ApiServer
+from webhook.commands.certs.render import console, print_report, print_rotation
+from webhook.commands.shared.cluster import Target, api_server
+from webhook.commands.shared.input_files import InputError
+from webhook.commands.shared.replica_certificates import presented
+from webhook.commands.shared.replicas import Replicas
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says; ``namespace`` is that of the installation."""
+
+    target: Target
+    namespace: str
+    output: str
+
+
+def show(options: Options) -> int:
+    """Show everything; return the exit code: 1 where the API server would refuse what is served, or nothing is."""
+    return asyncio.run(_with_api(options, _show))
+
+
+def rotate(options: Options, rotation: Rotation) -> int:
+    """Ask for a rotation and say what follows; return the exit code. Raises InputError where none can follow."""
+    return asyncio.run(_with_api(options, partial(_rotate, rotation)))
+
+
+async def _with_api(options: Options, act: Callable[[ApiServer, Options], Awaitable[int]]) -> int:
+    async with api_server(options.target) as api:
+        try:
+            return await act(api, options)
+        except Refused as error:
+            raise InputError(f"the API server refused: {error}") from error
+
+
+async def _show(api: ApiServer, options: Options) -> int:
+    installation = await find_installation(api, options.namespace)
+    mounted = await _mounted_folder(api, options)
+    report = await describe(api, installation, Schedule(), datetime.now(UTC), mounted)
+    seen = await presented(api, options.target, installation)
+    if options.output == "json":
+        print(_json({"report": report, "presented": seen}))  # noqa: T201 - what the command is for
+    else:
+        print_report(report, seen, console())
+    return 0 if is_sound(report, seen) else 1
+
+
+async def _rotate(rotation: Rotation, api: ApiServer, options: Options) -> int:
+    installation = await find_installation(api, options.namespace)
+    mounted = await _mounted_folder(api, options)
+    before = await describe(api, installation, Schedule(), datetime.now(UTC), mounted)
+    if before.injector:
+        raise InputError(f"cert-manager keeps this certificate ({before.injector}): renew it there")
+    if before.mounted:
+        raise InputError(f"the replicas serve the files of {before.mounted}: renew them where they come from")
+    if not before.entries:
+        raise InputError("no registration has an entry of this installation, so no replica would rotate")
+    await ask_for_rotation(api, installation, rotation)
+    after = await describe(api, installation, Schedule(), datetime.now(UTC))
+    if options.output == "json":
+        print(_json({"asked": rotation, "report": after}))  # noqa: T201 - as above
+    else:
+        print_rotation(rotation, before, console())
+    return 0
+
+
+async def _mounted_folder(api: ApiServer, options: Options) -> str:
+    """Return the folder that the replicas serve from, empty for none; what cannot be told is told with the replicas."""
+    try:
+        return await Replicas(api, options.target, options.namespace).mounted_folder()
+    except InputError:
+        return ""
+
+
+def is_sound(report: Report, presented: Iterable[Presented]) -> bool:
+    """Say whether every entry accepts what is served, as far as that was seen."""
+    seen = [one for one in presented if not one.trouble]
+    if any(one.refused_by for one in seen):
+        return False
+    kept_elsewhere = bool((report.injector or report.mounted) and seen)
+    return bool(report.entries) and (kept_elsewhere or all(entry.accepts_leaf for entry in report.entries))
+
+
+def _json(content: object) -> str:
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()

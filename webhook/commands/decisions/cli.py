@@ -1,0 +1,42 @@
+"""``decisions``: what the webhook decided lately."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from webhook.commands.shared.options import CONTEXT, KUBECONFIG, PORT, TABLE_OR_JSON
+
+
+@click.command()
+@click.option("-n", "--namespace", default="", help="Of pods of this namespace alone.")
+@click.option("--verdict", default="", help="inject, mount, bootstrap or leave.")
+@click.option("--reason", default="", help="One word of docs/reasons.md, such as handler-mixed.")
+@click.option("-q", "--search", "q", default="", help="Text in names, owner, warnings, evidence or uid.")
+@click.option("--attention", is_flag=True, help="Those alone that warn of something.")
+@TABLE_OR_JSON
+@click.option("--follow", is_flag=True, help="Go on with what is decided from now on; JSON comes line by line.")
+@click.option("--web", is_flag=True, help="Open the page of all replicas in the browser, until Ctrl-C.")
+@click.option("--port", type=PORT, default=0, help="With --web: its port here; 0 is a free one.")
+@click.option("--installed-in", default="gpu-injector", show_default=True, help="The namespace of the replicas.")
+@KUBECONFIG
+@CONTEXT
+def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **options: Any) -> None:
+    """Show what was decided lately, by all replicas: the last 1,000 decisions of each.
+
+    \b
+    gpu-injector decisions -n ml --attention
+    gpu-injector decisions --follow
+    gpu-injector decisions --web
+
+    It needs the rights to list the replicas' pods and to forward a port to them (get and create pods/portforward).
+    Exit code: 0, or 2 where a replica could not be asked.
+    """
+    from webhook.commands.decisions import run as command
+    from webhook.commands.shared.cluster import Target
+    from webhook.page.filters import Filters
+
+    asked = {name: options.pop(name) for name in ("namespace", "verdict", "reason", "q")}
+    filters = Filters.of({**asked, "attention": "1" if attention else ""})
+    sys.exit(command.decisions(command.Options(target=Target(kubeconfig, context), filters=filters, **options)))

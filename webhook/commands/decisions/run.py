@@ -1,0 +1,150 @@
+"""``decisions``: what the replicas decided lately, merged; as a table, as JSON, or as the page."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from webhook.commands.shared.cluster import Target, api_server
+from webhook.commands.shared.input_files import InputError
+from webhook.commands.shared.render import ASIDE, ATTENTION
+from webhook.commands.shared.replicas import Answer, Replicas
+from webhook.page.filters import Filters
+
+Records = Sequence[Mapping[str, Any]]
+
+FOLLOW_SECONDS = 2.0
+COLOURS = {"inject": "green", "mount": ASIDE, "bootstrap": "magenta", "leave": "dim"}
+HEAD = ("TIME (UTC)", "NAMESPACE", "POD", "DECISION", "WARNING")
+# What is followed comes line by line, so no column can wait for its widest value.
+NARROWEST = (19, 12, 28, 24, 0)
+PREFIX = "gpu-injector: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says. ``port`` is that of the page on this machine."""
+
+    target: Target
+    installed_in: str
+    filters: Filters
+    output: str
+    follow: bool
+    web: bool
+    port: int
+
+
+def decisions(options: Options) -> int:
+    """Show the decisions; return the exit code: 2 where a replica could not be asked, so that some may be missing."""
+    return asyncio.run(_decisions(options))
+
+
+async def _decisions(options: Options) -> int:
+    async with api_server(options.target) as api:
+        replicas = Replicas(api, options.target, options.installed_in)
+        if options.web:
+            from webhook.commands.decisions.web_page import serve_page  # noqa: PLC0415 - a server of its own
+
+            await serve_page(replicas, options.filters, options.port)
+        if options.follow:
+            await follow(replicas, options)
+        answers = await replicas.ask(asdict(options.filters), {})
+        _tell(answers)
+        print_array = _print_array if options.output == "json" else _Table().show
+        print_array(_merged(answers))
+        return 2 if any(answer.trouble for answer in answers) else 0
+
+
+async def follow(replicas: Replicas, options: Options) -> None:
+    """Print what was decided, and what is from now on, until cancelled."""
+    show: Callable[[Records], None] = _print_lines if options.output == "json" else _Table().show
+    latest: dict[str, float] = {}
+    told: set[str] = set()
+    answers: list[Answer] | None = None
+    while True:
+        try:
+            answers = await replicas.ask(asdict(options.filters), latest)
+        except (InputError, OSError) as error:
+            if answers is None:
+                raise
+            # Replicas come and go while they are followed, and so may the network.
+            click.echo(str(error), err=True)
+            answers = []
+        told = _tell(answers, told)
+        show(_merged(answers))
+        latest |= {str(record["replica"]): float(record["time"]) for answer in answers for record in answer.records}
+        await _pause(FOLLOW_SECONDS)
+
+
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+def _tell(answers: Iterable[Answer], told: Iterable[str] = ()) -> set[str]:
+    """Say on standard error which replicas could not be asked, those aside that were told; return what is told now."""
+    troubles = {
+        f"{answer.state['replica']}: its decisions are missing: {answer.trouble}"
+        for answer in answers
+        if answer.trouble
+    }
+    for line in sorted(troubles - set(told)):
+        click.echo(line, err=True)
+    return troubles
+
+
+def _merged(answers: Iterable[Answer]) -> Records:
+    return sorted((record for answer in answers for record in answer.records), key=lambda record: record["time"])
+
+
+def _print_array(records: Records) -> None:
+    click.echo(json.dumps(records, indent=2, ensure_ascii=False))
+
+
+def _print_lines(records: Records) -> None:
+    for record in records:
+        click.echo(json.dumps(record, ensure_ascii=False))
+
+
+class _Table:
+    """Prints rows under one head, however often more of them come."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._widths: tuple[int, ...] = ()
+
+    def show(self, records: Records) -> None:
+        """Print the rows of some decisions, the oldest first."""
+        rows = [tuple(_cells(record)) for record in records]
+        if not self._widths:
+            self._widths = tuple(
+                max(narrowest, *(len(row[column]) for row in (HEAD, *rows)))
+                for column, narrowest in enumerate(NARROWEST)
+            )
+            self._console.print(self._line(HEAD), style="bold")
+        for row, record in zip(rows, records, strict=True):
+            self._console.print(self._line(row, str(record["verdict"])))
+
+    def _line(self, row: Sequence[str], verdict: str = "") -> Text:
+        text = Text()
+        for name, cell, width in zip(HEAD, row, self._widths, strict=True):
+            # Folded by the terminal it would go on below the time.
+            if name == "WARNING" and self._console.is_terminal and len(text) + len(cell) > self._console.width:
+                text.append("\n    ")
+            style = {"DECISION": COLOURS.get(verdict, ""), "WARNING": ATTENTION if verdict else ""}.get(name, "")
+            text.append(cell.ljust(width), style).append("  ")
+        text.rstrip()
+        return text
+
+
+def _cells(record: Mapping[str, Any]) -> Iterator[str]:
+    yield datetime.fromtimestamp(record["time"], UTC).strftime("%Y-%m-%d %H:%M:%S")
+    yield str(record["namespace"])
+    yield str(record["name"]) or f"({record['owner']})"
+    yield f"{record['verdict']}/{record['reason']}{' (dry-run)' if record['dryRun'] else ''}"
+    yield "; ".join(str(warning).removeprefix(PREFIX) for warning in record["warnings"])

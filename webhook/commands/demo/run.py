@@ -1,0 +1,140 @@
+"""``demo``: the main job on one machine. A standalone webhook, real AdmissionReviews over HTTPS, each answer shown."""
+
+import base64
+import copy
+import json
+import ssl
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPSConnection
+from pathlib import Path
+from typing import Any
+
+import click
+import jsonpatch
+from rich.console import Console
+
+from webhook.commands.shared.input_files import InputError, examples, read_files
+from webhook.commands.shared.prediction import reference
+from webhook.commands.shared.render import ATTENTION, diff_of
+from webhook.kube.manifests import Document
+from webhook.server.app import WORKLOADS_PATH
+
+NEXT = """
+What to try next
+  Edit {folder}/view.yaml or a pod beside it, and run this again.
+  Your own pod:    gpu-injector preview -f pod.yaml --view {folder}/view.yaml
+  Your cluster:    kubectl get runtimeclasses,namespaces,nodes -o yaml > view.yaml
+                   gpu-injector preview -f pod.yaml --view view.yaml
+  For real:        kubectl apply -f deploy/install.yaml
+                   kubectl label namespace NAME gpu-injector.io/inject=dry-run
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The API server's part: sends reviews over HTTPS and verifies the certificate."""
+
+    connection: HTTPSConnection
+
+    def ask(self, pod: dict[str, Any]) -> dict[str, Any]:
+        """Send the review of a pod's creation; return the response's part of the answer."""
+        names = reference(pod)
+        review = {
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": str(uuid.uuid4()),
+                "kind": {"group": "", "version": "v1", "kind": "Pod"},
+                "resource": {"group": "", "version": "v1", "resource": "pods"},
+                "namespace": names["namespace"],
+                "operation": "CREATE",
+                "userInfo": {"username": "demo"},
+                "object": pod,
+            },
+        }
+        self.connection.request("POST", f"{WORKLOADS_PATH}?timeout=3s", json.dumps(review))
+        http = self.connection.getresponse()
+        body = http.read()
+        if http.status != 200:  # noqa: PLR2004  the one status of an answer
+            raise InputError(f"{names['name']}: the webhook answered {http.status}: {body.decode(errors='replace')}")
+        response: dict[str, Any] = json.loads(body)["response"]
+        return response
+
+
+def demo(folder: Path | None) -> int:
+    """Show every pod of the folder with its verdict, reason and patch. Returns the exit code."""
+    folder = folder or examples()
+    console = Console(highlight=False, soft_wrap=True)
+    pods = [_pod(item) for manifest in read_files([str(folder / "pods")]) for item in manifest.objects]
+    with _webhook(folder) as client:
+        for pod in pods:
+            _show(pod, client.ask(pod), console)
+    console.print(NEXT.format(folder=_shown(folder)), markup=False)
+    return 0
+
+
+def _pod(item: Document) -> dict[str, Any]:
+    if item.content["kind"] != "Pod":
+        place = f"{item.source}:{item.line}: {item.content['kind']}"
+        raise InputError(f"{place}: demo sends pods alone, as the API server does; preview takes everything")
+    return item.content
+
+
+@contextmanager
+def _webhook(folder: Path) -> Iterator[Client]:
+    """Run the standalone webhook as a process of its own, with the folder's view and policy."""
+    with tempfile.TemporaryDirectory() as place:
+        ca_file = Path(place) / "ca.crt"
+        command = [sys.executable, "-m", "webhook", "serve", "--standalone", "--view", str(folder / "view.yaml")]
+        command += ["--port", "0", "--admin-port", "0", "--decisions-port", "0", "--ca-file", str(ca_file)]
+        if (folder / "policy.yaml").exists():
+            command += ["--policy", str(folder / "policy.yaml")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:  # noqa: S603  ourselves
+            try:
+                yield _client(server, ca_file)
+            finally:
+                server.terminate()
+                server.communicate()
+
+
+def _client(server: "subprocess.Popen[str]", ca_file: Path) -> Client:
+    line = server.stdout.readline() if server.stdout else ""
+    if not line:
+        _, said = server.communicate()
+        raise InputError(f"the webhook did not start: {said.strip()}")
+    context = ssl.create_default_context(cafile=str(ca_file))
+    return Client(HTTPSConnection("127.0.0.1", json.loads(line)["port"], context=context, timeout=10))
+
+
+def _show(pod: dict[str, Any], response: dict[str, Any], console: Console) -> None:
+    names = reference(pod)
+    word = response["auditAnnotations"]["decision"]
+    patched = _patched(pod, response)
+    colour = "green" if patched != pod and not word.startswith("leave") else ATTENTION
+    console.print(f"{names['namespace']}/{names['name']}  ", style="bold", end="", markup=False)
+    console.print(word, style=colour, markup=False)
+    for warning in response.get("warnings", ()):
+        console.print(f"  Warning: {warning}", style=ATTENTION, markup=False)
+    if patched == pod:
+        console.print("  (no patch)", style="dim")
+    console.print(diff_of(pod, patched))
+
+
+def _patched(pod: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+    operations = json.loads(base64.b64decode(response["patch"])) if "patch" in response else []
+    patched: dict[str, Any] = jsonpatch.JsonPatch(operations).apply(copy.deepcopy(pod))
+    return patched
+
+
+def _shown(folder: Path) -> str:
+    """Return the folder as a user would type it here."""
+    try:
+        return str(folder.relative_to(Path.cwd()))
+    except ValueError:
+        return click.format_filename(folder)

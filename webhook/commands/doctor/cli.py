@@ -1,0 +1,33 @@
+"""``doctor``: find out why GPU pods do not work here."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY
+
+
+@click.command()
+@KUBECONFIG
+@CONTEXT
+@click.option("-n", "--namespace", default="", help="Look at the GPU pods of this namespace alone.")
+@LIVE_POLICY
+@click.option("-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", show_default=True)
+@click.option("--wait", "wait_seconds", type=click.FloatRange(0), default=0, help="Look again for so many seconds.")
+def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
+    """Find out why GPU pods do not work in this cluster. It only reads; one pod is tried, none is made.
+
+    \b
+    gpu-injector doctor
+    gpu-injector doctor -n ml -o short
+    gpu-injector doctor --wait 120 -o json
+
+    Exit code: 0 nothing failed, 1 a check failed, 2 an error, 3 nothing failed, but some checks had no right to look.
+    """
+    from webhook.commands.doctor.run import Options
+    from webhook.commands.doctor.run import doctor as command
+    from webhook.commands.shared.cluster import Target
+
+    sys.exit(command(Options(target=Target(kubeconfig, context), **options)))

@@ -1,0 +1,162 @@
+"""``doctor``: why do GPU pods not work here? From the API server alone, with the rights of whoever asks."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from certs.api import Installation, Refused
+from certs.report import find_installation
+from webhook.cluster.api import ApiServer
+from webhook.commands.shared.cluster import Target, api_server, installed_policy
+from webhook.commands.shared.render import ASIDE, ATTENTION
+from webhook.commands.shared.replica_certificates import presented
+from webhook.doctor.check import Outcome, State, examine
+from webhook.doctor.cluster_facts import Facts, Unread
+from webhook.doctor.read import Asked, read_facts
+from webhook.doctor.registry import CATEGORIES
+
+SYMBOLS = {State.PASS: "√", State.WARN: "‼", State.FAIL: "×", State.UNKNOWN: "?"}  # noqa: RUF001  linkerd's sign
+COLOURS = {State.PASS: "green", State.WARN: ATTENTION, State.FAIL: "red", State.UNKNOWN: ASIDE}
+# The worst first: what the exit code tells.
+EXIT_CODES = {State.FAIL: 1, State.UNKNOWN: 3, State.WARN: 0, State.PASS: 0}
+EVIDENCE_SHOWN = 5
+PAUSE_SECONDS = 5
+JSON_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says; ``wait_seconds`` is how long to look again while something fails."""
+
+    target: Target
+    policy_file: Path | None
+    namespace: str
+    output: str
+    wait_seconds: float
+
+
+def doctor(options: Options) -> int:
+    """Print the outcome of every check; return 0 where none fails, 1 where one does, 3 where some could not look."""
+    facts, outcomes = asyncio.run(_examined(options))
+    if options.output == "json":
+        click.echo(json.dumps(to_json(facts, outcomes), indent=2, ensure_ascii=False))
+    else:
+        show(outcomes, Console(highlight=False, soft_wrap=True), short=options.output == "short")
+    return exit_code(outcomes)
+
+
+async def _examined(options: Options) -> tuple[Facts, Sequence[Outcome]]:
+    deadline = time.monotonic() + options.wait_seconds
+    async with api_server(options.target) as api:
+        policy = await installed_policy(api, options.policy_file)
+        asked = Asked(policy, options.namespace, options.target.namespace())
+        while True:
+            facts = await look(api, options.target, asked, datetime.now(UTC))
+            outcomes = tuple(examine(facts, CATEGORIES))
+            if exit_code(outcomes) != EXIT_CODES[State.FAIL] or time.monotonic() >= deadline:
+                return facts, outcomes
+            await asyncio.sleep(min(PAUSE_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
+async def look(api: ApiServer, target: Target, asked: Asked, now: datetime) -> Facts:
+    """Look at the cluster once, and at what the replicas serve. ``OSError`` when no answer came."""
+    facts = await read_facts(api, asked, now)
+    try:
+        installation = await find_installation(api, facts.home)
+    except Refused:
+        # Without the Secret, the name of the Service is what the API server asks for.
+        installation = Installation(facts.home)
+    try:
+        return replace(facts, presented=tuple(await presented(api, target, installation)))
+    except Refused as refused:
+        return replace(facts, presented=Unread(f"registrations could not be read: {refused}"))
+
+
+def exit_code(outcomes: Iterable[Outcome]) -> int:
+    """Return what scripts are told: a failure outweighs a check that could not look."""
+    states = {outcome.result.state for outcome in outcomes}
+    return next((code for state, code in EXIT_CODES.items() if state in states), 0)
+
+
+def to_json(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    """Return the form of ``-o json``, which docs/doctor.md describes; keys are only ever added to it."""
+    rows = [
+        {
+            "check": outcome.check.name,
+            "category": outcome.category,
+            "title": outcome.check.title,
+            "state": outcome.result.state,
+            "evidence": list(outcome.result.evidence),
+            "fix": list(outcome.result.fix),
+            "docs": docs_of(outcome),
+        }
+        for outcome in outcomes
+    ]
+    counts = Counter(row["state"] for row in rows)
+    return {
+        "version": JSON_VERSION,
+        "time": facts.now.isoformat(timespec="seconds"),
+        "namespace": facts.scope,
+        "counts": {state: counts[state] for state in State},
+        "checks": rows,
+    }
+
+
+def docs_of(outcome: Outcome) -> str:
+    """Return where our documentation tells of a check."""
+    return f"docs/doctor.md#{outcome.check.name}"
+
+
+def show(outcomes: Iterable[Outcome], console: Console, *, short: bool) -> None:
+    """Print the outcomes by category, in linkerd check's manner; ``short`` leaves out what is well."""
+    found = list(outcomes)
+    shown = [item for item in found if not short or item.result.state is not State.PASS]
+    for category, rows in groupby(shown, key=lambda item: item.category):
+        console.print(category, style="bold", markup=False)
+        console.print("-" * len(category), style="dim")
+        for row in rows:
+            console.print(_lines(row))
+        console.print()
+    console.print(_summary(found))
+
+
+def _lines(outcome: Outcome) -> Text:
+    result, state = outcome.result, outcome.result.state
+    text = Text()
+    text.append(f"{SYMBOLS[state]} ", style=COLOURS[state])
+    text.append(outcome.check.title)
+    if state is State.PASS:
+        text.append(f"  ({result.evidence[0]})" if result.evidence and result.evidence[0] else "", style="dim")
+        return text
+    for line in result.evidence[:EVIDENCE_SHOWN]:
+        text.append(f"\n    {line}", style=COLOURS[state])
+    if len(result.evidence) > EVIDENCE_SHOWN:
+        text.append(f"\n    and {len(result.evidence) - EVIDENCE_SHOWN} more (-o json has all)", style="dim")
+    # Where each line of evidence has a fix of its own, it says so.
+    told = any(line in evidence for line in result.fix[:1] for evidence in result.evidence)
+    for index, line in enumerate(() if told else result.fix):
+        text.append(f"\n    {'fix: ' if not index else '       '}{line}")
+    text.append(f"\n    see {docs_of(outcome)}", style="dim")
+    return text
+
+
+def _summary(outcomes: Iterable[Outcome]) -> Text:
+    counts = Counter(outcome.result.state for outcome in outcomes)
+    words = {State.PASS: "passed", State.WARN: "to look at", State.FAIL: "failed", State.UNKNOWN: "unknown"}
+    text = Text()
+    for state, word in words.items():
+        if counts[state]:
+            text.append(", " if text else "")
+            text.append(f"{SYMBOLS[state]} {counts[state]} {word}", style=COLOURS[state])
+    return text

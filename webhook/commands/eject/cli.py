@@ -1,0 +1,45 @@
+"""``eject``: how to do without the webhook."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from webhook.commands.shared.options import FOLDER
+from webhook.commands.shared.selection_options import scope_of, scope_options
+
+
+@click.command()
+@scope_options
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["kustomize", "helm-values", "kubectl", "json"]),
+    default="kustomize",
+    show_default=True,
+    help="kubectl: a shell script of `kubectl patch`.",
+)
+@click.option("--output-dir", "folder", type=FOLDER, help="With -o kustomize: write the component into this folder.")
+def eject(output: str, folder: Path | None, **options: Any) -> None:
+    """Print the patches that make the webhook unnecessary for what runs today: before you uninstall it.
+
+    \b
+    What runs in the cluster, as a kustomize component:
+      gpu-injector eject -A --output-dir eject
+    Manifests, without any cluster:
+      gpu-injector eject -f manifests -R --view view.yaml --output-dir eject
+    What to write into the values of Helm charts:
+      gpu-injector eject -A -o helm-values
+    Patched in the cluster itself, at once:
+      gpu-injector eject -n ml -o kubectl | sh
+
+    Nothing is changed. What no patch can be made of, such as pods that nobody makes again, is named in comments.
+
+    Exit code: 0 there is nothing to patch, 1 there is, 2 an error.
+    """
+    from webhook.commands.eject import run as command
+
+    if folder and output != "kustomize":
+        raise click.UsageError("--output-dir goes with -o kustomize")
+    sys.exit(command.eject(command.Options(scope=scope_of(options), output=output, folder=folder)))

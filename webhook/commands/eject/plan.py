@@ -1,0 +1,150 @@
+"""What makes the webhook unnecessary: the JSON Patch of each object whose pods it changes, and what no patch can do."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from webhook.commands.shared.evaluate import NO_FIELD
+from webhook.commands.shared.prediction import PodVerdict
+from webhook.decide.decision import Verdict
+from webhook.decide.patch import Operation, at, below
+from webhook.decide.pod import Pod, runtime_class_name
+from webhook.raw import elements, items, mapping, metadata, name_of, text
+
+# A template of these is what it was made with, whatever patch comes.
+IMMUTABLE_KINDS = frozenset({"Job", "Pod"})
+CONTAINER = re.compile("/spec/(containers|initContainers)/([0-9]+)/")
+NODES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ejection:
+    """One object to be patched.
+
+    ``operations`` are RFC 6902, from its root; each container is tested for its name before it is changed.
+    ``verdicts`` are the decisions that they come from, one for each pod template.
+    """
+
+    verdicts: tuple[PodVerdict, ...]
+    operations: tuple[Operation, ...]
+
+    @property
+    def item(self) -> Mapping[str, Any]:
+        """The object as it is."""
+        return self.verdicts[0].item
+
+    @property
+    def reference(self) -> Mapping[str, str]:
+        """Its apiVersion, kind, namespace and name."""
+        return self.verdicts[0].reference
+
+    @property
+    def summary(self) -> str:
+        """The object and what is decided about its pods, in one line."""
+        words = sorted({one.decision.word for one in self.verdicts})
+        return f"{self.verdicts[0].subject}: {', '.join(words)}"
+
+    @property
+    def is_immutable(self) -> bool:
+        """Say whether it is in a cluster already, which refuses to change such pods."""
+        return self.reference["kind"] in IMMUTABLE_KINDS and is_stored(self.item)
+
+
+def eject(found: Iterable[PodVerdict]) -> tuple[list[Ejection], list[str]]:
+    """Return the objects to be patched, and a line for each thing that somebody must do by hand, or need not do."""
+    ejections, notes = [], []
+    for verdicts in _by_object(found):
+        if note := _note(verdicts):
+            notes.append(f"{verdicts[0].subject}: {note}")
+        elif wanted := [_as_template(one) for one in verdicts if one.would_change]:
+            ejections.append(Ejection(tuple(wanted), tuple(op for one in wanted for op in _operations(one))))
+    return ejections, notes
+
+
+def is_stored(item: Mapping[str, Any]) -> bool:
+    """Say whether the object is one that an API server has, and no author's manifest."""
+    return bool(metadata(item).get("uid"))
+
+
+def _by_object(found: Iterable[PodVerdict]) -> Iterator[Sequence[PodVerdict]]:
+    objects: dict[int, list[PodVerdict]] = {}
+    for one in found:
+        objects.setdefault(id(one.item), []).append(one)
+    yield from objects.values()
+
+
+def _in_dry_run(verdicts: Sequence[PodVerdict]) -> str:
+    dry = any(one.decision.dry_run for one in verdicts)
+    return "in dry-run, so the webhook changes nothing that could be lost" if dry else ""
+
+
+def _without_field(verdicts: Sequence[PodVerdict]) -> str:
+    lacks = any(NO_FIELD in one.decision.warnings for one in verdicts)
+    return "its pods are changed as they are created, and the object has no field for that" if lacks else ""
+
+
+def _running_pod(verdicts: Sequence[PodVerdict]) -> str:
+    pod = verdicts[0].item
+    if verdicts[0].template or not is_stored(pod):
+        return ""
+    owner = next((owner for owner in items(metadata(pod).get("ownerReferences")) if owner.get("controller")), None)
+    name = runtime_class_name(verdicts[0].changed())
+    gains = f"runtimeClassName: {name}" if name else "the driver's libraries (`gpu-injector preview` shows them)"
+    if owner:
+        return f"{owner.get('kind')} {owner.get('name')} makes it; let it be made with {gains}"
+    return f"a pod stays as it is; make it again with {gains} in its manifest"
+
+
+def _nameless(verdicts: Sequence[PodVerdict]) -> str:
+    return "" if name_of(verdicts[0].item) else "it has no name yet, so no patch can name it"
+
+
+def _nodes_differ(verdicts: Sequence[PodVerdict]) -> str:
+    if len({one.template for one in verdicts}) == len(verdicts):
+        return ""
+    nodes = ", ".join(f"{one.decision.word} on {' and '.join(one.nodes[:NODES_SHOWN])}" for one in verdicts)
+    return f"its template is one for all nodes, and they need different ones ({nodes}); docs/eject.md says what to do"
+
+
+# Why no patch is made of an object: the first that holds is told.
+OBSTACLES: tuple[Callable[[Sequence[PodVerdict]], str], ...] = (
+    _in_dry_run,
+    _without_field,
+    _running_pod,
+    _nameless,
+    _nodes_differ,
+)
+
+
+def _note(verdicts: Sequence[PodVerdict]) -> str:
+    """Return why no patch is made of an object, empty where one is or nothing is to be done."""
+    if all(one.decision.verdict is Verdict.LEAVE for one in verdicts):
+        return ""
+    return next((note for obstacle in OBSTACLES if (note := obstacle(verdicts))), "")
+
+
+def _as_template(verdict: PodVerdict) -> PodVerdict:
+    """Return the verdict as for a template: what an author writes needs no annotation that tells of us."""
+    question = replace(verdict.question, facts=replace(verdict.question.facts, is_template=True))
+    return replace(verdict, question=question, decision=question.decide())
+
+
+def _operations(verdict: PodVerdict) -> Iterator[Operation]:
+    """Yield the operations, and before those of a container a test that it is the one that was looked at."""
+    tested = set()
+    for operation in verdict.decision.operations:
+        pointer, name = _container(operation["path"], verdict.question.pod)
+        if name and pointer not in tested:
+            tested.add(pointer)
+            yield from below(verdict.template, [{"op": "test", "path": at(pointer, "name"), "value": name}])
+        yield from below(verdict.template, [operation])
+
+
+def _container(path: str, pod: Pod) -> tuple[str, str]:
+    """Return pointer and name of the container in which a path lies, empty where it lies in none."""
+    found = CONTAINER.match(path)
+    if not found:
+        return "", ""
+    containers = elements(mapping(pod.get("spec")).get(found[1]))
+    return found[0].rstrip("/"), text(mapping(containers[int(found[2])]).get("name"))

@@ -1,0 +1,132 @@
+"""What ``eject`` prints, a function for each ``-o``, and the files of a folder."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from webhook.commands.eject.helm_values import helm_values
+from webhook.commands.eject.plan import Ejection
+from webhook.commands.shared.yaml_text import yaml_text
+from webhook.raw import metadata, name_of
+
+MADE_BY = "# Made by `gpu-injector eject`"
+KUSTOMIZATION = "kustomization.yaml"
+HEAD = (
+    f"{MADE_BY}: with these patches in your sources, the pods get what the webhook gives them, without it.\n"
+    "# Put this folder beside your kustomization, and name it there:\n"
+    "#   components: [eject]\n"
+    "# kustomize passes over a target that matches nothing. If your sources name no namespace, take `namespace` out.\n"
+    "# The proof, which must end with exit code 0:\n"
+    "#   kubectl kustomize . | gpu-injector preview -f - -o table\n"
+)
+COMPONENT = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
+COMMANDS_HEAD = (
+    "# Made by `gpu-injector eject -o kubectl`: it changes what is in the cluster, and its pods are made again.\n"
+    "# Whoever applies your sources later undoes it: write it there, too (`-o kustomize`).\n"
+)
+
+Made = tuple[Sequence[Ejection], Sequence[str]]
+
+
+def kustomize(made: Made) -> str:
+    """Return a kustomize component as one file, the patches within."""
+    ejections, notes = made
+    entries = [{"target": _target(one), "patch": yaml_text(_plain(one))} for one in ejections]
+    return _component(ejections, notes, entries)
+
+
+def kustomize_folder(made: Made) -> Mapping[str, str]:
+    """Return a kustomize component with a file for each patch: texts by file name."""
+    ejections, notes = made
+    entries = [{"path": file_name(one), "target": _target(one)} for one in ejections]
+    patches = {file_name(one): f"{MADE_BY}: {one.summary}\n{yaml_text(_plain(one))}" for one in ejections}
+    return {KUSTOMIZATION: _component(ejections, notes, entries), **patches}
+
+
+def kubectl(made: Made) -> str:
+    """Return a shell script with a ``kubectl patch`` for each object."""
+    ejections, notes = made
+    lines = [line for one in ejections for line in _command(one)]
+    return COMMANDS_HEAD + _by_hand(notes) + "".join(lines)
+
+
+def values(made: Made) -> str:
+    """Return Helm values, a document for each object."""
+    ejections, notes = made
+    return helm_values(ejections, _by_hand(notes))
+
+
+def as_json(made: Made) -> str:
+    """Return the patches and the notes, for scripts."""
+    ejections, notes = made
+    patches = [{"object": one.reference, "summary": one.summary, "operations": _plain(one)} for one in ejections]
+    return json.dumps({"patches": patches, "notes": list(notes)}, indent=2, ensure_ascii=False) + "\n"
+
+
+Writer = Callable[[Made], str]
+WRITERS: Mapping[str, Writer] = {
+    "kustomize": kustomize,
+    "helm-values": values,
+    "kubectl": kubectl,
+    "json": as_json,
+}
+
+
+def file_name(one: Ejection) -> str:
+    """Return the name of a patch's file: no two objects have the same, and none leads out of its folder."""
+    names = one.reference
+    group, _, _ = names["apiVersion"].rpartition("/")
+    words = (names["kind"], group, names["namespace"], names["name"])
+    return "_".join(re.sub(r"[^a-z0-9.-]", "-", word.lower()).lstrip(".") for word in words if word) + ".yaml"
+
+
+def _component(ejections: Sequence[Ejection], notes: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> str:
+    text = HEAD + _by_hand(notes) + yaml_text(COMPONENT)
+    if not ejections:
+        return text + "patches: []\n"
+    described = zip(ejections, entries, strict=True)
+    return text + "patches:\n" + "".join(f"# {one.summary}\n{yaml_text([entry])}" for one, entry in described)
+
+
+def _target(one: Ejection) -> dict[str, str]:
+    """Return kustomize's selector of an object; whichever version of its kind the sources have.
+
+    Source: https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/patches/
+    """
+    group, _, _ = one.reference["apiVersion"].rpartition("/")
+    target = {"group": group} if group else {}
+    target |= {"kind": one.reference["kind"], "name": _exactly(name_of(one.item))}
+    if namespace := metadata(one.item).get("namespace"):
+        target["namespace"] = _exactly(str(namespace))
+    return target
+
+
+def _exactly(name: str) -> str:
+    # kustomize takes names for regular expressions, anchored at both ends.
+    return name.replace(".", r"\.")
+
+
+def _command(one: Ejection) -> Iterator[str]:
+    yield f"# {one.summary}\n"
+    if one.is_immutable:
+        yield "# Its pod cannot be changed. Write it into the manifest, delete it, and create it anew.\n"
+        return
+    names = one.reference
+    group, _, version = names["apiVersion"].rpartition("/")
+    # The kind with version and group, as kubectl takes it for every kind without asking how it is called in lists.
+    kind = f"{names['kind']}.{version}.{group}"
+    patch = json.dumps(_plain(one), ensure_ascii=False)
+    words = ["kubectl", "-n", names["namespace"], "patch", kind, names["name"], "--type=json", "-p", patch]
+    yield shlex.join(words) + "\n"
+
+
+def _by_hand(notes: Iterable[str]) -> str:
+    # Names of owners are any text that a pod's author wrote, and this may be a shell script.
+    lines = "".join(f"#   {' '.join(note.split())}\n" for note in notes)
+    return f"# No patch is made of:\n{lines}" if lines else ""
+
+
+def _plain(one: Ejection) -> list[dict[str, Any]]:
+    return [dict(operation) for operation in one.operations]

@@ -1,0 +1,29 @@
+"""``export``: what Kubernetes can do without the webhook."""
+
+from pathlib import Path
+
+import click
+
+from webhook.commands.shared.options import POLICY
+
+
+@click.group()
+def export() -> None:
+    """Print what other parts of Kubernetes can do without the webhook.
+
+    \b
+    gpu-injector export mutating-admission-policy
+    """
+
+
+@export.command("mutating-admission-policy")
+@POLICY
+def export_mutating_admission_policy(policy_file: Path | None) -> None:
+    """Print a MutatingAdmissionPolicy: what CEL can say of the policy, and in comments what it cannot.
+
+    \b
+    gpu-injector export mutating-admission-policy --policy policy.yaml | kubectl apply -f -
+    """
+    from webhook.commands.export import run as command
+
+    command.mutating_admission_policy(policy_file)

@@ -1,0 +1,57 @@
+"""``policy``: check, show, schema."""
+
+from pathlib import Path
+
+import click
+
+from webhook.commands.shared.options import FILE
+
+
+@click.group()
+def policy() -> None:
+    """Check a policy file, show every key with its meaning, or print its JSON Schema.
+
+    \b
+    gpu-injector policy show > policy.yaml
+    gpu-injector policy check policy.yaml
+    """
+
+
+@policy.command("check")
+@click.argument("file", type=FILE)
+def policy_check(file: Path) -> None:
+    """Check a policy file as the server would. Exit code 2 and a line for each fault where it is refused.
+
+    \b
+    gpu-injector policy check policy.yaml
+    """
+    from webhook.commands.policy import run as command
+
+    command.check(file)
+
+
+@policy.command("show")
+@click.argument("file", type=FILE, required=False)
+def policy_show(file: Path | None) -> None:
+    """Print every key with its meaning, as a policy file: the defaults, or those of FILE.
+
+    \b
+    gpu-injector policy show > policy.yaml
+    """
+    from webhook.commands.policy import run as command
+
+    command.show(file)
+
+
+@policy.command("schema")
+def policy_schema() -> None:
+    """Print the JSON Schema of the policy file.
+
+    \b
+    gpu-injector policy schema > policy.schema.json
+    # then, as the first line of policy.yaml:
+    # yaml-language-server: $schema=policy.schema.json
+    """
+    from webhook.commands.policy import run as command
+
+    command.schema()

@@ -1,0 +1,61 @@
+"""``policy``: check a policy file as the server would, show every key with its meaning, print the schema."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from webhook.commands.shared.input_files import read_policy
+from webhook.policy.describe import Key, keys
+from webhook.policy.model import Policy
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def check(file: Path) -> None:
+    """Say that a policy is fine; an InputError names file, line, key and what is allowed."""
+    policy = read_policy(file)
+    changed = [key.name for key in _settable() if _value(policy, key) != key.default]
+    said = f"it sets {', '.join(changed)}" if changed else "every key has its default"
+    click.echo(f"{file}: fine; {said}")
+
+
+def show(file: Path | None) -> None:
+    """Print the policy as a file that holds every key, each with its meaning."""
+    policy = read_policy(file)
+    click.echo("\n".join(_lines(policy)))
+
+
+def schema() -> None:
+    """Print the JSON Schema of the policy file, for editors."""
+    click.echo(json.dumps({"$schema": DIALECT, **Policy.model_json_schema(by_alias=True)}, indent=2))
+
+
+def _lines(policy: Policy) -> Iterator[str]:
+    for key in keys():
+        depth = "  " * key.name.count(".")
+        if "[]" in key.name:
+            # The keys of a list's items: there may be no item to show them in.
+            yield f"{depth}# {key.name.rpartition('.')[2]}: {key.meaning}{' Required.' if key.is_required else ''}"
+            continue
+        yield f"{depth}# {key.meaning}"
+        name = key.name.rpartition(".")[2]
+        if key.is_group:
+            yield f"{depth}{name}:"
+            continue
+        value = _value(policy, key)
+        default = "" if value == key.default else f"   # default: {json.dumps(key.default)}"
+        yield f"{depth}{name}: {json.dumps(value, ensure_ascii=False)}{default}"
+
+
+def _settable() -> Iterator[Key]:
+    return (key for key in keys() if not key.is_group and "[]" not in key.name)
+
+
+def _value(policy: Policy, key: Key) -> Any:  # noqa: ANN401  any JSON
+    value: Any = policy.model_dump(mode="json", by_alias=True)
+    for part in key.name.split("."):
+        value = value[part] if isinstance(value, Mapping) else None
+    return value

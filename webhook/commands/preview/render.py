@@ -1,0 +1,172 @@
+"""What ``preview`` prints, a function for each ``-o``: the answer to standard output, notes to standard error."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+import yaml
+from rich.console import Console
+from rich.text import Text
+
+from webhook.commands.shared.prediction import PodVerdict
+from webhook.commands.shared.render import ATTENTION, columns, diff_of, steps_of
+from webhook.decide.decision import Verdict
+from webhook.decide.patch import Operation, below
+from webhook.kube.manifests import Document, Manifest
+
+COLOURS = {Verdict.LEAVE: "dim", Verdict.INJECT: "green", Verdict.MOUNT: "green", Verdict.BOOTSTRAP: "green"}
+NAMES_SHOWN = 3
+PREFIX = "gpu-injector: "
+
+
+def print_table(found: Sequence[PodVerdict], console: Console) -> None:
+    """Print a row for each verdict, then what needs attention."""
+    nodes = any(item.nodes for item in found)
+    head = [Text(heading, "bold") for heading in ("OBJECT", *(["NODES"] if nodes else []), "DECISION", "CHANGES")]
+    rows = [
+        [
+            Text(item.title),
+            *([Text(_nodes(item))] if nodes else []),
+            _word(item),
+            Text(changes(item.decision.operations)),
+        ]
+        for item in found
+    ]
+    if found:
+        console.print(columns([head, *rows]), end="")
+    for item in found:
+        for warning in item.decision.warnings:
+            console.print(Text(f"\n{_title(item)}\n  Warning: {warning.removeprefix(PREFIX)}", ATTENTION))
+    for item in found:
+        if item.steps:
+            console.print(Text(f"\n{_title(item)}: ", "bold") + _word(item))
+            console.print(steps_of(item.steps), end="")
+
+
+def print_diff(found: Sequence[PodVerdict], console: Console) -> None:
+    """Print each verdict with the diff of the object."""
+    for item in found:
+        console.print(Text(f"{_title(item)}: ", "bold") + _word(item))
+        for warning in item.decision.warnings:
+            console.print(Text(f"  Warning: {warning.removeprefix(PREFIX)}", ATTENTION))
+        if item.steps:
+            console.print(steps_of(item.steps))
+        if item.operations:
+            console.print(diff_of(dict(item.item), item.changed()))
+
+
+def print_patch(found: Sequence[PodVerdict], _console: Console) -> None:
+    """Print the JSON Patch (RFC 6902) of each object that would change, as YAML documents of JSON."""
+    for item in found:
+        if item.would_change:
+            click.echo(f"---\n# {_title(item)}: {item.decision.word}")
+            click.echo(json.dumps(list(item.operations), indent=2, ensure_ascii=False))
+
+
+def print_json(found: Sequence[PodVerdict], _console: Console) -> None:
+    """Print the rows, a stable form."""
+    click.echo(json.dumps([to_json(item) for item in found], indent=2, ensure_ascii=False))
+
+
+def print_yaml(found: Sequence[PodVerdict], _console: Console) -> None:
+    """Print each object of a live cluster as it would be created again; ``preview -f`` keeps what the author wrote."""
+    for item in found:
+        patched = dict(item.item) if item.decision.dry_run else item.changed()
+        click.echo("---\n" + yaml.safe_dump(patched, sort_keys=False, allow_unicode=True, width=1 << 16), nl=False)
+
+
+Printer = Callable[[Sequence[PodVerdict], Console], None]
+PRINTERS: Mapping[str, Printer] = {
+    "table": print_table,
+    "diff": print_diff,
+    "patch": print_patch,
+    "yaml": print_yaml,
+    "json": print_json,
+}
+
+
+def print_authored(manifests: Iterable[Manifest], found: Sequence[PodVerdict]) -> None:
+    """Print manifests as their authors wrote them, patched where something would change."""
+    from webhook.commands.preview.comment_preserving_patch import CommentsLostError, patched_text  # noqa: PLC0415  ruamel, for this alone
+
+    separate = False
+    for manifest in manifests:
+        operations = [operation for item in manifest.objects for operation in _operations(item, found)]
+        text = manifest.text
+        if operations:
+            try:
+                text = patched_text(manifest, operations)
+            except CommentsLostError as error:
+                text = error.text
+                place = manifest.objects[0]
+                click.echo(f"{place.source}:{place.line}: document {place.number}: {error}", err=True)
+        if separate and not manifest.head.lstrip().startswith("---"):
+            click.echo("---")
+        click.echo(text, nl=bool(text) and not text.endswith("\n"))
+        separate = separate or bool(text)
+
+
+def _operations(document: Document, found: Iterable[PodVerdict]) -> Iterator[Operation]:
+    """Yield what is to be written into the document of an object."""
+    of_object = [item for item in found if item.item is document.content and not item.decision.dry_run]
+    if len({item.template for item in of_object}) < len(of_object):
+        title, nodes = of_object[0].title, "its nodes differ, and the webhook decides for each of them"
+        click.echo(f"{title} is left as it is: {nodes}", err=True)
+        return
+    for item in of_object:
+        yield from below(document.pointer, item.operations)
+
+
+def to_json(item: PodVerdict) -> dict[str, Any]:
+    """Return one row of ``-o json``. ``nodes`` and ``rows`` are there only where there is something to say."""
+    row: dict[str, Any] = {
+        "object": item.reference,
+        "template": item.template,
+        "verdict": item.decision.verdict,
+        "reason": item.decision.reason,
+        "operations": list(item.operations),
+        "warnings": list(item.decision.warnings),
+        "patched": item.item if item.decision.dry_run else item.changed(),
+        "dryRun": item.decision.dry_run,
+    }
+    if item.nodes:
+        row["nodes"] = list(item.nodes)
+    if item.steps:
+        row["rows"] = [
+            {"row": step.row, "rule": step.rule, "evidence": list(step.evidence), "decides": step.finding is not None}
+            for step in item.steps
+            if step.tried
+        ]
+    return row
+
+
+def changes(operations: Sequence[Operation]) -> str:
+    """Say in a few words what operations change: each field once, with how often if more than once."""
+    names = list(_changed_fields(operations))
+    counts = {name: names.count(name) for name in names}
+    return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in counts.items()) or "-"
+
+
+def _changed_fields(operations: Sequence[Operation]) -> Iterator[str]:
+    for operation in operations:
+        words = [word for word in operation["path"].split("/")[1:] if word != "-" and not word.isdigit()]
+        if words[:2] == ["metadata", "annotations"]:
+            continue
+        value = operation.get("value")
+        name = "privileged" if words[-1] == "securityContext" else words[-1]
+        yield from [name] * (len(value) if isinstance(value, list) else 1)
+
+
+def _word(item: PodVerdict) -> Text:
+    dry = " (dry-run)" if item.decision.dry_run else ""
+    return Text(item.decision.word + dry, COLOURS[item.decision.verdict])
+
+
+def _title(item: PodVerdict) -> str:
+    return f"{item.title} on {_nodes(item)}" if item.nodes else item.title
+
+
+def _nodes(item: PodVerdict) -> str:
+    rest = len(item.nodes) - NAMES_SHOWN
+    return ", ".join(item.nodes[:NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

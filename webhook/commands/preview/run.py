@@ -1,0 +1,48 @@
+"""``preview``: what the webhook would do with manifests, or with what runs in a cluster, before anything is created."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import click
+from rich.console import Console
+
+from webhook.commands.preview.render import PRINTERS, print_authored
+from webhook.commands.shared.prediction import PodVerdict
+from webhook.commands.shared.selection import Scope, verdicts
+from webhook.kube.manifests import Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What is looked at, and how it is shown."""
+
+    scope: Scope
+    output: str
+    explain: bool
+
+
+def preview(options: Options) -> int:
+    """Print the decisions; return the exit code: 0 nothing to change, 1 something would change."""
+    manifests = options.scope.manifests()
+    return _print(options, manifests, verdicts(options.scope, manifests))
+
+
+def _print(options: Options, manifests: Sequence[Manifest], found: Sequence[PodVerdict]) -> int:
+    if options.explain:
+        found = [item.explained() for item in found]
+    if options.output == "yaml" and options.scope.files:
+        print_authored(manifests, found)
+    else:
+        PRINTERS[options.output](found, Console(highlight=False, soft_wrap=True))
+    for line in restarts(found):
+        click.echo(line, err=options.output not in ("table", "diff"))
+    return int(options.output != "yaml" and any(item.would_change for item in found))
+
+
+def restarts(found: Iterable[PodVerdict]) -> Iterator[str]:
+    """Yield the line that makes a plugin's pods again, for each of its DaemonSets that may be in the cluster."""
+    for item in {item.title: item for item in found if item.nodes and item.would_change}.values():
+        names, known = item.reference, item.question.situation.view.daemon_sets
+        if known is None or f"{names['namespace']}/{names['name']}" in known:
+            yield "Pods that run already stay as they are. To make them again:"
+            yield f"  kubectl -n {names['namespace']} rollout restart daemonset/{names['name']}"

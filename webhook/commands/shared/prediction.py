@@ -1,0 +1,119 @@
+"""What becomes of one pod, or of the pods of one template, in an object: the question, the decision, and its place."""
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import jsonpatch
+
+from webhook.decide.bootstrap import decide_bootstrap
+from webhook.decide.case import RequestFacts
+from webhook.decide.decision import Decision, Verdict
+from webhook.decide.explain import Step, explain, explain_bootstrap
+from webhook.decide.patch import Operation, below
+from webhook.decide.pod import Pod
+from webhook.decide.workload import decide
+from webhook.policy.model import Policy
+from webhook.raw import mapping
+from webhook.view.view import ClusterView
+
+DEFAULT_NAMESPACE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Under what objects would be created; ``namespace`` is that of objects that name none."""
+
+    policy: Policy
+    view: ClusterView
+    namespace: str = DEFAULT_NAMESPACE
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One pod and what is asked about it: the arguments of the decision, and which decision it is."""
+
+    pod: Pod
+    facts: RequestFacts
+    situation: Situation
+    is_plugin: bool = False
+
+    def decide(self) -> Decision:
+        """Return what the webhook would answer."""
+        answer = decide_bootstrap if self.is_plugin else decide
+        return answer(self.pod, self.facts, self.situation.policy, self.situation.view)
+
+    def explain(self) -> tuple[Step, ...]:
+        """Return the rows of that decision."""
+        rows = explain_bootstrap if self.is_plugin else explain
+        return rows(self.pod, self.facts, self.situation.policy, self.situation.view)
+
+
+@dataclass(frozen=True, slots=True)
+class PodVerdict:
+    """The decision for one pod, or for one pod template, of an object.
+
+    ``template`` is the JSON pointer of the template, empty for a pod; ``operations`` start at the object's root.
+    ``nodes`` are those for which it holds: the pods of a device plugin are decided node by node. Else there are none.
+    ``steps`` are the decision's rows, where somebody asked for them.
+    """
+
+    item: Mapping[str, Any]
+    template: str
+    question: Question
+    decision: Decision
+    nodes: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the operations, relative to the root of the whole object."""
+        return below(self.template, self.decision.operations)
+
+    @property
+    def would_change(self) -> bool:
+        """Say whether anything is to be done; the annotation of a pod left alone is nothing."""
+        return self.decision.verdict is not Verdict.LEAVE and bool(self.operations)
+
+    @property
+    def reference(self) -> dict[str, str]:
+        """Return apiVersion, kind, namespace and name of the object."""
+        return reference(self.item, self.question.facts.namespace)
+
+    @property
+    def subject(self) -> str:
+        """Return kind, namespace and name of the object, in one line whatever the name is."""
+        names = self.reference
+        return " ".join(f"{names['kind']} {names['namespace']}/{names['name']}".split())
+
+    @property
+    def title(self) -> str:
+        """Return the object as people read it, with the template's place where it is not the usual one."""
+        place = "" if self.template in ("", "/spec/template") else f" at {self.template}"
+        return self.subject + place
+
+    def explained(self) -> Self:
+        """Return the same with the decision's rows."""
+        return replace(self, steps=self.question.explain())
+
+    def changed(self) -> dict[str, Any]:
+        """Return a copy of the object with the operations applied, dry-run or not."""
+        return apply(self.item, self.operations)
+
+
+def reference(item: Mapping[str, Any], namespace: str = DEFAULT_NAMESPACE) -> dict[str, str]:
+    """Return apiVersion, kind, namespace (the one given where none is named) and name of an object."""
+    metadata = mapping(item.get("metadata"))
+    return {
+        "apiVersion": str(item.get("apiVersion") or ""),
+        "kind": str(item.get("kind") or ""),
+        "namespace": str(metadata.get("namespace") or namespace),
+        "name": str(metadata.get("name") or metadata.get("generateName") or ""),
+    }
+
+
+def apply(item: Mapping[str, Any], operations: Iterable[Operation]) -> dict[str, Any]:
+    """Return a copy of an object with operations applied."""
+    patched: dict[str, Any] = jsonpatch.JsonPatch(copy.deepcopy(list(operations))).apply(item)
+    return patched

@@ -1,0 +1,67 @@
+"""What every replica of an installation presents over TLS: directly where an entry has a URL, else by port-forward."""
+
+import asyncio
+import socket
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from certs.api import Installation
+from certs.tls_probe import Connect, Presented, look
+from certs.webhook_configs import Entry, read_registrations
+from webhook.cluster.api import ApiServer
+from webhook.commands.shared.cluster import Target
+from webhook.commands.shared.input_files import InputError
+from webhook.commands.shared.replicas import Replicas, UnreachableError, forward, port_of
+from webhook.raw import name_of
+
+CONNECT_SECONDS = 5
+
+
+async def presented(api: ApiServer, target: Target, installation: Installation) -> list[Presented]:
+    """Look at each replica with the eyes of each entry that leads to it. Raises Refused, OSError."""
+    registrations = await read_registrations(api, installation)
+    entries = [entry for registration in registrations for entry in registration.entries]
+    by_url = {urlsplit(entry.url).netloc: entry.url for entry in entries if entry.url}
+    looks = [_look(f"https://{place}", _by_url(url), _host(url), entries) for place, url in by_url.items()]
+    if any(not entry.url for entry in entries):
+        try:
+            pods = await Replicas(api, target, installation.namespace).running()
+        except InputError as error:
+            return [*await asyncio.gather(*looks), Presented("pods", trouble=error.message)]
+        by_service = [entry for entry in entries if not entry.url]
+        name = installation.names[0]
+        looks += [
+            _look(f"pod {name_of(pod)}", _by_forward(target, installation, pod), name, by_service) for pod in pods
+        ]
+    return list(await asyncio.gather(*looks))
+
+
+async def _look(where: str, connect: Connect, name: str, entries: Iterable[Entry]) -> Presented:
+    trusts = {entry.name: entry.authorities for entry in entries}
+    return await asyncio.to_thread(look, where, connect, name, trusts)
+
+
+def _by_url(url: str) -> Connect:
+    address = (_host(url), urlsplit(url).port or 443)
+    return lambda: socket.create_connection(address, CONNECT_SECONDS)
+
+
+def _by_forward(target: Target, installation: Installation, pod: Mapping[str, Any]) -> Connect:
+    port = port_of(pod, "--port")
+
+    def connect() -> socket.socket:
+        try:
+            forwarded = forward(target, installation.namespace, name_of(pod), port).socket(port)
+        except UnreachableError as error:
+            raise ConnectionError(str(error)) from error
+        forwarded.settimeout(CONNECT_SECONDS)
+        # The package hands out a wrapper; TLS needs the socket itself.
+        own: socket.socket = getattr(forwarded, "_socket", forwarded)
+        return own
+
+    return connect
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""

@@ -1,0 +1,163 @@
+"""The replicas of an installation, asked one by one for what they tell on loopback alone: by port-forward.
+
+The API server forwards to a pod's loopback for whoever may ``get`` and ``create`` ``pods/portforward``. The
+``kubernetes`` package has the client for it, so no kubectl is needed.
+"""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from webhook.cluster.api import ApiServer
+from webhook.cluster.listing import RefusedError, objects
+from webhook.commands.shared.cluster import Target
+from webhook.commands.shared.input_files import InputError
+from webhook.raw import elements, items, mapping, metadata, name_of, text
+
+LABEL = "app.kubernetes.io/name=gpu-injector"
+CERT_DIR = "--cert-dir"
+DECISIONS_PORT = "--decisions-port"
+# What a replica is told on its command line, and what it takes where it is told nothing.
+DEFAULT_PORTS = {"--port": 8443, DECISIONS_PORT: 8081}
+ANSWER_SECONDS = 15
+
+
+class UnreachableError(Exception):
+    """A replica did not answer; the message says why, on one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a replica told: its ``/state``, and its decisions (rows of ``/decisions``), each with the replica's name.
+
+    Of one that could not be asked, the state is its name and why.
+    """
+
+    state: Mapping[str, Any]
+    records: list[dict[str, Any]]
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no answer, empty where there is one."""
+        return str(self.state.get("unreachable", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """The replicas of one installation, by its namespace."""
+
+    api: ApiServer
+    target: Target
+    namespace: str
+
+    async def ask(self, query: Mapping[str, str], since: Mapping[str, float]) -> list[Answer]:
+        """Return every running replica's answer, by name; ``since`` has the time of the last decision known of each.
+
+        Raises InputError where there is none, or where it cannot be told.
+        """
+        pods = await self.running()
+        asked = (self._ask(pod, {**query, "since": repr(since.get(name_of(pod), 0.0))}) for pod in pods)
+        return list(await asyncio.gather(*asked))
+
+    async def mounted_folder(self) -> str:
+        """Return the folder that the replicas serve from, empty where they serve their own. Raises as ``running``."""
+        return next((folder for pod in await self.running() if (folder := _argument(pod, CERT_DIR))), "")
+
+    async def running(self) -> list[Mapping[str, Any]]:
+        """Return the pods, by name. Raises InputError where there is none, or where it cannot be told."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods"
+        try:
+            pods = await objects(self.api, path, {"labelSelector": LABEL})
+        except RefusedError as refused:
+            raise InputError(f"the pods of namespace {self.namespace} cannot be listed: {refused}") from refused
+        running: list[Mapping[str, Any]] = sorted(filter(_is_running, pods), key=name_of)
+        if not running:
+            raise InputError(f"no replica of gpu-injector runs in namespace {self.namespace}; is it in another one?")
+        return running
+
+    async def _ask(self, pod: Mapping[str, Any], query: Mapping[str, str]) -> Answer:
+        name = name_of(pod)
+        connection = _Forwarded(self.target, self.namespace, name, port_of(pod, DECISIONS_PORT))
+        try:
+            state, records = await asyncio.to_thread(_read, connection, query)
+        except UnreachableError as error:
+            return Answer({"replica": name, "unreachable": str(error)}, [])
+        return Answer({**state, "replica": name}, [{**record, "replica": name} for record in records])
+
+
+def port_of(pod: Mapping[str, Any], option: str) -> int:
+    """Return the port that a replica's command line says, else the default of that option."""
+    said = _argument(pod, option)
+    return int(said) if said.isdecimal() else DEFAULT_PORTS[option]
+
+
+def _argument(pod: Mapping[str, Any], wanted: str) -> str:
+    for container in items(mapping(pod.get("spec")).get("containers")):
+        words = map(text, elements(container.get("args")))
+        for word in words:
+            option, _, value = word.partition("=")
+            if option == wanted:
+                return value or next(words, "")
+    return ""
+
+
+def _is_running(pod: Mapping[str, Any]) -> bool:
+    return mapping(pod.get("status")).get("phase") == "Running" and "deletionTimestamp" not in metadata(pod)
+
+
+def _read(connection: "_Forwarded", query: Mapping[str, str]) -> tuple[dict[str, Any], list[Any]]:
+    try:
+        return connection.read("/state"), connection.read(f"/decisions?{urlencode(query)}")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise UnreachableError(connection.why() or f"{type(error).__name__}: {error}") from error
+    finally:
+        connection.close()
+
+
+def forward(target: Target, namespace: str, name: str, port: int) -> Any:  # noqa: ANN401 - it has no types
+    """Return a `kubernetes.stream.portforward` to a port of a pod. Blocks. Raises UnreachableError, OSError."""
+    from kubernetes.client import ApiClient, ApiException, CoreV1Api  # noqa: PLC0415 - takes its time
+    from kubernetes.stream import portforward  # noqa: PLC0415 - likewise
+
+    core = CoreV1Api(ApiClient(target.configuration()))
+    try:
+        return portforward(core.connect_get_namespaced_pod_portforward, name, namespace, ports=str(port))
+    except ApiException as error:
+        raise UnreachableError(_first_line(error.reason)) from error
+
+
+class _Forwarded(http.client.HTTPConnection):
+    """HTTP to a port of a pod's loopback, through the API server."""
+
+    def __init__(self, target: Target, namespace: str, name: str, port: int) -> None:
+        super().__init__("localhost", port, timeout=ANSWER_SECONDS)
+        self._target, self._namespace, self._name = target, namespace, name
+        self._forward: Any = None
+
+    def connect(self) -> None:
+        """Open the connection. Raises UnreachableError, OSError."""
+        self._forward = forward(self._target, self._namespace, self._name, self.port)
+        self.sock = self._forward.socket(self.port)
+        self.sock.settimeout(ANSWER_SECONDS)
+
+    def read(self, path: str) -> Any:  # noqa: ANN401 - the JSON of that path
+        """Return the JSON of a path. Raises OSError, HTTPException, ValueError."""
+        self.request("GET", path)
+        answer = self.getresponse()
+        body = answer.read()
+        if answer.status != http.client.OK:
+            raise UnreachableError(f"{path}: {answer.status} {_first_line(body.decode(errors='replace'))}")
+        return json.loads(body)
+
+    def why(self) -> str:
+        """Return what the kubelet says went wrong, empty where it says nothing."""
+        return _first_line(self._forward.error(self.port) or "") if self._forward else ""
+
+
+def _first_line(text: str) -> str:
+    # A refused handshake is told with all of its headers.
+    return text.partition("\n")[0].partition(" -+-+- ")[0][:200].strip()

@@ -1,0 +1,48 @@
+"""The options that say what ``preview`` and ``eject`` look at: files, or a cluster."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from webhook.commands.shared.options import CONTEXT, FILE, KUBECONFIG, LIVE_POLICY
+
+if TYPE_CHECKING:
+    from webhook.commands.shared.selection import Scope
+
+OPTIONS = (
+    click.option("-f", "--filename", "files", multiple=True, help="A file, a folder, or - for stdin; may be repeated."),
+    click.option("-R", "--recursive", is_flag=True, help="With a folder: the folders below it, too."),
+    click.option(
+        "--view", "view_files", type=FILE, multiple=True, help="The cluster: what `kubectl get … -o yaml` printed."
+    ),
+    LIVE_POLICY,
+    KUBECONFIG,
+    CONTEXT,
+    click.option("-n", "--namespace", help="Of what names none; without -f: look into this one."),
+    click.option("-A", "--all-namespaces", is_flag=True, help="Without -f: look into all namespaces."),
+    click.option("-l", "--selector", default="", help="Without -f: only objects with these labels."),
+)
+
+
+def scope_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options; ``scope_of`` reads them."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def scope_of(options: dict[str, Any]) -> "Scope":
+    """Take those options out, and refuse what does not go together."""
+    from webhook.commands.shared.cluster import Target
+    from webhook.commands.shared.selection import Scope
+
+    target = Target(options.pop("kubeconfig"), options.pop("context"))
+    everywhere = options.pop("all_namespaces")
+    named = {one.name: options.pop(one.name) for one in fields(Scope) if one.name != "target"}
+    if named["files"] and (everywhere or named["selector"]):
+        raise click.UsageError("-A and -l choose what is looked at in a cluster, and do not go with -f")
+    if everywhere and named["namespace"]:
+        raise click.UsageError("-A and -n do not go together")
+    return Scope(target=target, **named | {"namespace": "" if everywhere else named["namespace"]})

@@ -1,0 +1,39 @@
+"""Views put together: what a live cluster shows, what files say, and what manifests would create."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from types import MappingProxyType
+from typing import Any
+
+from webhook.raw import NOTHING
+from webhook.view.projections import view_of
+from webhook.view.view import ClusterView, Labels
+
+
+def merged(below: ClusterView, above: ClusterView) -> ClusterView:
+    """Return a view with the objects of both; of two with the same name the one above counts."""
+    values = {field.name: _both(getattr(below, field.name), getattr(above, field.name)) for field in fields(below)}
+    return ClusterView(**values)
+
+
+def with_declared(view: ClusterView, objects: Iterable[Mapping[str, Any]]) -> ClusterView:
+    """Return the view once the namespaces and RuntimeClasses among some objects have been created."""
+    declared = view_of(objects)
+    named = declared.namespaces or NOTHING
+    labels = {name: _joined((view.namespaces or NOTHING).get(name), own) for name, own in named.items()}
+    return replace(
+        view,
+        namespaces=_both(view.namespaces, MappingProxyType(labels)) if named else view.namespaces,
+        runtime_classes=_both(view.runtime_classes, declared.runtime_classes),
+    )
+
+
+def _joined(present: Labels | None, own: Labels) -> Labels:
+    # An apply keeps the labels that it does not name.
+    return MappingProxyType({**(present or NOTHING), **own})
+
+
+def _both(below: Any, above: Any) -> Any:  # noqa: ANN401  a field of the view
+    if below is None or above is None:
+        return above if below is None else below
+    return below | above if isinstance(below, frozenset) else MappingProxyType({**below, **above})

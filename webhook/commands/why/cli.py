@@ -1,0 +1,32 @@
+"""``why``: why a pod is treated as it is."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY
+
+
+@click.command()
+@click.argument("thing", metavar="KIND/NAME")
+@LIVE_POLICY
+@KUBECONFIG
+@CONTEXT
+@click.option("-n", "--namespace", help="Without it, the namespace of the context.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def why(thing: str, kubeconfig: Path | None, context: str | None, **options: Any) -> None:
+    """Tell why the pods of an object are treated as they are: is the webhook called, was it, what is decided today.
+
+    \b
+    gpu-injector why pod/trainer-0 -n ml
+    gpu-injector why deploy/trainer -n ml
+    gpu-injector why rayclusters.ray.io/trainer -n ml
+
+    KIND is any that kubectl knows here, if its pod template can be found in it.
+    The policy is that of the webhook in the cluster, where it may be read; --policy takes its place.
+    """
+    from webhook.commands.shared.cluster import Target
+    from webhook.commands.why import run as command
+
+    command.why(command.Options(thing=thing, target=Target(kubeconfig, context), **options))

@@ -1,0 +1,193 @@
+"""``why``: would we be called for these pods, were we, and what would be decided today, row by row."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from webhook.cluster.listing import Api, RefusedError, objects
+from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
+from webhook.commands.shared.evaluate import foresee
+from webhook.commands.shared.input_files import InputError
+from webhook.commands.shared.prediction import PodVerdict, Situation
+from webhook.commands.shared.render import ATTENTION, columns, steps_of
+from webhook.commands.why.resolve_kind import find_object
+from webhook.decide.decision import DECISION_KEY, Verdict
+from webhook.decide.pod import annotations
+from webhook.raw import NOTHING, items, mapping, metadata, name_of, text
+from webhook.registration.match import Check, checks, verdict
+
+REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+WORKLOADS, BOOTSTRAP = "workloads.gpu-injector.io", "bootstrap.gpu-injector.io"
+MARKS = {True: ("√", "green"), False: ("×", "red"), None: ("?", ATTENTION)}  # noqa: RUF001  as doctor marks
+ANSWERS = {True: "yes", False: "no", None: "unknown"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says; ``thing`` is KIND/NAME, ``namespace`` None that of the context."""
+
+    thing: str
+    target: Target
+    policy_file: Path | None
+    namespace: str | None
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What an entry of the registration asks of the pods, and whether it is all there (None: unknown)."""
+
+    entry: str
+    checks: tuple[Check, ...]
+
+    @property
+    def holds(self) -> bool | None:
+        """Say whether the API server would call."""
+        return verdict(self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All that is known about the pods of one template: of each entry of ours, of the past, and of today."""
+
+    verdict: PodVerdict
+    called: tuple[Called, ...]
+    past: tuple[str, ...]
+
+
+def why(options: Options) -> None:
+    """Print the answers; an InputError where the object is not there."""
+    answers = asyncio.run(_ask(options, options.namespace or options.target.namespace()))
+    if options.output == "json":
+        click.echo(json.dumps([_to_json(answer) for answer in answers], indent=2, ensure_ascii=False))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for answer in answers:
+        _print(answer, console)
+
+
+async def _ask(options: Options, namespace: str) -> list[Answer]:
+    async with api_server(options.target) as api:
+        policy = await installed_policy(api, options.policy_file)
+        item = await find_object(api, options.thing, namespace)
+        snapshot = await live_view(api, policy, {"namespaces": [namespace]})
+        entries = await _entries(api)
+        past = await _past(api, item, namespace)
+    labels = (snapshot.view.namespaces or {}).get(namespace)
+    found = list(foresee(item, Situation(policy, snapshot.view, namespace)))
+    if not found:
+        template = "no pod template that could be found"
+        raise InputError(f"{options.thing} has {template}; name one of its pods instead: pod/NAME")
+    return [Answer(one.explained(), tuple(_called(entries, one, namespace, labels)), past) for one in found]
+
+
+async def _entries(api: Api) -> list[Mapping[str, Any]] | str:
+    """Return our entries, or why they are unknown."""
+    try:
+        found = await objects(api, REGISTRATIONS)
+    except RefusedError as refused:
+        return f"the registrations are unknown: the API server answered {refused}"
+    return [
+        entry for item in found for entry in items(item.get("webhooks")) if entry.get("name") in (WORKLOADS, BOOTSTRAP)
+    ]
+
+
+def _called(
+    entries: list[Mapping[str, Any]] | str, one: PodVerdict, namespace: str, labels: Mapping[str, str] | None
+) -> Iterator[Called]:
+    wanted = BOOTSTRAP if one.question.is_plugin else WORKLOADS
+    if isinstance(entries, str):
+        yield Called(wanted, (Check("registration", None, entries),))
+        return
+    ours = [entry for entry in entries if entry.get("name") == wanted]
+    for entry in ours:
+        yield Called(wanted, tuple(checks(entry, one.question.pod, namespace, labels)))
+    if not ours:
+        yield Called(wanted, (Check("registration", False, f"no registration has the entry {wanted}"),))
+
+
+async def _past(api: Api, item: Mapping[str, Any], namespace: str) -> tuple[str, ...]:
+    """Tell what the pods that exist carry: the pod itself, those of the object's selector, or those that it owns."""
+    if item.get("kind") == "Pod":
+        return (_carries(item),)
+    labels = mapping(mapping(mapping(item.get("spec")).get("selector")).get("matchLabels"))
+    query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else NOTHING
+    try:
+        pods = await objects(api, f"/api/v1/namespaces/{namespace}/pods", query)
+    except RefusedError as refused:
+        return (f"its pods are unknown: the API server answered {refused}",)
+    if labels:
+        return tuple(_carries(pod) for pod in pods) or ("it has no pods now",)
+    return tuple(_carries(pod) for pod in pods if _is_owned(pod, item)) or (
+        "no pod names it as its owner; if others make its pods, ask for one of them: pod/NAME",
+    )
+
+
+def _is_owned(pod: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    uid = metadata(item).get("uid")
+    return any(owner.get("uid") == uid for owner in items(metadata(pod).get("ownerReferences")))
+
+
+def _carries(pod: Mapping[str, Any]) -> str:
+    word = annotations(pod).get(DECISION_KEY)
+    if word is None:
+        return f"{name_of(pod)} has no annotation {DECISION_KEY}: not called, failed, in dry-run, or no GPU pod"
+    return f"{name_of(pod)} carries {text(word)}"
+
+
+def _print(answer: Answer, console: Console) -> None:
+    one = answer.verdict
+    on = f" on {', '.join(one.nodes)}" if one.nodes else ""
+    console.print(Text(f"{one.title}{on}", "bold"))
+    for called in answer.called:
+        console.print(Text(f"\nWould the webhook be called? {ANSWERS[called.holds]} ({called.entry})", "bold"))
+        console.print(columns([_row(check) for check in called.checks]), end="")
+    console.print(Text("\nWas it called?", "bold"))
+    for line in answer.past:
+        console.print(Text(f"  {line}"))
+    dry = " (dry-run)" if one.decision.dry_run else ""
+    console.print(Text("\nWhat would be decided today? ", "bold") + Text(one.decision.word + dry, _colour(one)))
+    console.print(steps_of(one.steps), end="")
+    if rest := ", ".join(step.row for step in one.steps if not step.tried):
+        console.print(Text(f"    not reached: {rest}", "dim"))
+    console.print()
+
+
+def _row(check: Check) -> Sequence[Text]:
+    mark, colour = MARKS[check.holds]
+    return [Text(f"  {mark}", colour), Text(check.name), Text(check.evidence)]
+
+
+def _colour(one: PodVerdict) -> str:
+    return ATTENTION if one.decision.verdict is Verdict.LEAVE else "green"
+
+
+def _to_json(answer: Answer) -> dict[str, Any]:
+    one = answer.verdict
+    return {
+        "object": one.reference,
+        "template": one.template,
+        "nodes": list(one.nodes),
+        "called": [
+            {"entry": called.entry, "called": called.holds, "checks": _plain(called.checks)} for called in answer.called
+        ],
+        "pods": list(answer.past),
+        "verdict": one.decision.verdict,
+        "reason": one.decision.reason,
+        "dryRun": one.decision.dry_run,
+        "rows": [
+            {"row": step.row, "rule": step.rule, "evidence": list(step.evidence), "tried": step.tried}
+            for step in one.steps
+        ],
+    }
+
+
+def _plain(found: Iterable[Check]) -> list[dict[str, Any]]:
+    return [{"name": check.name, "holds": check.holds, "evidence": check.evidence} for check in found]

@@ -1,0 +1,86 @@
+"""``repair: evict``: blind plugin pods are evicted, so that their DaemonSet makes them anew, through us.
+
+Only blind ones, one at a time, once a node and hour, under the Lease, and only after the registration was tried.
+"""
+
+from collections.abc import Sequence
+
+from certs.api import CONFLICT, CREATED, NOT_FOUND, OK, ApiServer, Refused
+from certs.clock import Clock
+from certs.state_events import Changes
+from webhook.controllers.event_recorder import Events
+from webhook.controllers.event_texts import eviction_note, refusal_note
+from webhook.controllers.leader import Lease
+from webhook.controllers.plugin_rounds import HeldError
+from webhook.controllers.reachability_check import Proof
+from webhook.controllers.release_history import choose, with_eviction
+from webhook.decide.blind import BlindPod
+from webhook.server.decide_live import ViewSource
+from webhook.server.decision_log import Metrics
+
+TOO_MANY_REQUESTS = 429
+# A view older than this may show blind what has long been repaired.
+FRESH_SECONDS = 90
+
+
+class Evictor:
+    """Evicts blind pods for one replica."""
+
+    def __init__(  # noqa: PLR0913 - each is another part of the same step
+        self,
+        api: ApiServer,
+        source: ViewSource,
+        *,
+        lease: Lease,
+        proof: Proof,
+        events: Events,
+        metrics: Metrics,
+        changes: Changes,
+        clock: Clock,
+    ) -> None:
+        self._api, self._source, self._lease, self._proof = api, source, lease, proof
+        self._events, self._metrics, self._changes, self._clock = events, metrics, changes, clock
+
+    async def step(self, repairable: Sequence[BlindPod]) -> None:
+        """Evict one of these pods, if it is time. Raises HeldError, Refused, OSError."""
+        if not repairable or self._source.oldest_age_seconds() >= FRESH_SECONDS:
+            return
+        held = await self._lease.read()
+        if held is None:
+            return
+        now = self._clock.now()
+        found = choose(repairable, held.ledger, self._source.view, now)
+        if found is None:
+            return
+        await self._prove(found)
+        if await self._lease.note(held, with_eviction(held.ledger, found, now)):
+            await self._evict(found)
+
+    async def _prove(self, found: BlindPod) -> None:
+        namespace = found.pod.plugin.namespace
+        labels = (self._source.view.namespaces or {}).get(namespace, {})
+        if missing := await self._proof.missing(namespace, labels):
+            raise HeldError(missing)
+
+    async def _evict(self, found: BlindPod) -> None:
+        plugin = found.pod.plugin
+        path = f"/api/v1/namespaces/{plugin.namespace}/pods/{plugin.name}/eviction"
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": plugin.name, "namespace": plugin.namespace},
+            # Not another pod of that name, which may see its GPU.
+            "deleteOptions": {"preconditions": {"uid": found.pod.uid}},
+        }
+        status, answer = await self._api.call("POST", path, body=body)
+        facts = {"namespace": plugin.namespace, "pod": plugin.name, "node": found.pod.node}
+        if status in (OK, CREATED):
+            self._metrics.evictions.labels("evicted").inc()
+            self._changes.tell("eviction-done", **facts)
+            await self._events.create(eviction_note(found))
+        elif status == TOO_MANY_REQUESTS:
+            self._metrics.evictions.labels("refused").inc()
+            self._changes.tell("eviction-refused", **facts)
+            await self._events.create(refusal_note(found))
+        elif status not in (NOT_FOUND, CONFLICT):  # else it is gone, as was wanted
+            raise Refused(f"POST {path}", status, answer)

@@ -1,0 +1,107 @@
+"""The rounds that every replica makes: look for blind plugin pods, count them, tell of them, have them evicted."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+from certs.api import Refused
+from certs.clock import Clock
+from certs.state_events import Changes
+from webhook.controllers.event_recorder import Events
+from webhook.controllers.event_texts import notes_of
+from webhook.decide.blind import BlindPod, blind_pods
+from webhook.policy.model import Policy
+from webhook.server.decide_live import ViewSource
+from webhook.server.decision_log import Metrics
+
+ROUND_SECONDS = 10
+# A plugin registers within seconds of its start, and its kubelet tells of it within ten more.
+SETTLING_SECONDS = 30
+
+
+class HeldError(Exception):
+    """Something is due, and something is amiss that must be put right first; the message says what."""
+
+
+class Repairer(Protocol):
+    """Who has blind pods made anew."""
+
+    async def step(self, repairable: Sequence[BlindPod]) -> None:
+        """Do the next thing for these pods, if it is time. Raises HeldError, Refused, OSError."""
+        ...
+
+
+class Rounds:
+    """One replica's rounds. Without a ``repairer`` blind pods are counted and told, and nothing else.
+
+    A pod counts as blind once it has been so for half a minute.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is said by the caller or replaced by a test
+        self,
+        policy: Policy,
+        source: ViewSource,
+        *,
+        metrics: Metrics,
+        events: Events,
+        changes: Changes,
+        repairer: Repairer | None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._policy, self._source, self._metrics, self._events = policy, source, metrics, events
+        self._changes, self._repairer, self._clock = changes, repairer, clock or Clock()
+        self._since: dict[str, float] = {}
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Write nothing from now on (SIGTERM)."""
+        self._stopped = True
+
+    async def run(self, synced: asyncio.Event) -> None:
+        """Make one round after the other, once the view is complete, until cancelled."""
+        await synced.wait()
+        while True:
+            await self.round()
+            await self._clock.sleep(ROUND_SECONDS * (0.9 + 0.2 * self._clock.jitter()))
+
+    async def round(self) -> None:
+        """Look once, and do what is due."""
+        blind = self._settled(await self._look())
+        repairable = [found for found in blind if found.is_repairable]
+        self._metrics.blind_plugin_pods.set(len(repairable))
+        if self._stopped:
+            return
+        await self._try("events", self._tell(blind))
+        if self._repairer:
+            await self._try("repair", self._repairer.step(repairable))
+
+    async def _look(self) -> list[BlindPod]:
+        age_seconds = self._source.object_age_seconds("runtime_classes", self._policy.runtime_class)
+        found = []
+        for blind in blind_pods(self._source.view, self._policy, age_seconds):
+            found.append(blind)
+            # Reviews come first: there may be thousands of nodes without a GPU.
+            await asyncio.sleep(0)
+        return found
+
+    def _settled(self, blind: Sequence[BlindPod]) -> list[BlindPod]:
+        now = self._clock.monotonic()
+        self._since = {found.pod.uid: self._since.get(found.pod.uid, now) for found in blind}
+        return [found for found in blind if now - self._since[found.pod.uid] >= SETTLING_SECONDS]
+
+    async def _tell(self, blind: Sequence[BlindPod]) -> None:
+        for note in notes_of(blind, self._policy):
+            await self._events.tell(note)
+
+    async def _try(self, subject: str, writing: Awaitable[None]) -> None:
+        """Let no refusal end the rounds; it is told once."""
+        try:
+            await writing
+        except HeldError as error:
+            self._changes.state(subject, f"{subject}-held", reason=str(error))
+        except Refused as error:
+            self._changes.state(subject, f"{subject}-refused", reason=str(error))
+        except OSError as error:
+            self._changes.state(subject, f"{subject}-unreachable", reason=type(error).__name__)
+        else:
+            self._changes.over(subject, f"{subject}-recovered")

@@ -1,0 +1,169 @@
+"""GPU pods that nobody helps: not called for, made too early, not opted in, or left alone with a reason."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from webhook.decide.case import RequestFacts
+from webhook.decide.decision import DECISION_KEY, INJECT_KEY, Decision, Reason, Verdict
+from webhook.decide.pod import annotations, containers, driver_mounts, runtime_class_name
+from webhook.decide.workload import decide
+from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
+from webhook.doctor.cluster_facts import ApiObject, Facts, known
+from webhook.raw import full_name, items, labels_of, mapping, metadata, name_of, text
+
+MAKE_AGAIN = "kubectl -n NAMESPACE rollout restart deployment/NAME   (or whatever made the pods)"
+# Left alone, and nothing has to be done about it: the author's choice, or somebody else provides.
+CONTENT = frozenset(
+    {
+        Reason.AUTHOR_CHOSE,
+        Reason.AUTHOR_MOUNTS,
+        Reason.CDI,
+        Reason.DRA,
+        Reason.NRI,
+        Reason.PLATFORM_PROVIDES,
+        Reason.NOT_APPLICABLE,
+        Reason.OPTED_OUT,
+    }
+)
+ENOUGH = datetime.min.replace(tzinfo=UTC)
+
+
+def uncalled(facts: Facts) -> Result:
+    """Each GPU pod that was created since its namespace was opted in carries our annotation."""
+    troubles = (
+        f"{full_name(pod)} carries no annotation: the webhook was not called, or failed"
+        for pod, since in _unannotated(facts)
+        if _created(pod) > since
+    )
+    look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector --tail=50"
+    return fails_on(troubles, f"{look}; then make the pods again")
+
+
+def too_early(facts: Facts) -> Result:
+    """No GPU pod without a driver is older than the opt-in of its namespace."""
+    troubles = (
+        f"{full_name(pod)} was created before its namespace was opted in; now it would be {decision.word}"
+        for pod, since in _unannotated(facts)
+        if _created(pod) <= since and (decision := _today(facts, pod)).verdict is not Verdict.LEAVE
+    )
+    return warns_on(troubles, MAKE_AGAIN)
+
+
+def not_opted_in(facts: Facts) -> Result:
+    """No namespace has GPU pods that need us and no label."""
+    opted = _opted_in(facts)
+    needing = Counter(
+        text(metadata(pod).get("namespace"))
+        for pod in known(facts.gpu_pods)
+        if text(metadata(pod).get("namespace")) not in opted
+        and _is_bare(facts, pod)
+        and _today(facts, pod).verdict is not Verdict.LEAVE
+    )
+    troubles = (f"{name}: {count} GPU pods without a driver, and no label" for name, count in sorted(needing.items()))
+    first = min(needing, default="NAME")
+    return warns_on(troubles, f"kubectl label namespace {first} {INJECT_KEY}=enabled")
+
+
+def left(facts: Facts) -> Result:
+    """No GPU pod was left alone for a reason that somebody should see to."""
+    content = {f"{Verdict.LEAVE}/{reason}" for reason in CONTENT}
+    found = [(pod, text(annotations(pod).get(DECISION_KEY))) for pod in known(facts.gpu_pods)]
+    amiss = [(pod, word) for pod, word in found if word.startswith(f"{Verdict.LEAVE}/") and word not in content]
+    troubles = (f"{full_name(pod)}: {word}" for pod, word in amiss)
+    return warns_on(
+        troubles, f"docs/reasons.md tells what to do about {', '.join(sorted({word for _, word in amiss}))}"
+    )
+
+
+def pod_security(facts: Facts) -> Result:
+    """No opted-in namespace would refuse the libraries that its GPU pods would need."""
+    troubles = (
+        f"{name}: {'; '.join(decision.evidence[:2])}"
+        for name in sorted(_opted_in(facts))
+        if (decision := _decide(facts, _sample(facts), name)).reason is Reason.POD_SECURITY
+    )
+    return warns_on(troubles, "make the RuntimeClass work on the nodes: it needs no hostPath")
+
+
+def _unannotated(facts: Facts) -> Iterator[tuple[ApiObject, datetime]]:
+    """Yield bare GPU pods of enabled namespaces without annotation, with the time since when they should have one."""
+    registration = facts.registration
+    if registration is None or facts.policy.dry_run:
+        return
+    opted = {name: since for name, (setting, since) in _opted_in(facts).items() if setting == "enabled"}
+    for pod in known(facts.gpu_pods):
+        since = opted.get(text(metadata(pod).get("namespace")))
+        ours = DECISION_KEY in annotations(pod) or labels_of(pod).get(INJECT_KEY) == "disabled"
+        if since and not ours and _is_bare(facts, pod):
+            yield pod, max(since, _created(registration))
+
+
+def _opted_in(facts: Facts) -> Mapping[str, tuple[str, datetime]]:
+    """Return the namespaces that are opted in: their setting, and since when, as far as the API server tells."""
+    default = "enabled" if facts.policy.opt_out else ""
+    settings = ((item, labels_of(item).get(INJECT_KEY, default)) for item in known(facts.namespaces))
+    return {name_of(item): (word, _labelled(item)) for item, word in settings if word in ("enabled", "dry-run")}
+
+
+def _labelled(namespace: ApiObject) -> datetime:
+    """Return when our label was written: the managed fields tell who owns it, and since when."""
+    for owner in items(metadata(namespace).get("managedFields")):
+        labels = mapping(mapping(mapping(owner.get("fieldsV1")).get("f:metadata")).get("f:labels"))
+        if f"f:{INJECT_KEY}" in labels:
+            return moment(owner.get("time"))
+    return ENOUGH
+
+
+def _is_bare(facts: Facts, pod: ApiObject) -> bool:
+    """Say whether a pod asks for a GPU, and has neither a class nor the driver's files."""
+    asking = [container for container in containers(pod, facts.policy) if container.requests_gpu]
+    return (
+        bool(asking)
+        and not runtime_class_name(pod)
+        and not any(path for container in asking for path in driver_mounts(pod, container))
+    )
+
+
+def _today(facts: Facts, pod: ApiObject) -> Decision:
+    """Return what the pod would get if it were created now, and its namespace were opted in."""
+    spec = {key: value for key, value in mapping(pod.get("spec")).items() if key != "nodeName"}
+    return _decide(facts, {"metadata": metadata(pod), "spec": spec}, text(metadata(pod).get("namespace")))
+
+
+def _decide(facts: Facts, pod: Mapping[str, Any], namespace: str) -> Decision:
+    labels = {**(facts.view.namespaces or {}).get(namespace, {}), INJECT_KEY: "enabled"}
+    view = replace(facts.view, namespaces={namespace: labels})
+    return decide(pod, RequestFacts(namespace), facts.policy, view)
+
+
+def _sample(facts: Facts) -> Mapping[str, Any]:
+    resource = facts.policy.resources[0].rstrip("*")
+    return {"metadata": {}, "spec": {"containers": [{"name": "main", "resources": {"limits": {resource: "1"}}}]}}
+
+
+def _created(item: ApiObject) -> datetime:
+    return moment(metadata(item).get("creationTimestamp"))
+
+
+def moment(value: object) -> datetime:
+    """Return a time as the API server writes it; long ago where there is none."""
+    try:
+        found = datetime.fromisoformat(text(value))
+    except ValueError:
+        return ENOUGH
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+CATEGORY = Category(
+    "GPU pods and the webhook",
+    (
+        Check("pods-uncalled", "every new GPU pod was seen by the webhook", uncalled),
+        Check("pods-too-early", "no GPU pod is older than its namespace's label", too_early),
+        Check("pods-not-opted-in", "no GPU pod lacks a driver for want of a label", not_opted_in),
+        Check("pods-left", "no GPU pod was left alone for a reason to see to", left),
+        Check("pod-security", "no opted-in namespace refuses what its pods would need", pod_security),
+    ),
+)

@@ -1,0 +1,128 @@
+"""Our own installation: whether the webhook runs, is reached, and answers."""
+
+import re
+from collections.abc import Iterator
+
+from webhook.decide.decision import INJECT_KEY
+from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
+from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, Unread, known
+from webhook.raw import elements, items, labels_of, mapping, name_of, text
+
+INSTALL = "kubectl apply -f deploy/install.yaml"
+MINOR_WITH_CONDITIONS = 30
+# How the log's events end that an administrator should read.
+AMISS = re.compile(r'"event": ?"([a-z-]+-(?:lost|refused|unreachable|unreadable|foreign|contested|unusable|held))"')
+
+
+def server_version(facts: Facts) -> Result:
+    """Older API servers ignore matchConditions and would call us for every pod."""
+    found = known(facts.server)
+    major, minor = (re.sub(r"\D.*", "", text(found.get(key))) or "0" for key in ("major", "minor"))
+    old = (int(major), int(minor)) < (1, MINOR_WITH_CONDITIONS)
+    version = text(found.get("gitVersion")) or f"{major}.{minor}"
+    troubles = (
+        [f"the API server is {version}; it calls the webhook for every pod of labelled namespaces"] if old else []
+    )
+    return fails_on(troubles, "upgrade Kubernetes to 1.30 or newer", otherwise=version)
+
+
+def webhook_pods(facts: Facts) -> Result:
+    """The Deployment has all its replicas ready."""
+    deployment = known(facts.deployment)
+    if deployment is None:
+        return fails_on([f"there is no Deployment gpu-injector in {facts.home}"], INSTALL)
+    wanted = mapping(deployment.get("spec")).get("replicas", 1)
+    ready = mapping(deployment.get("status")).get("readyReplicas", 0)
+    if not wanted:
+        scale = f"kubectl -n {facts.home} scale deployment/gpu-injector --replicas=2"
+        return fails_on(["the Deployment is scaled to 0: nobody answers"], scale)
+    if ready >= wanted:
+        return passes(f"{ready} of {wanted} ready")
+    troubles = [f"{ready} of {wanted} replicas are ready", *_waiting(facts)]
+    look = f"kubectl -n {facts.home} describe pods -l app.kubernetes.io/name=gpu-injector"
+    return fails_on(troubles, look) if not ready else warns_on(troubles, look)
+
+
+def _waiting(facts: Facts) -> Iterator[str]:
+    if isinstance(facts.own_pods, Unread):
+        return
+    for pod in facts.own_pods:
+        for status in items(mapping(pod.get("status")).get("containerStatuses")):
+            waiting = mapping(mapping(status.get("state")).get("waiting"))
+            if waiting:
+                yield f"{name_of(pod)}: {text(waiting.get('reason'))} {text(waiting.get('message'))}".rstrip()
+
+
+def endpoints(facts: Facts) -> Result:
+    """The Service has an address behind it that is ready."""
+    ready = [
+        address
+        for part in known(facts.endpoint_slices)
+        for endpoint in items(part.get("endpoints"))
+        if mapping(endpoint.get("conditions")).get("ready") is not False
+        for address in elements(endpoint.get("addresses"))
+    ]
+    troubles = [] if ready else [f"Service {facts.home}/gpu-injector has no endpoint that is ready"]
+    look = f"kubectl -n {facts.home} get pods,endpointslices"
+    return fails_on(troubles, look, otherwise=f"{len(ready)} ready")
+
+
+def webhook_answers(facts: Facts) -> Result:
+    """A GPU pod, sent as a server-side dry-run, comes back with our annotation."""
+    tried = known(facts.dry_run)
+    if tried is None:
+        raise CannotTellError("no namespace is opted in, so that no pod would show it")
+    if tried.word:
+        return passes(f"a GPU pod in {tried.namespace}: {tried.word}")
+    said = tried.refusal or "it came back without the annotation: the webhook was not called, or failed"
+    troubles = [f"a GPU pod in {tried.namespace}, as a server-side dry-run: {said}"]
+    look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector --tail=50"
+    return fails_on(troubles, look)
+
+
+def opted_in(facts: Facts) -> Result:
+    """Somebody asked for it: a namespace is labelled."""
+    chosen = sorted(name_of(item) for item in known(facts.namespaces) if _setting(item) in ("enabled", "dry-run"))
+    troubles = [] if chosen or facts.policy.opt_out else [f"no namespace is labelled {INJECT_KEY}"]
+    summary = ", ".join(chosen[:5]) + (f" and {len(chosen) - 5} more" if len(chosen) > 5 else "")  # noqa: PLR2004  a line
+    return warns_on(troubles, f"kubectl label namespace NAME {INJECT_KEY}=dry-run", otherwise=summary)
+
+
+def label_values(facts: Facts) -> Result:
+    """A label with a value of nobody's counts as none, which surprises people."""
+    troubles = [
+        f"namespace {name_of(item)}: {INJECT_KEY}={setting}"
+        for item in known(facts.namespaces)
+        if (setting := _setting(item)) not in ("", "enabled", "dry-run", "disabled")
+    ]
+    return warns_on(troubles, f"kubectl label namespace NAME {INJECT_KEY}=enabled --overwrite")
+
+
+def webhook_log(facts: Facts) -> Result:
+    """The webhook itself complains of nothing in its last lines."""
+    logs = known(facts.own_logs)
+    if not logs:
+        raise CannotTellError("there is no webhook pod whose log could be read")
+    troubles = [
+        f"{pod}: {event}" for pod, log in sorted(logs.items()) for event in dict.fromkeys(AMISS.findall(known(log)))
+    ]
+    look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector --tail=50"
+    return warns_on(troubles, look, otherwise=f"{len(logs)} read")
+
+
+def _setting(namespace: ApiObject) -> str:
+    return labels_of(namespace).get(INJECT_KEY, "")
+
+
+CATEGORY = Category(
+    "the webhook",
+    (
+        Check("server-version", "the API server is 1.30 or newer", server_version),
+        Check("webhook-pods", "all replicas of the webhook are ready", webhook_pods),
+        Check("webhook-endpoints", "its Service has ready endpoints", endpoints),
+        Check("webhook-answers", "a GPU pod that is only tried comes back annotated", webhook_answers),
+        Check("webhook-log", "its log tells of no trouble", webhook_log),
+        Check("namespaces-opted-in", "some namespace is opted in", opted_in),
+        Check("namespace-labels", "the namespaces' labels have values that are known", label_values),
+    ),
+)

@@ -1,0 +1,150 @@
+"""The nodes: which have GPUs, whether they offer them, and whether their runtime knows NVIDIA's handler."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from webhook.cluster.drivers import host_driver
+from webhook.decide.mount import needs_version
+from webhook.decide.nodes import VERSION_LABEL, profiles
+from webhook.doctor.check import Category, Check, Result, State, fails_on, passes, warns_on
+from webhook.doctor.cluster_facts import Facts, known
+from webhook.doctor.runtime_setup import Runtime, handler_fix, runtime_of
+from webhook.raw import items, mapping, name_of
+from webhook.view.view import Node, RuntimeClass
+
+
+def gpu_nodes(facts: Facts) -> Result:
+    """Something shows that a node has a GPU."""
+    found = [node.name for node in facts.gpu_nodes]
+    troubles = [] if found else [f"none of {len(facts.node_facts)} nodes offers a GPU, or is labelled to have one"]
+    return fails_on(
+        troubles,
+        "kubectl label node NAME nvidia.com/gpu.present=true",
+        otherwise=f"{len(found)} of {len(facts.node_facts)}",
+    )
+
+
+def ready(facts: Facts) -> Result:
+    """The GPU nodes are Ready and take pods."""
+    names = {node.name for node in facts.gpu_nodes}
+    return fails_on(
+        (f"{name_of(item)}: {why}" for item in known(facts.nodes) if name_of(item) in names for why in _unready(item)),
+        "kubectl describe node NAME",
+    )
+
+
+def _unready(node: object) -> Iterator[str]:
+    found = mapping(node)
+    conditions = items(mapping(found.get("status")).get("conditions"))
+    if not any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions):
+        yield "not Ready"
+    if mapping(found.get("spec")).get("unschedulable"):
+        yield "cordoned"
+
+
+def allocatable(facts: Facts) -> Result:
+    """Each GPU node has GPUs to give."""
+    troubles = (
+        f"{node.name} offers {', '.join(f'{name}: {amount}' for name, amount in facts.offered(node).items()) or 'none'}"
+        for node in facts.gpu_nodes
+        if not facts.offers_gpus(node)
+    )
+    total = Counter[str]()
+    for node in facts.gpu_nodes:
+        total.update({name: int(amount) for name, amount in facts.offered(node).items() if amount.isdecimal()})
+    summary = ", ".join(f"{count} {name}" for name, count in total.items())
+    return fails_on(troubles, "see what the device plugin says, below", otherwise=summary)
+
+
+def handler(facts: Facts) -> Result:
+    """The runtime of each GPU node knows the handler of the class."""
+    found = _class(facts)
+    missing = [node for node in facts.gpu_nodes if node.handlers is not None and found.handler not in node.handlers]
+    if missing:
+        troubles = (
+            f'{node.name} ({runtime_of(facts.node(node.name))}) has no runtime "{found.handler}"; it knows '
+            f"{', '.join(sorted(name for name in node.handlers or () if name)) or 'none'}"
+            for node in missing
+        )
+        return fails_on(troubles, *handler_fix(facts.node(missing[0].name), found.handler))
+    silent = [node for node in facts.gpu_nodes if node.handlers is None and not _is_proven(facts, node, found)]
+    troubles = (f"{node.name} ({node.runtime}) does not report its handlers" for node in silent)
+    fix = handler_fix(facts.node(silent[0].name), found.handler) if silent else ()
+    return warns_on(troubles, *fix, otherwise=f"{found.handler} on {len(facts.gpu_nodes)}")
+
+
+def _is_proven(facts: Facts, node: Node, found: RuntimeClass) -> bool:
+    return any(
+        pod.node == node.name and pod.running and pod.plugin.runtime_class == found.name for _, pod in facts.plugins
+    )
+
+
+def _class(facts: Facts) -> RuntimeClass:
+    name = facts.policy.runtime_class
+    classes = {name_of(item): item for item in known(facts.runtime_classes)}
+    # Without the class its name is the best guess at its handler's.
+    return RuntimeClass(name, str(mapping(classes.get(name)).get("handler") or name))
+
+
+def runtime_version(facts: Facts) -> Result:
+    """The GPU nodes' container runtime can run a class, and tells what it knows."""
+    kinds = Counter(str(runtime_of(facts.node(node.name))) for node in facts.gpu_nodes)
+    docker = [node.name for node in facts.gpu_nodes if runtime_of(facts.node(node.name)) is Runtime.DOCKER]
+    if docker:
+        return fails_on(
+            (f"{name} runs Docker, which knows no runtime classes" for name in docker), "move it to containerd"
+        )
+    old = [
+        f"{node.name} runs {node.runtime}, which does not report its handlers"
+        for node in facts.gpu_nodes
+        if node.runtime.startswith("containerd://1") and node.handlers is None
+    ]
+    summary = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    return warns_on(old, "upgrade containerd to 2.x, or run the device plugin under the class", otherwise=summary)
+
+
+def driver_profile(facts: Facts) -> Result:
+    """It is known where each GPU node keeps its driver's libraries."""
+    known_profiles = profiles(facts.policy)
+    troubles = (
+        f"{node.name}: no driver profile for {node.os_image or 'its system'} ({node.architecture or 'unknown'})"
+        for node in facts.gpu_nodes
+        if host_driver(node, known_profiles) is None
+    )
+    return warns_on(troubles, "add one under `drivers` in the policy (docs/policy.md); the runtime class needs none")
+
+
+def driver_label(facts: Facts) -> Result:
+    """The GPU nodes tell their driver's version where the policy asks for it."""
+    versions = Counter(node.labels.get(VERSION_LABEL, "") for node in facts.gpu_nodes)
+    wanted = needs_version(facts.policy) or "{driver_version}" in facts.policy.bootstrap.library
+    troubles = [
+        f"{node.name} has no label {VERSION_LABEL}, and the policy's file names need it"
+        for node in facts.gpu_nodes
+        if wanted and not node.labels.get(VERSION_LABEL)
+    ]
+    summary = ", ".join(f"{count} with {version or 'no label'}" for version, count in versions.items())
+    return fails_on(troubles, "run GPU feature discovery, or name the files without a version", otherwise=summary)
+
+
+def driver_same(facts: Facts) -> Result:
+    """The GPU nodes have one driver version, so that a pod finds the same one everywhere."""
+    versions = sorted({node.labels[VERSION_LABEL] for node in facts.gpu_nodes if VERSION_LABEL in node.labels})
+    if len(versions) <= 1:
+        return passes(*versions)
+    return Result(State.WARN, (f"driver versions: {', '.join(versions)}",), ("bring the nodes to one driver",))
+
+
+CATEGORY = Category(
+    "nodes",
+    (
+        Check("gpu-nodes", "some node has a GPU", gpu_nodes),
+        Check("nodes-ready", "the GPU nodes are Ready and take pods", ready),
+        Check("gpus-allocatable", "each GPU node offers its GPUs", allocatable),
+        Check("runtime-handler", "each GPU node's runtime knows the handler", handler),
+        Check("runtime-version", "each GPU node's runtime can run the class", runtime_version),
+        Check("driver-profile", "it is known where the driver's libraries are", driver_profile),
+        Check("driver-label", "the driver's version is known where it is needed", driver_label),
+        Check("driver-same", "the GPU nodes have the same driver", driver_same),
+    ),
+)

@@ -1,0 +1,196 @@
+"""What the API server was told about us: registrations, the certificate, and other webhooks that change GPU pods."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from certs.report import Report
+from webhook.decide.decision import INJECT_KEY
+from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
+from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, Unread, known
+from webhook.policy.model import Policy
+from webhook.raw import elements, items, mapping, name_of, text
+from webhook.registration.conditions import (
+    gpu_pods_condition,
+    gpu_templates_condition,
+    injected_pods_condition,
+    plugin_pods_condition,
+)
+
+INSTALL = "kubectl apply -f deploy/install.yaml"
+MUTATING = ("workloads.gpu-injector.io", "bootstrap.gpu-injector.io", "ephemeral.gpu-injector.io")
+VALIDATING = ("templates.gpu-injector.io",)
+SOON = timedelta(days=7)
+LONGEST_SECONDS = 10
+# Webhooks that set classes, variables or resources of GPU pods by themselves, by a word of their configuration's name.
+OTHER_MUTATORS = {"kai": "KAI-Scheduler", "hami": "HAMi", "runai": "Run:ai", "run-ai": "Run:ai", "4pd": "HAMi"}
+
+
+def registered(facts: Facts) -> Result:
+    """Every entry is registered with the API server."""
+    there = set(_entries(facts))
+    return fails_on(
+        (f"{name} is not registered" for name in (*MUTATING, *VALIDATING) if name not in there),
+        INSTALL,
+        otherwise=f"{len(there)} entries",
+    )
+
+
+def drift(facts: Facts) -> Result:
+    """The registrations say what the policy says, and what keeps pods safe while we are away."""
+    troubles = (
+        f"{name}: {trouble}" for name, entry in _entries(facts).items() for trouble in _drift(name, entry, facts.policy)
+    )
+    return fails_on(troubles, f"{INSTALL}   (it must be of the same version and policy)")
+
+
+def _drift(name: str, entry: ApiObject, policy: Policy) -> Iterator[str]:
+    if entry.get("failurePolicy") != "Ignore":
+        yield f"failurePolicy is {text(entry.get('failurePolicy'))}, so that pods are refused while the webhook is away"
+    if entry.get("timeoutSeconds", LONGEST_SECONDS) >= LONGEST_SECONDS:
+        yield f"timeoutSeconds is {entry.get('timeoutSeconds')}: creating pods may take that long"
+    present = {_words(text(item.get("expression"))) for item in items(entry.get("matchConditions"))}
+    for condition in _conditions(name, policy):
+        if _words(condition) not in present:
+            yield "its matchConditions are not those of the policy (`resources`, `bootstrap.plugins`)"
+    if name != "bootstrap.gpu-injector.io" and not _asks_for(entry.get("namespaceSelector"), INJECT_KEY):
+        yield f"its namespaceSelector does not ask for {INJECT_KEY}"
+
+
+def _conditions(name: str, policy: Policy) -> Iterator[str]:
+    match name.partition(".")[0]:
+        case "workloads":
+            yield gpu_pods_condition(policy)
+        case "templates":
+            yield gpu_templates_condition(policy)
+        case "ephemeral":
+            yield injected_pods_condition()
+        case "bootstrap":
+            yield plugin_pods_condition(policy)
+
+
+def _own_certificate(facts: Facts) -> Report:
+    """Return what is known of our own certificate; whoever mounts one keeps it in a Secret that is not ours."""
+    deployment = None if isinstance(facts.deployment, Unread) else facts.deployment
+    template = mapping(mapping(mapping(deployment).get("spec")).get("template"))
+    for container in items(mapping(template.get("spec")).get("containers")):
+        if any(text(word).startswith("--cert-dir") for word in elements(container.get("args"))):
+            raise CannotTellError("the certificate is mounted (--cert-dir): see its Secret, and webhook-answers")
+    return known(facts.certificates)
+
+
+def trusted(facts: Facts) -> Result:
+    """Each entry's caBundle accepts the certificate that the replicas are to serve."""
+    report = _own_certificate(facts)
+    troubles = [
+        f"{entry.name}: {'its caBundle does not accept the Secret' if entry.authorities else 'no caBundle'}"
+        for entry in report.entries
+        if not entry.accepts_leaf
+    ]
+    if not report.entries:
+        raise CannotTellError("no entry calls our Service: whoever wrote their URL looks after their caBundle")
+    return fails_on(troubles, _restart(facts), otherwise="all entries")
+
+
+def served(facts: Facts) -> Result:
+    """Each entry's caBundle accepts what each replica presents over TLS."""
+    looks = known(facts.presented)
+    refused = [
+        f"{one.where}: its certificate is refused by {', '.join(one.refused_by)}" for one in looks if one.refused_by
+    ]
+    unseen = [f"{one.where}: {one.trouble}" for one in looks if one.trouble]
+    if not refused and (unseen or not looks):
+        raise CannotTellError("; ".join(unseen) or "no entry calls our Service")
+    return fails_on(refused, _restart(facts), otherwise=f"{len(looks)} replicas")
+
+
+def _restart(facts: Facts) -> str:
+    return f"kubectl -n {facts.home} rollout restart deployment/gpu-injector"
+
+
+def certificate(facts: Facts) -> Result:
+    """There is a certificate, and it is good for a while."""
+    report = _own_certificate(facts)
+    look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector | grep -i cert"
+    if report.leaf is None:
+        return fails_on([report.trouble or f"Secret {facts.home}/gpu-injector has no certificate"], look)
+    left = report.leaf.expires - facts.now
+    when = f"the certificate expires on {report.leaf.expires:%Y-%m-%d %H:%M} UTC"
+    if left <= timedelta(0):
+        return fails_on([when.replace("expires", "expired")], look)
+    return warns_on([when] if left < SOON else [], look, otherwise=when)
+
+
+def other_mutators(facts: Facts) -> Result:
+    """Nobody else sets runtime classes or variables of GPU pods."""
+    troubles = (
+        f"{found} changes GPU pods, too ({name_of(item)})"
+        for item in known(facts.webhooks)
+        if (found := _mutator(item)) and any(map(_is_called_for_pods, items(item.get("webhooks"))))
+    )
+    return warns_on(
+        troubles,
+        "see that both agree on the runtime class: kubectl get mutatingwebhookconfigurations",
+    )
+
+
+def strict_mutators(facts: Facts) -> Result:
+    """No other webhook that is called for pods can refuse them all when it is away."""
+    troubles = (
+        f"{name_of(item)}/{text(entry.get('name'))} has failurePolicy Fail and is called for every pod"
+        for item in known(facts.webhooks)
+        if item is not facts.registration
+        for entry in items(item.get("webhooks"))
+        if entry.get("failurePolicy", "Fail") == "Fail" and _is_called_for_pods(entry) and not _is_narrowed(entry)
+    )
+    return warns_on(troubles, "GPU pods cannot be created while that webhook is away: narrow its selectors")
+
+
+def _entries(facts: Facts) -> Mapping[str, ApiObject]:
+    found = (facts.registration, known(facts.validating))
+    return {text(entry.get("name")): entry for item in found if item for entry in items(item.get("webhooks"))}
+
+
+def _mutator(item: ApiObject) -> str:
+    words = name_of(item).lower().replace(".", "-")
+    return next((name for word, name in OTHER_MUTATORS.items() if word in words), "")
+
+
+def _is_called_for_pods(entry: Mapping[str, Any]) -> bool:
+    return any(
+        {"pods", "*", "*/*", "pods/*"} & set(map(text, elements(rule.get("resources"))))
+        and {"CREATE", "*"} & set(map(text, elements(rule.get("operations"))))
+        for rule in items(entry.get("rules"))
+    )
+
+
+def _is_narrowed(entry: Mapping[str, Any]) -> bool:
+    selectors = (mapping(entry.get("namespaceSelector")), mapping(entry.get("objectSelector")))
+    return any(item.get("matchLabels") or item.get("matchExpressions") for item in selectors) or bool(
+        entry.get("matchConditions")
+    )
+
+
+def _asks_for(selector: object, key: str) -> bool:
+    found = mapping(selector)
+    return key in mapping(found.get("matchLabels")) or any(
+        item.get("key") == key for item in items(found.get("matchExpressions"))
+    )
+
+
+def _words(expression: str) -> str:
+    return " ".join(expression.split())
+
+
+CATEGORY = Category(
+    "registration and certificate",
+    (
+        Check("registered", "every entry is registered", registered),
+        Check("registration-drift", "the registrations are those of this version and policy", drift),
+        Check("ca-bundle", "each caBundle accepts the certificate of the Secret", trusted),
+        Check("ca-bundle-served", "each caBundle accepts what each replica serves", served),
+        Check("certificate", "the certificate is good for a week at least", certificate),
+        Check("other-mutators", "no other webhook changes GPU pods", other_mutators),
+        Check("strict-mutators", "no other webhook stops all pods when it is away", strict_mutators),
+    ),
+)

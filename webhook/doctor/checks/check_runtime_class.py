@@ -1,0 +1,94 @@
+"""The RuntimeClass: whether it is there, a node runs it, and it fits the nodes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from webhook.decide.gpu_nodes import gpu_kinds
+from webhook.decide.handler import Handler, handler_evidence
+from webhook.decide.selectors import has_labels, tolerates_all
+from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
+from webhook.doctor.cluster_facts import Facts, known
+from webhook.doctor.runtime_setup import handler_fix
+from webhook.raw import items, mapping, name_of
+from webhook.view.projections import project_runtime_class
+from webhook.view.view import RuntimeClass
+
+
+def exists(facts: Facts) -> Result:
+    """The class of the policy exists; without it pods get libraries at best."""
+    found, name = _class(facts), facts.policy.runtime_class
+    manifest = (
+        "kubectl apply -f -   with this manifest:",
+        "apiVersion: node.k8s.io/v1",
+        "kind: RuntimeClass",
+        f"metadata: {{name: {name}}}",
+        "handler: nvidia",
+    )
+    troubles = [] if found else [f'RuntimeClass "{name}" does not exist']
+    return warns_on(troubles, *manifest, otherwise=f"handler {found.handler}" if found else "")
+
+
+def proven(facts: Facts) -> Result:
+    """Some node proves that it runs the class; that it exists proves nothing (k3s and RKE2 make it everywhere)."""
+    found = _class(facts)
+    if found is None:
+        return passes("there is no class")
+    kinds = gpu_kinds(facts.view, facts.policy)
+    evidence = [handler_evidence(item.kind, found) for item in kinds]
+    if Handler.PROVEN in evidence or not kinds:
+        return passes(f"{evidence.count(Handler.PROVEN)} of {len(kinds)} kinds of nodes")
+    made = " (made by the distribution on every cluster)" if found.of_distribution else ""
+    troubles = [f'no GPU node shows that it runs RuntimeClass "{found.name}"{made}']
+    disproved = all(item is Handler.DISPROVED for item in evidence)
+    fix = handler_fix(facts.node(kinds[0].example), found.handler)[:1]
+    return fails_on(troubles, *fix) if disproved else warns_on(troubles, *fix)
+
+
+def scheduling(facts: Facts) -> Result:
+    """The class's own node selector lets the GPU nodes in."""
+    found = _class(facts)
+    outside = [node.name for node in facts.gpu_nodes if found and not has_labels(node.labels, found.node_selector)]
+    troubles = [f"the class's nodeSelector keeps its pods away from {name}" for name in outside]
+    fix = f"kubectl edit runtimeclass {facts.policy.runtime_class}   (scheduling.nodeSelector)"
+    whole = outside and len(outside) == len(facts.gpu_nodes)
+    return fails_on(troubles, fix) if whole else warns_on(troubles, fix)
+
+
+def taints(facts: Facts) -> Result:
+    """Pods of the class may run on tainted GPU nodes: by its tolerations, by the policy's, or by the authors' own."""
+    found = _class(facts)
+    tolerations: list[Mapping[str, Any]] = list(found.tolerations) if found else []
+    if facts.policy.add_toleration:
+        tolerations.append({"key": "nvidia.com/gpu", "operator": "Exists"})
+    shut = [node for node in facts.gpu_nodes if not tolerates_all(tolerations, node.taints)]
+    waiting = [
+        name_of(pod)
+        for pod in known(facts.gpu_pods)
+        for condition in items(mapping(pod.get("status")).get("conditions"))
+        if condition.get("reason") == "Unschedulable" and "untolerated taint" in str(condition.get("message"))
+    ]
+    troubles = [f"{node.name} is tainted, and {len(waiting)} GPU pods wait: they do not tolerate it" for node in shut]
+    return warns_on(
+        troubles if waiting else [], "add the toleration to the pods, or set `addToleration: true` in the policy"
+    )
+
+
+def missing_class_fix(name: str) -> str:
+    """Return what helps a pod that names a class which does not exist."""
+    return f"create RuntimeClass {name} (see class-exists), or remove runtimeClassName"
+
+
+def _class(facts: Facts) -> RuntimeClass | None:
+    found = next((item for item in known(facts.runtime_classes) if name_of(item) == facts.policy.runtime_class), None)
+    return project_runtime_class(found) if found else None
+
+
+CATEGORY = Category(
+    "runtime class",
+    (
+        Check("class-exists", "the RuntimeClass exists", exists),
+        Check("class-proven", "a node proves that it runs the class", proven),
+        Check("class-scheduling", "the class lets its pods onto the GPU nodes", scheduling),
+        Check("class-taints", "no GPU pod waits for a taint of the GPU nodes", taints),
+    ),
+)

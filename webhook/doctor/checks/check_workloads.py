@@ -1,0 +1,176 @@
+"""GPU pods that cannot work as they were written, or that see more GPUs than they were given."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from webhook.cluster.drivers import SHARED_LIBRARY_DIRECTORIES
+from webhook.decide.inject import VISIBLE_DEVICES
+from webhook.decide.pod import Container, containers, driver_mounts, runtime_class_name
+from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
+from webhook.doctor.checks.check_runtime_class import missing_class_fix
+from webhook.doctor.cluster_facts import ApiObject, Facts, known
+from webhook.doctor.runtime_setup import handler_fix
+from webhook.raw import full_name, items, mapping, name_of, text
+
+
+def class_cannot_run(facts: Facts) -> Result:
+    """No GPU pod names a class that its node does not run."""
+    handlers = {name_of(item): text(item.get("handler")) for item in known(facts.runtime_classes)}
+    found = [(pod, *trouble) for pod in known(facts.gpu_pods) if (trouble := _cannot_run(facts, pod, handlers))]
+    return fails_on((f"{full_name(pod)}: {why}" for pod, why, _ in found), *(fix for _, _, fix in found[:1]))
+
+
+def _cannot_run(facts: Facts, pod: ApiObject, handlers: dict[str, str]) -> tuple[str, str] | None:
+    """Return why a pod's class cannot run, and what mends it."""
+    name, node_name = runtime_class_name(pod), text(mapping(pod.get("spec")).get("nodeName"))
+    if not name:
+        return None
+    if name not in handlers:
+        return f'its RuntimeClass "{name}" does not exist', missing_class_fix(name)
+    node, handler = facts.node_facts.get(node_name), handlers[name]
+    if node is None or node.handlers is None or handler in node.handlers:
+        return None
+    ours = name == facts.policy.runtime_class
+    other = f"keep the pod to nodes with the runtime {handler}, or remove runtimeClassName"
+    fix = handler_fix(facts.node(node_name), handler)[0] if ours else other
+    return f'{node_name} has no runtime "{handler}" for its RuntimeClass "{name}"', fix
+
+
+def leaking(facts: Facts) -> Result:
+    """No container without a request of its own may see every GPU of its node."""
+    troubles = (
+        f"{full_name(pod)}, container {text(container.spec.get('name'))}: {why}"
+        for pod in known(facts.gpu_pods)
+        if runtime_class_name(pod) == facts.policy.runtime_class
+        for container in containers(pod, facts.policy)
+        if (why := _leaks(container))
+    )
+    return warns_on(troubles, f"set {VISIBLE_DEVICES}=void in that container, or let the webhook do it")
+
+
+def _leaks(container: Container) -> str:
+    if container.requests_gpu or container.may_define:
+        return ""
+    found = next((item for item in items(container.spec.get("env")) if item.get("name") == VISIBLE_DEVICES), None)
+    if found is None:
+        return f"requests no GPU and has no {VISIBLE_DEVICES}: an image made from CUDA's sees all"
+    shut = text(found.get("value")) in ("", "void", "none")
+    return "" if shut else f"requests no GPU, and {VISIBLE_DEVICES}={text(found.get('value'))} shows them"
+
+
+def none_devices(facts: Facts) -> Result:
+    """No container says "none" to the NVIDIA runtime, which does not start it in CDI mode."""
+    troubles = (
+        f"{full_name(pod)}, container {text(container.spec.get('name'))}: {VISIBLE_DEVICES}=none"
+        for pod in known(facts.gpu_pods)
+        if runtime_class_name(pod) == facts.policy.runtime_class
+        for container in containers(pod, facts.policy)
+        for item in items(container.spec.get("env"))
+        if item.get("name") == VISIBLE_DEVICES and item.get("value") == "none"
+    )
+    return warns_on(troubles, f"set {VISIBLE_DEVICES}=void: it hides the GPUs in every mode")
+
+
+def zero(facts: Facts) -> Result:
+    """No pod asks for zero GPUs, which asks for none."""
+    troubles = (
+        f"{full_name(pod)} requests zero GPUs"
+        for pod in known(facts.gpu_pods)
+        if (found := containers(pod, facts.policy))
+        and any(container.names_gpu for container in found)
+        and not any(container.requests_gpu for container in found)
+    )
+    return warns_on(troubles, "request one, or remove the line; a pod without a request gets no device")
+
+
+def user_namespaces(facts: Facts) -> Result:
+    """No GPU pod runs in a user namespace, which NVIDIA's runtime cannot serve."""
+    troubles = (
+        f"{full_name(pod)} has hostUsers: false"
+        for pod in _asking(facts)
+        if mapping(pod.get("spec")).get("hostUsers") is False
+    )
+    return warns_on(troubles, "remove hostUsers: false from GPU pods")
+
+
+def directory_mounts(facts: Facts) -> Result:
+    """No GPU pod mounts a whole library directory of the host, which hides or mixes its own libraries."""
+    troubles = (
+        f"{full_name(pod)} mounts {path} of the host as a whole"
+        for pod in known(facts.gpu_pods)
+        for container in containers(pod, facts.policy)
+        for path in dict.fromkeys(driver_mounts(pod, container))
+        if path.rstrip("/") in SHARED_LIBRARY_DIRECTORIES
+    )
+    return warns_on(troubles, "remove the mount and let the webhook add what is needed: the class, or single files")
+
+
+def device_mounts(facts: Facts) -> Result:
+    """No unprivileged container counts on a hostPath of /dev/nvidia*: the device cgroup lets none open it."""
+    troubles = (
+        f"{full_name(pod)}, container {text(container.get('name'))}: {path} by hostPath, unprivileged"
+        for pod in known(facts.gpu_pods)
+        for container in items(mapping(pod.get("spec")).get("containers"))
+        if mapping(container.get("securityContext")).get("privileged") is not True
+        for path in _device_paths(pod, container)
+    )
+    return warns_on(troubles, "request nvidia.com/gpu instead: the device plugin passes the devices")
+
+
+def _device_paths(pod: ApiObject, container: Any) -> Iterator[str]:  # noqa: ANN401  any object of a pod
+    paths = {
+        text(volume.get("name")): text(mapping(volume.get("hostPath")).get("path"))
+        for volume in items(mapping(pod.get("spec")).get("volumes"))
+    }
+    mounted = (paths.get(text(mount.get("name")), "") for mount in items(container.get("volumeMounts")))
+    return (path for path in mounted if path.startswith("/dev/nvidia"))
+
+
+def pending(facts: Facts) -> Result:
+    """No GPU pod waits for a GPU that no node has to give."""
+    troubles = (
+        f"{full_name(pod)}: {text(condition.get('message'))}"
+        for pod in _asking(facts)
+        for condition in items(mapping(pod.get("status")).get("conditions"))
+        if condition.get("reason") == "Unschedulable" and _names_gpu(facts, text(condition.get("message")))
+    )
+    return warns_on(troubles, "kubectl describe nodes | grep -A8 Allocatable   (are they taken, or not offered?)")
+
+
+def _names_gpu(facts: Facts, message: str) -> bool:
+    return any(pattern.rstrip("*") in message for pattern in facts.policy.resources)
+
+
+def not_starting(facts: Facts) -> Result:
+    """No container of a GPU pod fails to start."""
+    troubles = (
+        f"{full_name(pod)}, container {text(status.get('name'))}: {text(waiting.get('reason'))} "
+        f"{text(waiting.get('message'))}".rstrip()
+        for pod in _asking(facts)
+        for field in ("initContainerStatuses", "containerStatuses")
+        for status in items(mapping(pod.get("status")).get(field))
+        if (waiting := mapping(mapping(status.get("state")).get("waiting"))).get("reason")
+        in ("CreateContainerError", "RunContainerError", "StartError", "CrashLoopBackOff")
+    )
+    return warns_on(troubles, "kubectl -n NAMESPACE describe pod NAME; kubectl -n NAMESPACE logs NAME --previous")
+
+
+def _asking(facts: Facts) -> Iterator[ApiObject]:
+    pods = known(facts.gpu_pods)
+    return (pod for pod in pods if any(container.requests_gpu for container in containers(pod, facts.policy)))
+
+
+CATEGORY = Category(
+    "GPU pods as they are",
+    (
+        Check("pods-class", "no GPU pod names a class that its node does not run", class_cannot_run),
+        Check("pods-leaking", "no container sees GPUs that it did not request", leaking),
+        Check("pods-none", "no container hides GPUs in a way that may not start", none_devices),
+        Check("pods-zero", "no pod requests zero GPUs", zero),
+        Check("pods-user-namespaces", "no GPU pod has hostUsers: false", user_namespaces),
+        Check("pods-directories", "no GPU pod mounts whole library directories", directory_mounts),
+        Check("pods-device-mounts", "no unprivileged pod mounts /dev/nvidia* by itself", device_mounts),
+        Check("pods-pending", "no GPU pod waits for a GPU", pending),
+        Check("pods-not-starting", "no container of a GPU pod fails to start", not_starting),
+    ),
+)

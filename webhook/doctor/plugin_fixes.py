@@ -1,0 +1,52 @@
+"""What helps a plugin pod that finds no GPU, by what the webhook would do with its next one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from webhook.decide.blind import BlindPod
+from webhook.decide.decision import Reason
+from webhook.decide.fallback import ENFORCE_LABEL
+from webhook.doctor.cluster_facts import CannotTellError, Facts
+from webhook.raw import mapping, metadata, name_of, text
+
+NEXT = "kubectl -n {namespace} delete pod {pod}"
+CURES = {
+    Reason.NO_GPU_EVIDENCE: f"kubectl label node {{node}} nvidia.com/gpu.present=true && {NEXT}",
+    Reason.DRIVER_UNKNOWN: f"name the driver's directory of {{node}} under `drivers` in the policy, then {NEXT}",
+    Reason.POD_SECURITY: f"kubectl label namespace {{namespace}} {ENFORCE_LABEL}=privileged && {NEXT}",
+    Reason.NAMESPACE_NOT_ALLOWED: f"add {{namespace}} to `bootstrap.namespaces` in the policy, then {NEXT}",
+    Reason.RECIPE_OFF: f"set `bootstrap.recipe: auto` in the policy, then {NEXT}",
+    Reason.OPTED_OUT: "remove the label gpu-injector.io/inject=disabled from the DaemonSet's template",
+    Reason.HANDLER_UNKNOWN: f"set `bootstrap.recipe: auto` in the policy, then {NEXT}",
+    Reason.OPERATOR_MANAGED: "kubectl get clusterpolicies -o yaml   (the GPU Operator looks after this pod)",
+}
+NOT_INSTALLED = f"kubectl apply -f deploy/install.yaml, then {NEXT}"
+UNDER_CLASS = "its RuntimeClass brings no driver on {node}: see the check runtime-handler"
+MOUNTED = "{directory} of {node} has no NVML, or LD_LIBRARY_PATH does not name where it is mounted"
+LOOK = "kubectl -n {namespace} logs {pod}"
+
+
+def cure_of(blind: BlindPod) -> str:
+    """Return what helps a blind pod."""
+    plugin = blind.pod.plugin
+    cure = NEXT if blind.is_repairable else CURES.get(blind.decision.reason, LOOK)
+    return cure.format(namespace=plugin.namespace, pod=plugin.name, node=blind.pod.node)
+
+
+def cure_for(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
+    """Return what helps a plugin pod whose log says that it has no NVML, as far as the facts tell."""
+    names = {"namespace": text(metadata(pod).get("namespace")), "pod": name_of(pod), "node": node}
+    try:
+        found = next((item for item in facts.blind if item.pod.plugin.name == name_of(pod)), None)
+        if facts.registration is None:
+            return NOT_INSTALLED.format(**names)
+    except CannotTellError:
+        return LOOK.format(**names)
+    if found:
+        return cure_of(found)
+    if text(mapping(pod.get("spec")).get("runtimeClassName")):
+        return UNDER_CLASS.format(**names)
+    if names["namespace"] not in facts.policy.bootstrap.namespaces:
+        return CURES[Reason.NAMESPACE_NOT_ALLOWED].format(**names)
+    directory = next((shown.plugin.nvml_directory for item, shown in facts.plugins if item is pod), "")
+    return (MOUNTED if directory else LOOK).format(**names, directory=directory)

@@ -1,0 +1,24 @@
+"""All checks, in the order in which they are read: a new one is a row of its category's table."""
+
+from webhook.doctor.check import Category
+from webhook.doctor.checks import check_coverage as coverage
+from webhook.doctor.checks import check_events as events
+from webhook.doctor.checks import check_installation as installation
+from webhook.doctor.checks import check_nodes as nodes
+from webhook.doctor.checks import check_plugin as plugin
+from webhook.doctor.checks import check_providers as providers
+from webhook.doctor.checks import check_registration as registration
+from webhook.doctor.checks import check_runtime_class as runtime_class
+from webhook.doctor.checks import check_workloads as workloads
+
+CATEGORIES: tuple[Category, ...] = (
+    installation.CATEGORY,
+    registration.CATEGORY,
+    nodes.CATEGORY,
+    plugin.CATEGORY,
+    providers.CATEGORY,
+    runtime_class.CATEGORY,
+    coverage.CATEGORY,
+    workloads.CATEGORY,
+    events.CATEGORY,
+)

@@ -1,0 +1,71 @@
+"""What a scrape tells of the certificate: when it expires, who trusts it, and what its keeper did."""
+
+import math
+from datetime import datetime
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from certs.state_events import OnChange
+from certs.tls_context import Provider
+from certs.webhook_configs import REGISTRATION_STATES
+
+
+class CertificateMetrics:
+    """The certificate's metrics. It hears what the keeper tells, counts that, and passes it on.
+
+    A provider's state is read at each scrape, once it is known.
+    """
+
+    def __init__(self, registry: CollectorRegistry, pass_on: OnChange) -> None:
+        self._pass_on = pass_on
+        self._expiry = Gauge(
+            "gpu_injector_certificate_expiry_timestamp_seconds",
+            "When the served certificate (leaf) and its issuer (ca) expire, in seconds since the epoch.",
+            ("certificate",),
+            registry=registry,
+        )
+        self._registration = Gauge(
+            "gpu_injector_registration",
+            "What the webhook's registrations hold as the last look found it: the state that is true is 1.",
+            ("state",),
+            registry=registry,
+        )
+        self._events = Counter(
+            "gpu_injector_certificate_events",
+            "Changes of state that the certificate's keeper told in the log.",
+            ("event",),
+            registry=registry,
+        )
+        self._failures = Counter(
+            "gpu_injector_tls_handshake_failures",
+            "Failed TLS handshakes: certificate-refused is a client, such as the API server, that does not trust it.",
+            ("reason",),
+            registry=registry,
+        )
+        for reason in ("certificate-refused", "other"):
+            self._failures.labels(reason)
+
+    def follow(self, provider: Provider) -> None:
+        """Show a provider's state from now on."""
+        self._expiry.labels("leaf").set_function(lambda: _timestamp(provider.status.leaf_expires))
+        self._expiry.labels("ca").set_function(lambda: _timestamp(provider.status.authority_expires))
+        for state in REGISTRATION_STATES:
+            self._registration.labels(state).set_function(partial(_is_in, state, provider))
+
+    def __call__(self, event: str, /, **facts: object) -> None:
+        """Count an event of the keeper, and pass it on."""
+        self._events.labels(event).inc()
+        self._pass_on(event, **facts)
+
+    def handshake_failed(self, reason: str) -> None:
+        """Count a handshake that failed."""
+        self._failures.labels(reason).inc()
+
+
+def _is_in(state: str, provider: Provider) -> float:
+    return float(provider.status.registration == state)
+
+
+def _timestamp(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else math.nan

@@ -1,0 +1,92 @@
+"""Live looks: where the view cannot answer, ask the API server for the one object that matters, then decide again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from webhook.decide.case import RequestFacts
+from webhook.decide.decision import Decision, Reason
+from webhook.decide.pod import Pod
+from webhook.decide.workload import decide as decide_workload
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView
+
+LOOK_SECONDS = 0.3
+
+# With these a RuntimeClass that was created a moment ago would have changed the decision.
+CLASS_REASONS = frozenset({Reason.VIEW_STALE, Reason.RUNTIME_CLASS_MISSING})
+
+# What a watch told this recently is not asked for again.
+FRESH_SECONDS = 1.0
+
+
+Decide = Callable[[Pod, RequestFacts, Policy, ClusterView], Decision]
+
+
+class ViewSource(Protocol):
+    """Where the server gets its view: the live cluster, or a file."""
+
+    @property
+    def view(self) -> ClusterView:
+        """The view of this moment, a frozen value."""
+        ...
+
+    def object_age_seconds(self, kind: str, name: str) -> float:
+        """Return the time since this object was last known current, infinite if never."""
+        ...
+
+    def oldest_age_seconds(self) -> float:
+        """Return the age of the kind that was not known current for longest."""
+        ...
+
+    async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:
+        """Ask for one object and put what was found into the view; False where no answer came."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedView:
+    """A view that nothing changes: read from a file, and taken as current unless an age is given."""
+
+    view: ClusterView
+    age_seconds: float = 0.0
+
+    def object_age_seconds(self, kind: str, name: str) -> float:  # noqa: ARG002  the protocol's
+        """Return the age that was given."""
+        return self.age_seconds
+
+    def oldest_age_seconds(self) -> float:
+        """Return the age that was given."""
+        return self.age_seconds
+
+    async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:  # noqa: ARG002  the protocol's
+        """Answer that there is nothing more to learn."""
+        return False
+
+
+async def decide_live(
+    pod: Pod, asked: RequestFacts, policy: Policy, source: ViewSource, decide: Decide = decide_workload
+) -> Decision:
+    """Decide; where the reason is that an object is not known, look for it once and decide again.
+
+    ``asked`` are the request's own facts; the view's age is added here. ``decide`` is one of the pure decisions.
+    """
+    looked: set[tuple[str, str]] = set()
+    while True:
+        age_seconds = source.object_age_seconds("runtime_classes", policy.runtime_class)
+        facts = replace(asked, runtime_classes_age_seconds=age_seconds)
+        decision = decide(pod, facts, policy, source.view)
+        question = _question(decision, asked, policy)
+        if question is None or question in looked or source.object_age_seconds(*question) < FRESH_SECONDS:
+            return decision
+        looked.add(question)
+        await source.look(*question, timeout_seconds=LOOK_SECONDS)
+
+
+def _question(decision: Decision, asked: RequestFacts, policy: Policy) -> tuple[str, str] | None:
+    """Return kind and name of the object that the decision lacked."""
+    if decision.reason is Reason.NAMESPACE_UNKNOWN:
+        return ("namespaces", asked.namespace)
+    if decision.reason in CLASS_REASONS:
+        return ("runtime_classes", policy.runtime_class)
+    return None

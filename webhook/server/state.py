@@ -1,0 +1,58 @@
+"""What a replica tells of itself beside its decisions: view, certificate, registration and the nodes that it sees."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from webhook.decide.matrix import node_rows
+from webhook.policy.model import Policy
+from webhook.server.decide_live import ViewSource
+from webhook.server.status_events import Told
+
+Readiness = Callable[[], str]
+"""Returns what keeps this replica from serving, empty when nothing does."""
+
+Expiries = Callable[[], tuple[float, float]]
+"""Returns when leaf and authority expire, in seconds since the epoch; NaN where that is not known."""
+
+
+def no_expiries() -> tuple[float, float]:
+    """Return that nothing is known of a certificate."""
+    return math.nan, math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """One process of ``serve``; ``told`` is None without a cluster."""
+
+    name: str
+    policy: Policy
+    source: ViewSource
+    readiness: Readiness = str  # which answers ""
+    expiries: Expiries = no_expiries
+    told: Told | None = None
+    started: float = field(default_factory=time.time)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``/state``: times in seconds since the epoch, None where something is not known."""
+        leaf, authority = self.expiries()
+        return {
+            "replica": self.name,
+            "version": version("gpu-injector"),
+            "started": self.started,
+            "notReady": self.readiness(),
+            "runtimeClass": self.policy.runtime_class,
+            "dryRun": self.policy.dry_run,
+            "viewAgeSeconds": _finite(self.source.oldest_age_seconds()),
+            "certificate": {"leafExpires": _finite(leaf), "authorityExpires": _finite(authority)},
+            "registration": self.told.registration() if self.told else "none",
+            "amiss": [event.to_json() for event in self.told.amiss()] if self.told else [],
+            "nodes": [row.to_json() for row in node_rows(self.source.view, self.policy)],
+        }
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None

@@ -1,0 +1,70 @@
+"""What the parts of a replica tell about themselves (watches, certificates): logged, and the last word of each kept."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from webhook.server.decision_log import Log
+
+# How the events end that an administrator should read (certs, watches).
+AMISS = (
+    "-lost",
+    "-refused",
+    "-unreachable",
+    "-unreadable",
+    "-foreign",
+    "-contested",
+    "-unusable",
+    "-held",
+    "-names-missing",
+    "-expired",
+)
+
+REGISTRATION = "registration"
+
+# The facts that say what an event is about; the others say what happened to it.
+ABOUT = ("kind", "registration", "namespace", "labelSelector")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The last event of one subject, and since when (seconds since the epoch)."""
+
+    name: str
+    since: float
+    facts: Mapping[str, object]
+
+    @property
+    def is_amiss(self) -> bool:
+        """Say whether an administrator should read it."""
+        return self.name.endswith(AMISS)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as ``/state`` shows it."""
+        return {"event": self.name, "since": self.since, "facts": {key: str(fact) for key, fact in self.facts.items()}}
+
+
+class Told:
+    """Takes events. A subject is an event's first word, and what it is about."""
+
+    def __init__(self, log: Log, clock: Callable[[], float] = time.time) -> None:
+        self._log = log
+        self._clock = clock
+        self._last: dict[tuple[object, ...], Event] = {}
+
+    def __call__(self, event: str, /, **facts: object) -> None:
+        """Log an event, as a warning where something is amiss."""
+        told = Event(event, self._clock(), facts)
+        (self._log.warning if told.is_amiss else self._log.info)(event, **facts)
+        subject = event.partition("-")[0]
+        self._last[subject, *map(facts.get, ABOUT)] = told
+
+    def amiss(self) -> list[Event]:
+        """Return what is amiss at this moment, the oldest first."""
+        return sorted((event for event in list(self._last.values()) if event.is_amiss), key=lambda event: event.since)
+
+    def registration(self) -> str:
+        """Return what the registrations were last seen to be: ours, absent, foreign or unreadable; empty before."""
+        last = self._last.get((REGISTRATION, *(None for _ in ABOUT)))
+        return last.name.removeprefix(f"{REGISTRATION}-") if last else ""

@@ -1,0 +1,67 @@
+"""What is made for a proof: a namespace, and a pod for each GPU node that PodSecurity "restricted" lets in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import webhook.verify.probe
+from webhook.decide.decision import INJECT_KEY
+from webhook.doctor.dry_run_pod import gpu_pod
+from webhook.policy.model import Policy
+
+PREFIX = "gpu-injector-verify-"
+LABELS = {"app.kubernetes.io/name": "gpu-injector-verify"}
+# Whatever happens to whoever asked, the kubelet ends the pod.
+DEADLINE_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run: the nodes, each with the GPU resource that it offers (empty: none), the image and its program.
+
+    ``program`` is the container's command or arguments.
+    """
+
+    nodes: Mapping[str, str]
+    image: str
+    program: Mapping[str, Any]
+    policy: Policy
+    timeout_seconds: float
+
+
+def namespace(name: str) -> dict[str, Any]:
+    """Return a namespace that is opted in."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {**LABELS, INJECT_KEY: "enabled"}},
+    }
+
+
+def probe_pod(name: str, node: str, resource: str, plan: Plan) -> dict[str, Any]:
+    """Return the pod that probes one node."""
+    pod = gpu_pod(plan.policy)
+    container = pod["spec"]["containers"][0]
+    container |= {"name": "probe", "image": plan.image, "imagePullPolicy": "IfNotPresent", **plan.program}
+    container["resources"] = {"limits": {resource: "1", "cpu": "1", "memory": "512Mi"}, "requests": {"cpu": "10m"}}
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    pod["metadata"] = {"name": name, "labels": LABELS}
+    # Through the scheduler, which waits for a GPU that is free: a pod with nodeName would fail instead.
+    pod["spec"] |= {
+        "affinity": {"nodeAffinity": required},
+        "tolerations": [{"operator": "Exists"}],
+        "activeDeadlineSeconds": DEADLINE_SECONDS,
+    }
+    return pod
+
+
+def own_program() -> dict[str, Any]:
+    """Return how our own image runs the probe."""
+    return {"args": ["probe"]}
+
+
+def program_of_any_image() -> dict[str, Any]:
+    """Return how any image with Python runs it: it gets the program's text."""
+    return {"command": ["python3", "-c", Path(webhook.probe.__file__).read_text(encoding="utf-8")]}

@@ -1,0 +1,1 @@
+"""What the cluster has: the view, and how it is kept current."""

@@ -1,0 +1,197 @@
+"""The live view: one frozen ClusterView that list+watch loops and single live looks keep current."""
+
+import asyncio
+import dataclasses
+import math
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial, reduce
+from operator import or_
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from webhook.cluster.retry import Backoff, Timing, Turns
+from webhook.cluster.watch import NOT_FOUND, Api, Reflector, Resource
+from webhook.raw import items, name_of, text
+from webhook.view.plugin_projections import KNOWN_PLUGINS, KnownPlugin
+from webhook.view.projections import KINDS, kinds
+from webhook.view.view import ClusterView
+
+# Measured with Nodes of 13 KB: a page of 25 keeps the loop busy for 4 ms, and its memory is small beside the view's.
+NODES_PAGE_SIZE = 25
+# Of plugins' pods, which with their managed fields are about as large.
+PODS_PAGE_SIZE = 25
+RESOURCES = (
+    Resource(KINDS["node.k8s.io", "RuntimeClass"]),
+    Resource(KINDS["", "Namespace"]),
+    Resource(KINDS["", "Node"], page_size=NODES_PAGE_SIZE),
+    Resource(KINDS["nvidia.com", "ClusterPolicy"], optional=True),
+    Resource(KINDS["resource.k8s.io", "DeviceClass"], optional=True),
+)
+GROUPS_PATH = "/apis"
+# API groups come and go with operators: seldom.
+GROUPS_PAUSE_SECONDS = 60
+LOOK_GROUPS_SECONDS = 10
+# After a look that got no answer, the next pods must not each ask again.
+LOOK_PAUSE_SECONDS = 1.0
+
+
+def resources(namespaces: Iterable[str], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Iterator[Resource]:
+    """Yield what a webhook watches; plugins in the namespaces where they are believed.
+
+    One selector cannot say "any of these keys", so there is a row for each.
+    """
+    yield from RESOURCES
+    of = kinds(known)
+    values: dict[str, set[str]] = {}
+    for plugin in known:
+        values.setdefault(plugin.label, set()).add(plugin.value)
+    selectors = [f"{key} in ({','.join(sorted(of_key))})" for key, of_key in sorted(values.items())]
+    for namespace in namespaces:
+        yield Resource(of["apps", "DaemonSet"], namespace=namespace)
+        for selector in selectors:
+            yield Resource(
+                of["", "Pod"],
+                page_size=PODS_PAGE_SIZE,
+                namespace=namespace,
+                selectors={"labelSelector": selector},
+            )
+
+
+def ignore(event: str, /, **facts: object) -> None:
+    """Tell nobody."""
+
+
+async def nothing(view: ClusterView, /) -> None:
+    """Prepare nothing."""
+
+
+class LiveView:
+    """The view of a live cluster; a ``kind`` is the name of its field in ClusterView, such as ``runtime_classes``.
+
+    ``view`` is swapped whole, so whoever holds it sees one state; ``synced`` is set once every kind that is not
+    optional has been listed, and the view prepared. ``prepare`` gets the view after changes, many of them at once where
+    they come quickly: what is derived from it need not wait for a request. ``on_change`` is called as
+    ``on_change(event, kind=..., **facts)``, once a change, with ``watch-found`` (``objects``), ``watch-lost``
+    (``reason``) and ``api-absent``.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        resources: Iterable[Resource] = RESOURCES,
+        *,
+        timing: Timing | None = None,
+        prepare: Callable[[ClusterView], Awaitable[None]] = nothing,
+        on_change: Callable[..., None] = ignore,
+    ) -> None:
+        self.view = ClusterView()
+        self.synced = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._prepare = prepare
+        self._api = api
+        self._timing = timing or Timing()
+        turns = Turns(self._timing)
+        self._reflectors: dict[str, list[Reflector]] = {}
+        for resource in resources:
+            kind = resource.kind.field
+            backoff = Backoff(self._timing, turns)
+            reflector = Reflector(api, resource, backoff, changed=partial(self._swap, kind), tell=on_change)
+            self._reflectors.setdefault(kind, []).append(reflector)
+        self._looks: dict[tuple[str, str], asyncio.Task[bool]] = {}
+        self._look_again_at = -math.inf
+
+    async def run(self) -> None:
+        """Keep the view current until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for reflector in self._all():
+                group.create_task(reflector.run())
+            group.create_task(self._prepare_views())
+
+    async def _prepare_views(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if not self.missing():
+                await self._prepare(self.view)
+                self.synced.set()
+
+    async def follow_groups(self) -> None:
+        """Look now and then which API groups there are: some refuse what we would add. Runs until cancelled."""
+        while True:
+            try:
+                status, found = await self._api.call("GET", GROUPS_PATH, timeout_seconds=LOOK_GROUPS_SECONDS)
+            except OSError:
+                status, found = 0, {}
+            if status == 200:  # noqa: PLR2004 - OK
+                groups = frozenset(text(group.get("name")) for group in items(found.get("groups")))
+                self.view = dataclasses.replace(self.view, api_groups=groups)
+            await self._timing.sleep(GROUPS_PAUSE_SECONDS * self._timing.uniform(0.9, 1.1))
+
+    def missing(self) -> list[str]:
+        """Return the kinds for which the view waits before it is synced."""
+        return sorted({item.resource.kind.field for item in self._all() if not _is_known(item)})
+
+    def age_seconds(self, kind: str) -> float:
+        """Return the seconds since list, event or bookmark last showed a kind current; infinite if none ever did."""
+        return self._timing.clock() - min(reflector.cache.current_at for reflector in self._reflectors[kind])
+
+    def oldest_age_seconds(self) -> float:
+        """Return the age of the oldest kind, leaving out optional ones that were never listed."""
+        now = self._timing.clock()
+        known = (item for item in self._all() if not item.resource.optional or item.cache.values is not None)
+        return max((now - reflector.cache.current_at for reflector in known), default=0.0)
+
+    def object_age_seconds(self, kind: str, name: str) -> float:
+        """Return the seconds since one object was last known current, by its kind's watch or by a look at it."""
+        (reflector,) = self._reflectors[kind]
+        return self._timing.clock() - reflector.cache.object_current_at(name)
+
+    async def look(self, kind: str, name: str, timeout_seconds: float = 0.3) -> bool:
+        """Ask the API server for one cluster-scoped object; True if it answered (200 or 404) and the view knows it now.
+
+        Looks at the same object at the same time share one request. A kind that was never listed has no view to add to,
+        and for a second after a look without an answer no other is sent: both are False.
+        """
+        task = self._looks.get((kind, name))
+        if task is None:
+            (reflector,) = self._reflectors[kind]
+            if reflector.cache.values is None or self._timing.clock() < self._look_again_at:
+                return False
+            task = asyncio.create_task(self._look(kind, name, timeout_seconds))
+            self._looks[kind, name] = task
+            task.add_done_callback(lambda _: self._looks.pop((kind, name)))
+        # Whoever asked first may go away; the others still wait for the answer.
+        return await asyncio.shield(task)
+
+    async def _look(self, kind: str, name: str, timeout_seconds: float) -> bool:
+        (reflector,) = self._reflectors[kind]
+        since, started = reflector.cache.revision, self._timing.clock()
+        path = f"{reflector.resource.kind.path}/{quote(name, safe='')}"
+        try:
+            status, item = await self._api.call("GET", path, timeout_seconds=timeout_seconds)
+        except OSError:
+            status, item = 0, {}
+        present = status == 200 and name_of(item) == name  # noqa: PLR2004 - OK
+        if not present and status != NOT_FOUND:
+            self._look_again_at = self._timing.clock() + LOOK_PAUSE_SECONDS
+            return False
+        if reflector.cache.look(name, reflector.found(item) if present else None, since=since, at=started):
+            self._swap(kind)
+        return True
+
+    def _swap(self, kind: str) -> None:
+        parts = [reflector.cache.values for reflector in self._reflectors[kind]]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts):
+            # An object that two rows show is the first one's.
+            whole: Any = MappingProxyType(known[0] if len(known) == 1 else reduce(or_, map(dict, reversed(known))))
+            self.view = dataclasses.replace(self.view, **{kind: whole})
+        self._changed.set()
+
+    def _all(self) -> Iterator[Reflector]:
+        return (reflector for reflectors in self._reflectors.values() for reflector in reflectors)
+
+
+def _is_known(reflector: Reflector) -> bool:
+    return reflector.resource.optional or reflector.cache.values is not None
