@@ -1,4 +1,4 @@
-"""The command line, ``gpu-injector``: its commands are a file each in ``webhook/cli``."""
+"""The command line, ``gpu-injector``: each command is a package in ``webhook/commands``."""
 
 import io
 import sys

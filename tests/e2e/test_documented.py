@@ -1,4 +1,4 @@
-"""What the documents tell people to type at their cluster, typed at one: the marks are in tests/support/doc_blocks.py."""
+"""What the documents tell people to type at their cluster, typed at one. The marks: tests/support/doc_blocks.py."""
 
 import json
 from pathlib import Path

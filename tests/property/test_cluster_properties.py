@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.clusters import AFFINITIES, BARE_CLUSTERS, PLACEMENTS, Machine, clusters, fleets, placed_pods, plugin_pod
-from test_decide_properties import FACTS, patched
+from support.patched import patched
 
 from webhook.decide.believed import Believed
+from webhook.decide.case import RequestFacts
 from webhook.decide.decision import Decision, Verdict
 from webhook.decide.gpu_nodes import Candidate, candidates, gpu_kinds
 from webhook.decide.node_index import NodeIndex
@@ -32,6 +33,8 @@ POLICIES = st.builds(
 # Where the fallback is asked: by pods that go anywhere.
 MOUNTING = st.builds(Policy, fallback=st.sampled_from(["auto", "on"]))
 TOLERANT = st.just({"tolerations": [{"operator": "Exists"}]})
+
+FACTS = RequestFacts(namespace="ml")
 
 
 def landing(pod: dict[str, Any], view: ClusterView) -> list[Node]:

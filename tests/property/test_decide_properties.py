@@ -4,14 +4,13 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-import jsonpatch
-import orjson
 from hypothesis import given
 from hypothesis import strategies as st
+from support.patched import patched
 from support.pods import CPU_CONTAINERS, JSON, VIEWS, gpu_pods, odd_pods
 
 from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Decision, Verdict
+from webhook.decide.decision import Verdict
 from webhook.decide.pod import containers
 from webhook.decide.workload import decide
 from webhook.policy.model import Policy
@@ -22,13 +21,6 @@ OPEN = ClusterView({"nvidia": RuntimeClass("nvidia", "nvidia")}, {"ml": {"gpu-in
 POLICIES = st.builds(
     Policy, driver_capabilities=st.sampled_from(["", "compute"]), add_toleration=st.booleans(), opt_out=st.booleans()
 )
-
-
-def patched(pod: dict[str, Any], decision: Decision) -> dict[str, Any]:
-    """Apply a decision's operations as they stand on the wire."""
-    operations = orjson.loads(orjson.dumps(decision.operations))
-    result: dict[str, Any] = jsonpatch.JsonPatch(operations).apply(copy.deepcopy(pod))
-    return result
 
 
 def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:

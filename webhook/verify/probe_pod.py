@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import webhook.verify.probe
 from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.dry_run_pod import gpu_pod
 from webhook.policy.model import Policy
+from webhook.verify import probe
 
 PREFIX = "gpu-injector-verify-"
 LABELS = {"app.kubernetes.io/name": "gpu-injector-verify"}
@@ -64,4 +64,4 @@ def own_program() -> dict[str, Any]:
 
 def program_of_any_image() -> dict[str, Any]:
     """Return how any image with Python runs it: it gets the program's text."""
-    return {"command": ["python3", "-c", Path(webhook.probe.__file__).read_text(encoding="utf-8")]}
+    return {"command": ["python3", "-c", Path(probe.__file__).read_text(encoding="utf-8")]}

@@ -13,8 +13,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 from support.fake_api import FakeApi
-from support.served import webhook
-from test_page import decided, pod, replica
+from support.served import decided, pod, replica, webhook
 
 from webhook.__main__ import main
 from webhook.commands.decisions import run as command

@@ -86,7 +86,7 @@ def test_the_probe_runs_from_its_text_alone() -> None:
 def test_where_a_library_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loader's own file, by a library that is on every machine; that one has nothing of NVML."""
     monkeypatch.setattr(probe, "NVML", "libc.so.6")
-    found = webhook.probe.probe()["nvml"]
+    found = probe.probe()["nvml"]
     assert isinstance(found, dict)
     assert Path(found["path"]).name.startswith("libc.so")
     assert "nvmlInit_v2" in found["error"]

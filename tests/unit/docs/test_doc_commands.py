@@ -1,4 +1,4 @@
-"""What a document tells people to type is run by a test, or says that it is not: tests/support/doc_blocks.py has the marks."""
+"""What a document asks people to type is run by a test, or is marked as not run: see tests/support/doc_blocks.py."""
 
 import re
 from pathlib import Path

@@ -12,16 +12,13 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 from support.golden_cases import GOLDEN, read_view
-from support.served import GPU_POD, review, webhook
+from support.served import GPU_POD, decided, pod, replica, webhook
 
 from webhook.page.filters import Filters
 from webhook.page.notices import notices
 from webhook.page.patch_lines import patch_lines
 from webhook.page.render import render
-from webhook.policy.model import Policy
 from webhook.server.admin import Admin
-from webhook.server.app import WORKLOADS_PATH, Webhook
-from webhook.server.decide_live import FixedView
 from webhook.server.decision_log import NAME_LIMIT, OPERATIONS_LIMIT, open_log
 from webhook.server.state import Replica
 from webhook.server.status_events import Told
@@ -56,30 +53,10 @@ class Page(HTMLParser):
             self.text += data
 
 
-def replica(view: ClusterView | None = None, age: float = 3, **settings: Any) -> Replica:  # noqa: ANN401 - those of Replica
-    """Return a replica over a view."""
-    source = FixedView(view or read_view(GOLDEN / "view.yaml"), age)
-    return Replica(name="gpu-injector-1", policy=Policy(), source=source, **settings)
-
-
-async def decided(*pods: dict[str, Any], namespace: str = "ml", hook: Webhook | None = None) -> list[dict[str, Any]]:
-    """Send pods to a webhook and return what it remembers, as ``/decisions`` has it."""
-    hook = hook or webhook()
-    async with TestClient(TestServer(hook.application())) as client:
-        for number, pod in enumerate(pods):
-            assert (await client.post(WORKLOADS_PATH, json=review(pod, namespace, uid=f"u-{number}"))).status == 200
-    return [record.to_json() for record in hook.observer.recent]
-
-
 def page_of(records: Sequence[dict[str, Any]], query: dict[str, str] | None = None, *replicas: Replica) -> Page:
     """Return the page of one replica, or of several."""
     states = [one.to_json() for one in replicas or (replica(),)]
     return Page(render(states, records, Filters.of(query or {}), NOW))
-
-
-def pod(name: str, **spec: object) -> dict[str, Any]:
-    """Return a GPU pod of that name."""
-    return {"metadata": {"name": name}, "spec": {**GPU_POD["spec"], **spec}}
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import structlog
 from aiohttp.test_utils import TestClient, TestServer
 from support.golden_cases import CASES, GoldenCase, read_case
 from support.plugin_world import daemon_set, node, pod_of, view
-from support.served import review
-from test_page import replica
+from support.served import replica, review
 
 from webhook.controllers.event_texts import notes_of
 from webhook.decide.blind import blind_pods
