@@ -22,7 +22,7 @@ from webhook.cluster.api import ApiServer
 from webhook.cluster.retry import Timing
 from webhook.controllers.assemble import join_rounds
 from webhook.controllers.plugin_rounds import SETTLING_SECONDS
-from webhook.decide.case import RequestFacts
+from webhook.decide.decision import RequestInfo
 from webhook.policy.model import Bootstrap, Policy
 from webhook.server.decide_live import FRESH_SECONDS, FixedView, decide_live
 from webhook.server.decision_log import Metrics
@@ -77,7 +77,7 @@ async def decide_of_latecomers(api: ApiServer, namespace: str, runtime_class: st
     meanwhile()
     clock.seconds = 2 * FRESH_SECONDS
     policy = Policy(runtime_class=runtime_class)
-    decision = await decide_live(pod(namespace), RequestFacts(namespace), policy, live)
+    decision = await decide_live(pod(namespace), RequestInfo(namespace), policy, live)
     return decision.word
 
 

@@ -19,9 +19,8 @@ from e2e.kubectl import Kubectl
 from e2e.namespaces import DRY_RUN, ENABLED, INJECT, UNLABELLED
 from e2e.pods import decision_of
 from e2e.processes import until
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Verdict
-from webhook.decide.workload import decide
+from webhook.decide.decision import RequestInfo, Verdict
+from webhook.decide.workload.decide import decide
 from webhook.policy.load import parse_policy
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, RuntimeClass
@@ -65,7 +64,7 @@ def ours(exported: Exported, written: Mapping[str, Any], namespace: str, label: 
     """Return what the webhook would make of a pod, which the API server shows as it is without any policy."""
     plain = exported.admitted(written, UNLABELLED)
     view = ClusterView({"nvidia": RuntimeClass("nvidia", "nvidia")}, {namespace: {INJECT: label}})
-    decision = decide(plain, RequestFacts(namespace), exported.policy, view)
+    decision = decide(plain, RequestInfo(namespace), exported.policy, view)
     # Stated: "It annotates only what it patches", and "It has no dry-run".
     if decision.verdict is Verdict.LEAVE or decision.dry_run:
         return plain

@@ -25,10 +25,10 @@ from certs.rotation import Schedule
 from certs.secret_content import read_material, write_material
 from fuzz.edge import Edge
 from webhook.cluster.api import _event
-from webhook.decide.bootstrap import decide_bootstrap
-from webhook.decide.case import RequestFacts
-from webhook.decide.matrix import node_rows
-from webhook.decide.workload import decide
+from webhook.decide.decision import RequestInfo
+from webhook.decide.nodes.table import node_rows
+from webhook.decide.plugin.decide import decide_plugin
+from webhook.decide.workload.decide import decide
 from webhook.kube.manifests import read_documents
 from webhook.page.filters import Filters
 from webhook.policy.load import PolicyError, parse_policy
@@ -118,8 +118,8 @@ def _copies() -> st.SearchStrategy[dict[str, Any]]:
 def view(objects: list[dict[str, Any]], pod: dict[str, Any], namespace: str) -> None:
     """Take objects of a cluster, one place of some of them odd: a view, and a decision from it, whatever they hold."""
     seen: ClusterView = view_of(objects)
-    decide(pod, RequestFacts(namespace), Policy(), seen)
-    decide_bootstrap(pod, RequestFacts("kube-system"), Policy(), seen)
+    decide(pod, RequestInfo(namespace), Policy(), seen)
+    decide_plugin(pod, RequestInfo("kube-system"), Policy(), seen)
     for row in node_rows(seen, Policy()):
         orjson.dumps(row.to_json())
 

@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from support.clusters import AFFINITIES, BARE_CLUSTERS, PLACEMENTS, Machine, clusters, fleets, placed_pods, plugin_pod
 from support.patched import patched
 
-from webhook.decide.believed import Believed
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Decision, Verdict
-from webhook.decide.gpu_nodes import Candidate, candidates, gpu_kinds
-from webhook.decide.node_index import NodeIndex
-from webhook.decide.nodes import NodeKind, is_labelled_gpu_node, offered_gpus
+from webhook.decide.decision import Decision, RequestInfo, Verdict
+from webhook.decide.nodes.candidates import Candidate, candidates, gpu_kinds
+from webhook.decide.nodes.index import NodeIndex
+from webhook.decide.nodes.kind import NodeKind, is_labelled_gpu_node, offered_gpus
+from webhook.decide.nodes.trusted_plugins import TrustedPlugins
 from webhook.decide.pod import containers
-from webhook.decide.selectors import selects, tolerates_all
-from webhook.decide.workload import decide
+from webhook.decide.workload.decide import decide
+from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod, RuntimeClass, Taint
 
@@ -34,7 +33,7 @@ POLICIES = st.builds(
 MOUNTING = st.builds(Policy, fallback=st.sampled_from(["auto", "on"]))
 TOLERANT = st.just({"tolerations": [{"operator": "Exists"}]})
 
-FACTS = RequestFacts(namespace="ml")
+FACTS = RequestInfo(namespace="ml")
 
 
 def landing(pod: dict[str, Any], view: ClusterView) -> list[Node]:
@@ -82,7 +81,7 @@ def test_no_library_is_mounted_where_the_platform_provides(
 ) -> None:
     """Not even ``fallback: on`` touches pods that may land where they get the libraries without us."""
     if decided(pod, policy, view).verdict is Verdict.MOUNT:
-        plugins = Believed.of(view, policy).device_plugins
+        plugins = TrustedPlugins.of(view, policy).device_plugins
         for node in landing(pod, view):
             plugin = plugins.get(node.name)
             assert not (plugin and provides(plugin, node))
@@ -104,7 +103,7 @@ def test_the_class_is_set_only_where_it_exists_and_no_node_lacks_it(
     decision = decided(pod, policy, view)
     if decision.verdict is Verdict.INJECT:
         found = (view.runtime_classes or {})["nvidia"]
-        proven = Believed.of(view, policy).classes
+        proven = TrustedPlugins.of(view, policy).classes
         for node in landing(under_class(patched(pod, decision), found), view):
             if "nvidia" not in proven.get(node.name, ()):
                 assert "nvidia" in (node.handlers or {"nvidia"})

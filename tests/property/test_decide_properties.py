@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from support.patched import patched
 from support.pods import CPU_CONTAINERS, JSON, VIEWS, gpu_pods, odd_pods
 
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Verdict
+from webhook.decide.decision import RequestInfo, Verdict
 from webhook.decide.pod import containers
-from webhook.decide.workload import decide
+from webhook.decide.workload.decide import decide
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, RuntimeClass
 
-FACTS = RequestFacts(namespace="ml")
+FACTS = RequestInfo(namespace="ml")
 OPEN = ClusterView({"nvidia": RuntimeClass("nvidia", "nvidia")}, {"ml": {"gpu-injector.io/inject": "enabled"}})
 POLICIES = st.builds(
     Policy, driver_capabilities=st.sampled_from(["", "compute"]), add_toleration=st.booleans(), opt_out=st.booleans()

@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.plugin_world import LABELS, PLUGIN, daemon_set, daemon_sets, node, view
 
-from webhook.decide.blind import CREATOR, next_pod
-from webhook.decide.bootstrap import decide_bootstrap
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Decision
+from webhook.decide.decision import Decision, RequestInfo
+from webhook.decide.plugin.decide import decide_plugin
+from webhook.decide.plugin.unserved_plugins import CREATOR, next_pod
 from webhook.policy.model import Policy
 
 VIEW = view(node("gpu-1"), daemon_set())
-FACTS = RequestFacts("kube-system", username=CREATOR)
+FACTS = RequestInfo("kube-system", username=CREATOR)
 
 
 @st.composite
@@ -37,15 +36,15 @@ def patched(pod: dict[str, Any], decision: Decision) -> dict[str, Any]:
 @given(plugin_pods())
 def test_a_second_pass_changes_nothing(pod: dict[str, Any]) -> None:
     """The API server may call again (IfNeeded), and a patch that does not apply would get the pod rejected."""
-    first = decide_bootstrap(pod, FACTS, Policy(), VIEW)
-    second = decide_bootstrap(patched(pod, first), FACTS, Policy(), VIEW)
+    first = decide_plugin(pod, FACTS, Policy(), VIEW)
+    second = decide_plugin(patched(pod, first), FACTS, Policy(), VIEW)
     assert (second.word, second.operations) == (first.word, ())
 
 
 @given(plugin_pods())
 def test_only_the_plugins_container_is_touched(pod: dict[str, Any]) -> None:
     """And the API server takes its security context."""
-    sidecar, plugin = patched(pod, decide_bootstrap(pod, FACTS, Policy(), VIEW))["spec"]["containers"]
+    sidecar, plugin = patched(pod, decide_plugin(pod, FACTS, Policy(), VIEW))["spec"]["containers"]
     assert sidecar == pod["spec"]["containers"][0]
     context = plugin.get("securityContext") or {}
     before = pod["spec"]["containers"][1].get("securityContext") or {}
@@ -55,9 +54,9 @@ def test_only_the_plugins_container_is_touched(pod: dict[str, Any]) -> None:
 @given(plugin_pods(), st.sampled_from(["jane", "system:serviceaccount:kube-system:deployment-controller", ""]))
 def test_nobody_elses_pod_becomes_privileged(pod: dict[str, Any], username: str) -> None:
     """Labels, containers and owner references are free to write."""
-    found = decide_bootstrap(pod, RequestFacts("kube-system", username=username), Policy(), VIEW)
+    found = decide_plugin(pod, RequestInfo("kube-system", username=username), Policy(), VIEW)
     assert patched(pod, found)["spec"] == pod["spec"]
-    elsewhere = decide_bootstrap(pod, RequestFacts("tenant", username=CREATOR), Policy(), VIEW)
+    elsewhere = decide_plugin(pod, RequestInfo("tenant", username=CREATOR), Policy(), VIEW)
     assert patched(pod, elsewhere)["spec"] == pod["spec"]
     assert pod["metadata"]["labels"] == LABELS
     assert pod["metadata"]["ownerReferences"][0]["name"] == PLUGIN

@@ -6,10 +6,9 @@ from typing import Any
 
 import yaml
 
-from webhook.decide.bootstrap import decide_bootstrap
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Decision
-from webhook.decide.workload import decide
+from webhook.decide.decision import Decision, RequestInfo
+from webhook.decide.plugin.decide import decide_plugin
+from webhook.decide.workload.decide import decide
 from webhook.kube.manifests import read_documents
 from webhook.policy.load import parse_policy
 from webhook.policy.model import Policy
@@ -25,14 +24,14 @@ class GoldenCase:
     """What one folder asks, and of which decision: ``entry`` is ``workloads`` or ``bootstrap``."""
 
     pod: dict[str, Any]
-    facts: RequestFacts
+    facts: RequestInfo
     policy: Policy
     view: ClusterView
     entry: str
 
     def decide(self) -> Decision:
         """Decide it."""
-        pure = decide_bootstrap if self.entry == "bootstrap" else decide
+        pure = decide_plugin if self.entry == "bootstrap" else decide
         return pure(self.pod, self.facts, self.policy, self.view)
 
 
@@ -43,7 +42,7 @@ def read_case(folder: Path) -> GoldenCase:
     said = yaml.safe_load(facts.read_text()) if facts.exists() else {}
     return GoldenCase(
         pod=pod,
-        facts=RequestFacts(
+        facts=RequestInfo(
             namespace=pod["metadata"]["namespace"],
             operation=said.get("operation", "CREATE"),
             subresource=said.get("subresource", ""),

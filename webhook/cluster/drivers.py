@@ -1,14 +1,16 @@
 """Where NVIDIA's driver keeps its user-space libraries on a host: driver profiles, first match wins."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from posixpath import normpath
-from typing import Any
 
-from webhook.raw import items, mapping, no_entries, text
+from webhook.kube.values import empty_mapping
 from webhook.view.view import Labels, Node
+
+# https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/getting-started.html
+DRIVER_CONTAINER_LABEL = "nvidia.com/gpu.deploy.driver"
 
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
@@ -17,7 +19,7 @@ TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 class DriverProfile:
     """A kind of host, and the directory of its driver's libraries; an empty directory says that there is none to use.
 
-    ``os_image`` and ``kernel`` are patterns (``*``) over what the node reports; an empty ``architecture`` is any.
+    ``os_image``, ``kernel`` and the values of ``node_labels`` are patterns (``*``); an empty ``architecture`` is any.
     ``{triplet}`` in the directory becomes the architecture's. ``complete`` vouches that the distribution ships the
     default libraries in one package with NVML, so that where NVML is, they are.
     """
@@ -25,7 +27,7 @@ class DriverProfile:
     os_image: str = "*"
     kernel: str = "*"
     architecture: str = ""
-    node_labels: Labels = field(default_factory=no_entries)
+    node_labels: Labels = field(default_factory=empty_mapping)
     directory: str = ""
     complete: bool = False
 
@@ -35,7 +37,9 @@ class DriverProfile:
             fnmatchcase(node.os_image, self.os_image)
             and fnmatchcase(node.kernel, self.kernel)
             and self.architecture in ("", node.architecture)
-            and all(node.labels.get(key) == value for key, value in self.node_labels.items())
+            and all(
+                key in node.labels and fnmatchcase(node.labels[key], value) for key, value in self.node_labels.items()
+            )
         )
 
 
@@ -46,6 +50,18 @@ DEFAULT_PROFILES = (
     DriverProfile(kernel="*WSL2*", directory="/usr/lib/wsl/lib"),
     DriverProfile(os_image="Container-Optimized OS*"),
     DriverProfile(os_image="Bottlerocket*"),
+    # Their /usr is part of the image and never has the driver.
+    DriverProfile(os_image="*CoreOS*"),
+    DriverProfile(os_image="Ubuntu Core*"),
+    # Talos' kubelet checks a hostPath's type in its own mount namespace, where the driver's files are not.
+    DriverProfile(os_image="Talos*"),
+    # GKE's Ubuntu keeps the driver in /home/kubernetes/bin/nvidia, and names it Ubuntu all the same.
+    DriverProfile(kernel="*-gke*"),
+    DriverProfile(node_labels={"cloud.google.com/gke-nodepool": "*"}),
+    DriverProfile(node_labels={"cloud.google.com/gke-os-distribution": "*"}),
+    # The GPU Operator runs the driver in a container, below /run/nvidia/driver; else the value is "pre-installed".
+    DriverProfile(node_labels={DRIVER_CONTAINER_LABEL: "true"}),
+    DriverProfile(node_labels={DRIVER_CONTAINER_LABEL: "paused*"}),
     DriverProfile(os_image="Ubuntu*", directory="/usr/lib/{triplet}", complete=True),
     DriverProfile(os_image="Debian*", directory="/usr/lib/{triplet}"),
     *(
@@ -56,7 +72,6 @@ DEFAULT_PROFILES = (
         DriverProfile(os_image=f"{name}*", directory="/usr/lib64")
         for name in ("Amazon Linux", "Fedora", "SUSE", "openSUSE")
     ),
-    DriverProfile(os_image="Talos*", directory="/usr/local/glibc/usr/lib"),
     DriverProfile(os_image="NixOS*", directory="/run/opengl-driver/lib"),
 )
 
@@ -68,6 +83,14 @@ class HostDriver:
     directory: str
     triplet: str
     complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HostFile:
+    """One file of the host's driver, and the paths in a container at which programs look for it."""
+
+    path: str
+    places: tuple[str, ...]
 
 
 def host_driver(node: Node, profiles: Iterable[DriverProfile]) -> HostDriver | None:
@@ -140,17 +163,3 @@ def is_driver_directory(host_path: str) -> bool:
     if path in SHARED_LIBRARY_DIRECTORIES:
         return True
     return any(path == directory or path.startswith(directory + "/") for directory in DRIVER_DIRECTORIES)
-
-
-def host_paths(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the paths of the host that a container of a pod's spec mounts, parts of a volume (``subPath``) too."""
-    volumes = {
-        text(volume.get("name")): text(mapping(volume.get("hostPath")).get("path"))
-        for volume in items(spec.get("volumes"))
-        if isinstance(volume.get("hostPath"), dict)
-    }
-    for mount in items(container.get("volumeMounts")):
-        path = volumes.get(text(mount.get("name")))
-        if path is not None:
-            part = text(mount.get("subPath"))
-            yield f"{path.rstrip('/')}/{part}" if part else path

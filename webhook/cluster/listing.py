@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from webhook.raw import NOTHING, elements, mapping, metadata, text
+from webhook.kube.metadata import metadata
+from webhook.kube.values import EMPTY, elements, mapping, text
 
 PAGE_SIZE = 500
 LIST_SECONDS = 30
@@ -37,7 +38,7 @@ class Page:
 
 
 async def pages(
-    api: Api, path: str, query: Mapping[str, str] = NOTHING, page_size: int = PAGE_SIZE
+    api: Api, path: str, query: Mapping[str, str] = EMPTY, page_size: int = PAGE_SIZE
 ) -> AsyncGenerator[Page, None]:
     """Yield the pages of a list. Raises RefusedError, and ``OSError`` when no answer came.
 
@@ -66,7 +67,7 @@ async def pages(
 
 
 async def objects(
-    api: Api, path: str, query: Mapping[str, str] = NOTHING, page_size: int = PAGE_SIZE
+    api: Api, path: str, query: Mapping[str, str] = EMPTY, page_size: int = PAGE_SIZE
 ) -> list[dict[str, Any]]:
     """Return all objects of a list, as ``pages`` yields them."""
     return [item async for page in pages(api, path, query, page_size) for item in page.items]

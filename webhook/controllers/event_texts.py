@@ -6,8 +6,8 @@ Controllers show warnings to nobody, so `kubectl describe daemonset` is where an
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from webhook.decide.blind import BlindPod
 from webhook.decide.decision import WARNING_PREFIX, Reason
+from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.policy.model import Policy
 from webhook.view.view import PluginDaemonSet
 
@@ -32,12 +32,12 @@ class Note:
     is_warning: bool = True
 
 
-def notes_of(blind: Iterable[BlindPod], policy: Policy) -> Iterator[Note]:
+def notes_of(blind: Iterable[UnservedPlugin], policy: Policy) -> Iterator[Note]:
     """Yield what is to be told of blind pods: one Note for each DaemonSet and reason.
 
     Pods that are left alone with no warning are left so on purpose: no news.
     """
-    groups: dict[tuple[str, str], list[BlindPod]] = {}
+    groups: dict[tuple[str, str], list[UnservedPlugin]] = {}
     for found in blind:
         if word := _reason(found):
             groups.setdefault((found.daemon_set.uid, word), []).append(found)
@@ -55,19 +55,19 @@ def notes_of(blind: Iterable[BlindPod], policy: Policy) -> Iterator[Note]:
         )
 
 
-def eviction_note(found: BlindPod) -> Note:
+def eviction_note(found: UnservedPlugin) -> Note:
     """Return the Note of an eviction."""
     text = f"evicted the plugin pod of node {found.pod.node}: it found no GPU. The next one gets {found.decision.word}."
     return Note(found.daemon_set, EVICTED, "Evict", text, frozenset({found.pod.node}), is_warning=False)
 
 
-def refusal_note(found: BlindPod) -> Note:
+def refusal_note(found: UnservedPlugin) -> Note:
     """Return the Note of an eviction that a PodDisruptionBudget did not allow."""
     text = f"a PodDisruptionBudget keeps the blind plugin pod of node {found.pod.node} from being evicted."
     return Note(found.daemon_set, REFUSED, "Evict", text, frozenset({found.pod.node}))
 
 
-def _reason(found: BlindPod) -> str:
+def _reason(found: UnservedPlugin) -> str:
     if found.is_repairable:
         return BLIND
     # Nothing of the pod's: a view that is stale now will be current again.
@@ -77,7 +77,7 @@ def _reason(found: BlindPod) -> str:
     return "".join(part.capitalize() for part in found.decision.reason.split("-"))
 
 
-def _text(found: BlindPod, nodes: Sequence[str]) -> str:
+def _text(found: UnservedPlugin, nodes: Sequence[str]) -> str:
     if found.is_repairable:
         return f"plugin pods that were made without gpu-injector find no GPU (nodes: {_some(nodes, ', ')})."
     if found.decision.reason is Reason.NO_GPU_EVIDENCE:
@@ -87,7 +87,7 @@ def _text(found: BlindPod, nodes: Sequence[str]) -> str:
     return f"{found.decision.warnings[0].removeprefix(WARNING_PREFIX)} (nodes: {_some(nodes, ', ')})."
 
 
-def _remedy(found: BlindPod, policy: Policy) -> str:
+def _remedy(found: UnservedPlugin, policy: Policy) -> str:
     if policy.bootstrap.repair == "evict":
         return f"The pods are {'' if found.is_repairable else 'then '}evicted one at a time."
     plugin = found.daemon_set.plugin

@@ -12,7 +12,8 @@ from typing import Any
 from certs.api import CONFLICT, CREATED, NOT_FOUND, OK, ApiServer, Installation, Refused
 from certs.clock import Clock
 from webhook.controllers.release_history import Ledger, read_ledger, write_ledger
-from webhook.raw import mapping, metadata, text
+from webhook.kube.metadata import metadata
+from webhook.kube.values import mapping, text
 
 LEASE_SECONDS = 60
 LEDGER_KEY = "gpu-injector.io/evictions"

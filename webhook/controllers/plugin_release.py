@@ -14,7 +14,7 @@ from webhook.controllers.leader import Lease
 from webhook.controllers.plugin_rounds import HeldError
 from webhook.controllers.reachability_check import Proof
 from webhook.controllers.release_history import choose, with_eviction
-from webhook.decide.blind import BlindPod
+from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
 
@@ -41,7 +41,7 @@ class Evictor:
         self._api, self._source, self._lease, self._proof = api, source, lease, proof
         self._events, self._metrics, self._changes, self._clock = events, metrics, changes, clock
 
-    async def step(self, repairable: Sequence[BlindPod]) -> None:
+    async def step(self, repairable: Sequence[UnservedPlugin]) -> None:
         """Evict one of these pods, if it is time. Raises HeldError, Refused, OSError."""
         if not repairable or self._source.oldest_age_seconds() >= FRESH_SECONDS:
             return
@@ -56,13 +56,13 @@ class Evictor:
         if await self._lease.note(held, with_eviction(held.ledger, found, now)):
             await self._evict(found)
 
-    async def _prove(self, found: BlindPod) -> None:
+    async def _prove(self, found: UnservedPlugin) -> None:
         namespace = found.pod.plugin.namespace
         labels = (self._source.view.namespaces or {}).get(namespace, {})
         if missing := await self._proof.missing(namespace, labels):
             raise HeldError(missing)
 
-    async def _evict(self, found: BlindPod) -> None:
+    async def _evict(self, found: UnservedPlugin) -> None:
         plugin = found.pod.plugin
         path = f"/api/v1/namespaces/{plugin.namespace}/pods/{plugin.name}/eviction"
         body = {

@@ -9,7 +9,7 @@ from certs.clock import Clock
 from certs.state_events import Changes
 from webhook.controllers.event_recorder import Events
 from webhook.controllers.event_texts import notes_of
-from webhook.decide.blind import BlindPod, blind_pods
+from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
@@ -26,7 +26,7 @@ class HeldError(Exception):
 class Repairer(Protocol):
     """Who has blind pods made anew."""
 
-    async def step(self, repairable: Sequence[BlindPod]) -> None:
+    async def step(self, repairable: Sequence[UnservedPlugin]) -> None:
         """Do the next thing for these pods, if it is time. Raises HeldError, Refused, OSError."""
         ...
 
@@ -75,21 +75,21 @@ class Rounds:
         if self._repairer:
             await self._try("repair", self._repairer.step(repairable))
 
-    async def _look(self) -> list[BlindPod]:
+    async def _look(self) -> list[UnservedPlugin]:
         age_seconds = self._source.object_age_seconds("runtime_classes", self._policy.runtime_class)
         found = []
-        for blind in blind_pods(self._source.view, self._policy, age_seconds):
+        for blind in unserved_plugins(self._source.view, self._policy, age_seconds):
             found.append(blind)
             # Reviews come first: there may be thousands of nodes without a GPU.
             await asyncio.sleep(0)
         return found
 
-    def _settled(self, blind: Sequence[BlindPod]) -> list[BlindPod]:
+    def _settled(self, blind: Sequence[UnservedPlugin]) -> list[UnservedPlugin]:
         now = self._clock.monotonic()
         self._since = {found.pod.uid: self._since.get(found.pod.uid, now) for found in blind}
         return [found for found in blind if now - self._since[found.pod.uid] >= SETTLING_SECONDS]
 
-    async def _tell(self, blind: Sequence[BlindPod]) -> None:
+    async def _tell(self, blind: Sequence[UnservedPlugin]) -> None:
         for note in notes_of(blind, self._policy):
             await self._events.tell(note)
 

@@ -16,8 +16,8 @@ import aiohttp
 
 from certs.api import NOT_FOUND, OK, ApiServer, Installation, Refused
 from certs.webhook_configs import is_ours
-from webhook.decide.selectors import has_labels, matches_expression
-from webhook.raw import items, mapping, text
+from webhook.kube.label_selector import has_labels, matches_expression
+from webhook.kube.values import items, mapping, text
 from webhook.view.view import Labels
 
 ENTRY = "bootstrap.gpu-injector.io"

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from webhook.decide.blind import BlindPod
-from webhook.raw import mapping, text
+from webhook.decide.plugin.unserved_plugins import UnservedPlugin
+from webhook.kube.values import mapping, text
 from webhook.view.view import ClusterView, Nvml
 
 HOUR = timedelta(hours=1)
@@ -31,7 +31,9 @@ Ledger = Mapping[str, Eviction]
 """The evictions of the last hour, by node."""
 
 
-def choose(repairable: Iterable[BlindPod], ledger: Ledger, view: ClusterView, now: datetime) -> BlindPod | None:
+def choose(
+    repairable: Iterable[UnservedPlugin], ledger: Ledger, view: ClusterView, now: datetime
+) -> UnservedPlugin | None:
     """Return the pod to evict now, None where it is not time: device plugins first, then by node."""
     last_hour = recent(ledger, now)
     if any(_is_under_way(node, eviction, view, now) for node, eviction in last_hour.items()):
@@ -45,7 +47,7 @@ def recent(ledger: Ledger, now: datetime) -> Ledger:
     return {node: eviction for node, eviction in ledger.items() if abs(now - eviction.at) < HOUR}
 
 
-def with_eviction(ledger: Ledger, found: BlindPod, now: datetime) -> Ledger:
+def with_eviction(ledger: Ledger, found: UnservedPlugin, now: datetime) -> Ledger:
     """Return the ledger with one more eviction, without those that are older than an hour."""
     return {**recent(ledger, now), found.pod.node: Eviction(found.pod.uid, found.pod.owner, now)}
 

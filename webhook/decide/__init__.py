@@ -1,1 +1,1 @@
-"""The pure core: what becomes of a pod, and why."""
+"""The decision about a pod, and why. Pure: no I/O, no clock."""

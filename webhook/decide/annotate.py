@@ -1,4 +1,4 @@
-"""The annotation by which a pod tells what was decided about it."""
+"""The annotation with the decision about a pod."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,12 @@ from webhook.decide.decision import DECISION_KEY
 from webhook.decide.patch import Operation, add_entry
 from webhook.decide.pod import Pod, annotations, is_mirror
 
-# The API server refuses a pod whose annotations' keys and values are longer in all (256 KiB).
+# The API server rejects a pod whose annotations, keys and values together, are larger (256 KiB).
 LIMIT_BYTES = 262_144
 
 
 def annotation_operation(pod: Pod, word: str) -> Iterator[Operation]:
-    """Annotate a pod with a decision (``<verdict>/<reason>``), unless that would break it or says it already."""
+    """Annotate a pod with a decision (``<verdict>/<reason>``), unless it has that annotation or has no room for it."""
     present, metadata = annotations(pod), pod.get("metadata")
     if is_mirror(pod) or present.get(DECISION_KEY) == word or not isinstance(metadata, dict):
         return

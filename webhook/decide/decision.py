@@ -3,19 +3,18 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from webhook.decide.mount import HostFile
 from webhook.decide.patch import Operation
 
 INJECT_KEY = "gpu-injector.io/inject"
-"""The one label, of namespaces and pods, by which injection is asked for or refused."""
+"""The label of namespaces and pods that asks for injection or refuses it."""
 
 DECISION_KEY = "gpu-injector.io/decision"
 """The annotation in which a GPU pod carries ``<verdict>/<reason>``."""
 
-# How the warnings begin that only tell what would be done.
+# The start of warnings that only say what a dry-run would do.
 DRY_RUN_WARNING = "gpu-injector: dry-run: "
 
-# Longer warnings are cut by the API server or by kubectl (facts: "Warnings").
+# Longer warnings are cut by the API server or by kubectl.
 WARNING_LIMIT = 120
 WARNING_PREFIX = "gpu-injector: "
 
@@ -54,6 +53,7 @@ class Reason(StrEnum):
     NOT_OPTED_IN = "not-opted-in"
     NRI = "nri"
     NVML = "nvml"
+    NVML_INSUFFICIENT = "nvml-insufficient"
     NVML_PROVIDED = "nvml-provided"
     OPERATOR_MANAGED = "operator-managed"
     OPTED_OUT = "opted-out"
@@ -72,17 +72,25 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What one row of the decision found: its verdict and reason, the warning it owes, and what it looked at.
+class RequestInfo:
+    """What the request says besides the pod, and how old the view was when the request arrived.
 
-    ``files`` are what the verdict ``mount`` mounts; none for a reinvocation, which finds them in the pod.
+    ``runtime_classes_age_seconds`` is the time since the policy's RuntimeClass was last known to be current.
+    ``is_template`` says that the pod is a controller's template, from which pods will be created.
     """
 
-    verdict: Verdict
-    reason: Reason
-    warning: str = ""
-    evidence: tuple[str, ...] = ()
-    files: tuple[HostFile, ...] = ()
+    namespace: str
+    operation: str = "CREATE"
+    resource: str = "pods"
+    subresource: str = ""
+    username: str = ""
+    runtime_classes_age_seconds: float = 0.0
+    is_template: bool = False
+
+    @property
+    def is_pod_creation(self) -> bool:
+        """Say whether the request creates a pod."""
+        return (self.operation, self.resource, self.subresource) == ("CREATE", "pods", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +114,11 @@ class Decision:
 
     @property
     def needs_attention(self) -> bool:
-        """Say whether somebody should look: it warns of more than what a dry-run would do."""
+        """Say whether a person should look: a warning says more than what a dry-run would do."""
         return any(not warning.startswith(DRY_RUN_WARNING) for warning in self.warnings)
 
 
 def warning_line(text: str) -> str:
-    """Make of a text the one line that the API server accepts as a warning, cut where it is too long."""
+    """Return a text as one line that the API server accepts as a warning, cut where it is too long."""
     line = WARNING_PREFIX + " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= WARNING_LIMIT else line[: WARNING_LIMIT - 1] + "…"

@@ -1,32 +1,32 @@
-"""The decision for an ephemeral container (``kubectl debug``) that is added to a pod which we injected."""
+"""The decision for an ephemeral container (``kubectl debug``) that is added to a pod with our RuntimeClass."""
 
 from collections.abc import Iterator
 
-from webhook.decide.case import Case, RequestFacts
-from webhook.decide.decision import DECISION_KEY, Decision, Reason, Verdict
-from webhook.decide.inject import void_operations
+from webhook.decide.decision import DECISION_KEY, Decision, Reason, RequestInfo, Verdict
 from webhook.decide.patch import Operation
 from webhook.decide.pod import Container, Pod, annotations, runtime_class_name
-from webhook.decide.rows_of_pod import is_dry_run, opted_out
+from webhook.decide.workload.context import RuleContext
+from webhook.decide.workload.patch_runtime_class import void_operations
+from webhook.decide.workload.pod_rules import OPTED_OUT, TOO_MANY_CONTAINERS
+from webhook.kube.values import elements, items, mapping, text
 from webhook.policy.model import Policy
-from webhook.raw import elements, items, mapping, text
 from webhook.view.view import ClusterView
 
 
-def decide_ephemeral(pod: Pod, before: Pod, facts: RequestFacts, policy: Policy, view: ClusterView) -> Decision:
+def decide_ephemeral(pod: Pod, before: Pod, request: RequestInfo, policy: Policy, view: ClusterView) -> Decision:
     """Decide on the update of ``pods/ephemeralcontainers`` from ``before`` to ``pod``. Pure, as ``decide``.
 
     Under the NVIDIA class a CUDA image used for debugging would see every GPU of the node, so a new ephemeral container
     gets ``NVIDIA_VISIBLE_DEVICES=void`` where it sets nothing itself. Nothing else may change in this request.
     """
-    case = Case.of(pod, facts, policy, view)
+    context = RuleContext(pod, request, policy, view)
     if not _is_injected(pod, policy):
-        evidence = ("the pod was not given the RuntimeClass by us",)
+        evidence = ("we did not set the pod's RuntimeClass",)
         return Decision(Verdict.LEAVE, Reason.NOT_APPLICABLE, evidence=evidence)
-    if found := opted_out(case):
+    if found := TOO_MANY_CONTAINERS.check(context) or OPTED_OUT.check(context):
         return Decision(found.verdict, found.reason, evidence=found.evidence)
     operations = tuple(_operations(pod, before))
-    return Decision(Verdict.INJECT, Reason.RUNTIME_CLASS, operations, dry_run=is_dry_run(case))
+    return Decision(Verdict.INJECT, Reason.RUNTIME_CLASS, operations, dry_run=context.is_dry_run)
 
 
 def _is_injected(pod: Pod, policy: Policy) -> bool:
@@ -37,6 +37,6 @@ def _is_injected(pod: Pod, policy: Policy) -> bool:
 def _operations(pod: Pod, before: Pod) -> Iterator[Operation]:
     known = {text(container.get("name")) for container in items(mapping(before.get("spec")).get("ephemeralContainers"))}
     for index, spec in enumerate(elements(mapping(pod.get("spec")).get("ephemeralContainers"))):
-        # Those that are there already cannot be changed any more.
+        # Existing ones cannot be changed.
         if isinstance(spec, dict) and text(spec.get("name")) not in known:
             yield from void_operations(Container(f"/spec/ephemeralContainers/{index}", spec))

@@ -1,64 +1,75 @@
-"""The rows of a decision one by one, with what each looked at: for people who ask why.
+"""The rules of a decision one by one, with the evidence of each: for people who ask why.
 
-Deciding never comes here. A row that passes says nothing while it decides; what it saw is told afterwards, from the
-same case, by the function that stands beside it in ``looked_at`` or ``looked_at_plugin``.
+A decision does not need this: a rule that does not apply is only asked for its evidence here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
-from webhook.decide import bootstrap, fallback, looked_at, looked_at_plugin, workload
-from webhook.decide.case import Case, RequestFacts
-from webhook.decide.decision import Finding
-from webhook.decide.plugin_case import PluginCase
+from webhook.decide.decision import Reason, RequestInfo, Verdict
+from webhook.decide.plugin.context import PluginContext
+from webhook.decide.plugin.decide import RULES as PLUGIN_RULES
 from webhook.decide.pod import Pod
-from webhook.decide.rows_of_cluster import fallback_of
+from webhook.decide.rule import Context, Outcome, Rule, RuleResult, leaves
+from webhook.decide.workload.cluster_rules import fallback_context
+from webhook.decide.workload.context import RuleContext
+from webhook.decide.workload.decide import RULES
+from webhook.decide.workload.fallback import FALLBACK_RULES
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
-C = TypeVar("C")
+# The server's own answer: no rule gives it.
+PATCH_REFUSED = leaves(
+    Reason.PATCH_REFUSED,
+    "our patch did not apply when the server tried it; it was not sent",
+    "a bug: please report it with the pod",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One row: its name, the rule that it holds, what it looked at, and what it found (None: it went on).
+    """One rule: its name, its sentence for users, the evidence, and its result (None: it did not apply).
 
-    A row that was not ``tried``, since one before it had decided, has looked at nothing.
+    A rule that was not ``tried``, because one before it had decided, has no evidence.
     """
 
-    row: str
-    rule: str
+    name: str
+    text: str
     evidence: tuple[str, ...] = ()
-    finding: Finding | None = None
+    result: RuleResult | None = None
     tried: bool = True
 
 
-def explain(pod: Pod, facts: RequestFacts, policy: Policy, view: ClusterView) -> tuple[Step, ...]:
-    """Return the rows of ``workload.decide`` for the same arguments; those of the fallback stand after its own."""
-    case = Case.of(pod, facts, policy, view)
-    steps = list(_steps(case, workload.ROWS, looked_at.LOOKED_AT))
+def explain(pod: Pod, request: RequestInfo, policy: Policy, view: ClusterView) -> tuple[Step, ...]:
+    """Return the rules of ``decide`` for the same arguments; the fallback's rules take the place of its own."""
+    context = RuleContext(pod, request, policy, view)
+    steps = list(_steps(RULES, context))
     if steps[-1].tried:
-        steps[-1:] = _steps(fallback_of(case), fallback.ROWS, looked_at.FALLBACK_LOOKED_AT)
+        steps[-1:] = _steps(FALLBACK_RULES, fallback_context(context))
     return tuple(steps)
 
 
-def explain_bootstrap(pod: Pod, facts: RequestFacts, policy: Policy, view: ClusterView) -> tuple[Step, ...]:
-    """Return the rows of ``bootstrap.decide_bootstrap`` for the same arguments."""
-    case = PluginCase.of(Case.of(pod, facts, policy, view))
-    return tuple(_steps(case, bootstrap.ROWS, looked_at_plugin.LOOKED_AT))
+def explain_plugin(pod: Pod, request: RequestInfo, policy: Policy, view: ClusterView) -> tuple[Step, ...]:
+    """Return the rules of ``decide_plugin`` for the same arguments."""
+    return tuple(_steps(PLUGIN_RULES, PluginContext.of(pod, request, policy, view)))
 
 
-def _steps(
-    case: C,
-    rows: Iterable[Callable[[C], Finding | None]],
-    seen: Mapping[Callable[[C], Finding | None], Callable[[C], Iterable[str]]],
-) -> Iterator[Step]:
-    finding: Finding | None = None
-    for row in rows:
-        name, rule = row.__name__.replace("_", " "), (row.__doc__ or "").strip()
-        if finding:
-            yield Step(name, rule, tried=False)
+def outcomes() -> list[Outcome]:
+    """Return every decision with its explanation, by verdict: patches first, then by reason."""
+    found = (*_outcomes(RULES), *_outcomes(FALLBACK_RULES), *_outcomes(PLUGIN_RULES), PATCH_REFUSED)
+    order = [Verdict.INJECT, Verdict.MOUNT, Verdict.BOOTSTRAP, Verdict.LEAVE]
+    return sorted(found, key=lambda item: (order.index(item.verdict), item.reason))
+
+
+def _outcomes(rules: Iterable[Rule[Context]]) -> Iterator[Outcome]:
+    return (outcome for rule in rules for outcome in rule.outcomes)
+
+
+def _steps(rules: Iterable[Rule[Context]], context: Context) -> Iterator[Step]:
+    result: RuleResult | None = None
+    for rule in rules:
+        if result:
+            yield Step(rule.name, rule.text, tried=False)
             continue
-        finding = row(case)
-        yield Step(name, rule, finding.evidence if finding else tuple(seen[row](case)), finding)
+        result = rule.check(context)
+        yield Step(rule.name, rule.text, result.evidence if result else tuple(rule.evidence(context)), result)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from webhook.kube.values import at
+
 Operation = Mapping[str, Any]
 
 
@@ -11,13 +13,8 @@ def add(pointer: str, value: object) -> Operation:
     return {"op": "add", "path": pointer, "value": value}
 
 
-def at(pointer: str, *segments: str | int) -> str:
-    """Extend a JSON pointer (RFC 6901) by segments, escaped."""
-    return pointer + "".join("/" + str(segment).replace("~", "~0").replace("/", "~1") for segment in segments)
-
-
 def add_items(pointer: str, present: object, items: Iterable[Mapping[str, Any]]) -> Iterator[Operation]:
-    """Append to the list at the pointer, or make it where what is present is no list (absent, or null)."""
+    """Append to the list at the pointer, or create it where no list is present (absent, or null)."""
     new = list(items)
     if not new:
         return
@@ -28,14 +25,14 @@ def add_items(pointer: str, present: object, items: Iterable[Mapping[str, Any]])
 
 
 def add_entry(pointer: str, present: object, key: str, value: str) -> Operation:
-    """Set one key of the mapping at the pointer, or make the mapping where what is present is none."""
+    """Set one key of the mapping at the pointer, or create the mapping where none is present."""
     if isinstance(present, dict):
         return add(at(pointer, key), value)
     return add(pointer, {key: value})
 
 
 def below(pointer: str, operations: Iterable[Operation]) -> tuple[Operation, ...]:
-    """Move operations, which start at a pod's root, to where that pod stands in a larger object."""
+    """Move operations from a pod's root to the place of that pod in a larger object."""
     return tuple({**operation, "path": pointer + operation["path"]} for operation in operations)
 
 

@@ -1,28 +1,25 @@
-"""Questions to a pod: the raw JSON object that its author wrote, in which anything may be missing, null or odd."""
+"""Questions to a pod: the raw JSON object, in which anything may be missing, null or of another type."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from webhook.cluster.drivers import host_paths, is_driver_path
+from webhook.cluster.drivers import is_driver_path
+from webhook.kube.containers import host_paths
+from webhook.kube.quantity import is_positive
+from webhook.kube.values import elements, items, mapping
 from webhook.policy.model import Policy
-from webhook.raw import elements, items, mapping
 
 Pod = Mapping[str, Any]
 
 MIRROR_KEY = "kubernetes.io/config.mirror"
 
-# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
-QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?", re.ASCII)
-
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container of a pod: where it stands, what its author wrote, and the GPU resources that it requests.
+    """One container of a pod: its JSON pointer, its spec, and the GPU resources that it requests.
 
-    ``names_gpu`` holds for a request of zero, too.
+    ``names_gpu`` is also true for a request of zero.
     """
 
     pointer: str
@@ -56,31 +53,35 @@ def containers(pod: Pod, policy: Policy) -> tuple[Container, ...]:
     )
 
 
+def container_count(pod: Pod) -> int:
+    """Return how many containers of all kinds a pod lists."""
+    spec = mapping(pod.get("spec"))
+    return sum(len(elements(spec.get(field))) for field in ("initContainers", "containers", "ephemeralContainers"))
+
+
+def requests_gpu(pod: Pod, policy: Policy) -> bool:
+    """Say whether some container requests a GPU, without building any ``Container``."""
+    spec = mapping(pod.get("spec"))
+    specs = (item for field in ("initContainers", "containers") for item in items(spec.get(field)))
+    return any(is_positive(quantity) for item in specs for _, quantity in _gpu_quantities(item, policy))
+
+
 def _container(pointer: str, spec: Mapping[str, Any], policy: Policy) -> Container:
-    resources = mapping(spec.get("resources"))
-    quantities = [
-        (name, quantity)
-        for field in ("limits", "requests")
-        for name, quantity in mapping(resources.get(field)).items()
-        if policy.is_gpu_resource(name)
-    ]
+    quantities = list(_gpu_quantities(spec, policy))
     positive = frozenset(name for name, quantity in quantities if is_positive(quantity))
     return Container(pointer, spec, positive, bool(quantities))
 
 
-def is_positive(quantity: object) -> bool:
-    """Say whether a Kubernetes quantity (``"1"``, ``1``, ``"1k"``, ``"0"``) is more than nothing.
-
-    What the API server would refuse as a quantity asks for nothing.
-    """
-    if isinstance(quantity, bool) or not isinstance(quantity, str | int | float):
-        return False
-    match = QUANTITY.fullmatch(str(quantity))
-    return match is not None and Decimal(match[1]) > 0
+def _gpu_quantities(spec: Mapping[str, Any], policy: Policy) -> Iterator[tuple[str, object]]:
+    resources = mapping(spec.get("resources"))
+    for field in ("limits", "requests"):
+        for name, quantity in mapping(resources.get(field)).items():
+            if policy.is_gpu_resource(name):
+                yield name, quantity
 
 
 def is_mirror(pod: Pod) -> bool:
-    """Say whether the pod only shows a static pod, which a kubelet runs from a file whatever we answer."""
+    """Say whether the pod is the mirror of a static pod, which a kubelet runs from a file."""
     return MIRROR_KEY in annotations(pod)
 
 
@@ -105,5 +106,5 @@ def runtime_class_name(pod: Pod) -> str:
 
 
 def driver_mounts(pod: Pod, container: Container) -> Iterator[str]:
-    """Yield the host's paths of NVIDIA libraries, or driver directories, that the container mounts by itself."""
+    """Yield the host's paths of NVIDIA libraries, or driver directories, that the author mounts into a container."""
     return filter(is_driver_path, host_paths(mapping(pod.get("spec")), container.spec))

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from webhook.cluster.api import ApiServer
 from webhook.cluster.listing import NOT_FOUND, PAGE_SIZE, RefusedError, get, pages
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Objects, Unread, known
-from webhook.raw import full_name, mapping, metadata, name_of, text
+from webhook.kube.metadata import full_name, metadata, name_of
+from webhook.kube.values import mapping, text
 from webhook.view.live_view import NODES_PAGE_SIZE
 from webhook.view.snapshot import FORBIDDEN
 

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 from certs.report import Report
 from certs.tls_probe import Presented
-from webhook.decide.blind import BlindPod, blind_pods
-from webhook.decide.case import Case, RequestFacts
-from webhook.decide.evidence import gpu_evidence
-from webhook.decide.nodes import offered_gpus
+from webhook.decide.decision import RequestInfo
+from webhook.decide.nodes.kind import offered_gpus
+from webhook.decide.plugin.gpu_evidence import gpu_evidence
+from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
+from webhook.decide.workload.context import RuleContext
+from webhook.kube.metadata import full_name, name_of
+from webhook.kube.values import empty_mapping
 from webhook.policy.model import Policy
-from webhook.raw import full_name, name_of, no_entries
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.projections import kinds
 from webhook.view.view import ClusterView, Node, PluginPod
@@ -135,9 +137,9 @@ class Facts:
         return next((item for item in known(self.webhooks) if name_of(item) == "gpu-injector"), None)
 
     @cached_property
-    def blind(self) -> tuple[BlindPod, ...]:
+    def blind(self) -> tuple[UnservedPlugin, ...]:
         """The plugin pods that run and find no GPU, with what the next one on their node would get."""
-        return tuple(blind_pods(self.view, self.policy, 0.0))
+        return tuple(unserved_plugins(self.view, self.policy, 0.0))
 
     def offered(self, node: Node) -> Mapping[str, str]:
         """Return the GPU resources that a node has to give, positive or not."""
@@ -150,12 +152,12 @@ class Facts:
     def shows_gpu(self, node: Node) -> bool:
         """Say whether a node has a GPU, as far as anything shows it."""
         view = ClusterView(nodes={node.name: node})
-        case = Case.of({}, RequestFacts(""), self.policy, view)
+        case = RuleContext({}, RequestInfo(""), self.policy, view)
         return self.offers_gpus(node) or bool(gpu_evidence(case, node.name))
 
     def node(self, name: str) -> ApiObject:
         """Return the raw node of that name, empty where it is gone."""
-        return next((item for item in known(self.nodes) if name_of(item) == name), no_entries())
+        return next((item for item in known(self.nodes) if name_of(item) == name), empty_mapping())
 
     def log_of(self, pod: ApiObject) -> str:
         """Return the last lines of a plugin's pod; empty where they were not needed."""

@@ -7,8 +7,8 @@ from webhook.cluster.api import ApiServer
 from webhook.decide.decision import DECISION_KEY, WARNING_PREFIX
 from webhook.decide.pod import annotations
 from webhook.doctor.cluster_facts import DryRun, Unread
+from webhook.kube.values import text
 from webhook.policy.model import Policy
-from webhook.raw import text
 from webhook.view.snapshot import FORBIDDEN
 
 CREATED = 201

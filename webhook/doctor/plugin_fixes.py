@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from webhook.decide.blind import BlindPod
 from webhook.decide.decision import Reason
-from webhook.decide.fallback import ENFORCE_LABEL
+from webhook.decide.guards import ENFORCE_LABEL
+from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.doctor.cluster_facts import CannotTellError, Facts
-from webhook.raw import mapping, metadata, name_of, text
+from webhook.kube.metadata import metadata, name_of
+from webhook.kube.values import mapping, text
 
 NEXT = "kubectl -n {namespace} delete pod {pod}"
 CURES = {
@@ -18,6 +19,7 @@ CURES = {
     Reason.RECIPE_OFF: f"set `bootstrap.recipe: auto` in the policy, then {NEXT}",
     Reason.OPTED_OUT: "remove the label gpu-injector.io/inject=disabled from the DaemonSet's template",
     Reason.HANDLER_UNKNOWN: f"set `bootstrap.recipe: auto` in the policy, then {NEXT}",
+    Reason.NVML_INSUFFICIENT: f"configure NVIDIA's runtime on {{node}}, create the RuntimeClass, then {NEXT}",
     Reason.OPERATOR_MANAGED: "kubectl get clusterpolicies -o yaml   (the GPU Operator looks after this pod)",
 }
 NOT_INSTALLED = f"kubectl apply -f deploy/install.yaml, then {NEXT}"
@@ -26,7 +28,7 @@ MOUNTED = "{directory} of {node} has no NVML, or LD_LIBRARY_PATH does not name w
 LOOK = "kubectl -n {namespace} logs {pod}"
 
 
-def cure_of(blind: BlindPod) -> str:
+def cure_of(blind: UnservedPlugin) -> str:
     """Return what helps a blind pod."""
     plugin = blind.pod.plugin
     cure = NEXT if blind.is_repairable else CURES.get(blind.decision.reason, LOOK)

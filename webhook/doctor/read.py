@@ -15,8 +15,9 @@ from webhook.decide.pod import containers, driver_mounts, runtime_class_name
 from webhook.doctor.api_reads import read_everywhere, read_list, read_logs, read_one, why
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, DryRun, Facts, Objects, Unread, known
 from webhook.doctor.dry_run_pod import try_gpu_pod
+from webhook.kube.metadata import labels_of, metadata, name_of
+from webhook.kube.values import elements, items, mapping, text
 from webhook.policy.model import Policy
-from webhook.raw import elements, items, labels_of, mapping, metadata, name_of, text
 from webhook.registration.conditions import home_of
 from webhook.view.live_view import GROUPS_PATH
 from webhook.view.plugin_projections import find_plugin, known_plugins

@@ -3,7 +3,8 @@
 from enum import StrEnum
 
 from webhook.doctor.cluster_facts import ApiObject
-from webhook.raw import labels_of, mapping, text
+from webhook.kube.metadata import labels_of
+from webhook.kube.values import mapping, text
 
 
 class Runtime(StrEnum):

@@ -1,1 +1,1 @@
-"""Raw Kubernetes values: what several packages read from an object, without I/O."""
+"""Raw Kubernetes objects: pure functions without I/O."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from webhook.decide.patch import at
-from webhook.raw import elements, items, mapping, metadata
+from webhook.kube.metadata import metadata
+from webhook.kube.values import at, elements, items, mapping
 
 
 def pods_within(item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

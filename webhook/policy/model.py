@@ -110,6 +110,10 @@ class Bootstrap(_Model):
         default="libnvidia-ml.so.1",
         description="The file that the recipe `nvml` mounts; `{driver_version}` is filled in.",
     )
+    privileged_granted: bool = Field(
+        default=False,
+        description="The cluster's own admission (SCC, Kyverno, Gatekeeper, Kubewarden) admits privileged plugin pods.",
+    )
     repair: Literal["report", "evict"] = Field(
         default="report",
         description="What to do with plugin pods that were created while the webhook was away: `report` or `evict`.",

@@ -9,11 +9,11 @@ from typing import Any
 
 from webhook.cluster.drivers import DRIVER_DIRECTORIES, LIBRARY, SHARED_LIBRARY_DIRECTORIES
 from webhook.decide.decision import DECISION_KEY, INJECT_KEY
-from webhook.decide.inject import DRIVER_CAPABILITIES, VISIBLE_DEVICES
-from webhook.decide.patch import at
 from webhook.decide.pod import MIRROR_KEY
-from webhook.decide.rows_of_pod import CONTAINERS_LIMIT, SYSTEM_NAMESPACES
-from webhook.decide.selectors import TOLERATION
+from webhook.decide.workload.context import SYSTEM_NAMESPACES
+from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, TOLERATION, VISIBLE_DEVICES
+from webhook.decide.workload.pod_rules import CONTAINERS_LIMIT
+from webhook.kube.values import at
 from webhook.policy.model import Policy
 from webhook.registration.conditions import gpu_pods_condition, requests_gpu
 
@@ -32,8 +32,8 @@ LIMITS = (
     "  every cluster, it may name a class that a node cannot run.",
     "It mounts no libraries (the fallback, with driver-mixed, driver-unknown, driver-unproven, mount-conflict and",
     "  pod-security), and keeps no debug container off the GPUs.",
-    "It repairs no device plugin (the bootstrap: nvml, nvml-provided, no-gpu-evidence, node-unknown, not-a-plugin,",
-    "  operator-managed, creator-untrusted, namespace-not-allowed and recipe-off).",
+    "It repairs no device plugin (the bootstrap: nvml, nvml-insufficient, nvml-provided, no-gpu-evidence,",
+    "  node-unknown, not-a-plugin, operator-managed, creator-untrusted, namespace-not-allowed and recipe-off).",
     "It warns nobody, and annotates only what it patches: a pod that it leaves alone does not say why.",
     "It has no dry-run: a namespace labelled dry-run is left alone.",
     "A class whose scheduling.nodeSelector contradicts the pod's nodeSelector is not set; one that does not fit the",

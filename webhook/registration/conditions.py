@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from webhook.decide.decision import DECISION_KEY
+from webhook.kube.values import EMPTY, items, mapping, text
 from webhook.policy.model import Policy
-from webhook.raw import NOTHING, items, mapping, text
 from webhook.view.plugin_projections import known_plugins
 
 PATH = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/gpu-injector"
@@ -85,6 +85,6 @@ def _matches(pattern: str) -> str:
 
 def home_of(registration: Mapping[str, Any] | None) -> str:
     """Return the namespace of the Service that our registration names; the usual one where it names none."""
-    entries = items((registration or NOTHING).get("webhooks"))
+    entries = items((registration or EMPTY).get("webhooks"))
     services = (mapping(mapping(entry.get("clientConfig")).get("service")) for entry in entries)
     return next((text(service["namespace"]) for service in services if service.get("namespace")), HOME)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook.decide.pod import Pod
-from webhook.decide.selectors import has_labels, matches_expression
-from webhook.raw import elements, items, labels_of, mapping, text
+from webhook.kube.label_selector import has_labels, matches_expression
+from webhook.kube.metadata import labels_of
+from webhook.kube.values import elements, items, mapping, text
 from webhook.view.view import Labels
 
 NAME_LABEL = "kubernetes.io/metadata.name"

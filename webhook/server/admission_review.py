@@ -9,8 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Decision
+from webhook.decide.decision import Decision, RequestInfo
 
 
 class MalformedReviewError(ValueError):
@@ -50,9 +49,9 @@ class Review(_Envelope):
     old_object: dict[str, Any] | None = None
 
     @property
-    def facts(self) -> RequestFacts:
+    def facts(self) -> RequestInfo:
         """What a decision asks of a request beside its object."""
-        return RequestFacts(
+        return RequestInfo(
             self.namespace, self.operation, self.resource.resource, self.sub_resource, self.user_info.username
         )
 

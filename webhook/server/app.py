@@ -11,10 +11,9 @@ from aiohttp import web
 from jsonpatch import JsonPatchException
 from jsonpointer import JsonPointerException
 
-from webhook.decide.bootstrap import decide_bootstrap
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Decision, Reason, Verdict, warning_line
+from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict, warning_line
 from webhook.decide.ephemeral import decide_ephemeral
+from webhook.decide.plugin.decide import decide_plugin
 from webhook.kube.templates import changed_templates
 from webhook.policy.model import Policy
 from webhook.server.admission_review import (
@@ -82,7 +81,7 @@ class Webhook:
     async def _mutate_bootstrap(self, request: web.Request) -> web.StreamResponse:
         review = await self._read_review(request)
         start = time.perf_counter()
-        decision = await decide_live(review.object, review.facts, self.policy, self.source, decide_bootstrap)
+        decision = await decide_live(review.object, review.facts, self.policy, self.source, decide_plugin)
         return self._answer(review, decision, start)
 
     async def _mutate_ephemeral(self, request: web.Request) -> web.StreamResponse:
@@ -94,7 +93,7 @@ class Webhook:
 
     async def _warn_templates(self, request: web.Request) -> web.StreamResponse:
         review = await self._read_review(request)
-        asked = RequestFacts(review.namespace, is_template=True)
+        asked = RequestInfo(review.namespace, is_template=True)
         templates = changed_templates(review.object, review.old_object or {})
         decisions = [await decide_live(pod, asked, self.policy, self.source) for pod in templates]
         warnings = list(dict.fromkeys(warning for decision in decisions for warning in decision.warnings))

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Decision, Reason
+from webhook.decide.decision import Decision, Reason, RequestInfo
 from webhook.decide.pod import Pod
-from webhook.decide.workload import decide as decide_workload
+from webhook.decide.workload.decide import decide as decide_workload
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
@@ -20,7 +19,7 @@ CLASS_REASONS = frozenset({Reason.VIEW_STALE, Reason.RUNTIME_CLASS_MISSING})
 FRESH_SECONDS = 1.0
 
 
-Decide = Callable[[Pod, RequestFacts, Policy, ClusterView], Decision]
+Decide = Callable[[Pod, RequestInfo, Policy, ClusterView], Decision]
 
 
 class ViewSource(Protocol):
@@ -65,7 +64,7 @@ class FixedView:
 
 
 async def decide_live(
-    pod: Pod, asked: RequestFacts, policy: Policy, source: ViewSource, decide: Decide = decide_workload
+    pod: Pod, asked: RequestInfo, policy: Policy, source: ViewSource, decide: Decide = decide_workload
 ) -> Decision:
     """Decide; where the reason is that an object is not known, look for it once and decide again.
 
@@ -83,7 +82,7 @@ async def decide_live(
         await source.look(*question, timeout_seconds=LOOK_SECONDS)
 
 
-def _question(decision: Decision, asked: RequestFacts, policy: Policy) -> tuple[str, str] | None:
+def _question(decision: Decision, asked: RequestInfo, policy: Policy) -> tuple[str, str] | None:
     """Return kind and name of the object that the decision lacked."""
     if decision.reason is Reason.NAMESPACE_UNKNOWN:
         return ("namespaces", asked.namespace)

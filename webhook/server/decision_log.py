@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from webhook.decide.decision import Decision
 from webhook.decide.patch import Operation
-from webhook.raw import items, mapping
+from webhook.kube.values import items, mapping
 from webhook.server.admission_review import Review
 
 RECENT_DECISIONS = 1000

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from webhook.decide.matrix import node_rows
+from webhook.decide.nodes.table import node_rows
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
 from webhook.server.status_events import Told

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from webhook.raw import mapping, no_entries, text
+from webhook.kube.values import empty_mapping, mapping, text
 
 # The device cgroup, or the file's mode, lets the container not open it.
 REFUSED = ("EPERM", "EACCES")
@@ -28,7 +28,7 @@ class Proof:
     state: State
     why: tuple[str, ...] = ()
     decision: str = ""
-    answer: Mapping[str, Any] = field(default_factory=no_entries)
+    answer: Mapping[str, Any] = field(default_factory=empty_mapping)
 
 
 def judge(node: str, answer: Mapping[str, Any], decision: str) -> Proof:

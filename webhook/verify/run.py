@@ -12,7 +12,7 @@ from webhook.cluster.api import ApiServer
 from webhook.cluster.listing import RefusedError, get, objects
 from webhook.decide.decision import DECISION_KEY
 from webhook.decide.pod import annotations
-from webhook.raw import items, mapping, text
+from webhook.kube.values import items, mapping, text
 from webhook.verify.judge import Proof, State, judge
 from webhook.verify.probe_pod import PREFIX, Plan, namespace, probe_pod
 

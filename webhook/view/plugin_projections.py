@@ -9,9 +9,11 @@ from enum import StrEnum
 from posixpath import basename, dirname, normpath
 from typing import Any
 
-from webhook.cluster.drivers import host_paths, is_driver_directory
+from webhook.cluster.drivers import is_driver_directory
+from webhook.kube.containers import host_paths
+from webhook.kube.metadata import controlling_owner, labels_of, metadata, name_of
+from webhook.kube.values import EMPTY, elements, items, mapping, text
 from webhook.policy.model import Policy
-from webhook.raw import NOTHING, elements, items, labels_of, mapping, metadata, name_of, text
 from webhook.view.view import Nvml, Plugin, PluginDaemonSet, PluginPod
 
 
@@ -20,6 +22,7 @@ class Role(StrEnum):
 
     DEVICE_PLUGIN = "device-plugin"
     FEATURE_DISCOVERY = "feature-discovery"
+    MPS_DAEMON = "mps-daemon"
     OTHER = "other"
 
 
@@ -54,7 +57,7 @@ KNOWN_PLUGINS = (
     KnownPlugin("name", "nvidia-device-plugin-ds", frozenset({"nvidia-device-plugin-ctr"})),
     KnownPlugin(CHART_LABEL, "nvidia-device-plugin", frozenset({"nvidia-device-plugin-ctr"})),
     KnownPlugin(CHART_LABEL, "nvidia-device-plugin", frozenset({"gpu-feature-discovery-ctr"}), Role.FEATURE_DISCOVERY),
-    KnownPlugin(CHART_LABEL, "nvidia-device-plugin", frozenset({"mps-control-daemon-ctr"}), Role.OTHER),
+    KnownPlugin(CHART_LABEL, "nvidia-device-plugin", frozenset({"mps-control-daemon-ctr"}), Role.MPS_DAEMON),
     KnownPlugin(CHART_LABEL, "gpu-feature-discovery", frozenset({"gpu-feature-discovery"}), Role.FEATURE_DISCOVERY),
     KnownPlugin(CHART_LABEL, "dcgm-exporter", frozenset({"dcgm-exporter", "exporter"}), Role.OTHER),
     KnownPlugin("app.kubernetes.io/component", "hami-device-plugin", frozenset({"device-plugin"})),
@@ -142,7 +145,7 @@ class PluginProjection:
     def _plugin(self, item: ApiObject, pod: ApiObject) -> Plugin:
         spec = mapping(pod.get("spec"))
         found = find_plugin(pod, self.known)
-        container: Mapping[str, Any] = elements(spec.get("containers"))[found[1][0]] if found else NOTHING
+        container: Mapping[str, Any] = elements(spec.get("containers"))[found[1][0]] if found else EMPTY
         directory = nvml_directory(spec, container)
         runtime_class = text(spec.get("runtimeClassName"))
         return Plugin(
@@ -152,7 +155,7 @@ class PluginProjection:
             runtime_class=runtime_class,
             nvml=Nvml.MOUNT if directory else Nvml.CLASS if runtime_class else Nvml.NEITHER,
             nvml_directory=directory,
-            list_strategies=_strategies(container),
+            list_strategies=list_strategies(container),
             passes_devices=passes_devices(container),
             of_platform=found is not None and found[0].of_platform,
             bootstrapped=any(mount.get("name") == BOOTSTRAP_VOLUME for mount in items(container.get("volumeMounts"))),
@@ -188,7 +191,8 @@ def _is_open(container: Mapping[str, Any]) -> bool:
     return _is_configured(container) or any(basename(word) in SHELLS for word in _words(container))
 
 
-def _strategies(container: Mapping[str, Any]) -> frozenset[str] | None:
+def list_strategies(container: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return the plugin's device list strategies; None where the pod does not tell."""
     setting = _setting(container, STRATEGY_FLAG, STRATEGY_VARIABLE)
     if setting is None:
         return None if _is_open(container) else DEFAULT_STRATEGY
@@ -241,14 +245,6 @@ def template_of(item: ApiObject) -> ApiObject:
 
 def daemon_set_uid(item: ApiObject) -> str:
     """Return the UID of the DaemonSet that controls a pod, empty where none does."""
-    owners = items(metadata(item).get("ownerReferences"))
-    return next(
-        (
-            text(owner.get("uid"))
-            for owner in owners
-            if owner.get("controller") is True
-            and owner.get("kind") == "DaemonSet"
-            and text(owner.get("apiVersion")).startswith("apps/")
-        ),
-        "",
-    )
+    owner = controlling_owner(item)
+    is_daemon_set = owner.get("kind") == "DaemonSet" and text(owner.get("apiVersion")).startswith("apps/")
+    return text(owner.get("uid")) if is_daemon_set else ""

@@ -7,7 +7,8 @@ from sys import intern
 from types import MappingProxyType
 from typing import Any
 
-from webhook.raw import full_name, items, labels_of, mapping, metadata, name_of, text, text_map
+from webhook.kube.metadata import full_name, labels_of, metadata, name_of
+from webhook.kube.values import items, mapping, text, text_map
 from webhook.view.compact_labels import CompactLabels
 from webhook.view.plugin_projections import KNOWN_PLUGINS, KnownPlugin, PluginProjection
 from webhook.view.view import ClusterPolicy, ClusterView, DeviceClass, Node, RuntimeClass, Taint

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from webhook.cluster.listing import NOT_FOUND, Api, RefusedError, get, objects
 from webhook.cluster.watch import Resource
-from webhook.raw import NOTHING, items, text
+from webhook.kube.values import EMPTY, items, text
 from webhook.view.live_view import GROUPS_PATH
 from webhook.view.view import ClusterView
 
@@ -28,7 +28,7 @@ class Snapshot:
     unknown: Mapping[str, str]
 
 
-async def snapshot(api: Api, resources: Iterable[Resource], named: Mapping[str, Collection[str]] = NOTHING) -> Snapshot:
+async def snapshot(api: Api, resources: Iterable[Resource], named: Mapping[str, Collection[str]] = EMPTY) -> Snapshot:
     """List what the resources tell; ``OSError`` when no answer came.
 
     Who may not list a kind may still get some of its objects: those that ``named`` has under the kind's field.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from webhook.raw import no_entries
+from webhook.kube.values import empty_mapping
 
 Labels = Mapping[str, str]
 
@@ -19,7 +19,7 @@ class RuntimeClass:
 
     name: str
     handler: str
-    node_selector: Labels = field(default_factory=no_entries)
+    node_selector: Labels = field(default_factory=empty_mapping)
     tolerations: tuple[Mapping[str, Any], ...] = ()
     of_distribution: bool = False
 
@@ -41,14 +41,14 @@ class Node:
     """
 
     name: str
-    labels: Labels = field(default_factory=no_entries)
+    labels: Labels = field(default_factory=empty_mapping)
     os_image: str = ""
     kernel: str = ""
     architecture: str = ""
     runtime: str = ""
     handlers: frozenset[str] | None = None
-    capacity: Mapping[str, str] = field(default_factory=no_entries)
-    allocatable: Mapping[str, str] = field(default_factory=no_entries)
+    capacity: Mapping[str, str] = field(default_factory=empty_mapping)
+    allocatable: Mapping[str, str] = field(default_factory=empty_mapping)
     taints: tuple[Taint, ...] = ()
 
 
@@ -102,8 +102,8 @@ class PluginDaemonSet:
 
     plugin: Plugin
     uid: str
-    placement: Mapping[str, Any] = field(default_factory=no_entries)
-    template: Mapping[str, Any] = field(default_factory=no_entries)
+    placement: Mapping[str, Any] = field(default_factory=empty_mapping)
+    template: Mapping[str, Any] = field(default_factory=empty_mapping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,9 @@ from webhook.__main__ import main
 from webhook.commands.eject.plan import eject as ejected
 from webhook.commands.shared.evaluate import foresee
 from webhook.commands.shared.prediction import Situation, apply
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Verdict
-from webhook.decide.patch import at
-from webhook.decide.workload import decide
+from webhook.decide.decision import RequestInfo, Verdict
+from webhook.decide.workload.decide import decide
+from webhook.kube.values import at
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
@@ -188,7 +187,7 @@ def test_without_the_webhook_pods_get_what_it_would_have_given_them(
     patched = item
     for one in ejections:
         patched = apply(patched, one.operations)
-    admitted = decide(pod, RequestFacts("ml"), policy, view)
+    admitted = decide(pod, RequestInfo("ml"), policy, view)
     leaves = admitted.dry_run or admitted.verdict is Verdict.LEAVE
     wanted = pod if leaves else apply(pod, admitted.operations)
     assert all(spec == wanted["spec"] for spec in within(patched, shape[2]))

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.controllers.release_history import Eviction, Ledger, choose, read_ledger, with_eviction, write_ledger
-from webhook.decide.blind import BlindPod
 from webhook.decide.decision import Decision, Reason, Verdict
+from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,14 +29,14 @@ class Cluster:
     numbers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NODES, 0))
     evicted: dict[str, tuple[datetime, int]] = field(default_factory=dict)
 
-    def choose(self) -> BlindPod | None:
+    def choose(self) -> UnservedPlugin | None:
         """Ask which pod to evict now."""
         pods = {node: self._pod(node) for node, state in self.states.items() if state != "away"}
         view = ClusterView(nodes={node: Node(node) for node in NODES}, plugin_pods=pods, daemon_sets={"plugin": OWNER})
-        blind = [BlindPod(pod, OWNER, REPAIRABLE) for node, pod in pods.items() if self.states[node] == "blind"]
+        blind = [UnservedPlugin(pod, OWNER, REPAIRABLE) for node, pod in pods.items() if self.states[node] == "blind"]
         return choose(blind, self.ledger, view, self.now)
 
-    def check(self, found: BlindPod) -> None:
+    def check(self, found: UnservedPlugin) -> None:
         """One at a time, once a node and hour, and no other while one came back blind."""
         last_hour = {node: number for node, (at, number) in self.evicted.items() if self.now - at < HOUR}
         assert self.states[found.pod.node] == "blind"
@@ -45,7 +45,7 @@ class Cluster:
             was_refused = self.numbers[node] == number and self.states[node] == "blind"
             assert self.states[node] == "healed" or was_refused
 
-    def evict(self, found: BlindPod, *, refused: bool) -> None:
+    def evict(self, found: UnservedPlugin, *, refused: bool) -> None:
         """Note it, and let it happen."""
         node = found.pod.node
         self.ledger = read_ledger(write_ledger(with_eviction(self.ledger, found, self.now)))

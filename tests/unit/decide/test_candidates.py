@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from support.clusters import plugin_pod
 
-from webhook.decide.gpu_nodes import candidates, gpu_nodes
-from webhook.decide.nodes import node_kind
+from webhook.decide.nodes.candidates import candidates, gpu_nodes
+from webhook.decide.nodes.kind import node_kind
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet
 
@@ -41,7 +41,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(node.name)
         return node_kind(node, *facts)
 
-    monkeypatch.setattr("webhook.decide.gpu_nodes.node_kind", recording)
+    monkeypatch.setattr("webhook.decide.nodes.candidates.node_kind", recording)
     return names
 
 

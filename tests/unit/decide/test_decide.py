@@ -7,7 +7,7 @@ import yaml
 from support.golden_cases import CASES, read_case, to_plain
 
 from webhook.decide.decision import WARNING_LIMIT, Reason, warning_line
-from webhook.decide.pod import is_positive
+from webhook.kube.quantity import is_positive
 
 # Not an answer of `decide`: the server's, when a patch does not apply (test_server.py).
 EDGE_REASONS = {Reason.PATCH_REFUSED}
@@ -59,6 +59,12 @@ def test_every_reason_has_a_golden_case() -> None:
         ([1], False),
         (float("nan"), False),
         (float("inf"), False),
+        ("0e9", False),
+        ("-.5k", False),
+        (".", False),
+        ("1" * 64, True),
+        ("1" * 65, False),
+        pytest.param(10**5000, True, id="huge"),
     ],
 )
 def test_only_positive_quantities_ask_for_a_gpu(quantity: object, wants: bool) -> None:  # noqa: FBT001

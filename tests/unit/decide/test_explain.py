@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from support.golden_cases import CASES, read_case
 from support.pods import JSON, VIEWS, odd_pods
 
-from webhook.decide import bootstrap, fallback, looked_at, looked_at_plugin, workload
-from webhook.decide.case import RequestFacts
-from webhook.decide.explain import Step, explain, explain_bootstrap
+from webhook.decide.decision import RequestInfo
+from webhook.decide.explain import Step, explain, explain_plugin
+from webhook.decide.plugin.decide import RULES as PLUGIN_RULES
+from webhook.decide.workload.decide import RULES
+from webhook.decide.workload.fallback import FALLBACK_RULES
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
@@ -18,7 +20,7 @@ from webhook.view.view import ClusterView
 def explained(name: str) -> tuple[Step, ...]:
     """Return the rows of a golden case."""
     case = read_case(next(folder for folder in CASES if folder.name == name))
-    rows = explain_bootstrap if case.entry == "bootstrap" else explain
+    rows = explain_plugin if case.entry == "bootstrap" else explain
     return rows(case.pod, case.facts, case.policy, case.view)
 
 
@@ -28,41 +30,35 @@ def test_the_rows_tell_what_was_decided(name: str) -> None:
     decision = read_case(next(folder for folder in CASES if folder.name == name)).decide()
     tried = [step for step in explained(name) if step.tried]
     *passed, last = tried
-    assert last.finding is not None
-    assert (last.finding.verdict, last.finding.reason) == (decision.verdict, decision.reason)
-    assert all(step.finding is None and step.evidence for step in passed)
-    assert all(step.rule for step in tried)
+    assert last.result is not None
+    assert (last.result.verdict, last.result.reason) == (decision.verdict, decision.reason)
+    assert all(step.result is None and step.evidence for step in passed)
+    assert all(step.text for step in tried)
 
 
-@pytest.mark.parametrize(
-    ("rows", "words"),
-    [
-        (workload.ROWS, looked_at.LOOKED_AT),
-        (fallback.ROWS, looked_at.FALLBACK_LOOKED_AT),
-        (bootstrap.ROWS, looked_at_plugin.LOOKED_AT),
-    ],
-)
-def test_every_row_has_words(rows: tuple[Any, ...], words: dict[Any, Any]) -> None:
-    """A row that is added without them would be missing when somebody asks."""
-    assert tuple(words) == rows
+def test_every_rule_has_its_own_name_and_a_sentence() -> None:
+    """`why` shows both, and two rules of one decision must not look the same."""
+    for rules in (RULES, FALLBACK_RULES, PLUGIN_RULES):
+        assert len({rule.name for rule in rules}) == len(rules)
+        assert all(rule.text.endswith(".") for rule in rules)
 
 
 def test_rows_after_the_decision_are_named_but_were_not_tried() -> None:
     """Whoever reads sees how far it went."""
     steps = explained("author-chose")
-    assert [step.row for step in steps if step.tried][-1] == "author chose"
-    assert [step.row for step in steps if not step.tried][:2] == ["author mounts", "user namespaces"]
+    assert [step.name for step in steps if step.tried][-1] == "author chose"
+    assert [step.name for step in steps if not step.tried][:2] == ["author mounts", "user namespaces"]
 
 
 def test_the_rows_of_the_fallback_stand_in_place_of_its_own() -> None:
     """They are what decided."""
     steps = explained("mount")
-    assert [step.row for step in steps][-5:] == ["not wanted", "not needed", "refused", "driver unfit", "mount"]
+    assert [step.name for step in steps][-5:] == ["not wanted", "not needed", "refused", "driver unfit", "mount"]
     assert any("PodSecurity" in line for step in steps for line in step.evidence)
 
 
 @given(odd_pods() | st.dictionaries(st.text(max_size=8), JSON, max_size=3), VIEWS)
 def test_any_json_object_is_explained(pod: dict[str, Any], view: ClusterView) -> None:
     """Whoever asks about an odd pod gets an answer, too."""
-    for rows in (explain, explain_bootstrap):
-        assert rows(pod, RequestFacts(namespace="ml"), Policy(), view)[0].tried
+    for rows in (explain, explain_plugin):
+        assert rows(pod, RequestInfo(namespace="ml"), Policy(), view)[0].tried

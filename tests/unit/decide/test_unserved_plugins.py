@@ -6,7 +6,7 @@ import pytest
 from support.plugin_world import LABELS, NVML, PRESENT, daemon_set, namespace, node, pod_of, runtime_class, view
 
 from webhook.controllers.event_texts import Note, notes_of
-from webhook.decide.blind import blind_pods
+from webhook.decide.plugin.unserved_plugins import unserved_plugins
 from webhook.policy.model import Bootstrap, Policy
 
 CHART = {"app.kubernetes.io/name": "nvidia-device-plugin"}
@@ -20,7 +20,7 @@ PRODUCT = PRESENT | {"nvidia.com/gpu.product": "L4"}
 
 def found(*objects: dict[str, Any], policy: Policy | None = None, age: float = 0.0) -> list[tuple[str, str, bool]]:
     """Return node, decision and whether it can be repaired, of each blind pod."""
-    blind = blind_pods(view(*objects), policy or Policy(), age)
+    blind = unserved_plugins(view(*objects), policy or Policy(), age)
     return [(item.pod.node, item.decision.word, item.is_repairable) for item in blind]
 
 
@@ -29,7 +29,7 @@ BLIND = {
     "crash-looping": ((PLUGIN, GPU, pod_of(PLUGIN, "gpu-1", ready=False)), "bootstrap/nvml"),
     "registered once": ((PLUGIN, node("gpu-1", labels={}, gpus="0"), pod_of(PLUGIN, "gpu-1")), "bootstrap/nvml"),
     "handler proven": (
-        (runtime_class(), PLUGIN, node("gpu-1", labels={}, handlers=["nvidia"]), pod_of(PLUGIN, "gpu-1")),
+        (runtime_class(), PLUGIN, node("gpu-1", handlers=["nvidia"]), pod_of(PLUGIN, "gpu-1")),
         "bootstrap/runtime-class",
     ),
     "no evidence": ((PLUGIN, node("cpu-1", labels={}), pod_of(PLUGIN, "cpu-1")), "leave/no-gpu-evidence"),
@@ -98,13 +98,13 @@ def test_nothing_is_repaired_in_dry_run(policy: Policy, labels: dict[str, str]) 
     """The next pod would be as blind."""
     objects = (PLUGIN, GPU, pod_of(PLUGIN, "gpu-1"), namespace(**labels))
     assert found(*objects, policy=policy) == [("gpu-1", "bootstrap/nvml", False)]
-    assert not list(notes_of(blind_pods(view(*objects), policy, 0), policy))
+    assert not list(notes_of(unserved_plugins(view(*objects), policy, 0), policy))
 
 
 def notes(*objects: dict[str, Any], policy: Policy | None = None, age: float = 0.0) -> list[Note]:
     """Return what would be told."""
     asked = policy or Policy()
-    return list(notes_of(blind_pods(view(*objects), asked, age), asked))
+    return list(notes_of(unserved_plugins(view(*objects), asked, age), asked))
 
 
 def test_a_blind_pod_is_told_with_the_line_that_repairs_it() -> None:

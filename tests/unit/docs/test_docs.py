@@ -11,8 +11,10 @@ import pytest
 import yaml
 from e2e.faults import table as faults
 from support.doc_blocks import DOCUMENTS, ROOT
+from support.golden_cases import CASES
 
 from webhook.decide.decision import Reason
+from webhook.decide.explain import outcomes
 from webhook.policy.describe import Key, keys
 
 NOT_MEASURED = "No run of this version on a quiet machine is committed yet.\n"
@@ -21,17 +23,30 @@ NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 NAMED_CASE = re.compile(r"golden case `([\w-]+)`")
 
 
-def first_cells(document: str) -> list[str]:
-    """Return the first cell of each row of the document's tables, if it is one code word."""
-    lines = (ROOT / document).read_text().splitlines()
-    cells = (line.split("|")[1].strip() for line in lines if line.startswith("| `"))
-    return [cell.strip("`") for cell in cells]
+def between(document: Path, marker: str, text: str) -> str:
+    """Return the document with the section between its markers replaced."""
+    head, begin, rest = document.read_text().partition(f"<!-- {marker} -->\n")
+    assert begin
+    return f"{head}{begin}{text}<!-- end of {marker} -->{rest.partition(f'<!-- end of {marker} -->')[2]}"
 
 
-def test_every_reason_is_explained() -> None:
-    """Whoever reads a reason in a log finds it in the table."""
-    explained = {cell.partition("/")[2] for cell in first_cells("docs/reasons.md")}
-    assert explained == set(Reason)
+def test_every_reason_is_explained(update_golden: bool) -> None:  # noqa: FBT001
+    """docs/reasons.md explains each decision in the words of its rule, once."""
+    document = ROOT / "docs" / "reasons.md"
+    found = outcomes()
+    rows = (f"| `{item.word}` | {item.meaning} | {item.action} |\n" for item in found)
+    text = between(document, "reasons", "| decision | meaning | what to do |\n| --- | --- | --- |\n" + "".join(rows))
+    if update_golden:
+        document.write_text(text)
+    assert document.read_text() == text
+    assert len({item.word for item in found}) == len(found)
+    assert {item.reason for item in found} == set(Reason)
+
+
+def test_every_decision_of_a_golden_case_is_explained() -> None:
+    """A verdict with a reason that no rule explains would be missing in docs/reasons.md."""
+    shown = {yaml.safe_load((folder / "decision.yaml").read_text())["decision"] for folder in CASES}
+    assert shown - {item.word for item in outcomes()} == set()
 
 
 def policy_row(key: Key) -> str:
@@ -91,9 +106,7 @@ def test_figures_are_those_that_were_measured(
     """What a page shows below its marker is what the committed run wrote; nobody types a figure."""
     document, measured = ROOT / page, ROOT / figures
     shown = as_markdown(json.loads(measured.read_text())) if measured.exists() else NOT_MEASURED
-    head, begin, rest = document.read_text().partition("<!-- figures -->\n")
-    text = f"{head}{begin}{shown}<!-- end of figures -->{rest.partition('<!-- end of figures -->')[2]}"
-    assert begin
+    text = between(document, "figures", shown)
     if update_golden:
         document.write_text(text)
     assert document.read_text() == text

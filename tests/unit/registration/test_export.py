@@ -10,9 +10,8 @@ from click.testing import CliRunner, Result
 from e2e.exported_pods import CORPUS, STATED
 
 from webhook.__main__ import main
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import INJECT_KEY, Reason
-from webhook.decide.workload import decide
+from webhook.decide.decision import INJECT_KEY, Reason, RequestInfo
+from webhook.decide.workload.decide import decide
 from webhook.policy.model import Policy
 from webhook.registration.admission_policy import admission_policy, limits
 from webhook.registration.conditions import gpu_pods_condition
@@ -75,7 +74,7 @@ def reasons_in_cel() -> set[Reason]:
     # As in its tests of other namespaces, and of a class that is gone.
     compared += [(CORPUS["gpu-side"], "", CLASSES), (CORPUS["gpu-side"], "enabled", {})]
     views = ((written, ClusterView(classes, {"ml": {INJECT_KEY: label}})) for written, label, classes in compared)
-    return {decide(written, RequestFacts("ml"), Policy(), view).reason for written, view in views}
+    return {decide(written, RequestInfo("ml"), Policy(), view).reason for written, view in views}
 
 
 def test_every_reason_is_said_in_cel_or_named_as_a_limit() -> None:

@@ -13,8 +13,8 @@ from support.plugin_world import daemon_set, node, pod_of, view
 from support.served import replica, review
 
 from webhook.controllers.event_texts import notes_of
-from webhook.decide.blind import blind_pods
-from webhook.decide.bootstrap import decide_bootstrap
+from webhook.decide.plugin.decide import decide_plugin
+from webhook.decide.plugin.unserved_plugins import unserved_plugins
 from webhook.policy.model import Policy
 from webhook.server import app
 from webhook.server.admin import Admin
@@ -110,7 +110,7 @@ async def test_no_value_is_told_of_a_fault_of_ours(monkeypatch: pytest.MonkeyPat
 def test_the_canary_is_where_decisions_read() -> None:
     """Else its silence would say nothing: the patch of a plugin extends the author's own variable."""
     case = next(case for case in SHOWN if case.entry == "bootstrap")
-    decision = decide_bootstrap(poisoned(case), case.facts, case.policy, case.view)
+    decision = decide_plugin(poisoned(case), case.facts, case.policy, case.view)
     assert CANARY in repr(decision.operations)
 
 
@@ -122,7 +122,7 @@ def test_no_value_of_a_plugins_pod_is_told() -> None:
     pod, gpu = pod_of(owner, "gpu-1", containers=[container]), node("gpu-1")
     gpu["metadata"]["annotations"] = pod["metadata"]["annotations"] = {"note": CANARY}
     seen = view(gpu, owner, pod)
-    blind = list(blind_pods(seen, Policy(), 0.0))
+    blind = list(unserved_plugins(seen, Policy(), 0.0))
     notes = list(notes_of(blind, Policy()))
     assert notes, "no Event was made, so nothing was proven"
     assert CANARY not in repr((seen, blind, notes))

@@ -6,7 +6,8 @@ from typing import Any
 from webhook.commands.eject.plan import Ejection
 from webhook.commands.shared.prediction import PodVerdict
 from webhook.commands.shared.yaml_text import yaml_text
-from webhook.raw import NOTHING, elements, labels_of, mapping, metadata, text
+from webhook.kube.metadata import labels_of, metadata
+from webhook.kube.values import EMPTY, elements, mapping, text
 from webhook.view.plugin_projections import CHART_LABEL, PLUGIN_COMMAND
 
 RELEASE, RELEASE_NAMESPACE = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
@@ -57,7 +58,7 @@ def _parts(verdict: PodVerdict) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     for operation in verdict.decision.operations:
         _, _, *words = operation["path"].split("/")
-        target, container = parts, NOTHING
+        target, container = parts, EMPTY
         if words[0] in ("containers", "initContainers"):
             field, index, *words = words
             container = mapping(elements(spec.get(field))[int(index)])

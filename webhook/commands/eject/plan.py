@@ -8,9 +8,10 @@ from typing import Any
 from webhook.commands.shared.evaluate import NO_FIELD
 from webhook.commands.shared.prediction import PodVerdict
 from webhook.decide.decision import Verdict
-from webhook.decide.patch import Operation, at, below
+from webhook.decide.patch import Operation, below
 from webhook.decide.pod import Pod, runtime_class_name
-from webhook.raw import elements, items, mapping, metadata, name_of, text
+from webhook.kube.metadata import metadata, name_of
+from webhook.kube.values import at, elements, items, mapping, text
 
 # A template of these is what it was made with, whatever patch comes.
 IMMUTABLE_KINDS = frozenset({"Job", "Pod"})

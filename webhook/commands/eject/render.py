@@ -9,7 +9,7 @@ from typing import Any
 from webhook.commands.eject.helm_values import helm_values
 from webhook.commands.eject.plan import Ejection
 from webhook.commands.shared.yaml_text import yaml_text
-from webhook.raw import metadata, name_of
+from webhook.kube.metadata import metadata, name_of
 
 MADE_BY = "# Made by `gpu-injector eject`"
 KUSTOMIZATION = "kustomization.yaml"

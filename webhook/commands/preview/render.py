@@ -134,7 +134,7 @@ def to_json(item: PodVerdict) -> dict[str, Any]:
         row["nodes"] = list(item.nodes)
     if item.steps:
         row["rows"] = [
-            {"row": step.row, "rule": step.rule, "evidence": list(step.evidence), "decides": step.finding is not None}
+            {"row": step.name, "rule": step.text, "evidence": list(step.evidence), "decides": step.result is not None}
             for step in item.steps
             if step.tried
         ]

@@ -20,7 +20,7 @@ from webhook.commands.serve.certificate_source import CertificateOptions, provid
 from webhook.commands.shared.input_files import InputError, read_policy, read_view
 from webhook.controllers.assemble import join_rounds
 from webhook.controllers.plugin_rounds import Rounds
-from webhook.decide.gpu_nodes import gpu_nodes
+from webhook.decide.nodes.candidates import gpu_nodes
 from webhook.policy.model import Policy
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook

@@ -13,8 +13,8 @@ from webhook.cluster.api import ApiServer
 from webhook.cluster.credentials import CredentialsError, CredentialsLoader, load_configuration
 from webhook.cluster.listing import RefusedError, get
 from webhook.commands.shared.input_files import InputError, policy_of, read_policy
+from webhook.kube.values import EMPTY, mapping
 from webhook.policy.model import Policy
-from webhook.raw import NOTHING, mapping
 from webhook.registration.conditions import HOME, PATH, home_of
 from webhook.view.live_view import resources
 from webhook.view.plugin_projections import known_plugins
@@ -89,7 +89,7 @@ async def installed_policy(api: ApiServer, file: Path | None) -> Policy:
         why = "" if found else f"the cluster has no {source}"
     except RefusedError as refused:
         found, why = None, f"the API server answered {refused}"
-    text = mapping((found or NOTHING).get("data")).get(POLICY_KEY)
+    text = mapping((found or EMPTY).get("data")).get(POLICY_KEY)
     if text is None:
         click.echo(f"Policy: the default one ({why or f'the ConfigMap has no {POLICY_KEY}'})", err=True)
         return Policy()
@@ -97,7 +97,7 @@ async def installed_policy(api: ApiServer, file: Path | None) -> Policy:
     return policy_of(str(text), source)
 
 
-async def live_view(api: ApiServer, policy: Policy, named: Mapping[str, Collection[str]] = NOTHING) -> Snapshot:
+async def live_view(api: ApiServer, policy: Policy, named: Mapping[str, Collection[str]] = EMPTY) -> Snapshot:
     """Return what the webhook would see at this moment with the caller's rights.
 
     ``named`` are objects to ask for one by one where their kind may not be listed, by field of ClusterView.

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from webhook.commands.shared.prediction import PodVerdict, Question, Situation, reference
-from webhook.decide.blind import CREATOR, next_pod
-from webhook.decide.case import RequestFacts
+from webhook.decide.decision import RequestInfo
+from webhook.decide.plugin.unserved_plugins import CREATOR, next_pod
 from webhook.decide.pod import Pod
-from webhook.decide.selectors import selects, tolerates_all
+from webhook.kube.metadata import metadata
+from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.templates import pods_of_steps, pods_within
-from webhook.raw import NOTHING, items, metadata
+from webhook.kube.values import EMPTY, items
 from webhook.view.plugin_projections import PluginProjection, daemon_set_uid, find_plugin, known_plugins
 from webhook.view.view import ClusterView, Node, PluginDaemonSet
 
@@ -33,14 +34,14 @@ def foresee(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerdic
     namespace = reference(item, situation.namespace)["namespace"]
     for pointer, pod in pods_within(item):
         if find_plugin(pod, known_plugins(situation.policy)) is None:
-            question = Question(pod, RequestFacts(namespace=namespace, is_template=bool(pointer)), situation)
+            question = Question(pod, RequestInfo(namespace=namespace, is_template=bool(pointer)), situation)
             yield PodVerdict(item, pointer, question, question.decide())
         elif item.get("kind") == "DaemonSet":
             yield from _of_daemon_set(item, pointer, namespace, situation)
         else:
             yield _of_plugin_pod(item, pointer, pod, namespace, situation)
     for pointer, pod in pods_of_steps(item):
-        question = Question(pod, RequestFacts(namespace=namespace, is_template=True), situation)
+        question = Question(pod, RequestInfo(namespace=namespace, is_template=True), situation)
         decision = question.decide()
         # Nothing can be written into the object; the pods will be patched one by one.
         warnings = (*decision.warnings, *([NO_FIELD] if decision.operations else []))
@@ -50,7 +51,7 @@ def foresee(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerdic
 def _of_plugin_pod(item: Mapping[str, Any], pointer: str, pod: Pod, namespace: str, situation: Situation) -> PodVerdict:
     """Return the verdict for a pod like the plugin; one of a running DaemonSet was made by its controller."""
     creator = CREATOR if daemon_set_uid(pod) else ""
-    facts = RequestFacts(namespace=namespace, username=creator, is_template=bool(pointer))
+    facts = RequestInfo(namespace=namespace, username=creator, is_template=bool(pointer))
     # Anywhere else the entry for plugins is not called, the one for GPU pods may be.
     is_plugin = namespace in situation.policy.bootstrap.namespaces
     question = Question(pod, facts, situation, is_plugin=is_plugin)
@@ -60,7 +61,7 @@ def _of_plugin_pod(item: Mapping[str, Any], pointer: str, pod: Pod, namespace: s
 def _of_daemon_set(item: Mapping[str, Any], pointer: str, namespace: str, situation: Situation) -> Iterator[PodVerdict]:
     daemon_set = _daemon_set(item, namespace, situation)
     known = replace(situation, view=_with(situation.view, daemon_set))
-    facts = RequestFacts(namespace=namespace, username=CREATOR, is_template=True)
+    facts = RequestInfo(namespace=namespace, username=CREATOR, is_template=True)
     kinds: dict[str, list[PodVerdict]] = {}
     for node in _nodes(daemon_set, situation.view) or [""]:
         question = Question(next_pod(daemon_set, node), facts, known, is_plugin=True)
@@ -79,7 +80,7 @@ def _daemon_set(item: Mapping[str, Any], namespace: str, situation: Situation) -
 def _with(view: ClusterView, daemon_set: PluginDaemonSet) -> ClusterView:
     """Return the view as it is once the DaemonSet has been created."""
     name = f"{daemon_set.plugin.namespace}/{daemon_set.plugin.name}"
-    return replace(view, daemon_sets={**(view.daemon_sets or NOTHING), name: daemon_set})
+    return replace(view, daemon_sets={**(view.daemon_sets or EMPTY), name: daemon_set})
 
 
 def _nodes(daemon_set: PluginDaemonSet, view: ClusterView) -> list[str]:
@@ -87,7 +88,7 @@ def _nodes(daemon_set: PluginDaemonSet, view: ClusterView) -> list[str]:
     tolerations = tuple(items(daemon_set.placement.get("tolerations")))
     return [
         node.name
-        for node in (view.nodes or NOTHING).values()
+        for node in (view.nodes or EMPTY).values()
         if selects(daemon_set.placement, node) and tolerates_all(tolerations, _lasting_taints(node))
     ]
 

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from webhook.cluster.listing import Api, RefusedError, pages
-from webhook.raw import NOTHING, items, metadata
+from webhook.kube.metadata import metadata
+from webhook.kube.values import EMPTY, items
 
 # Controllers before what they make. Kinds that we do not know make pods, which are listed themselves.
 RESOURCES = (
@@ -39,7 +40,7 @@ async def workloads(
         group, _, plural = path.rpartition("/")
         task = progress.add_task(plural, total=None)
         where = f"{group}/namespaces/{namespace}/{plural}" if namespace else path
-        query: Mapping[str, str] = {SELECTOR: selector} if selector else NOTHING
+        query: Mapping[str, str] = {SELECTOR: selector} if selector else EMPTY
         try:
             async for page in pages(api, where, query):
                 done = progress.tasks[task].completed + len(page.items)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from webhook.cluster.listing import Api, RefusedError, get
-from webhook.raw import items, mapping, metadata, text
+from webhook.kube.metadata import metadata
+from webhook.kube.values import items, mapping, text
 
 # A job of a workflow of an application: more levels than this nobody has.
 HIGHEST = 5

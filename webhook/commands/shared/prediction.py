@@ -7,15 +7,14 @@ from typing import Any, Self
 
 import jsonpatch
 
-from webhook.decide.bootstrap import decide_bootstrap
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import Decision, Verdict
-from webhook.decide.explain import Step, explain, explain_bootstrap
+from webhook.decide.decision import Decision, RequestInfo, Verdict
+from webhook.decide.explain import Step, explain, explain_plugin
 from webhook.decide.patch import Operation, below
+from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.pod import Pod
-from webhook.decide.workload import decide
+from webhook.decide.workload.decide import decide
+from webhook.kube.values import mapping
 from webhook.policy.model import Policy
-from webhook.raw import mapping
 from webhook.view.view import ClusterView
 
 DEFAULT_NAMESPACE = "default"
@@ -35,18 +34,18 @@ class Question:
     """One pod and what is asked about it: the arguments of the decision, and which decision it is."""
 
     pod: Pod
-    facts: RequestFacts
+    facts: RequestInfo
     situation: Situation
     is_plugin: bool = False
 
     def decide(self) -> Decision:
         """Return what the webhook would answer."""
-        answer = decide_bootstrap if self.is_plugin else decide
+        answer = decide_plugin if self.is_plugin else decide
         return answer(self.pod, self.facts, self.situation.policy, self.situation.view)
 
     def explain(self) -> tuple[Step, ...]:
         """Return the rows of that decision."""
-        rows = explain_bootstrap if self.is_plugin else explain
+        rows = explain_plugin if self.is_plugin else explain
         return rows(self.pod, self.facts, self.situation.policy, self.situation.view)
 
 

@@ -38,12 +38,12 @@ def columns(rows: Sequence[Sequence[Text]]) -> Text:
 def steps_of(steps: Iterable[Step]) -> Text:
     """Return the rows that were tried, each with its evidence; the last one decided, the others went on."""
     tried = [step for step in steps if step.tried]
-    width = max(len(step.row) for step in tried)
+    width = max(len(step.name) for step in tried)
     text = Text()
     for step in tried:
-        style = "bold" if step.finding else "dim"
+        style = "bold" if step.result else "dim"
         for index, line in enumerate(dict.fromkeys(step.evidence) or ("",)):
-            head = f"  {'→' if step.finding else '·'} {step.row:{width}}" if index == 0 else " " * (width + 4)
+            head = f"  {'→' if step.result else '·'} {step.name:{width}}" if index == 0 else " " * (width + 4)
             text.append(f"{head}  {line}".rstrip() + "\n", style)
     return text
 

@@ -13,7 +13,7 @@ from webhook.cluster.api import ApiServer
 from webhook.commands.shared.cluster import Target
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.replicas import Replicas, UnreachableError, forward, port_of
-from webhook.raw import name_of
+from webhook.kube.metadata import name_of
 
 CONNECT_SECONDS = 5
 

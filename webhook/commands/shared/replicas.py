@@ -16,7 +16,8 @@ from webhook.cluster.api import ApiServer
 from webhook.cluster.listing import RefusedError, objects
 from webhook.commands.shared.cluster import Target
 from webhook.commands.shared.input_files import InputError
-from webhook.raw import elements, items, mapping, metadata, name_of, text
+from webhook.kube.metadata import metadata, name_of
+from webhook.kube.values import elements, items, mapping, text
 
 LABEL = "app.kubernetes.io/name=gpu-injector"
 CERT_DIR = "--cert-dir"

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
 
-from webhook.raw import NOTHING
+from webhook.kube.values import EMPTY
 from webhook.view.projections import view_of
 from webhook.view.view import ClusterView, Labels
 
@@ -19,8 +19,8 @@ def merged(below: ClusterView, above: ClusterView) -> ClusterView:
 def with_declared(view: ClusterView, objects: Iterable[Mapping[str, Any]]) -> ClusterView:
     """Return the view once the namespaces and RuntimeClasses among some objects have been created."""
     declared = view_of(objects)
-    named = declared.namespaces or NOTHING
-    labels = {name: _joined((view.namespaces or NOTHING).get(name), own) for name, own in named.items()}
+    named = declared.namespaces or EMPTY
+    labels = {name: _joined((view.namespaces or EMPTY).get(name), own) for name, own in named.items()}
     return replace(
         view,
         namespaces=_both(view.namespaces, MappingProxyType(labels)) if named else view.namespaces,
@@ -30,7 +30,7 @@ def with_declared(view: ClusterView, objects: Iterable[Mapping[str, Any]]) -> Cl
 
 def _joined(present: Labels | None, own: Labels) -> Labels:
     # An apply keeps the labels that it does not name.
-    return MappingProxyType({**(present or NOTHING), **own})
+    return MappingProxyType({**(present or EMPTY), **own})
 
 
 def _both(below: Any, above: Any) -> Any:  # noqa: ANN401  a field of the view

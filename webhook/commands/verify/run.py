@@ -21,10 +21,10 @@ from webhook.cluster.listing import RefusedError, get, objects
 from webhook.commands.shared.cluster import Target, api_server, home, installed_policy
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.render import ASIDE
-from webhook.decide.pod import is_positive
 from webhook.doctor.cluster_facts import DryRun, Facts, Unread
 from webhook.doctor.dry_run_pod import try_gpu_pod
-from webhook.raw import items, mapping, text
+from webhook.kube.quantity import is_positive
+from webhook.kube.values import items, mapping, text
 from webhook.verify.judge import Proof, State
 from webhook.verify.probe_pod import Plan, own_program, program_of_any_image
 from webhook.verify.run import POLL_SECONDS, place, prove

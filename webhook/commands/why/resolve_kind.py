@@ -10,7 +10,7 @@ from typing import Any
 
 from webhook.cluster.listing import Api, RefusedError, get
 from webhook.commands.shared.input_files import InputError
-from webhook.raw import NOTHING, elements, items, mapping, text
+from webhook.kube.values import EMPTY, elements, items, mapping, text
 from webhook.view.live_view import GROUPS_PATH
 
 BUILT_IN = {
@@ -43,7 +43,7 @@ async def _collection(api: Api, word: str, namespace: str) -> str:
     known = next((path for words, path in BUILT_IN.items() if word in words), None)
     if known:
         return known.format(namespace)
-    groups = items((await get(api, GROUPS_PATH) or NOTHING).get("groups"))
+    groups = items((await get(api, GROUPS_PATH) or EMPTY).get("groups"))
     versions = [text(mapping(group.get("preferredVersion")).get("groupVersion")) for group in groups]
     served = zip(versions, await asyncio.gather(*(_resources(api, version) for version in versions)), strict=True)
     found = [(version, resource) for version, some in served for resource in some if word in _names(version, resource)]
@@ -57,7 +57,7 @@ async def _collection(api: Api, word: str, namespace: str) -> str:
 
 async def _resources(api: Api, version: str) -> list[Mapping[str, Any]]:
     try:
-        return list(items((await get(api, f"{GROUPS_PATH}/{version}") or NOTHING).get("resources")))
+        return list(items((await get(api, f"{GROUPS_PATH}/{version}") or EMPTY).get("resources")))
     except RefusedError:
         # An aggregated API that is away hides its own kinds alone.
         return []

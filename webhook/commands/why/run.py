@@ -20,7 +20,8 @@ from webhook.commands.shared.render import ATTENTION, columns, steps_of
 from webhook.commands.why.resolve_kind import find_object
 from webhook.decide.decision import DECISION_KEY, Verdict
 from webhook.decide.pod import annotations
-from webhook.raw import NOTHING, items, mapping, metadata, name_of, text
+from webhook.kube.metadata import metadata, name_of
+from webhook.kube.values import EMPTY, items, mapping, text
 from webhook.registration.match import Check, checks, verdict
 
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
@@ -118,7 +119,7 @@ async def _past(api: Api, item: Mapping[str, Any], namespace: str) -> tuple[str,
     if item.get("kind") == "Pod":
         return (_carries(item),)
     labels = mapping(mapping(mapping(item.get("spec")).get("selector")).get("matchLabels"))
-    query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else NOTHING
+    query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else EMPTY
     try:
         pods = await objects(api, f"/api/v1/namespaces/{namespace}/pods", query)
     except RefusedError as refused:
@@ -155,7 +156,7 @@ def _print(answer: Answer, console: Console) -> None:
     dry = " (dry-run)" if one.decision.dry_run else ""
     console.print(Text("\nWhat would be decided today? ", "bold") + Text(one.decision.word + dry, _colour(one)))
     console.print(steps_of(one.steps), end="")
-    if rest := ", ".join(step.row for step in one.steps if not step.tried):
+    if rest := ", ".join(step.name for step in one.steps if not step.tried):
         console.print(Text(f"    not reached: {rest}", "dim"))
     console.print()
 
@@ -183,7 +184,7 @@ def _to_json(answer: Answer) -> dict[str, Any]:
         "reason": one.decision.reason,
         "dryRun": one.decision.dry_run,
         "rows": [
-            {"row": step.row, "rule": step.rule, "evidence": list(step.evidence), "tried": step.tried}
+            {"row": step.name, "rule": step.text, "evidence": list(step.evidence), "tried": step.tried}
             for step in one.steps
         ],
     }

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from webhook.decide.case import RequestFacts
-from webhook.decide.decision import DECISION_KEY, INJECT_KEY, Decision, Reason, Verdict
+from webhook.decide.decision import DECISION_KEY, INJECT_KEY, Decision, Reason, RequestInfo, Verdict
 from webhook.decide.pod import annotations, containers, driver_mounts, runtime_class_name
-from webhook.decide.workload import decide
+from webhook.decide.workload.decide import decide
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.cluster_facts import ApiObject, Facts, known
-from webhook.raw import full_name, items, labels_of, mapping, metadata, name_of, text
+from webhook.kube.metadata import full_name, labels_of, metadata, name_of
+from webhook.kube.values import items, mapping, text
 
 MAKE_AGAIN = "kubectl -n NAMESPACE rollout restart deployment/NAME   (or whatever made the pods)"
 # Left alone, and nothing has to be done about it: the author's choice, or somebody else provides.
@@ -136,7 +136,7 @@ def _today(facts: Facts, pod: ApiObject) -> Decision:
 def _decide(facts: Facts, pod: Mapping[str, Any], namespace: str) -> Decision:
     labels = {**(facts.view.namespaces or {}).get(namespace, {}), INJECT_KEY: "enabled"}
     view = replace(facts.view, namespaces={namespace: labels})
-    return decide(pod, RequestFacts(namespace), facts.policy, view)
+    return decide(pod, RequestInfo(namespace), facts.policy, view)
 
 
 def _sample(facts: Facts) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from webhook.doctor.check import Category, Check, Result, fails_on
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, known
 from webhook.doctor.runtime_setup import handler_fix
-from webhook.raw import mapping, text
+from webhook.kube.values import mapping, text
 
 LONGEST = 200
 NO_RUNTIME = re.compile(r'no runtime for "([^"]+)" is configured')

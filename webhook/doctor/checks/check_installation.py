@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, Unread, known
-from webhook.raw import elements, items, labels_of, mapping, name_of, text
+from webhook.kube.metadata import labels_of, name_of
+from webhook.kube.values import elements, items, mapping, text
 
 INSTALL = "kubectl apply -f deploy/install.yaml"
 MINOR_WITH_CONDITIONS = 30

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from webhook.decide.selectors import selects, tolerates_all
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks import check_plugin_log as plugin_log
 from webhook.doctor.cluster_facts import Facts, known
 from webhook.doctor.plugin_fixes import cure_of
-from webhook.raw import elements, full_name, items, mapping, text
+from webhook.kube.metadata import full_name
+from webhook.kube.node_affinity import selects, tolerates_all
+from webhook.kube.values import elements, items, mapping, text
 from webhook.view.plugin_projections import CONFIG_FLAG, CONFIG_VARIABLE, known_plugins
 from webhook.view.projections import kinds
 from webhook.view.view import Node, Nvml, PluginDaemonSet

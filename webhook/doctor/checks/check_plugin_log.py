@@ -10,7 +10,8 @@ from typing import Any
 from webhook.doctor.check import Result, State, fails_on
 from webhook.doctor.cluster_facts import Facts
 from webhook.doctor.plugin_fixes import cure_for
-from webhook.raw import full_name, text
+from webhook.kube.metadata import full_name
+from webhook.kube.values import text
 
 NO_LIBRARY = re.compile(
     r"could not load NVML library|(?:[Ff]ailed to initialize NVML: )?ERROR_LIB(?:RARY_NOT_FOUND|NOTFOUND)"

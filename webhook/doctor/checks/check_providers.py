@@ -1,10 +1,11 @@
 """Others that hand GPUs out: the GPU Operator, CDI, NRI, DRA. Where one does, a runtime class may break pods."""
 
-from webhook.decide.gpu_nodes import gpu_kinds
-from webhook.decide.handler import node_provider
+from webhook.decide.nodes.candidates import gpu_kinds
+from webhook.decide.nodes.providers import node_provider
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.cluster_facts import Facts, known
-from webhook.raw import full_name, mapping, name_of, text
+from webhook.kube.metadata import full_name, name_of
+from webhook.kube.values import mapping, text
 from webhook.view.projections import project_cluster_policy
 
 WELL = ("", "ready")

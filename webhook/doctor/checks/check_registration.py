@@ -8,8 +8,9 @@ from certs.report import Report
 from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, Unread, known
+from webhook.kube.metadata import name_of
+from webhook.kube.values import elements, items, mapping, text
 from webhook.policy.model import Policy
-from webhook.raw import elements, items, mapping, name_of, text
 from webhook.registration.conditions import (
     gpu_pods_condition,
     gpu_templates_condition,

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from webhook.decide.gpu_nodes import gpu_kinds
-from webhook.decide.handler import Handler, handler_evidence
-from webhook.decide.selectors import has_labels, tolerates_all
+from webhook.decide.nodes.candidates import gpu_kinds
+from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.cluster_facts import Facts, known
 from webhook.doctor.runtime_setup import handler_fix
-from webhook.raw import items, mapping, name_of
+from webhook.kube.label_selector import has_labels
+from webhook.kube.metadata import name_of
+from webhook.kube.node_affinity import tolerates_all
+from webhook.kube.values import items, mapping
 from webhook.view.projections import project_runtime_class
 from webhook.view.view import RuntimeClass
 
@@ -35,11 +37,11 @@ def proven(facts: Facts) -> Result:
         return passes("there is no class")
     kinds = gpu_kinds(facts.view, facts.policy)
     evidence = [handler_evidence(item.kind, found) for item in kinds]
-    if Handler.PROVEN in evidence or not kinds:
-        return passes(f"{evidence.count(Handler.PROVEN)} of {len(kinds)} kinds of nodes")
+    if HandlerState.PROVEN in evidence or not kinds:
+        return passes(f"{evidence.count(HandlerState.PROVEN)} of {len(kinds)} kinds of nodes")
     made = " (made by the distribution on every cluster)" if found.of_distribution else ""
     troubles = [f'no GPU node shows that it runs RuntimeClass "{found.name}"{made}']
-    disproved = all(item is Handler.DISPROVED for item in evidence)
+    disproved = all(item is HandlerState.DISPROVED for item in evidence)
     fix = handler_fix(facts.node(kinds[0].example), found.handler)[:1]
     return fails_on(troubles, *fix) if disproved else warns_on(troubles, *fix)
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from webhook.cluster.drivers import SHARED_LIBRARY_DIRECTORIES
-from webhook.decide.inject import VISIBLE_DEVICES
 from webhook.decide.pod import Container, containers, driver_mounts, runtime_class_name
+from webhook.decide.workload.patch_runtime_class import VISIBLE_DEVICES
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.doctor.cluster_facts import ApiObject, Facts, known
 from webhook.doctor.runtime_setup import handler_fix
-from webhook.raw import full_name, items, mapping, name_of, text
+from webhook.kube.metadata import full_name, name_of
+from webhook.kube.values import items, mapping, text
 
 
 def class_cannot_run(facts: Facts) -> Result:

@@ -1,0 +1,1 @@
+"""GPU nodes: which ones a pod may run on, and what each kind of node shows."""

@@ -1,0 +1,72 @@
+"""Trusted GPU management pods by node, and the DaemonSets for nodes that have no such pod yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from webhook.kube.node_affinity import selects, tolerates_all
+from webhook.kube.values import items
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView, Node, Plugin, PluginDaemonSet, PluginPod
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedPlugins:
+    """What trusted plugins show of nodes.
+
+    ``device_plugins`` are pods by node, ``daemon_sets`` those of device plugins; ``classes`` are, by node, the
+    RuntimeClasses under which some GPU management pod runs there.
+    """
+
+    device_plugins: Mapping[str, PluginPod]
+    daemon_sets: tuple[PluginDaemonSet, ...]
+    classes: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, view: ClusterView, policy: Policy) -> Self:
+        """Find the trusted plugins of a view.
+
+        Anyone may label a pod like the plugin. A plugin is trusted if it runs in an allowed namespace and a DaemonSet
+        there owns it.
+        """
+        namespaces = frozenset(policy.bootstrap.namespaces)
+        sets = [item for _, item in sorted((view.daemon_sets or {}).items()) if item.plugin.namespace in namespaces]
+        owners = {(item.plugin.namespace, item.uid) for item in sets if item.uid}
+        pods = [
+            pod
+            for _, pod in sorted((view.plugin_pods or {}).items())
+            if pod.node and (pod.plugin.namespace, pod.owner) in owners
+        ]
+        return cls(_by_node(pods), tuple(item for item in sets if item.plugin.hands_out_gpus), _classes(pods))
+
+    def device_plugin(self, node: Node) -> Plugin | None:
+        """Return what is known of the device plugin on a node, by its pod or else by the DaemonSet that is for it."""
+        if pod := self.device_plugins.get(node.name):
+            return pod.plugin
+        return next((item.plugin for item in self.daemon_sets if _is_for(item, node)), None)
+
+
+def _by_node(pods: list[PluginPod]) -> Mapping[str, PluginPod]:
+    found: dict[str, PluginPod] = {}
+    for pod in pods:
+        before = found.get(pod.node)
+        # While a DaemonSet is rolled out, an old pod that ended may exist besides the running one.
+        if pod.plugin.hands_out_gpus and (before is None or _life(pod) > _life(before)):
+            found[pod.node] = pod
+    return found
+
+
+def _life(pod: PluginPod) -> tuple[bool, bool]:
+    return pod.running, pod.ready
+
+
+def _classes(pods: list[PluginPod]) -> Mapping[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for pod in pods:
+        if pod.running and pod.plugin.runtime_class:
+            found[pod.node] = found.get(pod.node, frozenset()) | {pod.plugin.runtime_class}
+    return found
+
+
+def _is_for(item: PluginDaemonSet, node: Node) -> bool:
+    return selects(item.placement, node) and tolerates_all(items(item.placement.get("tolerations")), node.taints)

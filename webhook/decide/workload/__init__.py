@@ -1,0 +1,1 @@
+"""The decision for a pod that requests a GPU."""

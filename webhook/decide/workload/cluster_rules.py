@@ -1,0 +1,245 @@
+"""Rules about the cluster: providers, the RuntimeClass and the nodes. Their order is in ``reinvocation``."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from webhook.decide.decision import Reason, Verdict
+from webhook.decide.nodes.providers import cluster_provider, is_overruled, node_provider, provider
+from webhook.decide.rule import Outcome, Rule, RuleResult, first_result, leave, leaves, no_evidence
+from webhook.decide.workload.class_fitness import (
+    class_evidence,
+    fitness_evidence,
+    is_fit,
+    no_such_class,
+    scheduling_misfit,
+    unfit,
+)
+from webhook.decide.workload.context import RuleContext
+from webhook.decide.workload.fallback import FALLBACK_RULES, FallbackContext
+from webhook.kube.values import EMPTY
+
+# The API server rejects a pod whose RuntimeClass was deleted, so older knowledge does not count.
+VOUCHED_SECONDS = 90.0
+
+
+def _provided(context: RuleContext) -> RuleResult | None:
+    reason = cluster_provider(context.view, context.resources)
+    if reason and not is_overruled(reason, context.policy):
+        return _provided_by_cluster(context, reason)
+    # A pod that fits no node as it is may fit one with the class's tolerations.
+    candidates = context.candidates or context.class_candidates
+    providers = [provider(item.kind, context.policy) for item in candidates]
+    found = next(iter(providers), None)
+    if found is None or not all(providers):
+        return None
+    evidence = tuple(f"{item.example}: {reason}" for item, reason in zip(candidates, providers, strict=True))
+    return RuleResult(Verdict.LEAVE, found, evidence=evidence)
+
+
+def _provided_by_cluster(context: RuleContext, reason: Reason) -> RuleResult | None:
+    offering = [item for item in context.candidates if item.kind.offers]
+    by_plugin = [item for item in offering if provider(item.kind, context.policy) is None]
+    if reason is not Reason.DRA or not by_plugin:
+        return leave(reason, f"the whole cluster hands GPUs out by {reason}")
+    if is_overruled(Reason.PROVIDER_MIXED, context.policy):
+        return None
+    # A node that DRA serves counts no resource, so these have a device plugin, and the scheduler takes either kind. The
+    # view does not say which nodes DRA serves: a class could break the pod there.
+    evidence = tuple(f"{item.example}: a device plugin offers the resource, beside DRA" for item in by_plugin)
+    warning = "nodes hand GPUs out by DRA and by a device plugin; pod left alone, it may see no GPU"
+    return RuleResult(Verdict.LEAVE, Reason.PROVIDER_MIXED, warning, evidence)
+
+
+def _providers_evidence(context: RuleContext) -> Iterator[str]:
+    view = context.view
+    yield f"ClusterPolicies: {_count(view.cluster_policies)}, DeviceClasses: {_count(view.device_classes)}"
+    if context.policy.overrule:
+        yield f"the policy overrules {', '.join(context.policy.overrule)}"
+    for item in context.candidates:
+        yield f"{item.example}: {node_provider(item.kind) or 'nothing shows that it hands GPUs out without us'}"
+    if not context.candidates:
+        yield "no node is known that the pod may run on"
+
+
+PROVIDED = Rule(
+    name="provided",
+    text="Where every candidate node hands out GPUs without a RuntimeClass, setting one could only break the pod.",
+    check=_provided,
+    evidence=_providers_evidence,
+    outcomes=(
+        leaves(
+            Reason.CDI,
+            "GPUs are handed out by CDI: the plugin's list strategy, or the GPU Operator",
+            "nothing; `overrule: [cdi]` if that is wrong",
+        ),
+        leaves(Reason.NRI, "the GPU Operator hands GPUs out by NRI", "nothing; `overrule: [nri]` if that is wrong"),
+        leaves(
+            Reason.DRA,
+            "a DeviceClass serves this resource (DRA)",
+            "nothing; `overrule: [dra]` if that is wrong",
+        ),
+        leaves(
+            Reason.PLATFORM_PROVIDES,
+            "the plugin found the driver without anything in its pod: the default runtime or the platform provides it",
+            "nothing; `overrule: [platform-provides]` if that is wrong",
+        ),
+    ),
+)
+
+
+def _view_stale(context: RuleContext) -> RuleResult | None:
+    is_unknown = context.view.runtime_classes is None
+    age = math.inf if is_unknown else context.request.runtime_classes_age_seconds
+    if age <= VOUCHED_SECONDS:
+        return None
+    seen = f"last seen {age:.0f} s ago" if math.isfinite(age) else "never seen"
+    warning = f'RuntimeClass "{context.policy.runtime_class}" cannot be verified ({seen}); pod left alone'
+    return leave(Reason.VIEW_STALE, f"the view of RuntimeClasses was {seen}", warning)
+
+
+VIEW_STALE = Rule(
+    name="view stale",
+    text="A RuntimeClass that may be gone is never set: the API server rejects a pod whose class does not exist.",
+    check=_view_stale,
+    evidence=lambda context: [f"RuntimeClasses were current {context.request.runtime_classes_age_seconds:.0f} s ago"],
+    outcomes=(
+        leaves(
+            Reason.VIEW_STALE,
+            "the API server has been silent for over 90 s, or a saved view has no RuntimeClasses",
+            "see the webhook's log for `watch-lost`; save RuntimeClasses too",
+        ),
+    ),
+)
+
+
+def _scheduling_conflict(context: RuleContext) -> RuleResult | None:
+    found = context.runtime_class
+    why = scheduling_misfit(context, found) if found else ""
+    if not found or not why:
+        return None
+    warning = f'RuntimeClass "{found.name}" does not fit: {why}; pod left alone, it may see no GPU'
+    return leave(Reason.SCHEDULING_CONFLICT, why, warning)
+
+
+def _scheduling_evidence(context: RuleContext) -> Iterator[str]:
+    found = context.runtime_class
+    if found is None:
+        yield no_such_class(context)
+    elif not found.node_selector:
+        yield f"RuntimeClass {found.name} selects no nodes"
+    else:
+        selector = ", ".join(f"{key}={value}" for key, value in found.node_selector.items())
+        count = len(context.class_candidates)
+        left = f"{count} kind{'' if count == 1 else 's'} of nodes"
+        yield f"RuntimeClass {found.name} selects {selector}, which leaves {left}"
+
+
+SCHEDULING_CONFLICT = Rule(
+    name="scheduling conflict",
+    text="The class has constraints of its own; where they contradict the pod's, it would be rejected or never run.",
+    check=_scheduling_conflict,
+    evidence=_scheduling_evidence,
+    outcomes=(
+        leaves(
+            Reason.SCHEDULING_CONFLICT,
+            "the class's own node selector does not fit the pod, or the node that it is for",
+            "change one of the two",
+        ),
+    ),
+)
+
+
+def _runtime_class(context: RuleContext) -> RuleResult | None:
+    found = context.runtime_class
+    if found is None or _has_provider(context) or unfit(context, found) is not None:
+        return None
+    evidence = (f"RuntimeClass {found.name} exists, its handler is {found.handler}", *class_evidence(context, found))
+    return RuleResult(Verdict.INJECT, Reason.RUNTIME_CLASS, evidence=evidence)
+
+
+RUNTIME_CLASS = Rule(
+    name="runtime class",
+    text="The class exists, and no candidate disproves it: the NVIDIA runtime brings driver and devices.",
+    check=_runtime_class,
+    evidence=fitness_evidence,
+    outcomes=(
+        Outcome(
+            Verdict.INJECT,
+            Reason.RUNTIME_CLASS,
+            "the RuntimeClass exists, and no node that the pod may run on disproves it",
+        ),
+    ),
+)
+
+
+def _mixed(context: RuleContext) -> RuleResult | None:
+    found = context.runtime_class
+    if found is None:
+        return None
+    evidence = tuple(class_evidence(context, found))
+    if _has_provider(context):
+        return _mixture(context, Reason.PROVIDER_MIXED, "nodes hand GPUs out in different ways", evidence)
+    if any(is_fit(context, found, item) for item in context.class_candidates):
+        return _mixture(context, Reason.HANDLER_MIXED, f'some nodes cannot run RuntimeClass "{found.name}"', evidence)
+    return None
+
+
+def _mixture(context: RuleContext, reason: Reason, why: str, evidence: tuple[str, ...]) -> RuleResult:
+    if is_overruled(reason, context.policy):
+        overruled = f"the policy overrules {reason}"
+        return RuleResult(Verdict.INJECT, Reason.RUNTIME_CLASS, evidence=(overruled, *evidence))
+    return RuleResult(Verdict.LEAVE, reason, f"{why}; pod left alone, it may see no GPU", evidence)
+
+
+MIXED = Rule(
+    name="mixed",
+    text="One decision cannot serve candidates that differ; the author or the policy has to choose.",
+    check=_mixed,
+    evidence=fitness_evidence,
+    outcomes=(
+        leaves(
+            Reason.HANDLER_MIXED,
+            "some of the nodes run the class, some do not",
+            "select nodes of one kind, or `overrule: [handler-mixed]`",
+        ),
+        leaves(
+            Reason.PROVIDER_MIXED,
+            "nodes hand GPUs out in different ways",
+            "select nodes of one kind, or `overrule: [provider-mixed]`",
+        ),
+    ),
+)
+
+
+def fallback_context(context: RuleContext) -> FallbackContext:
+    """Return what the rules of the fallback read."""
+    found = context.runtime_class
+    reason = Reason.RUNTIME_CLASS_MISSING if found is None else unfit(context, found) or Reason.HANDLER_MISSING
+    return FallbackContext(
+        reason=reason,
+        policy=context.policy,
+        view=context.view,
+        namespace_labels=context.namespace_labels or EMPTY,
+        candidates=context.candidates,
+        containers=context.gpu_containers,
+    )
+
+
+def _fallback(context: RuleContext) -> RuleResult:
+    return first_result(FALLBACK_RULES, fallback_context(context))[1]
+
+
+FALLBACK = Rule(
+    name="fallback",
+    text="Without a RuntimeClass that works, the fallback decides.",
+    check=_fallback,
+    evidence=no_evidence,
+)
+
+
+def _has_provider(context: RuleContext) -> bool:
+    return any(provider(item.kind, context.policy) for item in context.class_candidates)
+
+
+def _count(kind: Mapping[str, object] | None) -> str:
+    return "unknown" if kind is None else str(len(kind))

@@ -1,0 +1,96 @@
+"""What the rules for a GPU pod may read: the pod, the request, the policy and the view."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from webhook.decide.decision import INJECT_KEY, RequestInfo
+from webhook.decide.nodes.candidates import Candidate, candidates
+from webhook.decide.pod import Container, Pod, containers, requests_gpu
+from webhook.decide.workload.patch_runtime_class import TOLERATION
+from webhook.kube.values import EMPTY, elements, mapping
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView, Labels, RuntimeClass
+
+# With `optOut` these namespaces still need the label; the registration excludes the webhook's own namespace.
+SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+
+
+@dataclass(frozen=True)
+class RuleContext:
+    """All that a rule may read. Costly values are computed when the first rule needs them."""
+
+    pod: Pod
+    request: RequestInfo
+    policy: Policy
+    view: ClusterView
+
+    @cached_property
+    def requests_gpu(self) -> bool:
+        """Whether a container requests a GPU; known without building containers, however many there are."""
+        return requests_gpu(self.pod, self.policy)
+
+    @cached_property
+    def containers(self) -> tuple[Container, ...]:
+        """The pod's containers, in the order in which they start."""
+        return containers(self.pod, self.policy)
+
+    @cached_property
+    def gpu_containers(self) -> tuple[Container, ...]:
+        """The containers that request a GPU."""
+        return tuple(item for item in self.containers if item.requests_gpu)
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """The pod's spec."""
+        return mapping(self.pod.get("spec"))
+
+    @property
+    def namespace_labels(self) -> Labels | None:
+        """The labels of the pod's namespace, None where it is not known."""
+        return None if self.view.namespaces is None else self.view.namespaces.get(self.request.namespace)
+
+    @property
+    def namespace_setting(self) -> str:
+        """The value of the namespace's label, or what the policy's ``optOut`` makes of a namespace without it."""
+        setting = (self.namespace_labels or EMPTY).get(INJECT_KEY, "")
+        if not setting and self.policy.opt_out and self.request.namespace not in SYSTEM_NAMESPACES:
+            return "enabled"
+        return setting
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether the policy or the namespace's label wants nothing to be written."""
+        return self.policy.dry_run or (self.namespace_labels or EMPTY).get(INJECT_KEY) == "dry-run"
+
+    @property
+    def runtime_class(self) -> RuntimeClass | None:
+        """The policy's RuntimeClass, None where it does not exist or is not known."""
+        return (self.view.runtime_classes or EMPTY).get(self.policy.runtime_class)
+
+    @cached_property
+    def resources(self) -> frozenset[str]:
+        """The GPU resources that the pod requests."""
+        return frozenset[str]().union(*(container.gpu_resources for container in self.gpu_containers))
+
+    @cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The kinds of nodes that the pod may run on as it is."""
+        return candidates(self.view, self.policy, self.spec, self.resources)
+
+    @cached_property
+    def class_candidates(self) -> tuple[Candidate, ...]:
+        """The kinds of nodes that the pod may run on after ``inject``, with the class's ``scheduling``."""
+        scheduling = self.runtime_class
+        if scheduling is None:
+            return self.candidates
+        tolerations = (*scheduling.tolerations, *([TOLERATION] if self.policy.add_toleration else []))
+        if not scheduling.node_selector and not tolerations:
+            return self.candidates
+        joined = {
+            **self.spec,
+            "nodeSelector": {**mapping(self.spec.get("nodeSelector")), **scheduling.node_selector},
+            "tolerations": [*elements(self.spec.get("tolerations")), *tolerations],
+        }
+        return candidates(self.view, self.policy, joined, self.resources)

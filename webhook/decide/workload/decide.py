@@ -1,0 +1,69 @@
+"""The decision for a GPU pod: the first rule that applies decides."""
+
+from collections.abc import Iterator
+
+from webhook.decide.annotate import annotation_operation
+from webhook.decide.decision import Decision, RequestInfo, Verdict, warning_line
+from webhook.decide.patch import Operation
+from webhook.decide.pod import Pod
+from webhook.decide.rule import Rule, RuleResult, first_result
+from webhook.decide.workload.context import RuleContext
+from webhook.decide.workload.patch_libraries import mount_operations
+from webhook.decide.workload.patch_runtime_class import hide_operations, inject_operations
+from webhook.decide.workload.pod_rules import NO_GPU, NOT_APPLICABLE, OPTED_OUT, TOO_MANY_CONTAINERS
+from webhook.decide.workload.reinvocation import FOLLOWING, REINVOCATION, changed_since
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView
+
+RULES: tuple[Rule[RuleContext], ...] = (
+    TOO_MANY_CONTAINERS,
+    NOT_APPLICABLE,
+    OPTED_OUT,
+    NO_GPU,
+    REINVOCATION,
+    *FOLLOWING,
+)
+
+
+def decide(pod: Pod, request: RequestInfo, policy: Policy, view: ClusterView) -> Decision:
+    """Decide what to do with a pod. Pure: no clock, no I/O; never raises on any JSON object as pod."""
+    context = RuleContext(pod, request, policy, view)
+    rule, result = first_result(RULES, context)
+    return Decision(
+        verdict=result.verdict,
+        reason=result.reason,
+        operations=(*_operations(context, result), *_annotation(context, result)),
+        warnings=tuple(_warnings(context, result)),
+        evidence=(*result.evidence, *(changed_since(pod) if rule in FOLLOWING else ())),
+        dry_run=context.is_dry_run,
+    )
+
+
+def _operations(context: RuleContext, result: RuleResult) -> Iterator[Operation]:
+    if result.verdict is Verdict.INJECT and result.kept:
+        yield from hide_operations(context.containers)
+    elif result.verdict is Verdict.INJECT:
+        yield from inject_operations(context.pod, context.containers, context.policy)
+    elif result.verdict is Verdict.MOUNT and not result.kept:
+        yield from mount_operations(context.pod, context.gpu_containers, result.files, context.policy)
+
+
+def _annotation(context: RuleContext, result: RuleResult) -> Iterator[Operation]:
+    """Annotate every GPU pod with what was decided."""
+    if context.requests_gpu and context.request.is_pod_creation and not context.request.is_template:
+        yield from annotation_operation(context.pod, f"{result.verdict}/{result.reason}")
+
+
+def _warnings(context: RuleContext, result: RuleResult) -> Iterator[str]:
+    if result.warning:
+        yield warning_line(result.warning)
+    if not context.is_dry_run or not context.requests_gpu:
+        return
+    if result.verdict is Verdict.LEAVE:
+        if not result.warning:
+            yield warning_line(f"dry-run: would leave the pod alone ({result.reason})")
+        return
+    would = f'set runtimeClassName "{context.policy.runtime_class}"'
+    if result.verdict is Verdict.MOUNT:
+        would = "mount the driver's libraries"
+    yield warning_line(f"dry-run: would {would} ({result.reason})")

@@ -1,0 +1,251 @@
+"""The fallback: rules that say whether the driver's libraries may be mounted where no RuntimeClass works."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from webhook.cluster.drivers import HostFile
+from webhook.decide.decision import Reason, Verdict
+from webhook.decide.guards import ADMISSION_CONTROLLERS, ENFORCE_LABEL, installed_guard
+from webhook.decide.nodes.candidates import Candidate
+from webhook.decide.nodes.kind import NodeKind
+from webhook.decide.nodes.providers import node_provider, provider
+from webhook.decide.pod import Container
+from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evidence
+from webhook.decide.workload.patch_libraries import DEFAULT_LIBRARIES, host_files, is_blocked, needs_version
+from webhook.policy.model import Policy
+from webhook.view.view import ClusterView, Labels, Nvml, unknown_kinds
+
+REASON_PREFIX = {
+    Reason.RUNTIME_CLASS_MISSING: 'RuntimeClass "{}" not found',
+    Reason.HANDLER_MISSING: 'no node runs RuntimeClass "{}"',
+    Reason.HANDLER_UNKNOWN: 'nodes do not show RuntimeClass "{}"',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackContext:
+    """The reason that led here, and all that the rules read. ``candidates`` are those of the pod without any class."""
+
+    reason: Reason
+    policy: Policy
+    view: ClusterView
+    namespace_labels: Labels
+    candidates: tuple[Candidate, ...]
+    containers: tuple[Container, ...]
+
+    @property
+    def files(self) -> tuple[HostFile, ...]:
+        """The files to mount; all candidates have the same driver when this is read."""
+        kind = self.candidates[0].kind
+        return host_files(self.policy, kind.driver, kind.driver_version) if kind.driver else ()
+
+    def leave(self, reason: Reason, why: str) -> RuleResult:
+        """Return the result that mounts nothing, with a warning that says why."""
+        lead = REASON_PREFIX[self.reason].format(self.policy.runtime_class)
+        warning = f"{lead}; no GPU libraries were added: {why}"
+        return RuleResult(Verdict.LEAVE, reason, warning, (lead, why, *self.evidence()))
+
+    def evidence(self) -> tuple[str, ...]:
+        """Return what each kind of candidate shows of its driver."""
+        shown = (f"{item.example}: {_describe(item.kind)}" for item in self.candidates)
+        return (*shown, *unknown_kinds(self.view))
+
+
+def _not_wanted(context: FallbackContext) -> RuleResult | None:
+    return context.leave(context.reason, "the fallback is off") if context.policy.fallback == "off" else None
+
+
+NOT_WANTED = Rule(
+    name="not wanted",
+    text="The policy may turn the fallback off.",
+    check=_not_wanted,
+    evidence=lambda context: [f"the policy's fallback is {context.policy.fallback}"],
+    outcomes=(
+        leaves(
+            Reason.RUNTIME_CLASS_MISSING,
+            "the RuntimeClass does not exist; a pod that names it would be rejected",
+            "create it, or name another in the policy",
+        ),
+        leaves(
+            Reason.HANDLER_MISSING,
+            "no node that the pod may run on runs the class",
+            "configure the NVIDIA runtime on the nodes",
+        ),
+        leaves(
+            Reason.HANDLER_UNKNOWN,
+            "nodes do not show the class's handler, and the class proves nothing (k3s and RKE2 create it everywhere)",
+            "run the device plugin under the class: that proves it",
+        ),
+    ),
+)
+
+
+def _not_needed(context: FallbackContext) -> RuleResult | None:
+    candidates = context.candidates
+    if any(provider(item.kind, context.policy) for item in candidates):
+        return context.leave(context.reason, "some nodes hand GPUs out by themselves")
+    if context.policy.fallback == "on" or (candidates and all(_needs_libraries(item.kind) for item in candidates)):
+        return None
+    if candidates and all(node_provider(item.kind) for item in candidates):
+        evidence = tuple(f"{item.example}: the plugin found the driver by itself" for item in candidates)
+        return RuleResult(Verdict.LEAVE, Reason.PLATFORM_PROVIDES, evidence=evidence)
+    return context.leave(context.reason, _why_unknown(context))
+
+
+def _why_unknown(context: FallbackContext) -> str:
+    if context.view.nodes is None:
+        return "nodes are unknown"
+    if any(_may_provide(item.kind) for item in context.candidates):
+        return "NVIDIA's runtime may be the nodes' default"
+    return "nodes are not known to need them"
+
+
+def _needs_libraries(kind: NodeKind) -> bool:
+    # The plugin would not need a mount if the default runtime were NVIDIA's.
+    return kind.nvml is Nvml.MOUNT and kind.plugin_runs and not kind.of_platform and not _may_provide(kind)
+
+
+def _may_provide(kind: NodeKind) -> bool:
+    # Our own mount proves less than the author's: it was never seen that the plugin fails without it. So where the
+    # runtime knows NVIDIA's handler, that may be the default, and bring the libraries into every pod.
+    return kind.bootstrapped and any("nvidia" in handler for handler in kind.handlers or ())
+
+
+NOT_NEEDED = Rule(
+    name="not needed",
+    text="Mount only where every candidate is known to need it; a platform that provides the driver is not touched.",
+    check=_not_needed,
+    evidence=lambda context: [f"the policy's fallback is {context.policy.fallback}", *context.evidence()],
+)
+
+
+def _refused(context: FallbackContext) -> RuleResult | None:
+    level = context.namespace_labels.get(ENFORCE_LABEL, context.policy.pod_security_default)
+    if level != "privileged":
+        return context.leave(Reason.POD_SECURITY, f'namespace enforces PodSecurity "{level}"')
+    if context.policy.host_path_granted:
+        return None
+    if context.view.api_groups is None:
+        return context.leave(Reason.POD_SECURITY, "the cluster's admission policies are unknown")
+    guard = installed_guard(context.view.api_groups)
+    return context.leave(Reason.POD_SECURITY, f"{guard} may refuse hostPath") if guard else None
+
+
+def _guard_evidence(context: FallbackContext) -> Iterator[str]:
+    own = context.namespace_labels.get(ENFORCE_LABEL)
+    yield f"PodSecurity: {own or f'{context.policy.pod_security_default} (no label)'}"
+    if context.policy.host_path_granted:
+        yield "the policy grants hostPath"
+    else:
+        yield f"none of {', '.join(ADMISSION_CONTROLLERS.values())} is installed"
+
+
+REFUSED = Rule(
+    name="refused",
+    text="Where admission would refuse a hostPath volume, the patched pod would be rejected.",
+    check=_refused,
+    evidence=_guard_evidence,
+    outcomes=(
+        leaves(
+            Reason.POD_SECURITY,
+            "hostPath volumes or privileges would be refused: PodSecurity, SecurityContextConstraints, Kyverno, "
+            "Gatekeeper or Kubewarden",
+            "create the RuntimeClass, or allow them and set `hostPathGranted` (a plugin pod: "
+            "`bootstrap.privilegedGranted`)",
+        ),
+    ),
+)
+
+
+def _driver_unfit(context: FallbackContext) -> RuleResult | None:
+    kinds = [item.kind for item in context.candidates]
+    drivers = {kind.driver for kind in kinds}
+    versions = {kind.driver_version for kind in kinds} if needs_version(context.policy) else {"-"}
+    if not drivers or None in drivers or "" in versions:
+        return context.leave(Reason.DRIVER_UNKNOWN, "the nodes' driver is not known")
+    if len(drivers) > 1 or len(versions) > 1:
+        return context.leave(Reason.DRIVER_MIXED, "nodes differ in their driver")
+    if not all(_is_proven(kind, context.policy) for kind in kinds):
+        return context.leave(Reason.DRIVER_UNPROVEN, "no profile vouches for the driver's files")
+    return None
+
+
+def _is_proven(kind: NodeKind, policy: Policy) -> bool:
+    """Say whether every library is where the profile says: a missing file keeps a pod waiting forever."""
+    if kind.driver is None or kind.nvml_directory not in ("", kind.driver.directory):
+        return False
+    return kind.driver.complete or set(DEFAULT_LIBRARIES) <= set(policy.libraries)
+
+
+def _driver_evidence(context: FallbackContext) -> Iterable[str]:
+    yield from context.evidence()
+    for item in context.candidates:
+        if item.kind.driver and item.kind.driver.complete:
+            yield f"{item.example}: its distribution ships every default library with NVML"
+
+
+DRIVER_UNFIT = Rule(
+    name="driver unfit",
+    text="One pod can name only one driver's files, and a missing file keeps it waiting forever.",
+    check=_driver_unfit,
+    evidence=_driver_evidence,
+    outcomes=(
+        leaves(
+            Reason.DRIVER_UNKNOWN,
+            "no driver profile says where these nodes keep the libraries",
+            "add one: `drivers` in the policy; or create the RuntimeClass, where nodes have its handler",
+        ),
+        leaves(
+            Reason.DRIVER_MIXED,
+            "the nodes differ in their driver, and one pod can name only one",
+            "select nodes of one kind",
+        ),
+        leaves(
+            Reason.DRIVER_UNPROVEN,
+            "it is not certain that every library exists; a missing file would keep the pod waiting",
+            "list them in `libraries`, or add a profile with `complete: true`",
+        ),
+    ),
+)
+
+
+def _mount(context: FallbackContext) -> RuleResult:
+    files = context.files
+    if any(is_blocked(container, files) for container in context.containers):
+        return leave(Reason.MOUNT_CONFLICT, "the author mounts something at every place for a library")
+    return RuleResult(Verdict.MOUNT, context.reason, _devices_warning(context), context.evidence(), files)
+
+
+def _devices_warning(context: FallbackContext) -> str:
+    passes = [item.kind.passes_devices for item in context.candidates]
+    if context.policy.devices == "plugin" and False in passes:
+        return "libraries are mounted, but the device plugin passes no devices (set PASS_DEVICE_SPECS=true)"
+    return ""
+
+
+INSTEAD = "the driver's libraries are mounted instead"
+MOUNT = Rule(
+    name="mount",
+    text="Mount the files, unless the author's own mounts leave one of them no place.",
+    check=_mount,
+    evidence=no_evidence,
+    outcomes=(
+        Outcome(Verdict.MOUNT, Reason.RUNTIME_CLASS_MISSING, f"the RuntimeClass does not exist; {INSTEAD}"),
+        Outcome(Verdict.MOUNT, Reason.HANDLER_MISSING, f"no node runs the class; {INSTEAD}"),
+        Outcome(Verdict.MOUNT, Reason.HANDLER_UNKNOWN, f"nodes do not show the class's handler; {INSTEAD}"),
+        leaves(
+            Reason.MOUNT_CONFLICT,
+            "the author mounts something at every place for a library (a plugin pod: at or around `/usr/local/lib`, or "
+            "a volume has the name of ours)",
+        ),
+    ),
+)
+
+FALLBACK_RULES = (NOT_WANTED, NOT_NEEDED, REFUSED, DRIVER_UNFIT, MOUNT)
+
+
+def _describe(kind: NodeKind) -> str:
+    if kind.nvml is None:
+        return "no device plugin is known"
+    driver = f"driver in {kind.driver.directory}" if kind.driver else "no driver profile"
+    return f"the plugin has NVML by {kind.nvml}, {driver}"

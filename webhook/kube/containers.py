@@ -1,0 +1,39 @@
+"""The containers of pods: what they mount of the host, where they mount it, and why they wait."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from posixpath import normpath
+from typing import Any
+
+from webhook.kube.values import items, mapping, text
+
+
+def waiting_reason(status: Mapping[str, Any]) -> str:
+    """Return why a container waits, from one element of ``containerStatuses``; empty where it does not."""
+    return text(mapping(mapping(status.get("state")).get("waiting")).get("reason"))
+
+
+def host_paths(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the paths of the host that a container of a pod's spec mounts, parts of a volume (``subPath``) too."""
+    volumes = {
+        text(volume.get("name")): text(mapping(volume.get("hostPath")).get("path"))
+        for volume in items(spec.get("volumes"))
+        if isinstance(volume.get("hostPath"), dict)
+    }
+    for mount in items(container.get("volumeMounts")):
+        path = volumes.get(text(mount.get("name")))
+        if path is not None:
+            part = text(mount.get("subPath"))
+            yield f"{path.rstrip('/')}/{part}" if part else path
+
+
+def mount_paths(container: Mapping[str, Any]) -> list[str]:
+    """Return the paths at which a container mounts something, normalised."""
+    paths = (text(mount.get("mountPath")) for mount in items(container.get("volumeMounts")))
+    return ["/" + normpath(path).lstrip("/") for path in paths if path]
+
+
+def meets(taken: Iterable[str], place: str) -> bool:
+    """Say whether a mount is at a place, above it (except the root) or below it: a file there might not start."""
+    return any(
+        path == place or place.startswith(path + "/") or path.startswith(place + "/") for path in taken if path != "/"
+    )
