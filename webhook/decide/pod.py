@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from webhook.cluster.drivers import is_driver_path
 from webhook.kube.containers import host_paths
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import elements, items, mapping
+from webhook.nvidia.driver_paths import is_driver_path
 from webhook.policy.model import Policy
 
 Pod = Mapping[str, Any]

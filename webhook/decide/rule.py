@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from webhook.cluster.drivers import HostFile
 from webhook.decide.decision import Reason, Verdict
+from webhook.nvidia.driver_paths import HostFile
 
 Context = TypeVar("Context")
 

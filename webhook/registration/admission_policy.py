@@ -7,13 +7,13 @@ import json
 import re
 from typing import Any
 
-from webhook.cluster.drivers import DRIVER_DIRECTORIES, LIBRARY, SHARED_LIBRARY_DIRECTORIES
 from webhook.decide.decision import DECISION_KEY, INJECT_KEY
 from webhook.decide.pod import MIRROR_KEY
 from webhook.decide.workload.context import SYSTEM_NAMESPACES
 from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, TOLERATION, VISIBLE_DEVICES
 from webhook.decide.workload.pod_rules import CONTAINERS_LIMIT
 from webhook.kube.values import at
+from webhook.nvidia.driver_paths import DRIVER_DIRECTORIES, LIBRARY, SHARED_LIBRARY_DIRECTORIES
 from webhook.policy.model import Policy
 from webhook.registration.conditions import gpu_pods_condition, requests_gpu
 

@@ -14,7 +14,7 @@ from webhook.cluster.retry import Backoff, Timing, Turns
 from webhook.cluster.watch import NOT_FOUND, Api, Reflector, Resource
 from webhook.kube.metadata import name_of
 from webhook.kube.values import items, text
-from webhook.view.plugin_projections import KNOWN_PLUGINS, KnownPlugin
+from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
 from webhook.view.projections import KINDS, kinds
 from webhook.view.view import ClusterView
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from webhook.kube.metadata import full_name, labels_of, metadata, name_of
 from webhook.kube.values import items, mapping, text, text_map
+from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
 from webhook.view.compact_labels import CompactLabels
-from webhook.view.plugin_projections import KNOWN_PLUGINS, KnownPlugin, PluginProjection
+from webhook.view.plugin_projections import PluginProjection
 from webhook.view.view import ClusterPolicy, ClusterView, DeviceClass, Node, RuntimeClass, Taint
 
 ApiObject = Mapping[str, Any]

@@ -8,7 +8,7 @@ from webhook.commands.shared.prediction import PodVerdict
 from webhook.commands.shared.yaml_text import yaml_text
 from webhook.kube.metadata import labels_of, metadata
 from webhook.kube.values import EMPTY, elements, mapping, text
-from webhook.view.plugin_projections import CHART_LABEL, PLUGIN_COMMAND
+from webhook.nvidia.known_plugins import CHART_LABEL, PLUGIN_COMMAND
 
 RELEASE, RELEASE_NAMESPACE = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
 CLASS = "runtimeClassName"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from webhook.cluster.drivers import HostDrivers
 from webhook.decide.nodes.index import NodeIndex, Positions, by_value, moved
 from webhook.decide.nodes.kind import NodeKind, is_labelled_gpu_node, node_kind, offered_gpus, profiles
 from webhook.decide.nodes.trusted_plugins import TrustedPlugins
 from webhook.kube.node_affinity import tolerates_all
 from webhook.kube.values import EMPTY, items
+from webhook.nvidia.driver_profiles import HostDrivers
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Node
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from webhook.cluster.drivers import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
 from webhook.decide.nodes.trusted_plugins import TrustedPlugins
 from webhook.kube.label_selector import has_labels
 from webhook.kube.quantity import is_positive
+from webhook.nvidia.driver_profiles import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Node, Nvml, Taint
 

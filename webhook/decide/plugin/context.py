@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from webhook.cluster.drivers import HostDriver, host_driver
 from webhook.decide.decision import RequestInfo
 from webhook.decide.nodes.kind import VERSION_LABEL, profiles
 from webhook.decide.pod import Container, Pod
@@ -11,8 +10,10 @@ from webhook.decide.workload.class_fitness import class_misfit
 from webhook.decide.workload.context import RuleContext
 from webhook.kube.node_affinity import target_node
 from webhook.kube.values import EMPTY, elements
+from webhook.nvidia.driver_profiles import HostDriver, host_driver
+from webhook.nvidia.known_plugins import KnownPlugin
 from webhook.policy.model import Policy
-from webhook.view.plugin_projections import KnownPlugin, find_plugin, known_plugins
+from webhook.view.plugin_projections import find_plugin, known_plugins
 from webhook.view.view import ClusterView, Node
 
 VERSION_PLACEHOLDER = "{driver_version}"

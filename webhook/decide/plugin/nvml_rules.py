@@ -8,7 +8,8 @@ from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.patches import LIBRARY_PLACE, is_library_place_taken, taken_names
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evidence
-from webhook.view.plugin_projections import Role, list_strategies
+from webhook.nvidia.known_plugins import Role
+from webhook.nvidia.plugin_settings import list_strategies
 
 HOME_NAMESPACE = "kube-system"
 
@@ -22,7 +23,7 @@ def _nvml_insufficient(context: PluginContext) -> RuleResult | None:
 
 
 def _why_insufficient(context: PluginContext) -> str:
-    if context.plugin and context.plugin.role is Role.MPS_DAEMON:
+    if context.plugin and context.plugin.role is Role.MPS_CONTROL_DAEMON:
         return "the MPS daemon runs programs of the host"
     for container in context.containers:
         strategies = list_strategies(container.spec) or ()

@@ -10,8 +10,9 @@ from webhook.decide.patch import Operation, add, add_items
 from webhook.decide.pod import Container, Pod, runtime_class_name
 from webhook.kube.containers import meets, mount_paths
 from webhook.kube.values import at, items, text
+from webhook.nvidia.known_plugins import Role
 from webhook.policy.model import Policy
-from webhook.view.plugin_projections import BOOTSTRAP_VOLUME, Role, sets_device_specs
+from webhook.view.plugin_projections import BOOTSTRAP_VOLUME, sets_device_specs
 
 LIBRARY_DIRECTORY = "/usr/local/lib"
 LIBRARY_PLACE = f"{LIBRARY_DIRECTORY}/libnvidia-ml.so.1"

@@ -13,8 +13,9 @@ from webhook.decide.plugin.rules import CREATORS
 from webhook.decide.pod import Pod
 from webhook.kube.node_affinity import only_on
 from webhook.kube.values import mapping
+from webhook.nvidia.known_plugins import Role
 from webhook.policy.model import Policy
-from webhook.view.plugin_projections import Role, find_plugin, known_plugins
+from webhook.view.plugin_projections import find_plugin, known_plugins
 from webhook.view.view import ClusterView, Node, Nvml, PluginDaemonSet, PluginPod
 
 # https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery#generated-labels

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from webhook.cluster.drivers import HostFile
 from webhook.decide.decision import Reason, Verdict
 from webhook.decide.guards import ADMISSION_CONTROLLERS, ENFORCE_LABEL, installed_guard
 from webhook.decide.nodes.candidates import Candidate
@@ -12,6 +11,7 @@ from webhook.decide.nodes.providers import node_provider, provider
 from webhook.decide.pod import Container
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evidence
 from webhook.decide.workload.patch_libraries import DEFAULT_LIBRARIES, host_files, is_blocked, needs_version
+from webhook.nvidia.driver_paths import HostFile
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Labels, Nvml, unknown_kinds
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, count
 from typing import Any
 
-from webhook.cluster.drivers import HostDriver, HostFile
 from webhook.decide.added_volumes import AddedVolumes, separate
 from webhook.decide.devices import DEVICES, DEVICES_VOLUME, DEVICES_VOLUME_NAME, privileged_operations
 from webhook.decide.patch import Operation
@@ -13,6 +12,8 @@ from webhook.decide.pod import Container, Pod
 from webhook.decide.pod import containers as pod_containers
 from webhook.kube.containers import meets, mount_paths
 from webhook.kube.values import items, mapping, text
+from webhook.nvidia.driver_paths import HostFile
+from webhook.nvidia.driver_profiles import HostDriver
 from webhook.policy.model import Policy
 
 DEFAULT_LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1", "libnvidia-ptxjitcompiler.so.1")

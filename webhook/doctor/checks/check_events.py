@@ -1,6 +1,5 @@
 """What the kubelets and controllers say of pods that do not start, mapped to its cause."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,16 +8,17 @@ from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, known
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.values import mapping, text
+from webhook.nvidia.failure_messages import Failure, FailureKind, failure_of
 
 LONGEST = 200
-NO_RUNTIME = re.compile(r'no runtime for "([^"]+)" is configured')
-CDI = re.compile(r"unresolvable CDI devices? ([^\s:]+)")
-LIBRARY = re.compile(r"hostPath type check failed: (\S*(?:nvidia|libcuda)\S*) is not a file")
-NO_CLASS = re.compile(r'RuntimeClass "([^"]+)" not found')
-ALLOCATION = re.compile(
-    r"(?:Allocate failed|no healthy devices|requested number of devices unavailable)[^\n]*nvidia[^\n]*"
+# Programs of NVIDIA's runtime that fail while they prepare a container.
+HOOK_KINDS = (
+    FailureKind.CONTAINER_CLI,
+    FailureKind.RUNTIME_MISSING,
+    FailureKind.RUNTIME_FAILED,
+    FailureKind.CDI_HOOK_MISSING,
 )
-HOOK = re.compile(r"(?:nvidia-container-cli|nvidia-container-runtime|nvidia-ctk)[^\n]*(?:error|failed)[^\n]*")
+DRIVER_FILES = ("nvidia", "libcuda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Seen:
 
 def no_runtime(facts: Facts) -> Result:
     """No node was asked for a runtime that it does not have."""
-    seen = list(_seen(facts, NO_RUNTIME))
+    seen = list(_seen(facts, FailureKind.HANDLER_UNKNOWN))
     return fails_on(map(_line, seen), *(_handler_fix(facts, seen[0]) if seen else ()))
 
 
@@ -46,7 +46,7 @@ def _handler_fix(facts: Facts, seen: Seen) -> tuple[str, ...]:
 
 def cdi(facts: Facts) -> Result:
     """No node was asked for a CDI device that it does not know."""
-    seen = list(_seen(facts, CDI))
+    seen = list(_seen(facts, FailureKind.CDI_UNRESOLVED))
     return fails_on(map(_line, seen), *(_cdi_fix(item.found) for item in seen[:1]))
 
 
@@ -61,46 +61,52 @@ def _cdi_fix(device: str) -> str:
 def library(facts: Facts) -> Result:
     """No node lacks a file of the driver that was mounted."""
     return fails_on(
-        map(_line, _seen(facts, LIBRARY)),
+        (
+            _line(seen)
+            for seen in _seen(facts, FailureKind.HOST_PATH_TYPE)
+            if any(name in seen.found for name in DRIVER_FILES)
+        ),
         "install the driver's missing package on the node, or correct `drivers` and `libraries` in the policy",
     )
 
 
 def no_class(facts: Facts) -> Result:
     """No pod was rejected because its class does not exist."""
-    seen = list(_seen(facts, NO_CLASS))
+    seen = list(_seen(facts, FailureKind.CLASS_NOT_FOUND))
     return fails_on(map(_line, seen), *(missing_class_fix(item.found) for item in seen[:1]))
 
 
 def allocation(facts: Facts) -> Result:
     """No kubelet failed to get devices from the plugin."""
     return fails_on(
-        map(_line, _seen(facts, ALLOCATION)), "see what the device plugin says: kubectl -n kube-system logs POD"
+        (_line(seen) for seen in _seen(facts, FailureKind.DEVICE_ALLOCATION) if "nvidia" in seen.message),
+        "see what the device plugin says: kubectl -n kube-system logs POD",
     )
 
 
 def hook(facts: Facts) -> Result:
     """NVIDIA's runtime did not fail while it prepared a container."""
     return fails_on(
-        map(_line, _seen(facts, HOOK)), "on the node: nvidia-smi; then nvidia-container-cli -d /dev/stderr info"
+        map(_line, _seen(facts, *HOOK_KINDS)), "on the node: nvidia-smi; then nvidia-container-cli -d /dev/stderr info"
     )
 
 
-def _seen(facts: Facts, pattern: re.Pattern[str]) -> Iterator[Seen]:
-    told = set()
+def _seen(facts: Facts, *kinds: FailureKind) -> Iterator[Seen]:
+    """Yield the events that name one of these causes, one for each object."""
+    reported = set()
     for event in known(facts.events):
         message = text(event.get("message"))
-        found = pattern.search(message)
-        if found and (seen := _of(event, message, found)).of not in told:
-            told.add(seen.of)
+        failure = failure_of(message, text(event.get("reason")))
+        if failure and failure.kind in kinds and (seen := _of(event, message, failure)).of not in reported:
+            reported.add(seen.of)
             yield seen
 
 
-def _of(event: ApiObject, message: str, found: re.Match[str]) -> Seen:
+def _of(event: ApiObject, message: str, failure: Failure) -> Seen:
     about = mapping(event.get("involvedObject"))
     of = f"{text(about.get('kind'))} {text(about.get('namespace'))}/{text(about.get('name'))}"
     node = text(mapping(event.get("source")).get("host") or event.get("reportingInstance"))
-    return Seen(of, node, message, found[1] if found.re.groups else "")
+    return Seen(of, node, message, failure.subject)
 
 
 def _line(seen: Seen) -> str:

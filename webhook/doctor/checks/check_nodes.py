@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from webhook.cluster.drivers import host_driver
 from webhook.decide.nodes.kind import VERSION_LABEL, profiles
 from webhook.decide.workload.patch_libraries import needs_version
 from webhook.doctor.check import Category, Check, Result, State, fails_on, passes, warns_on
@@ -11,6 +10,7 @@ from webhook.doctor.cluster_facts import Facts, known
 from webhook.doctor.runtime_setup import Runtime, handler_fix, runtime_of
 from webhook.kube.metadata import name_of
 from webhook.kube.values import items, mapping
+from webhook.nvidia.driver_profiles import host_driver
 from webhook.view.view import Node, RuntimeClass
 
 

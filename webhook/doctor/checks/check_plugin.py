@@ -11,7 +11,8 @@ from webhook.doctor.plugin_fixes import cure_of
 from webhook.kube.metadata import full_name
 from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.values import elements, items, mapping, text
-from webhook.view.plugin_projections import CONFIG_FLAG, CONFIG_VARIABLE, known_plugins
+from webhook.nvidia.plugin_settings import CONFIG_FLAG, CONFIG_VARIABLE
+from webhook.view.plugin_projections import known_plugins
 from webhook.view.projections import kinds
 from webhook.view.view import Node, Nvml, PluginDaemonSet
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from webhook.cluster.drivers import SHARED_LIBRARY_DIRECTORIES
 from webhook.decide.pod import Container, containers, driver_mounts, runtime_class_name
 from webhook.decide.workload.patch_runtime_class import VISIBLE_DEVICES
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
@@ -12,6 +11,7 @@ from webhook.doctor.cluster_facts import ApiObject, Facts, known
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.values import items, mapping, text
+from webhook.nvidia.driver_paths import SHARED_LIBRARY_DIRECTORIES
 
 
 def class_cannot_run(facts: Facts) -> Result:

@@ -1,0 +1,75 @@
+"""Names of NVIDIA's GPUs, and of the machine types of clouds that have them."""
+
+import re
+
+LONGEST_NAME = 128
+WORD = re.compile(r"[a-z0-9]+", re.ASCII)
+
+# The first word of a model's name, as clouds and autoscalers write it. "Radeon", "MI300X" and "Gaudi" are not here.
+MODEL_WORDS = frozenset(
+    {
+        *("tesla", "geforce", "quadro", "rtx", "gtx", "titan"),
+        *("k40", "k80", "m40", "m60", "p4", "p40", "p100", "v100", "v100s", "t4", "t4g"),
+        *("a2", "a10", "a10g", "a16", "a30", "a40", "a100", "a800", "a4000", "a5000", "a6000"),
+        *("l2", "l4", "l20", "l40", "l40s", "h20", "h100", "h200", "h800", "gh200"),
+        *("b100", "b200", "b300", "gb200", "gb300"),
+    }
+)
+OTHER_VENDORS = frozenset(
+    {"amd", "radeon", "instinct", "intel", "gaudi", "habana", "tpu", "neuron", "huawei", "ascend"}
+)
+OTHER_MODEL = re.compile(r"mi\d{2,3}[a-z]{0,2}", re.ASCII)
+
+
+def names_nvidia(value: str) -> bool:
+    """Say whether a label's value contains NVIDIA's name, and no other vendor's."""
+    return any(word.startswith("nvidia") for word in _words(value)) and not names_other_vendor(value)
+
+
+def names_other_vendor(value: str) -> bool:
+    """Say whether a label's key or value contains the name of another vendor, or of one of its models."""
+    return any(word in OTHER_VENDORS or OTHER_MODEL.fullmatch(word) for word in _words(value))
+
+
+def is_nvidia_model(value: str) -> bool:
+    """Say whether a label's value is the name of one of NVIDIA's GPUs."""
+    first = next(iter(_words(value)), "")
+    return (first in MODEL_WORDS or first.startswith("nvidia")) and not names_other_vendor(value)
+
+
+def _words(value: str) -> list[str]:
+    return WORD.findall(value[:LONGEST_NAME].lower())
+
+
+# AWS' names are short enough to be another cloud's, so they count only beside a label of AWS.
+AWS_TYPE = re.compile(r"(?:ml\.)?(?:p[2-9][a-z-]{0,4}[a-z0-9]{0,4}|g[3-9][a-z]{0,3}|gr6f?)\.(?:[0-9]{0,3}xlarge|metal)")
+AWS_WITH_AMD = re.compile(r"(?:ml\.)?g4ad\..*")
+TYPES = (
+    # Azure: the families NC, ND and NV; NVv4 and the sizes with MI300X have GPUs of AMD.
+    re.compile(r"standard_n[cdv][0-9a-z_-]{1,40}"),
+    # Google Cloud.
+    re.compile(r"a[2-4]x?-(?:high|mega|ultra|edge|max)gpu-\d{1,2}g(?:-[a-z]{1,12})?"),
+    # Oracle Cloud, DigitalOcean, Linode, Lambda.
+    re.compile(r"(?:vm|bm)\.gpu\d?\.[a-z0-9_.-]{1,32}"),
+    re.compile(r"gpu-[a-z0-9]{2,12}-[0-9]{1,4}gb(?:-[a-z0-9]{1,12})?"),
+    re.compile(r"g[1-9]-gpu-[a-z0-9-]{1,32}"),
+    re.compile(r"gpu_\d{1,2}x_[a-z0-9_]{1,32}"),
+    # Alibaba Cloud, Tencent Cloud.
+    re.compile(r"ecs\.(?:gn|vgn|ebmgn|sccgn)\d[a-z0-9]{0,8}[a-z0-9.-]{0,32}"),
+    re.compile(r"(?:gn|pnv)\d{1,2}[a-z0-9]{0,8}\.[a-z0-9]{1,24}"),
+)
+
+
+def is_nvidia_instance_type(name: str, *, on_aws: bool) -> bool:
+    """Say whether a machine type has NVIDIA's GPUs; ``on_aws`` says that the node has a label of AWS."""
+    kind = name[: LONGEST_NAME + 1].lower()
+    if len(kind) > LONGEST_NAME or _has_amd(kind):
+        return False
+    return any(pattern.fullmatch(kind) for pattern in TYPES) or (on_aws and AWS_TYPE.fullmatch(kind) is not None)
+
+
+def _has_amd(kind: str) -> bool:
+    words = WORD.findall(kind)
+    is_nvv4 = kind.startswith("standard_nv") and any(word.endswith("as") for word in words) and kind.endswith("_v4")
+    is_g4ad = AWS_WITH_AMD.fullmatch(kind) is not None
+    return is_nvv4 or is_g4ad or any(OTHER_MODEL.match(word) for word in words)

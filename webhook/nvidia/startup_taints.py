@@ -1,0 +1,50 @@
+"""Taints that a node has only for a time: while it starts, while it is replaced, or while something repairs it.
+
+A pod waits until such a taint goes away, so it does not exclude a node from a decision. Sources:
+https://kubernetes.io/docs/reference/labels-annotations-taints/, the documents of the cluster autoscaler and of
+Karpenter, and docs/platform-facts.md.
+"""
+
+from collections.abc import Iterable
+
+UNSCHEDULABLE_TAINT = "node.kubernetes.io/unschedulable"
+"""The taint of a cordoned node. It is temporary too, but such a node counts only if there is no other."""
+
+TEMPORARY_KEYS = frozenset(
+    {
+        "node.cloudprovider.kubernetes.io/uninitialized",
+        "node.cloudprovider.kubernetes.io/shutdown",
+        "node.cluster.x-k8s.io/uninitialized",
+        "node.cluster.x-k8s.io/outdated-revision",
+        "ToBeDeletedByClusterAutoscaler",
+        "DeletionCandidateOfClusterAutoscaler",
+        "cloud.google.com/impending-node-termination",
+        "NodeWithImpairedVolumes",
+        "karpenter.sh/disrupted",
+        "karpenter.sh/disruption",
+        "karpenter.sh/unregistered",
+        "node.cilium.io/agent-not-ready",
+        "cni.istio.io/not-ready",
+        "ebs.csi.aws.com/agent-not-ready",
+        "efs.csi.aws.com/agent-not-ready",
+        "fsx.csi.aws.com/agent-not-ready",
+    }
+)
+TEMPORARY_PREFIXES = (
+    "node.kubernetes.io/",
+    # https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md
+    "startup-taint.cluster-autoscaler.kubernetes.io/",
+    "status-taint.cluster-autoscaler.kubernetes.io/",
+    "ignore-taint.cluster-autoscaler.kubernetes.io/",
+    "aws-node-termination-handler/",
+    "readiness.k8s.io/",
+)
+
+
+def is_temporary_taint(key: str, more: Iterable[str] = ()) -> bool:
+    """Say whether a taint goes away by itself. ``more`` are the policy's keys; ``*`` at the end makes one a prefix."""
+    return (
+        key in TEMPORARY_KEYS
+        or key.startswith(TEMPORARY_PREFIXES)
+        or any(key.startswith(name[:-1]) if name.endswith("*") else key == name for name in more)
+    )
