@@ -16,7 +16,7 @@ import aiohttp
 
 from certs.api import NOT_FOUND, OK, ApiServer, Installation, Refused
 from certs.webhook_configs import is_ours
-from webhook.kube.label_selector import has_labels, matches_expression
+from webhook.kube.label_selector import matches_selector
 from webhook.kube.values import items, mapping, text
 from webhook.view.view import Labels
 
@@ -49,7 +49,7 @@ class Proof:
         client = mapping(entry.get("clientConfig"))
         if not is_ours(client, self._installation):
             return f"the entry {ENTRY} leads elsewhere"
-        if not _selects(mapping(entry.get("namespaceSelector")), labels):
+        if not matches_selector(mapping(entry.get("namespaceSelector")), labels):
             return f"the entry {ENTRY} leaves namespace {namespace} out"
         place = await self._place(client)
         return await _try(place, text(client.get("caBundle"))) if place else "the Service has no address"
@@ -111,10 +111,3 @@ def _trust(bundle: str) -> ssl.SSLContext:
 def _review(uid: str) -> dict[str, Any]:
     request = {"uid": uid, "operation": "CREATE", "resource": {"group": "", "version": "v1", "resource": "pods"}}
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {**request, "object": {}}}
-
-
-def _selects(selector: Mapping[str, Any], labels: Labels) -> bool:
-    expressions = items(selector.get("matchExpressions"))
-    return has_labels(labels, mapping(selector.get("matchLabels"))) and all(
-        matches_expression(expression, labels) for expression in expressions
-    )

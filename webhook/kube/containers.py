@@ -7,9 +7,9 @@ from typing import Any
 from webhook.kube.values import items, mapping, text
 
 
-def waiting_reason(status: Mapping[str, Any]) -> str:
-    """Return why a container waits, from one element of ``containerStatuses``; empty where it does not."""
-    return text(mapping(mapping(status.get("state")).get("waiting")).get("reason"))
+def waiting_state(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return why a container waits (``reason``, ``message``), from one container status; empty if it does not."""
+    return mapping(mapping(status.get("state")).get("waiting"))
 
 
 def host_paths(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[str]:

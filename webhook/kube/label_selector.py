@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from webhook.kube.values import elements, text
+from webhook.kube.values import elements, items, mapping, text
 
 Labels = Mapping[str, str]
 
@@ -18,6 +18,14 @@ INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 def has_labels(labels: Labels, wanted: Mapping[str, Any]) -> bool:
     """Say whether labels contain all wanted ones; a wanted null is the empty text, as the API server reads it."""
     return all(labels.get(key) == text(value) for key, value in wanted.items())
+
+
+def matches_selector(selector: Mapping[str, Any], labels: Labels) -> bool:
+    """Say whether labels match a selector's ``matchLabels`` and ``matchExpressions``; an empty one matches all."""
+    expressions = items(selector.get("matchExpressions"))
+    return has_labels(labels, mapping(selector.get("matchLabels"))) and all(
+        matches_expression(expression, labels) for expression in expressions
+    )
 
 
 def matches_expression(expression: Mapping[str, Any], labels: Labels) -> bool:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from webhook.kube.metadata import metadata
-from webhook.kube.values import at, elements, items, mapping
+from webhook.kube.metadata import controlling_owner
+from webhook.kube.values import at, elements, mapping
 
 
 def pods_within(item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the pod, or every pod template at any depth, with the JSON pointer at which it stands (a pod: empty)."""
+    """Yield the pod, or every pod template at any depth, with its JSON pointer (empty for the pod itself)."""
     if item.get("kind") == "Pod":
         yield "", item
     else:
@@ -17,7 +17,7 @@ def pods_within(item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
 
 def changed_templates(item: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the pod templates that a person changes by this request; none of an object that a controller keeps."""
-    if any(owner.get("controller") for owner in items(metadata(item).get("ownerReferences"))):
+    if controlling_owner(item):
         return
     known = dict(pods_within(before))
     for pointer, template in pods_within(item):

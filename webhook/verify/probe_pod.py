@@ -7,6 +7,7 @@ from typing import Any
 
 from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.dry_run_pod import gpu_pod
+from webhook.kube.node_affinity import only_on
 from webhook.policy.model import Policy
 from webhook.verify import probe
 
@@ -45,12 +46,10 @@ def probe_pod(name: str, node: str, resource: str, plan: Plan) -> dict[str, Any]
     container = pod["spec"]["containers"][0]
     container |= {"name": "probe", "image": plan.image, "imagePullPolicy": "IfNotPresent", **plan.program}
     container["resources"] = {"limits": {resource: "1", "cpu": "1", "memory": "512Mi"}, "requests": {"cpu": "10m"}}
-    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
     pod["metadata"] = {"name": name, "labels": LABELS}
     # Through the scheduler, which waits for a GPU that is free: a pod with nodeName would fail instead.
     pod["spec"] |= {
-        "affinity": {"nodeAffinity": required},
+        "affinity": only_on(node, {}),
         "tolerations": [{"operator": "Exists"}],
         "activeDeadlineSeconds": DEADLINE_SECONDS,
     }

@@ -1,4 +1,4 @@
-"""The rows one by one: the same answer as the decision, and a word for everything that was looked at."""
+"""The rules one by one: they give the same answer as the decision, and evidence for each rule that was tried."""
 
 from typing import Any
 
@@ -18,15 +18,15 @@ from webhook.view.view import ClusterView
 
 
 def explained(name: str) -> tuple[Step, ...]:
-    """Return the rows of a golden case."""
+    """Return the rules of a golden case."""
     case = read_case(next(folder for folder in CASES if folder.name == name))
-    rows = explain_plugin if case.entry == "bootstrap" else explain
-    return rows(case.pod, case.facts, case.policy, case.view)
+    explained_by = explain_plugin if case.entry == "bootstrap" else explain
+    return explained_by(case.pod, case.facts, case.policy, case.view)
 
 
 @pytest.mark.parametrize("name", [folder.name for folder in CASES])
-def test_the_rows_tell_what_was_decided(name: str) -> None:
-    """The last row that was tried found the decision, and each one before it says what it saw."""
+def test_the_rules_give_the_decision(name: str) -> None:
+    """The last rule that was tried gave the decision, and each one before it has evidence."""
     decision = read_case(next(folder for folder in CASES if folder.name == name)).decide()
     tried = [step for step in explained(name) if step.tried]
     *passed, last = tried
@@ -43,14 +43,14 @@ def test_every_rule_has_its_own_name_and_a_sentence() -> None:
         assert all(rule.text.endswith(".") for rule in rules)
 
 
-def test_rows_after_the_decision_are_named_but_were_not_tried() -> None:
-    """Whoever reads sees how far it went."""
+def test_rules_after_the_decision_are_named_but_were_not_tried() -> None:
+    """A reader sees how far the decision went."""
     steps = explained("author-chose")
     assert [step.name for step in steps if step.tried][-1] == "author chose"
     assert [step.name for step in steps if not step.tried][:2] == ["author mounts", "user namespaces"]
 
 
-def test_the_rows_of_the_fallback_stand_in_place_of_its_own() -> None:
+def test_the_rules_of_the_fallback_replace_its_own() -> None:
     """They are what decided."""
     steps = explained("mount")
     assert [step.name for step in steps][-5:] == ["not wanted", "not needed", "refused", "driver unfit", "mount"]
@@ -59,6 +59,6 @@ def test_the_rows_of_the_fallback_stand_in_place_of_its_own() -> None:
 
 @given(odd_pods() | st.dictionaries(st.text(max_size=8), JSON, max_size=3), VIEWS)
 def test_any_json_object_is_explained(pod: dict[str, Any], view: ClusterView) -> None:
-    """Whoever asks about an odd pod gets an answer, too."""
-    for rows in (explain, explain_plugin):
-        assert rows(pod, RequestInfo(namespace="ml"), Policy(), view)[0].tried
+    """An odd pod gets an answer, too."""
+    for explained_by in (explain, explain_plugin):
+        assert explained_by(pod, RequestInfo(namespace="ml"), Policy(), view)[0].tried

@@ -10,8 +10,8 @@ from webhook.commands.shared.prediction import PodVerdict
 from webhook.decide.decision import Verdict
 from webhook.decide.patch import Operation, below
 from webhook.decide.pod import Pod, runtime_class_name
-from webhook.kube.metadata import metadata, name_of
-from webhook.kube.values import at, elements, items, mapping, text
+from webhook.kube.metadata import controlling_owner, metadata, name_of
+from webhook.kube.values import at, elements, mapping, text
 
 # A template of these is what it was made with, whatever patch comes.
 IMMUTABLE_KINDS = frozenset({"Job", "Pod"})
@@ -89,7 +89,7 @@ def _running_pod(verdicts: Sequence[PodVerdict]) -> str:
     pod = verdicts[0].item
     if verdicts[0].template or not is_stored(pod):
         return ""
-    owner = next((owner for owner in items(metadata(pod).get("ownerReferences")) if owner.get("controller")), None)
+    owner = controlling_owner(pod)
     name = runtime_class_name(verdicts[0].changed())
     gains = f"runtimeClassName: {name}" if name else "the driver's libraries (`gpu-injector preview` shows them)"
     if owner:

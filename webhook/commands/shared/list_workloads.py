@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from webhook.cluster.listing import Api, RefusedError, pages
-from webhook.kube.metadata import metadata
-from webhook.kube.values import EMPTY, items
+from webhook.kube.metadata import controlling_owner, metadata
+from webhook.kube.values import EMPTY
 
 # Controllers before what they make. Kinds that we do not know make pods, which are listed themselves.
 RESOURCES = (
@@ -63,8 +63,7 @@ def progress_bar() -> Iterator[Progress]:
 
 def is_kept(item: Mapping[str, Any]) -> bool:
     """Say whether a controller that is listed itself made the object."""
-    owners = items(metadata(item).get("ownerReferences"))
-    return any(owner.get("controller") is True and owner.get("kind") in LISTED_KINDS for owner in owners)
+    return controlling_owner(item).get("kind") in LISTED_KINDS
 
 
 def _lean(item: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from webhook.cluster.listing import Api, RefusedError, get
-from webhook.kube.metadata import metadata
+from webhook.kube.metadata import controlling_owner, metadata
 from webhook.kube.values import items, mapping, text
 
 # A job of a workflow of an application: more levels than this nobody has.
@@ -64,6 +64,4 @@ class Owners:
 
 
 def _controller(item: Mapping[str, Any]) -> Owner | None:
-    return next(
-        (owner for owner in items(metadata(item).get("ownerReferences")) if owner.get("controller") is True), None
-    )
+    return controlling_owner(item) or None

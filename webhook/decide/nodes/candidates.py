@@ -47,7 +47,7 @@ def candidates(
         for kind, members in known.groups.items()
         if (fit := members & found)
         and (resources <= kind.offers or not kind.offers)
-        # The scheduler skips a pod that names its node, so NoSchedule taints do not count.
+        # A pod with nodeName bypasses the scheduler, so NoSchedule taints do not count.
         and (spec.get("nodeName") or tolerates_all(tolerations, kind.taints))
     )
 

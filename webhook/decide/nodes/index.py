@@ -105,7 +105,7 @@ class NodeIndex:
 
 
 def by_value(values: Sequence[Value]) -> dict[Value, Positions]:
-    """Return the positions at which each value stands, in the order in which values first appear."""
+    """Return the positions of each value, in the order in which values first appear."""
     found: dict[Value, bytearray] = defaultdict(partial(bytearray, len(values) // 8 + 1))
     for position, value in enumerate(values):
         found[value][position >> 3] |= 1 << (position & 7)

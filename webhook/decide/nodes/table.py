@@ -1,4 +1,4 @@
-"""What the view shows of each GPU node, for people: nodes that are alike stand in one row."""
+"""A table of the GPU nodes for people: nodes that show the same share one row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, Unread, known
+from webhook.kube.containers import waiting_state
 from webhook.kube.metadata import labels_of, name_of
 from webhook.kube.values import elements, items, mapping, text
 
@@ -49,8 +50,7 @@ def _waiting(facts: Facts) -> Iterator[str]:
         return
     for pod in facts.own_pods:
         for status in items(mapping(pod.get("status")).get("containerStatuses")):
-            waiting = mapping(mapping(status.get("state")).get("waiting"))
-            if waiting:
+            if waiting := waiting_state(status):
                 yield f"{name_of(pod)}: {text(waiting.get('reason'))} {text(waiting.get('message'))}".rstrip()
 
 

@@ -8,6 +8,7 @@ from webhook.doctor.check import Category, Check, Result, fails_on, passes, warn
 from webhook.doctor.checks import check_plugin_log as plugin_log
 from webhook.doctor.cluster_facts import Facts, known
 from webhook.doctor.plugin_fixes import cure_of
+from webhook.kube.containers import waiting_state
 from webhook.kube.metadata import full_name
 from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.values import elements, items, mapping, text
@@ -72,8 +73,7 @@ def running(facts: Facts) -> Result:
 def _unwell(item: Mapping[str, Any]) -> str:
     status = mapping(item.get("status"))
     for container in items(status.get("containerStatuses")):
-        waiting = mapping(mapping(container.get("state")).get("waiting"))
-        if waiting:
+        if waiting := waiting_state(container):
             return f"{text(waiting.get('reason'))}, {container.get('restartCount', 0)} restarts"
     return "" if status.get("phase") == "Running" else text(status.get("phase"))
 
