@@ -21,3 +21,4 @@ def definition(kind: str, plural: str, group: str, scope: str) -> dict[str, Any]
 
 
 CLUSTER_POLICIES = definition("ClusterPolicy", "clusterpolicies", "nvidia.com", "Cluster")
+GPU_CLUSTERS = definition("GPUCluster", "gpuclusters", "nvidia.com", "Cluster")

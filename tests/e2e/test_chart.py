@@ -86,6 +86,19 @@ def rights_to_evict(objects: Iterable[Manifest]) -> list[dict[str, object]]:
     return [{**item, "metadata": {**item["metadata"], "labels": None}} for item in ordered]
 
 
+@pytest.mark.parametrize(
+    ("switch", "resource"),
+    [("admissionControls", "validatingadmissionpolicies"), ("resourceSlices", "resourceslices")],
+)
+def test_a_right_can_be_switched_off(helm: Helm, switch: str, resource: str) -> None:
+    """A cluster's security may not want it granted; the facts are unknown then."""
+    role = named(helm.objects({}), "ClusterRole")
+    without = named(helm.objects({switch: {"watch": False}}), "ClusterRole")
+    missing = [rule for rule in role["rules"] if rule not in without["rules"]]
+    assert [resource in rule["resources"] for rule in missing] == [True]
+    assert without["rules"] == [rule for rule in role["rules"] if rule not in missing]
+
+
 def test_nothing_in_the_chart_asks_chance_or_the_cluster() -> None:
     """Two renders in one second on one machine would not tell."""
     found = {path.name: CHANCE.findall(path.read_text()) for path in (CHART / "templates").rglob("*") if path.is_file()}
@@ -189,11 +202,13 @@ def test_every_option_makes_its_object(helm: Helm) -> None:
 
 
 def test_cert_manager_takes_rights_off_the_webhook(helm: Helm) -> None:
-    """Its certificate comes as files, and somebody else writes the caBundle."""
+    """Its certificate comes as files, and cert-manager writes the caBundle: what is left is to list."""
     objects = helm.objects({"certManager": {"enabled": True}})
     assert {one["kind"] for one in objects} >= CERT_MANAGERS
     rules = [rule for one in objects if one["kind"].endswith("Role") for rule in one["rules"]]
-    assert not {"secrets", "mutatingwebhookconfigurations"} & {name for rule in rules for name in rule["resources"]}
+    verbs = {name: set(rule["verbs"]) for rule in rules for name in rule["resources"]}
+    assert "secrets" not in verbs
+    assert verbs["mutatingwebhookconfigurations"] == {"list", "watch"}
 
 
 def test_the_test_of_the_release_has_a_namespace_of_its_own(helm: Helm) -> None:

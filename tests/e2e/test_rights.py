@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from e2e.control_plane import ControlPlane
-from e2e.custom_kinds import CLUSTER_POLICIES
+from e2e.custom_kinds import CLUSTER_POLICIES, GPU_CLUSTERS
 from e2e.device_plugins import NAMESPACE as PLUGINS
 from e2e.direct_api import MERGE_PATCH, DirectApi
 from e2e.gpu_nodes import RUNC, Machine, gpu_nodes
@@ -40,18 +40,24 @@ SERVICES = f"/api/v1/namespaces/{NAME}/services"
 CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
 POOLS = {"blind": [Machine(RUNC, "missed", labels={"nvidia.com/gpu.present": "true"}, gpus="")]}
 
-FOLLOWED = {
-    "runtime_classes": ("node.k8s.io", "runtimeclasses", ""),
-    "namespaces": ("", "namespaces", ""),
-    "nodes": ("", "nodes", ""),
-    "device_classes": ("resource.k8s.io", "deviceclasses", ""),
-    "cluster_policies": ("nvidia.com", "clusterpolicies", ""),
-    "plugin_pods": ("", "pods", PLUGINS),
-    "daemon_sets": ("apps", "daemonsets", PLUGINS),
-}
+FOLLOWED = [
+    ("runtime_classes", "node.k8s.io", "runtimeclasses", ""),
+    ("namespaces", "", "namespaces", ""),
+    ("nodes", "", "nodes", ""),
+    ("device_classes", "resource.k8s.io", "deviceclasses", ""),
+    ("resource_slices", "resource.k8s.io", "resourceslices", ""),
+    ("cluster_policies", "nvidia.com", "clusterpolicies", ""),
+    ("gpu_clusters", "nvidia.com", "gpuclusters", ""),
+    ("admission_policies", REGISTRATIONS, "validatingadmissionpolicies", ""),
+    ("policy_bindings", REGISTRATIONS, "validatingadmissionpolicybindings", ""),
+    ("engine_webhooks", REGISTRATIONS, "validatingwebhookconfigurations", ""),
+    ("engine_webhooks", REGISTRATIONS, "mutatingwebhookconfigurations", ""),
+    ("plugin_pods", "", "pods", PLUGINS),
+    ("daemon_sets", "apps", "daemonsets", PLUGINS),
+]
 VIEW = {
     Right(verb, group, resource, namespace=namespace): f"watch-lost {kind} {verb}"
-    for kind, (group, resource, namespace) in FOLLOWED.items()
+    for kind, group, resource, namespace in FOLLOWED
     for verb in ("list", "watch")
 }
 LOOKS = {
@@ -121,14 +127,15 @@ def scene(plane: ControlPlane, webhook_port: int) -> Iterator[Scene]:
     """Have the rights to evict, too, and every API that is followed."""
     assert webhook_port
     plane.kubectl.apply(yaml.safe_load_all(REPAIR.read_text()))
-    plane.kubectl.apply([CLUSTER_POLICIES])
-    plane.kubectl.run("wait", "--for=condition=Established", "crd/clusterpolicies.nvidia.com", "--timeout=30s")
+    plane.kubectl.apply([CLUSTER_POLICIES, GPU_CLUSTERS])
+    kinds = ("crd/clusterpolicies.nvidia.com", "crd/gpuclusters.nvidia.com")
+    plane.kubectl.run("wait", "--for=condition=Established", *kinds, "--timeout=30s")
     with DirectApi(plane) as admin, asyncio.Runner() as runner:
         yield Scene(plane, admin, plane.kubeconfig_of(NAME, NAME), runner)
         # Connections over TLS take a moment to close.
         # Source: https://docs.aiohttp.org/en/stable/client_advanced.html#graceful-shutdown
         runner.run(asyncio.sleep(0.25))
-    plane.kubectl.run("delete", "crd", "clusterpolicies.nvidia.com")
+    plane.kubectl.run("delete", *kinds)
     plane.kubectl.run("delete", "--ignore-not-found", "-f", str(REPAIR))
 
 

@@ -7,18 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from support.pods import MISSING, fields, optional
-from webhook.view.view import (
-    ClusterPolicy,
-    ClusterView,
-    DeviceClass,
-    Node,
-    Nvml,
-    Plugin,
-    PluginDaemonSet,
-    PluginPod,
-    RuntimeClass,
-    Taint,
-)
+from webhook.view.dynamic_resources import DeviceClass
+from webhook.view.gpu_operator import ClusterPolicy
+from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod, RuntimeClass, Taint
 
 LABELS: dict[str, list[str]] = {"zone": ["a", "b"], "pool": ["x", "y"], "rank": ["1", "7", "07", "high"]}
 HANDLERS = [None, frozenset({"", "runc"}), frozenset({"", "runc", "nvidia"})]
@@ -123,7 +114,8 @@ def clusters(
         "device_classes": draw(st.sampled_from([*FEW, {"gpu": DeviceClass("gpu", "nvidia.com/gpu")}])),
         "api_groups": draw(st.sampled_from([frozenset(), frozenset(), frozenset({"kyverno.io"})])),
     }
-    return ClusterView(**{kind: None if kind in lacking and draw(st.booleans()) else facts[kind] for kind in facts})
+    facts |= {kind: None for kind in facts if kind in lacking and draw(st.booleans())}
+    return ClusterView(**facts)
 
 
 # No class, a system whose driver is vouched for, and plugins of which half got their library by a mount: where the

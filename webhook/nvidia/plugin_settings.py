@@ -14,6 +14,8 @@ from webhook.nvidia.known_plugins import command_words
 STRATEGY_VARIABLE, STRATEGY_FLAG = "DEVICE_LIST_STRATEGY", "--device-list-strategy"
 MIG_VARIABLE, MIG_FLAG = "MIG_STRATEGY", "--mig-strategy"
 DISCOVERY_VARIABLE, DISCOVERY_FLAG = "DEVICE_DISCOVERY_STRATEGY", "--device-discovery-strategy"
+SPECS_VARIABLE, SPECS_FLAG = "PASS_DEVICE_SPECS", "--pass-device-specs"
+PREFIX_VARIABLE, PREFIX_FLAG = "CDI_ANNOTATION_PREFIX", "--cdi-annotation-prefix"
 CONFIG_VARIABLE, CONFIG_FLAG = "CONFIG_FILE", "--config-file"
 # The driver's root on the host and in the container; the older names of the latter too.
 ROOT_SETTINGS = (
@@ -24,6 +26,8 @@ ROOT_SETTINGS = (
 )
 DRIVER_ROOT = "/driver-root"
 DEFAULT_STRATEGY = frozenset({"envvar"})
+# The prefix of the annotations that container runtimes read by themselves.
+CDI_PREFIX = "cdi.k8s.io/"
 SHELLS = frozenset({"sh", "ash", "bash", "dash"})
 
 
@@ -76,6 +80,22 @@ def list_strategies(container: Mapping[str, Any]) -> frozenset[str] | None:
     if setting is None:
         return None if is_open(container) else DEFAULT_STRATEGY
     return frozenset(part.strip() for part in setting.split(",") if part.strip()) or None
+
+
+def cdi_prefix(container: Mapping[str, Any]) -> str | None:
+    """Return the prefix of the plugin's CDI annotations; None where the pod does not show it."""
+    return _or_default(container, PREFIX_FLAG, PREFIX_VARIABLE, CDI_PREFIX)
+
+
+def passes_devices(container: Mapping[str, Any]) -> bool | None:
+    """Say whether the plugin's container passes device nodes to pods; None where the pod does not show it."""
+    setting = _or_default(container, SPECS_FLAG, SPECS_VARIABLE, "false")
+    return {"true": True, "1": True, "false": False, "0": False}.get((setting or "").lower())
+
+
+def sets_device_specs(container: Mapping[str, Any]) -> bool:
+    """Say whether the author, or a configuration file, decides whether device nodes are passed."""
+    return is_configured(container) or setting_of(container, SPECS_FLAG, SPECS_VARIABLE) is not None
 
 
 def is_configured(container: Mapping[str, Any]) -> bool:

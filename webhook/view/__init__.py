@@ -1,1 +1,1 @@
-"""What the cluster has: the view, and how it is kept current."""
+"""What the cluster has: frozen facts, and how they are kept current."""

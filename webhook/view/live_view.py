@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from functools import partial, reduce
 from operator import or_
 from types import MappingProxyType
@@ -15,20 +16,37 @@ from webhook.cluster.watch import NOT_FOUND, Api, Reflector, Resource
 from webhook.kube.metadata import name_of
 from webhook.kube.values import items, text
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
-from webhook.view.projections import KINDS, kinds
+from webhook.observations.plugin_observation import Moment
+from webhook.view.plugin_watch import with_observations
+from webhook.view.projections import ADMISSION, DEFAULT_POLICY, KINDS, kinds
+from webhook.view.served_version import WatchedVersion
 from webhook.view.view import ClusterView
 
 # Measured with Nodes of 13 KB: a page of 25 keeps the loop busy for 4 ms, and its memory is small beside the view's.
 NODES_PAGE_SIZE = 25
 # Of plugins' pods, which with their managed fields are about as large.
 PODS_PAGE_SIZE = 25
+# A ResourceSlice describes up to 128 devices, a configuration of Kyverno's or Kubewarden's has many webhooks.
+LARGE_OBJECTS_PAGE_SIZE = 25
 RESOURCES = (
     Resource(KINDS["node.k8s.io", "RuntimeClass"]),
     Resource(KINDS["", "Namespace"]),
     Resource(KINDS["", "Node"], page_size=NODES_PAGE_SIZE),
-    Resource(KINDS["nvidia.com", "ClusterPolicy"], optional=True),
+    *(Resource(KINDS[kind], optional=True) for kind in (("nvidia.com", "ClusterPolicy"), ("nvidia.com", "GPUCluster"))),
     Resource(KINDS["resource.k8s.io", "DeviceClass"], optional=True),
+    Resource(KINDS["resource.k8s.io", "ResourceSlice"], optional=True, page_size=LARGE_OBJECTS_PAGE_SIZE),
+    *(
+        Resource(KINDS[ADMISSION, kind], optional=True, page_size=LARGE_OBJECTS_PAGE_SIZE)
+        for kind in (
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "ValidatingWebhookConfiguration",
+            "MutatingWebhookConfiguration",
+        )
+    ),
 )
+# Observations depend on how long a pod has been ready, so they need no change. A look at 5,000 pods takes 40 ms.
+OBSERVATION_SECONDS = 30
 GROUPS_PATH = "/apis"
 # API groups come and go with operators: seldom.
 GROUPS_PAUSE_SECONDS = 60
@@ -63,6 +81,21 @@ def ignore(event: str, /, **facts: object) -> None:
     """Tell nobody."""
 
 
+def utc_now() -> datetime:
+    """Return the wall clock's time, with which API objects record theirs."""
+    return datetime.now(UTC)
+
+
+def observe_plugins(
+    is_gpu_resource: Callable[[str], bool], wall_clock: Callable[[], datetime] = utc_now
+) -> Callable[[ClusterView], ClusterView]:
+    """Return the function that notes in a view what its plugin pods show now."""
+    return lambda view: with_observations(view, Moment(wall_clock(), is_gpu_resource))
+
+
+observe_default_plugins = observe_plugins(DEFAULT_POLICY.is_gpu_resource)
+
+
 async def nothing(view: ClusterView, /) -> None:
     """Prepare nothing."""
 
@@ -74,10 +107,10 @@ class LiveView:
     optional has been listed, and the view prepared. ``prepare`` gets the view after changes, many of them at once where
     they come quickly: what is derived from it need not wait for a request. ``on_change`` is called as
     ``on_change(event, kind=..., **facts)``, once a change, with ``watch-found`` (``objects``), ``watch-lost``
-    (``reason``) and ``api-absent``.
+    (``reason``) and ``api-absent``. ``observe`` returns a view with what its plugin pods show now.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what its owner is called for
         self,
         api: Api,
         resources: Iterable[Resource] = RESOURCES,
@@ -85,6 +118,7 @@ class LiveView:
         timing: Timing | None = None,
         prepare: Callable[[ClusterView], Awaitable[None]] = nothing,
         on_change: Callable[..., None] = ignore,
+        observe: Callable[[ClusterView], ClusterView] = observe_default_plugins,
     ) -> None:
         self.view = ClusterView()
         self.synced = asyncio.Event()
@@ -92,12 +126,14 @@ class LiveView:
         self._prepare = prepare
         self._api = api
         self._timing = timing or Timing()
+        self._look_at_plugins = observe
         turns = Turns(self._timing)
         self._reflectors: dict[str, list[Reflector]] = {}
         for resource in resources:
             kind = resource.kind.field
             backoff = Backoff(self._timing, turns)
-            reflector = Reflector(api, resource, backoff, changed=partial(self._swap, kind), tell=on_change)
+            served = WatchedVersion(api, resource.kind) if resource.kind.older_versions else api
+            reflector = Reflector(served, resource, backoff, changed=partial(self._swap, kind), tell=on_change)
             self._reflectors.setdefault(kind, []).append(reflector)
         self._looks: dict[tuple[str, str], asyncio.Task[bool]] = {}
         self._look_again_at = -math.inf
@@ -114,8 +150,24 @@ class LiveView:
             await self._changed.wait()
             self._changed.clear()
             if not self.missing():
+                if not self.synced.is_set():
+                    await self._observe()
                 await self._prepare(self.view)
                 self.synced.set()
+
+    async def follow_plugins(self) -> None:
+        """Look at the plugin pods from time to time: some states count only after minutes. Runs until cancelled."""
+        while True:
+            await self._timing.sleep(OBSERVATION_SECONDS)
+            if self.synced.is_set():
+                await self._observe()
+
+    async def _observe(self) -> None:
+        """Note what the plugin pods show; the view changes only where that is new."""
+        # In a thread: a large cluster has a plugin pod on each of its thousands of nodes.
+        seen = await asyncio.to_thread(self._look_at_plugins, self.view)
+        if seen.observations is not self.view.observations:
+            self.view = dataclasses.replace(self.view, observations=seen.observations)
 
     async def follow_groups(self) -> None:
         """Look now and then which API groups there are: some refuse what we would add. Runs until cancelled."""

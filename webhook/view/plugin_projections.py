@@ -6,6 +6,7 @@ What the labels and containers are, and which names plugins go by in the field, 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from posixpath import basename, dirname, normpath
+from sys import intern
 from typing import Any
 
 from webhook.kube.containers import host_paths
@@ -13,15 +14,21 @@ from webhook.kube.metadata import controlling_owner, labels_of, metadata, name_o
 from webhook.kube.values import EMPTY, elements, items, mapping, text
 from webhook.nvidia.driver_paths import is_driver_directory
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin, Role
-from webhook.nvidia.plugin_settings import is_configured, is_open, list_strategies, setting_of
+from webhook.nvidia.plugin_settings import cdi_prefix, list_strategies, passes_devices
 from webhook.policy.model import Policy
+from webhook.view.pod_status import ready_condition, restart_count, waiting_reason
+from webhook.view.recorded_time import parse_time
 from webhook.view.view import Nvml, Plugin, PluginDaemonSet, PluginPod
 
 NVML_LIBRARY = "libnvidia-ml.so"
-SPECS_VARIABLE, SPECS_FLAG = "PASS_DEVICE_SPECS", "--pass-device-specs"
 ROOT_VARIABLE = "NVIDIA_DRIVER_ROOT"
 BOOTSTRAP_VOLUME = "gpu-injector-nvml"
 """The volume by which we give plugins their library."""
+OUR_VOLUMES = "gpu-injector-"
+"""With this the name of each volume begins that we add to a pod."""
+DECISION_KEY = "gpu-injector.io/decision"
+BOOTSTRAPPED = "bootstrap/"
+"""With this the decision on a plugin's pod begins that we patched."""
 
 ApiObject = Mapping[str, Any]
 
@@ -60,19 +67,26 @@ class PluginProjection:
         return find_plugin(template_of(item), self.known) is not None
 
     def pod(self, item: ApiObject) -> PluginPod:
-        """Keep of a plugin's pod its place, its state, and how it got NVML."""
+        """Keep of a plugin's pod its place, its state, our patch, and how it got NVML."""
         status, spec = mapping(item.get("status")), mapping(item.get("spec"))
-        ready = any(
-            condition.get("type") == "Ready" and condition.get("status") == "True"
-            for condition in items(status.get("conditions"))
-        )
+        ready = ready_condition(status)
+        owner = daemon_set_owner(item)
+        decision = text(mapping(metadata(item).get("annotations")).get(DECISION_KEY))
+        plugin = self._plugin(item, item)
         return PluginPod(
-            plugin=self._plugin(item, item),
+            plugin=plugin,
             uid=text(metadata(item).get("uid")),
             node=text(spec.get("nodeName")),
-            owner=daemon_set_uid(item),
+            owner=intern(text(owner.get("uid"))),
             running=status.get("phase") == "Running" and "deletionTimestamp" not in metadata(item),
-            ready=ready,
+            ready=ready.get("status") == "True",
+            owner_name=intern(text(owner.get("name"))),
+            decision=intern(decision),
+            patched=decision.startswith(BOOTSTRAPPED) or _has_our_volume(spec),
+            phase=intern(text(status.get("phase"))),
+            waiting=waiting_reason(status, plugin.container),
+            restarts=restart_count(status),
+            ready_since=parse_time(ready.get("lastTransitionTime")),
         )
 
     def daemon_set(self, item: ApiObject) -> PluginDaemonSet:
@@ -89,7 +103,7 @@ class PluginProjection:
         directory = nvml_directory(spec, container)
         runtime_class = text(spec.get("runtimeClassName"))
         return Plugin(
-            namespace=text(metadata(item).get("namespace")),
+            namespace=intern(text(metadata(item).get("namespace"))),
             name=name_of(item),
             hands_out_gpus=found is not None and found[0].role is Role.DEVICE_PLUGIN,
             runtime_class=runtime_class,
@@ -99,7 +113,14 @@ class PluginProjection:
             passes_devices=passes_devices(container),
             of_platform=found is not None and found[0].of_platform,
             bootstrapped=any(mount.get("name") == BOOTSTRAP_VOLUME for mount in items(container.get("volumeMounts"))),
+            role=found[0].role if found else Role.OTHER,
+            cdi_prefix=cdi_prefix(container),
+            container=intern(text(container.get("name"))),
         )
+
+
+def _has_our_volume(spec: Mapping[str, Any]) -> bool:
+    return any(text(volume.get("name")).startswith(OUR_VOLUMES) for volume in items(spec.get("volumes")))
 
 
 def nvml_directory(spec: Mapping[str, Any], container: Mapping[str, Any]) -> str:
@@ -120,19 +141,6 @@ def _is_root(path: str, root: str) -> bool:
     return normpath(path) == normpath(root or "/") or "nvidia" in path or "driver" in path
 
 
-def passes_devices(container: Mapping[str, Any]) -> bool | None:
-    """Say whether the plugin's container passes device nodes to pods; None where the pod does not tell."""
-    setting = setting_of(container, SPECS_FLAG, SPECS_VARIABLE)
-    if setting is None:
-        return None if is_open(container) else False
-    return {"true": True, "1": True, "false": False, "0": False}.get(setting.lower())
-
-
-def sets_device_specs(container: Mapping[str, Any]) -> bool:
-    """Say whether the author decides, somehow, whether device nodes are passed."""
-    return is_configured(container) or setting_of(container, SPECS_FLAG, SPECS_VARIABLE) is not None
-
-
 def template_of(item: ApiObject) -> ApiObject:
     """Return the pod itself, or the template of a DaemonSet."""
     return mapping(mapping(item.get("spec")).get("template")) or item
@@ -140,6 +148,11 @@ def template_of(item: ApiObject) -> ApiObject:
 
 def daemon_set_uid(item: ApiObject) -> str:
     """Return the UID of the DaemonSet that controls a pod, empty where none does."""
+    return text(daemon_set_owner(item).get("uid"))
+
+
+def daemon_set_owner(item: ApiObject) -> Mapping[str, Any]:
+    """Return the reference to the DaemonSet that controls a pod, empty where none does."""
     owner = controlling_owner(item)
     is_daemon_set = owner.get("kind") == "DaemonSet" and text(owner.get("apiVersion")).startswith("apps/")
-    return text(owner.get("uid")) if is_daemon_set else ""
+    return owner if is_daemon_set else EMPTY

@@ -2,45 +2,38 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from sys import intern
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from webhook.kube.metadata import full_name, labels_of, metadata, name_of
 from webhook.kube.values import items, mapping, text, text_map
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
-from webhook.view.compact_labels import CompactLabels
+from webhook.observations.plugin_observation import Moment
+from webhook.policy.model import Policy
+from webhook.view import admission_controls as controls
+from webhook.view.dynamic_resources import project_device_class, project_resource_slice
+from webhook.view.gpu_operator import project_cluster_policy, project_gpu_cluster
+from webhook.view.node_projection import project_node
 from webhook.view.plugin_projections import PluginProjection
-from webhook.view.view import ClusterPolicy, ClusterView, DeviceClass, Node, RuntimeClass, Taint
+from webhook.view.plugin_watch import with_observations
+from webhook.view.recorded_time import recorded_times
+from webhook.view.toleration_limits import project_namespace
+from webhook.view.view import ClusterView, RuntimeClass
 
 ApiObject = Mapping[str, Any]
+DEFAULT_POLICY = Policy()
 
 # k3s and RKE2 mark what they create for every cluster.
 DISTRIBUTION_PREFIX = "objectset.rio.cattle.io/"
-
-# Set and taken away as a node's condition changes. A pod that is created meanwhile may still land there: controllers
-# make pods anew just while a node is away, or drained.
-# https://kubernetes.io/docs/reference/labels-annotations-taints/#node-kubernetes-io-not-ready
-PASSING_TAINTS = frozenset(
-    {
-        "node.kubernetes.io/not-ready",
-        "node.kubernetes.io/unreachable",
-        "node.kubernetes.io/unschedulable",
-        "node.kubernetes.io/memory-pressure",
-        "node.kubernetes.io/disk-pressure",
-        "node.kubernetes.io/pid-pressure",
-        "node.kubernetes.io/network-unavailable",
-        "node.cloudprovider.kubernetes.io/uninitialized",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind that the view keeps: the view's field, the API path of its list, and how an object is projected.
 
-    ``keeps`` says which objects are of interest; ``key`` names an object in the view.
+    ``keeps`` says which objects are of interest; ``key`` names an object in the view. ``older_versions`` are the
+    versions of the API in which the same list may be served instead, the newest first.
     """
 
     field: str
@@ -48,16 +41,23 @@ class Kind:
     project: Callable[[ApiObject], Any]
     key: Callable[[ApiObject], str] = name_of
     keeps: Callable[[ApiObject], bool] = lambda _: True
+    older_versions: tuple[str, ...] = ()
 
 
-def view_of(objects: Iterable[ApiObject], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> ClusterView:
+def view_of(
+    objects: Iterable[ApiObject],
+    known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS,
+    is_gpu_resource: Callable[[str], bool] = DEFAULT_POLICY.is_gpu_resource,
+) -> ClusterView:
     """Return the view that API objects give, as ``kubectl get -o yaml`` prints them; other kinds are ignored.
 
     A kind of which there is neither an object nor a list (``RuntimeClassList``, as ``kubectl get --raw`` prints it) is
-    unknown. So are API groups where neither CustomResourceDefinitions nor an APIGroupList tell them.
+    unknown. So are API groups where neither CustomResourceDefinitions nor an APIGroupList show them. Plugin pods are
+    observed as of the newest time that the objects record.
     """
     found: dict[str, dict[str, Any]] = {}
     groups: set[str] = set()
+    now: datetime | None = None
     of = kinds(known)
     for item in objects:
         groups |= _groups(item)
@@ -65,10 +65,12 @@ def view_of(objects: Iterable[ApiObject], known: tuple[KnownPlugin, ...] = KNOWN
         kind = of.get((group_of(item), name.removesuffix("List")))
         if kind:
             of_kind = found.setdefault(kind.field, {})
+            now = max((time for time in (now, *recorded_times(item)) if time), default=None)
             if not name.endswith("List") and kind.keeps(item):
                 of_kind[kind.key(item)] = kind.project(item)
-    facts = {field: MappingProxyType(values) for field, values in found.items()}
-    return ClusterView(**facts, api_groups=frozenset(groups) if groups else None)
+    facts: dict[str, Any] = {field: MappingProxyType(values) for field, values in found.items()}
+    view = ClusterView(**facts, api_groups=frozenset(groups) if groups else None)
+    return with_observations(view, Moment(now, is_gpu_resource))
 
 
 def _groups(item: ApiObject) -> set[str]:
@@ -83,7 +85,7 @@ def _groups(item: ApiObject) -> set[str]:
 
 
 def project_runtime_class(item: ApiObject) -> RuntimeClass:
-    """Keep a RuntimeClass's handler and scheduling, and whether a distribution made it."""
+    """Keep a RuntimeClass's handler, scheduling and overhead, and whether a distribution made it."""
     scheduling = mapping(item.get("scheduling"))
     marks = (*mapping(metadata(item).get("annotations")), *labels_of(item))
     return RuntimeClass(
@@ -92,46 +94,8 @@ def project_runtime_class(item: ApiObject) -> RuntimeClass:
         node_selector=text_map(scheduling.get("nodeSelector")),
         tolerations=tuple(items(scheduling.get("tolerations"))),
         of_distribution=any(mark.startswith(DISTRIBUTION_PREFIX) for mark in marks),
+        overhead=text_map(mapping(item.get("overhead")).get("podFixed")),
     )
-
-
-def project_labels(item: ApiObject) -> Mapping[str, str]:
-    """Keep an object's labels."""
-    return CompactLabels(labels_of(item))
-
-
-def project_node(item: ApiObject) -> Node:
-    """Keep of a Node what candidates, handlers and driver profiles are told by."""
-    status = mapping(item.get("status"))
-    info = mapping(status.get("nodeInfo"))
-    handlers = frozenset(text(handler.get("name")) for handler in items(status.get("runtimeHandlers")))
-    return Node(
-        name=name_of(item),
-        labels=project_labels(item),
-        os_image=intern(text(info.get("osImage"))),
-        kernel=intern(text(info.get("kernelVersion"))),
-        architecture=intern(text(info.get("architecture"))),
-        runtime=intern(text(info.get("containerRuntimeVersion"))),
-        handlers=_shared_set(handlers) or None,
-        capacity=_extended(status.get("capacity")),
-        allocatable=_extended(status.get("allocatable")),
-        taints=tuple(
-            Taint(text(taint.get("key")), text(taint.get("value")), str(taint.get("effect")))
-            for taint in items(mapping(item.get("spec")).get("taints"))
-            if taint.get("effect") in ("NoSchedule", "NoExecute") and text(taint.get("key")) not in PASSING_TAINTS
-        ),
-    )
-
-
-def project_cluster_policy(item: ApiObject) -> ClusterPolicy:
-    """Keep how NVIDIA's GPU Operator hands GPUs out."""
-    cdi = mapping(mapping(item.get("spec")).get("cdi"))
-    return ClusterPolicy(cdi=cdi.get("enabled") is True, nri=cdi.get("nriPluginEnabled") is True)
-
-
-def project_device_class(item: ApiObject) -> DeviceClass:
-    """Keep the extended resource that a DeviceClass serves."""
-    return DeviceClass(name_of(item), text(mapping(item.get("spec")).get("extendedResourceName")))
 
 
 def group_of(item: ApiObject) -> str:
@@ -140,22 +104,66 @@ def group_of(item: ApiObject) -> str:
     return group if slash else ""
 
 
-def _extended(quantities: object) -> Mapping[str, str]:
-    # Extended resources have a domain that is not Kubernetes' own.
-    found = mapping(quantities)
-    names = sorted(name for name in found if "/" in name and "kubernetes.io/" not in name)
-    return _shared_map(tuple((name, text(found[name])) for name in names))
-
-
-# Thousands of nodes say the same: kept once, as their strings are (intern), that is a third of their memory.
-@lru_cache(maxsize=4096)
-def _shared_set(value: frozenset[str]) -> frozenset[str]:
-    return value
-
-
-@lru_cache(maxsize=4096)
-def _shared_map(entries: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
-    return MappingProxyType(dict(entries))
+ADMISSION = "admissionregistration.k8s.io"
+_CLUSTER_KINDS = MappingProxyType(
+    {
+        ("node.k8s.io", "RuntimeClass"): Kind(
+            "runtime_classes", "/apis/node.k8s.io/v1/runtimeclasses", project_runtime_class
+        ),
+        ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", project_namespace),
+        ("", "Node"): Kind("nodes", "/api/v1/nodes", project_node),
+        ("nvidia.com", "ClusterPolicy"): Kind(
+            "cluster_policies", "/apis/nvidia.com/v1/clusterpolicies", project_cluster_policy
+        ),
+        ("nvidia.com", "GPUCluster"): Kind(
+            "gpu_clusters",
+            "/apis/nvidia.com/v1/gpuclusters",
+            project_gpu_cluster,
+            older_versions=("v1beta1", "v1alpha1"),
+        ),
+        ("resource.k8s.io", "DeviceClass"): Kind(
+            "device_classes",
+            "/apis/resource.k8s.io/v1/deviceclasses",
+            project_device_class,
+            older_versions=("v1beta2", "v1beta1"),
+        ),
+        ("resource.k8s.io", "ResourceSlice"): Kind(
+            "resource_slices",
+            "/apis/resource.k8s.io/v1/resourceslices",
+            project_resource_slice,
+            older_versions=("v1beta2", "v1beta1"),
+        ),
+        (ADMISSION, "ValidatingAdmissionPolicy"): Kind(
+            "admission_policies",
+            f"/apis/{ADMISSION}/v1/validatingadmissionpolicies",
+            controls.project_policy,
+            keeps=controls.judges_pods,
+            older_versions=("v1beta1",),
+        ),
+        (ADMISSION, "ValidatingAdmissionPolicyBinding"): Kind(
+            "policy_bindings",
+            f"/apis/{ADMISSION}/v1/validatingadmissionpolicybindings",
+            controls.project_binding,
+            keeps=controls.denies_pods,
+            older_versions=("v1beta1",),
+        ),
+        (ADMISSION, "ValidatingWebhookConfiguration"): Kind(
+            "engine_webhooks",
+            f"/apis/{ADMISSION}/v1/validatingwebhookconfigurations",
+            controls.project_engine_webhook,
+            # The items of a list carry no kind.
+            key=lambda item: f"validating/{name_of(item)}",
+            keeps=controls.is_of_engine,
+        ),
+        (ADMISSION, "MutatingWebhookConfiguration"): Kind(
+            "engine_webhooks",
+            f"/apis/{ADMISSION}/v1/mutatingwebhookconfigurations",
+            controls.project_engine_webhook,
+            key=lambda item: f"mutating/{name_of(item)}",
+            keeps=controls.is_of_engine,
+        ),
+    }
+)
 
 
 def kinds(known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Mapping[tuple[str, str], Kind]:
@@ -163,20 +171,10 @@ def kinds(known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Mapping[tuple[str, 
     plugins = PluginProjection(known)
     return MappingProxyType(
         {
-            ("node.k8s.io", "RuntimeClass"): Kind(
-                "runtime_classes", "/apis/node.k8s.io/v1/runtimeclasses", project_runtime_class
-            ),
-            ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", project_labels),
-            ("", "Node"): Kind("nodes", "/api/v1/nodes", project_node),
+            **_CLUSTER_KINDS,
             ("", "Pod"): Kind("plugin_pods", "/api/v1/pods", plugins.pod, full_name, plugins.keeps),
             ("apps", "DaemonSet"): Kind(
                 "daemon_sets", "/apis/apps/v1/daemonsets", plugins.daemon_set, full_name, plugins.keeps
-            ),
-            ("nvidia.com", "ClusterPolicy"): Kind(
-                "cluster_policies", "/apis/nvidia.com/v1/clusterpolicies", project_cluster_policy
-            ),
-            ("resource.k8s.io", "DeviceClass"): Kind(
-                "device_classes", "/apis/resource.k8s.io/v1/deviceclasses", project_device_class
             ),
         }
     )

@@ -1,7 +1,7 @@
 """The view of a live cluster at one moment, for commands: each kind is listed once, none is watched."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +10,9 @@ from urllib.parse import quote
 from webhook.cluster.listing import NOT_FOUND, Api, RefusedError, get, objects
 from webhook.cluster.watch import Resource
 from webhook.kube.values import EMPTY, items, text
-from webhook.view.live_view import GROUPS_PATH
+from webhook.view.live_view import GROUPS_PATH, observe_plugins
+from webhook.view.projections import DEFAULT_POLICY
+from webhook.view.served_version import ServedVersion
 from webhook.view.view import ClusterView
 
 FORBIDDEN = 403
@@ -28,8 +30,14 @@ class Snapshot:
     unknown: Mapping[str, str]
 
 
-async def snapshot(api: Api, resources: Iterable[Resource], named: Mapping[str, Collection[str]] = EMPTY) -> Snapshot:
-    """List what the resources tell; ``OSError`` when no answer came.
+async def snapshot(
+    api: Api,
+    resources: Iterable[Resource],
+    named: Mapping[str, Collection[str]] = EMPTY,
+    *,
+    is_gpu_resource: Callable[[str], bool] = DEFAULT_POLICY.is_gpu_resource,
+) -> Snapshot:
+    """List what the resources name; ``OSError`` when no answer came.
 
     Who may not list a kind may still get some of its objects: those that ``named`` has under the kind's field.
     """
@@ -47,13 +55,15 @@ async def snapshot(api: Api, resources: Iterable[Resource], named: Mapping[str, 
             found.setdefault(row.kind.field, {}).update(answer)
     if isinstance(groups, RefusedError):
         unknown[API_GROUPS], groups = str(groups), None
-    known = {field: MappingProxyType(values) for field, values in found.items() if field not in unknown}
-    return Snapshot(ClusterView(**known, api_groups=groups), MappingProxyType(unknown))
+    known: dict[str, Any] = {field: MappingProxyType(values) for field, values in found.items() if field not in unknown}
+    view = observe_plugins(is_gpu_resource)(ClusterView(**known, api_groups=groups))
+    return Snapshot(view, MappingProxyType(unknown))
 
 
 async def _values(api: Api, row: Resource, names: Collection[str]) -> Mapping[str, Any] | RefusedError:
+    served = ServedVersion(api.call, row.kind) if row.kind.older_versions else api
     try:
-        listed = await _listed(api, row, names)
+        listed = await _listed(served, row, names)
     except RefusedError as refused:
         return {} if row.optional and refused.status == NOT_FOUND else refused
     return {row.kind.key(item): row.kind.project(item) for item in listed if row.kind.keeps(item)}

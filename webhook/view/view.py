@@ -2,10 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from webhook.kube.values import empty_mapping
+from webhook.nvidia.known_plugins import Role
+from webhook.nvidia.plugin_settings import CDI_PREFIX
+from webhook.observations.plugin_observation import NO_OBSERVATIONS, HostKind, Observations
+from webhook.view.admission_controls import DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
+from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
+from webhook.view.gpu_operator import ClusterPolicy, GpuCluster
 
 Labels = Mapping[str, str]
 
@@ -14,7 +21,8 @@ Labels = Mapping[str, str]
 class RuntimeClass:
     """A RuntimeClass of node.k8s.io/v1: its name, the handler that the node's runtime must know, and its scheduling.
 
-    ``of_distribution`` says that k3s or RKE2 made it, as they do on every cluster: then it proves nothing.
+    ``of_distribution`` says that k3s or RKE2 made it, as they do on every cluster: then it proves nothing. ``overhead``
+    are the quantities that the API server adds to the pod's.
     """
 
     name: str
@@ -22,6 +30,7 @@ class RuntimeClass:
     node_selector: Labels = field(default_factory=empty_mapping)
     tolerations: tuple[Mapping[str, Any], ...] = ()
     of_distribution: bool = False
+    overhead: Mapping[str, str] = field(default_factory=empty_mapping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,9 @@ class Taint:
 class Node:
     """A node. ``handlers`` is None where the kubelet reports none; quantities are as the API server prints them.
 
-    ``capacity`` and ``allocatable`` hold extended resources only.
+    ``capacity`` and ``allocatable`` hold extended resources only. ``boot_id`` changes with each boot of the node.
+    ``ready`` is None where no condition says it. ``default_runtime`` is the container runtime that k3s or RKE2 was
+    started with as the default, empty where unknown.
     """
 
     name: str
@@ -50,6 +61,15 @@ class Node:
     capacity: Mapping[str, str] = field(default_factory=empty_mapping)
     allocatable: Mapping[str, str] = field(default_factory=empty_mapping)
     taints: tuple[Taint, ...] = ()
+    boot_id: str = ""
+    unschedulable: bool = False
+    ready: bool | None = None
+    default_runtime: str = ""
+
+    @property
+    def host(self) -> HostKind:
+        """The kind of node: what an observation of one of its pods holds for."""
+        return HostKind(self.os_image, self.kernel, self.architecture, self.runtime, self.handlers)
 
 
 class Nvml(StrEnum):
@@ -65,7 +85,8 @@ class Plugin:
     """What a plugin's pod, or a DaemonSet's template, shows. None is unknown (a configuration file decides).
 
     ``hands_out_gpus`` tells the device plugin from feature discovery and exporters; ``of_platform`` one that brings the
-    driver into pods by itself; ``bootstrapped`` says that the mount of NVML is ours.
+    driver into pods by itself; ``bootstrapped`` says that the mount of NVML is ours. ``cdi_prefix`` is that of the
+    annotations of the list strategy ``cdi-annotations``; ``container`` names the plugin's first container.
     """
 
     namespace: str
@@ -78,11 +99,19 @@ class Plugin:
     passes_devices: bool | None = False
     of_platform: bool = False
     bootstrapped: bool = False
+    role: Role = Role.DEVICE_PLUGIN
+    cdi_prefix: str | None = CDI_PREFIX
+    container: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PluginPod:
-    """A plugin's pod: its UID, node and state, and the DaemonSet (UID) that controls it, empty if none does."""
+    """A plugin's pod: its UID, node and state, and the DaemonSet (UID and name) that controls it, empty if none does.
+
+    ``decision`` is our annotation, ``patched`` says that the pod has our patch. ``ready_since`` is when the condition
+    Ready last changed, ``restarts`` counts those of all containers, and ``waiting`` is the reason for which a container
+    waits, empty if none does.
+    """
 
     plugin: Plugin
     uid: str
@@ -90,6 +119,13 @@ class PluginPod:
     owner: str
     running: bool
     ready: bool
+    owner_name: str = ""
+    decision: str = ""
+    patched: bool = False
+    phase: str = ""
+    waiting: str = ""
+    restarts: int = 0
+    ready_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +143,13 @@ class PluginDaemonSet:
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterPolicy:
-    """NVIDIA's GPU Operator: whether it hands GPUs out by CDI, or by an NRI plugin."""
-
-    cdi: bool
-    nri: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceClass:
-    """A DeviceClass (DRA), and the extended resource that it serves, empty if none."""
-
-    name: str
-    extended_resource: str
-
-
-@dataclass(frozen=True, slots=True)
 class ClusterView:
     """The facts, one mapping for each kind; ``None`` where the kind is unknown (not: empty).
 
-    Keys are names; for plugin pods and DaemonSets ``namespace/name``. ``api_groups`` are the API groups served.
+    Keys are names; for plugin pods and DaemonSets ``namespace/name``; for webhooks of policy engines the kind, a slash
+    and the name. ``namespaces`` are labels, with limits on tolerations (``webhook.view.toleration_limits``).
+    ``admission_policies`` and ``policy_bindings`` are those that can reject a pod. ``api_groups`` are the API groups
+    served. ``observations`` are what was seen of plugin pods.
     """
 
     runtime_classes: Mapping[str, RuntimeClass] | None = None
@@ -136,7 +159,13 @@ class ClusterView:
     daemon_sets: Mapping[str, PluginDaemonSet] | None = None
     cluster_policies: Mapping[str, ClusterPolicy] | None = None
     device_classes: Mapping[str, DeviceClass] | None = None
+    resource_slices: Mapping[str, ResourceSlice] | None = None
+    gpu_clusters: Mapping[str, GpuCluster] | None = None
+    admission_policies: Mapping[str, PodAdmissionPolicy] | None = None
+    policy_bindings: Mapping[str, DenyingBinding] | None = None
+    engine_webhooks: Mapping[str, PolicyEngineWebhook] | None = None
     api_groups: frozenset[str] | None = None
+    observations: Observations = NO_OBSERVATIONS
 
 
 WORDS = {

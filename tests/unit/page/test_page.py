@@ -22,7 +22,8 @@ from webhook.server.admin import Admin
 from webhook.server.decision_log import NAME_LIMIT, OPERATIONS_LIMIT, open_log
 from webhook.server.state import Replica
 from webhook.server.status_events import Told
-from webhook.view.view import ClusterPolicy, ClusterView
+from webhook.view.gpu_operator import ClusterPolicy
+from webhook.view.view import ClusterView
 
 NOW = 1_800_000_000.0
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "\u202eevil\u202c-rtl", "x" * 253)

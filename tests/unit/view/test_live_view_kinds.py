@@ -28,11 +28,17 @@ def plugin(kind: str, name: str, namespace: str = "kube-system", **labels: str) 
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": {"template": pod}}
 
 
+def node(name: str, heartbeat: str) -> dict[str, Any]:
+    """Return a ready node."""
+    conditions = [{"type": "Ready", "status": "True", "lastHeartbeatTime": heartbeat}]
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": {"conditions": conditions}}
+
+
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeApi]:
     """Serve a node and a plugin with one pod."""
     async with FakeApi() as api:
-        api.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-1"}})
+        api.put(node("gpu-1", "2026-11-24T23:55:00Z"))
         api.put(plugin("DaemonSet", "plugin"))
         api.put(plugin("Pod", "plugin-1"))
         yield api
@@ -55,7 +61,7 @@ async def test_plugins_are_watched_where_they_are_believed(fake: FakeApi, tmp_pa
         assert pods == {"kube-system/plugin-1": True, "kube-system/hami-1": True, "kube-system/gfd-1": False}
         assert set(view.daemon_sets or ()) == {"kube-system/plugin"}
         assert set(view.nodes or ()) == {"gpu-1"}
-        assert (view.cluster_policies, view.device_classes) == ({}, {})
+        assert (view.cluster_policies, view.device_classes, view.resource_slices) == ({}, {}, {})
 
 
 async def test_plugins_that_change_are_told(fake: FakeApi, tmp_path: Path) -> None:
@@ -103,11 +109,8 @@ async def test_a_heartbeat_of_a_node_leaves_the_view_as_it_is(fake: FakeApi, tmp
         await world.live.synced.wait()
         await fake.watching("/api/v1/nodes")
         before = world.live.view.nodes
-        conditions = [{"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-11-25T00:00:00Z"}]
-        fake.put(
-            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-1"}, "status": {"conditions": conditions}}
-        )
-        fake.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-2"}})
+        fake.put(node("gpu-1", "2026-11-25T00:00:00Z"))
+        fake.put(node("gpu-2", "2026-11-25T00:00:00Z"))
         await until(lambda: "gpu-2" in (world.live.view.nodes or ()))
         assert before is not None
         assert world.live.view.nodes is not before

@@ -106,13 +106,19 @@ async def _in_cluster(options: Options) -> None:
 
 async def _serve_for(api: "ApiServer", options: Options) -> None:
     """Serve while the view and the certificate are kept current beside it."""
-    from webhook.view.live_view import LiveView, resources  # noqa: PLC0415  as above
+    from webhook.view.live_view import LiveView, observe_plugins, resources  # noqa: PLC0415  as above
 
     log = open_log()
     told = Told(log)
     policy = read_policy(options.policy_file)
     watched = resources(policy.bootstrap.namespaces, known_plugins(policy))
-    live = LiveView(api, watched, prepare=partial(_sort_nodes, policy), on_change=told)
+    live = LiveView(
+        api,
+        watched,
+        prepare=partial(_sort_nodes, policy),
+        on_change=told,
+        observe=observe_plugins(policy.is_gpu_resource),
+    )
     webhook = Webhook(policy, live, _observer(live, log))
     metrics = CertificateMetrics(webhook.observer.metrics.registry, told)
     keeper = provider(api, options.certificate, LiveTls(metrics.handshake_failed), on_change=metrics)
@@ -130,6 +136,7 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     tasks = {
         "view": _keep_current(live),
         "groups": live.follow_groups(),
+        "plugins": live.follow_plugins(),
         "certificate": keeper.run(),
         "rounds": rounds.run(live.synced),
         "stop-writing": _stop_writing(webhook, keeper, rounds),

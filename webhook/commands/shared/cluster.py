@@ -103,4 +103,5 @@ async def live_view(api: ApiServer, policy: Policy, named: Mapping[str, Collecti
     ``named`` are objects to ask for one by one where their kind may not be listed, by field of ClusterView.
     """
     wanted = {"runtime_classes": (policy.runtime_class,), **named}
-    return await snapshot(api, resources(policy.bootstrap.namespaces, known_plugins(policy)), wanted)
+    watched = resources(policy.bootstrap.namespaces, known_plugins(policy))
+    return await snapshot(api, watched, wanted, is_gpu_resource=policy.is_gpu_resource)

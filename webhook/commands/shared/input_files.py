@@ -41,7 +41,8 @@ def read_view(path: Path, policy: Policy) -> ClusterView:
     """Return the view that a file holds, as ``kubectl get runtimeclasses,namespaces,… -o yaml`` prints it."""
     with _told():
         found = list(read_documents(_text(path), str(path)))
-    return view_of((document.content for document in found), known_plugins(policy))
+    contents = (document.content for document in found)
+    return view_of(contents, known_plugins(policy), policy.is_gpu_resource)
 
 
 def read_files(names: Iterable[str], pattern: str = "*") -> Iterator[Manifest]:

@@ -6,7 +6,9 @@ from types import MappingProxyType
 from typing import Any
 
 from webhook.kube.values import EMPTY
+from webhook.observations.plugin_observation import Observations
 from webhook.view.projections import view_of
+from webhook.view.toleration_limits import NO_LIMITS, NamespaceLabels, limits_of
 from webhook.view.view import ClusterView, Labels
 
 
@@ -29,11 +31,14 @@ def with_declared(view: ClusterView, objects: Iterable[Mapping[str, Any]]) -> Cl
 
 
 def _joined(present: Labels | None, own: Labels) -> Labels:
-    # An apply keeps the labels that it does not name.
-    return MappingProxyType({**(present or EMPTY), **own})
+    # An apply keeps the labels and annotations that it does not name.
+    limits = limits_of(own)
+    return NamespaceLabels({**(present or EMPTY), **own}, limits_of(present) if limits == NO_LIMITS else limits)
 
 
 def _both(below: Any, above: Any) -> Any:  # noqa: ANN401  a field of the view
     if below is None or above is None:
         return above if below is None else below
+    if isinstance(below, Observations):
+        return below.updated(above)
     return below | above if isinstance(below, frozenset) else MappingProxyType({**below, **above})

@@ -11,8 +11,9 @@ from webhook.decide.pod import Container, Pod, runtime_class_name
 from webhook.kube.containers import meets, mount_paths
 from webhook.kube.values import at, items, text
 from webhook.nvidia.known_plugins import Role
+from webhook.nvidia.plugin_settings import sets_device_specs
 from webhook.policy.model import Policy
-from webhook.view.plugin_projections import BOOTSTRAP_VOLUME, sets_device_specs
+from webhook.view.plugin_projections import BOOTSTRAP_VOLUME
 
 LIBRARY_DIRECTORY = "/usr/local/lib"
 LIBRARY_PLACE = f"{LIBRARY_DIRECTORY}/libnvidia-ml.so.1"

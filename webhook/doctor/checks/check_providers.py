@@ -6,7 +6,7 @@ from webhook.doctor.check import Category, Check, Result, fails_on, passes, warn
 from webhook.doctor.cluster_facts import Facts, known
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.values import mapping, text
-from webhook.view.projections import project_cluster_policy
+from webhook.view.gpu_operator import project_cluster_policy
 
 WELL = ("", "ready")
 

@@ -1,0 +1,1 @@
+"""What was seen of pods after their admission. Pure values."""

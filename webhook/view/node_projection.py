@@ -1,0 +1,93 @@
+"""What the view keeps of a Node."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from sys import intern
+from types import MappingProxyType
+from typing import Any
+
+from webhook.kube.metadata import labels_of, metadata, name_of
+from webhook.kube.values import items, mapping, text
+from webhook.view.compact_labels import CompactLabels
+from webhook.view.default_runtime import default_runtime
+from webhook.view.view import Node, Taint
+
+ApiObject = Mapping[str, Any]
+
+# Taints that come and go with a node's start, its conditions and its end. A pod that is created meanwhile may still
+# land there: controllers create pods just while a node is away, or drained.
+# Source: https://kubernetes.io/docs/reference/labels-annotations-taints/
+TEMPORARY_TAINTS = frozenset(
+    {
+        "node.cloudprovider.kubernetes.io/uninitialized",
+        "node.cluster.x-k8s.io/uninitialized",
+        "ToBeDeletedByClusterAutoscaler",
+        "karpenter.sh/disrupted",
+        "karpenter.sh/disruption",
+        "karpenter.sh/unregistered",
+        "node.cilium.io/agent-not-ready",
+        "cni.istio.io/not-ready",
+        *(f"{driver}.csi.aws.com/agent-not-ready" for driver in ("ebs", "efs", "fsx")),
+    }
+)
+TEMPORARY_TAINT_PREFIXES = (
+    "node.kubernetes.io/",
+    *(f"{word}.cluster-autoscaler.kubernetes.io/" for word in ("startup-taint", "status-taint", "ignore-taint")),
+    "aws-node-termination-handler/",
+    "readiness.k8s.io/",
+)
+
+
+def project_node(item: ApiObject) -> Node:
+    """Keep of a Node what shows its GPUs, its runtime and its driver, and whether pods can start there."""
+    status, spec = mapping(item.get("status")), mapping(item.get("spec"))
+    info = mapping(status.get("nodeInfo"))
+    handlers = frozenset(text(handler.get("name")) for handler in items(status.get("runtimeHandlers")))
+    return Node(
+        name=name_of(item),
+        labels=CompactLabels(labels_of(item)),
+        os_image=intern(text(info.get("osImage"))),
+        kernel=intern(text(info.get("kernelVersion"))),
+        architecture=intern(text(info.get("architecture"))),
+        runtime=intern(text(info.get("containerRuntimeVersion"))),
+        handlers=_shared_set(handlers) or None,
+        capacity=_extended(status.get("capacity")),
+        allocatable=_extended(status.get("allocatable")),
+        taints=tuple(
+            Taint(text(taint.get("key")), text(taint.get("value")), str(taint.get("effect")))
+            for taint in items(spec.get("taints"))
+            if taint.get("effect") in ("NoSchedule", "NoExecute") and not is_temporary_taint(text(taint.get("key")))
+        ),
+        boot_id=text(info.get("bootID")),
+        unschedulable=spec.get("unschedulable") is True,
+        ready=_is_ready(status),
+        default_runtime=intern(default_runtime(mapping(metadata(item).get("annotations")))),
+    )
+
+
+def is_temporary_taint(key: str) -> bool:
+    """Say whether a taint goes away by itself."""
+    return key in TEMPORARY_TAINTS or key.startswith(TEMPORARY_TAINT_PREFIXES)
+
+
+def _is_ready(status: ApiObject) -> bool | None:
+    conditions = (item for item in items(status.get("conditions")) if item.get("type") == "Ready")
+    return next((condition.get("status") == "True" for condition in conditions), None)
+
+
+def _extended(quantities: object) -> Mapping[str, str]:
+    # Extended resources have a domain that is not Kubernetes' own.
+    found = mapping(quantities)
+    names = sorted(name for name in found if "/" in name and "kubernetes.io/" not in name)
+    return _shared_map(tuple((name, text(found[name])) for name in names))
+
+
+# Thousands of nodes say the same: kept once, as their strings are (intern), that is a third of their memory.
+@lru_cache(maxsize=4096)
+def _shared_set(value: frozenset[str]) -> frozenset[str]:
+    return value
+
+
+@lru_cache(maxsize=4096)
+def _shared_map(entries: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    return MappingProxyType(dict(entries))

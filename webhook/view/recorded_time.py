@@ -1,0 +1,34 @@
+"""Times as API objects record them."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from webhook.kube.metadata import metadata
+from webhook.kube.values import items, mapping, text
+
+# The longest is RFC 3339 with nanoseconds and an offset.
+MAX_CHARACTERS = 40
+CONDITION_TIMES = ("lastHeartbeatTime", "lastTransitionTime")
+
+
+def parse_time(value: object) -> datetime | None:
+    """Return a time in UTC where the API server's text has none; None where the value is not a time."""
+    written = text(value)
+    if len(written) > MAX_CHARACTERS:
+        return None
+    try:
+        found = datetime.fromisoformat(written)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def recorded_times(item: Mapping[str, Any]) -> Iterator[datetime]:
+    """Yield when an object was created and when its conditions were written: it was read after all of them."""
+    conditions = items(mapping(item.get("status")).get("conditions"))
+    written = [condition.get(key) for condition in conditions for key in CONDITION_TIMES]
+    for value in (metadata(item).get("creationTimestamp"), *written):
+        found = parse_time(value) if value else None
+        if found is not None:
+            yield found
