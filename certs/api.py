@@ -1,41 +1,9 @@
-"""What certs asks of a connection to the API server, and where one installation keeps its things there."""
+"""Where one installation has its objects in the API server, and the names of its Service."""
 
 import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-JSON = "application/json"
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
-
-OK = 200
-CREATED = 201
-NOT_FOUND = 404
-CONFLICT = 409
-UNPROCESSABLE = 422
 
 REGISTRATION_KINDS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
-
-
-class ApiServer(Protocol):
-    """A connection to the API server."""
-
-    async def call(
-        self, method: str, path: str, *, body: object = None, content_type: str = JSON, timeout_seconds: float = 10
-    ) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON object ({} if the body is none). Raises OSError if no answer came."""
-        ...
-
-
-class Refused(Exception):  # noqa: N818 - the field's word: the API server refused a request
-    """The API server answered, but neither yes nor a lost race: no right, a broken server, an immutable Secret."""
-
-    def __init__(self, request: str, status: int, answer: Mapping[str, Any]) -> None:
-        # Only the stable word of the answer: its message may repeat what was sent, and that holds private keys.
-        self.status = status
-        self.reason = str(answer.get("reason") or "")[:64]
-        super().__init__(f"{request}: {status} {self.reason}".rstrip())
 
 
 @dataclass(frozen=True, slots=True)

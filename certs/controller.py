@@ -7,9 +7,8 @@ from datetime import timedelta
 
 from cryptography import x509
 
-from certs.api import ApiServer, Installation, Refused
+from certs.api import Installation
 from certs.certificate import fingerprint
-from certs.clock import Clock
 from certs.leaf_choice import is_own_fault, why_adopt
 from certs.rotation import Schedule, Situation
 from certs.secret_content import Material
@@ -18,6 +17,9 @@ from certs.state_reader import Look, Observer
 from certs.tls_context import LiveTls, Status
 from certs.webhook_configs import state_of
 from certs.writer import Writer
+from webhook.kube_client.api_error import ApiError, UnauthorizedError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.clock import Clock
 
 # A lost race is looked at again at once, but not for ever.
 ROUNDS = 8
@@ -34,7 +36,7 @@ class Keeper:
 
     def __init__(  # noqa: PLR0913 - each is said by the caller or replaced by a test
         self,
-        api: ApiServer,
+        client: KubeClient,
         installation: Installation,
         *,
         who: str,
@@ -46,11 +48,11 @@ class Keeper:
     ) -> None:
         self.tls = tls or LiveTls()
         self.status = Status(ready=False, reason="starting")
-        self._api, self._installation = api, installation
+        self._client, self._installation = client, installation
         self._schedule, self._clock, self._interval = schedule or Schedule(), clock or Clock(), interval.total_seconds()
         self._changes = Changes(on_change)
-        self._observer = Observer(api, installation, who=who, clock=self._clock, changes=self._changes)
-        self._writer = Writer(api, installation, self._schedule, self._clock, self._changes)
+        self._observer = Observer(client, installation, who=who, clock=self._clock, changes=self._changes)
+        self._writer = Writer(client, installation, self._schedule, self._clock, self._changes)
         self._authority: x509.Certificate | None = None
         self._retry_seconds = FIRST_RETRY_SECONDS
 
@@ -65,7 +67,7 @@ class Keeper:
             await self._clock.sleep(self._pause_seconds(finished=finished))
 
     async def tick(self) -> bool:
-        """Look and act until nothing is left to do; False if there still is. Raises Refused, OSError."""
+        """Look and act until nothing is left to do; False if there still is. Raises ApiError, OSError."""
         for _ in range(ROUNDS):
             look = await self._observer.look(self._schedule.settle)
             self._serve(look)
@@ -76,7 +78,10 @@ class Keeper:
     async def _tick_or_tell(self) -> bool:
         try:
             finished = await self.tick()
-        except Refused as error:
+        except ApiError as error:
+            self._changes.state("api", "api-refused", reason=error.with_request)
+            return False
+        except UnauthorizedError as error:
             self._changes.state("api", "api-refused", reason=str(error))
             return False
         except OSError as error:
@@ -93,7 +98,7 @@ class Keeper:
             self._retry_seconds = min(2 * pause, self._interval)
             if self.tls.leaf is None:
                 pause = min(pause, LEAFLESS_SECONDS)
-        return pause * (0.9 + 0.2 * self._clock.jitter())
+        return pause * self._clock.uniform(0.9, 1.1)
 
     def _serve(self, look: Look) -> None:
         secret = look.stored.material

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from certs.certificate import KeyPair, is_valid_at, names_of, read_certificates, verify
-from certs.clock import Clock
 from certs.state_events import Changes, OnChange
 from certs.tls_context import LiveTls, Status
+from webhook.kube_client.clock import Clock
 
 
 class FileKeeper:
@@ -41,7 +41,7 @@ class FileKeeper:
         """Look at once and then at each interval, until cancelled."""
         while True:
             self.look()
-            await self._clock.sleep(self._interval * (0.9 + 0.2 * self._clock.jitter()))
+            await self._clock.sleep(self._interval * self._clock.uniform(0.9, 1.1))
 
     def look(self) -> None:
         """Read the pair, and serve it if it is another one and fits."""

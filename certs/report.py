@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from certs.api import ApiServer, Installation, canonical_name
+from certs.api import Installation, canonical_name
 from certs.certificate import fingerprint, names_of
 from certs.rotation import Action, Schedule, Situation, Step, next_renewal, plan
 from certs.secret_content import Material
 from certs.secret_store import read_secret
 from certs.webhook_configs import Registration, authorities_of, read_registrations
+from webhook.kube_client.client import KubeClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +60,24 @@ class Report:
     next_renewal: datetime | None
 
 
-async def find_installation(api: ApiServer, namespace: str) -> Installation:
+async def find_installation(client: KubeClient, namespace: str) -> Installation:
     """Return the installation of a namespace, with the names that its replicas ask for: those of its certificate.
 
-    Raises Refused, OSError.
+    Raises ApiError, OSError.
     """
     plain = Installation(namespace=namespace)
-    stored = await read_secret(api, plain)
+    stored = await read_secret(client, plain)
     names = names_of(stored.material.leaf.parse()) if stored.material else frozenset()
     extra = sorted(name for name in names - {plain.names[0]} if _is_name(name))
     return Installation(namespace=namespace, extra_names=tuple(extra))
 
 
 async def describe(
-    api: ApiServer, installation: Installation, schedule: Schedule, now: datetime, mounted: str = ""
+    client: KubeClient, installation: Installation, schedule: Schedule, now: datetime, mounted: str = ""
 ) -> Report:
-    """Look once, with the rights of whoever asks; `mounted` as in Report. Raises Refused, OSError."""
-    registrations = await read_registrations(api, installation)
-    stored = await read_secret(api, installation)
+    """Look once, with the rights of whoever asks; `mounted` as in Report. Raises ApiError, OSError."""
+    registrations = await read_registrations(client, installation)
+    stored = await read_secret(client, installation)
     registered = authorities_of(registrations)
     everywhere = set.intersection(*(set(map(fingerprint, one)) for one in registered)) if registered else set()
     situation = Situation(

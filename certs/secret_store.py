@@ -7,8 +7,10 @@ Rights: get and update of the one named Secret, and create in the own namespace 
 from dataclasses import dataclass, field
 from typing import Any
 
-from certs.api import CONFLICT, CREATED, MERGE_PATCH, NOT_FOUND, OK, ApiServer, Installation, Refused
+from certs.api import Installation
 from certs.secret_content import ROTATE_ANNOTATION, Material, Rotation, read_material, write_material
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,47 +22,45 @@ class StoredSecret:
     trouble: str = ""
 
 
-async def read_secret(api: ApiServer, installation: Installation) -> StoredSecret:
-    """Read the Secret. Raises Refused if that is not allowed, OSError if no answer came."""
-    status, answer = await api.call("GET", installation.secret_path)
-    if status == NOT_FOUND:
+async def read_secret(client: KubeClient, installation: Installation) -> StoredSecret:
+    """Read the Secret. Raises ApiError, OSError."""
+    found = await client.find(installation.secret_path)
+    if found is None:
         return StoredSecret({}, None, "the Secret is absent")
-    if status != OK:
-        raise Refused(f"GET {installation.secret_path}", status, answer)
     try:
-        return StoredSecret(answer, read_material(answer))
+        return StoredSecret(found, read_material(found))
     except ValueError as error:
-        return StoredSecret(answer, None, str(error))
+        return StoredSecret(found, None, str(error))
 
 
-async def write_secret(api: ApiServer, installation: Installation, stored: StoredSecret, material: Material) -> bool:
-    """Write what the Secret is to hold, if it is still as it was read; False if another was quicker.
+async def write_secret(
+    client: KubeClient, installation: Installation, stored: StoredSecret, material: Material
+) -> bool:
+    """Write the Secret if it is still as it was read; False if another replica was faster.
 
-    Raises Refused, OSError.
+    Raises ApiError, OSError.
     """
-    if stored.raw:
-        method, path, before = "PUT", installation.secret_path, stored.raw
-    else:
-        method, path, before = "POST", installation.secrets_path, _new_secret(installation)
-    status, answer = await api.call(method, path, body=write_material(material, before))
-    if status in (OK, CREATED):
-        return True
-    # A PUT finds nothing when the Secret was deleted meanwhile; a POST when the namespace is missing, which is no race.
-    if status == CONFLICT or (status == NOT_FOUND and method == "PUT"):
-        return False
-    raise Refused(f"{method} {path}", status, answer)
+    try:
+        if stored.raw:
+            await client.replace(installation.secret_path, write_material(material, stored.raw))
+        else:
+            await client.create(installation.secrets_path, write_material(material, _new_secret(installation)))
+    except ApiError as error:
+        # A PUT finds nothing if the Secret was deleted meanwhile; a POST if the namespace is missing, which is no race.
+        if error.is_conflict or (error.is_absent and stored.raw):
+            return False
+        raise
+    return True
 
 
-async def ask_for_rotation(api: ApiServer, installation: Installation, rotation: Rotation) -> None:
-    """Note in the Secret that a rotation is asked for; a replica's next look begins it. Raises Refused, OSError.
+async def ask_for_rotation(client: KubeClient, installation: Installation, rotation: Rotation) -> None:
+    """Note in the Secret that a rotation is asked for; a replica's next look begins it. Raises ApiError, OSError.
 
     `graceful`: the former authority leaves after its last leaf expired. `revoke`: as soon as every replica had time to
     take the new leaf, which is how a key that leaked is made worthless.
     """
     note = {"metadata": {"annotations": {ROTATE_ANNOTATION: rotation}}}
-    status, answer = await api.call("PATCH", installation.secret_path, body=note, content_type=MERGE_PATCH)
-    if status != OK:
-        raise Refused(f"PATCH {installation.secret_path}", status, answer)
+    await client.patch(installation.secret_path, note)
 
 
 def _new_secret(installation: Installation) -> dict[str, Any]:

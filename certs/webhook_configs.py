@@ -13,19 +13,10 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from certs.api import (
-    CONFLICT,
-    JSON_PATCH,
-    NOT_FOUND,
-    OK,
-    REGISTRATION_KINDS,
-    UNPROCESSABLE,
-    ApiServer,
-    Installation,
-    Refused,
-    canonical_name,
-)
+from certs.api import REGISTRATION_KINDS, Installation, canonical_name
 from certs.certificate import fingerprint, read_certificates, write_certificates
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
 
 # What a replica finds: an entry of ours, entries of others only, no registration, or no right to look.
 REGISTRATION_STATES = ("ours", "foreign", "absent", "unreadable")
@@ -81,16 +72,13 @@ class Trust:
         return authority.not_valid_after_utc >= self.expired_before
 
 
-async def read_registrations(api: ApiServer, installation: Installation) -> tuple[Registration, ...]:
-    """Read both registrations; one that is absent or being deleted is left out. Raises Refused, OSError."""
+async def read_registrations(client: KubeClient, installation: Installation) -> tuple[Registration, ...]:
+    """Read both registrations; one that is absent or being deleted is left out. Raises ApiError, OSError."""
     found = []
     for kind in REGISTRATION_KINDS:
-        path = installation.registration_path(kind)
-        status, answer = await api.call("GET", path)
-        if status not in (OK, NOT_FOUND):
-            raise Refused(f"GET {path}", status, answer)
+        answer = await client.find(installation.registration_path(kind)) or {}
         metadata = answer.get("metadata")
-        if status == OK and isinstance(metadata, dict) and not metadata.get("deletionTimestamp"):
+        if isinstance(metadata, dict) and not metadata.get("deletionTimestamp"):
             version, entries = str(metadata.get("resourceVersion")), _entries(answer, installation)
             found.append(Registration(kind, version, entries, _injector(metadata)))
     return tuple(found)
@@ -125,16 +113,16 @@ def patch_for(registration: Registration, trust: Trust) -> list[dict[str, Any]]:
 
 
 async def patch_registration(
-    api: ApiServer, installation: Installation, registration: Registration, operations: list[dict[str, Any]]
+    client: KubeClient, installation: Installation, registration: Registration, operations: list[dict[str, Any]]
 ) -> bool:
-    """Send a patch; False if the registration changed since it was read. Raises Refused, OSError."""
-    path = installation.registration_path(registration.kind)
-    status, answer = await api.call("PATCH", path, body=operations, content_type=JSON_PATCH)
-    if status == OK:
-        return True
-    if status in (CONFLICT, NOT_FOUND, UNPROCESSABLE):
-        return False
-    raise Refused(f"PATCH {path}", status, answer)
+    """Send a patch; False if the registration changed since it was read. Raises ApiError, OSError."""
+    try:
+        await client.patch(installation.registration_path(registration.kind), operations)
+    except ApiError as error:
+        if error.lost_race:
+            return False
+        raise
+    return True
 
 
 def _entries(registration: Mapping[str, Any], installation: Installation) -> tuple[Entry, ...]:

@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from certs.api import REGISTRATION_KINDS, ApiServer, Installation, Refused
-from certs.clock import Clock
+from certs.api import REGISTRATION_KINDS, Installation
 from certs.rotation import Action, Schedule, Step, plan
 from certs.rotation_steps import carry_out
 from certs.secret_content import Material
@@ -12,6 +11,9 @@ from certs.state_events import Changes
 from certs.state_reader import Look
 from certs.webhook_configs import Registration, Trust, patch_for, patch_registration
 from certs.write_limit import Allowance
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.clock import Clock
 
 # These mend what somebody else broke; the other steps come a few times a year, or as often as somebody asks.
 REPAIRS = (Action.CREATE, Action.RESTORE)
@@ -23,13 +25,13 @@ class Writer:
 
     def __init__(
         self,
-        api: ApiServer,
+        client: KubeClient,
         installation: Installation,
         schedule: Schedule,
         clock: Clock,
         changes: Changes,
     ) -> None:
-        self._api, self._installation, self._schedule = api, installation, schedule
+        self._client, self._installation, self._schedule = client, installation, schedule
         self._clock, self._changes = clock, changes
         limits = {"steps": STEP_LIMIT, "repairs": REPAIR_LIMIT} | dict.fromkeys(REGISTRATION_KINDS, REPAIR_LIMIT)
         self._allowances = {subject: Allowance(limit, WINDOW) for subject, limit in limits.items()}
@@ -64,10 +66,10 @@ class Writer:
 
     async def _write(self, step: Step, material: Material, stored: StoredSecret) -> bool:
         try:
-            won = await write_secret(self._api, self._installation, stored, material)
-        except Refused as error:
+            won = await write_secret(self._client, self._installation, stored, material)
+        except ApiError as error:
             # Told and left: the caBundle may still be in need of repair.
-            self._changes.state("secret", "secret-write-refused", reason=str(error), action=str(step.action))
+            self._changes.state("secret", "secret-write-refused", reason=error.with_request, action=str(step.action))
             return False
         event = "secret-written" if won else "secret-race-lost"
         self._changes.state("plan", event, reason=step.reason, action=str(step.action), why=step.why)
@@ -85,9 +87,9 @@ class Writer:
             return False
         self._given[registration.kind] = trust
         try:
-            won = await patch_registration(self._api, self._installation, registration, patch)
-        except Refused as error:
-            self._changes.state(registration.kind, "ca-bundle-write-refused", reason=str(error), **about)
+            won = await patch_registration(self._client, self._installation, registration, patch)
+        except ApiError as error:
+            self._changes.state(registration.kind, "ca-bundle-write-refused", reason=error.with_request, **about)
             return False
         event = "ca-bundle-written" if won else "ca-bundle-race-lost"
         reason = "overwritten" if repaired else "authorities-missing"

@@ -11,18 +11,17 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from certs.api import Installation
-from certs.clock import Clock
 from certs.controller import Keeper
 from certs.state_events import Changes
 from e2e.control_plane import LOOPBACK
 from e2e.device_plugins import NAMESPACE as PLUGINS
 from e2e.pods import pod
 from e2e.processes import LOOK_AGAIN_SECONDS
-from webhook.cluster.api import ApiServer
-from webhook.cluster.retry import Timing
 from webhook.controllers.assemble import join_rounds
 from webhook.controllers.plugin_rounds import SETTLING_SECONDS
 from webhook.decide.decision import RequestInfo
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.clock import Clock
 from webhook.policy.model import Bootstrap, Policy
 from webhook.server.decide_live import FRESH_SECONDS, FixedView, decide_live
 from webhook.server.decision_log import Metrics
@@ -59,7 +58,7 @@ class Ahead:
         return time.monotonic() + self.seconds
 
 
-async def follow(api: ApiServer, until: Callable[[], bool]) -> set[str]:
+async def follow(api: KubeClient, until: Callable[[], bool]) -> set[str]:
     """Follow everything until something is refused, or what is asked for has come."""
     told = Told()
     async with _running(LiveView(api, resources([PLUGINS]), on_change=told)):
@@ -69,7 +68,9 @@ async def follow(api: ApiServer, until: Callable[[], bool]) -> set[str]:
     return told.refused
 
 
-async def decide_of_latecomers(api: ApiServer, namespace: str, runtime_class: str, meanwhile: Callable[[], Any]) -> str:
+async def decide_of_latecomers(
+    api: KubeClient, namespace: str, runtime_class: str, meanwhile: Callable[[], Any]
+) -> str:
     """Decide about a pod whose namespace or class the watches have yet to tell of: ``meanwhile`` makes them."""
     clock = Ahead()
     async with _synced(api, clock) as live:
@@ -81,7 +82,7 @@ async def decide_of_latecomers(api: ApiServer, namespace: str, runtime_class: st
     return decision.word
 
 
-async def keep_certificate(api: ApiServer) -> set[str]:
+async def keep_certificate(api: KubeClient) -> set[str]:
     """Look once at Secret and registrations, and mend them, as a replica does that has just started."""
     told = Told()
     clock = Clock(sleep=_end)
@@ -91,13 +92,13 @@ async def keep_certificate(api: ApiServer) -> set[str]:
     return told.refused
 
 
-async def see(api: ApiServer) -> ClusterView:
+async def see(api: KubeClient) -> ClusterView:
     """Return the whole view."""
     async with _synced(api, Ahead()) as live:
         return live.view
 
 
-async def repair(api: ApiServer, seen: ClusterView) -> set[str]:
+async def repair(api: KubeClient, seen: ClusterView) -> set[str]:
     """Make two rounds, half a minute of the clock apart: tell of the blind pods that were seen, and evict one."""
     told, ahead = Told(), Ahead()
     rounds = join_rounds(
@@ -125,9 +126,9 @@ async def _end(_seconds: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _synced(api: ApiServer, clock: Ahead) -> AsyncIterator[LiveView]:
+async def _synced(api: KubeClient, clock: Ahead) -> AsyncIterator[LiveView]:
     """Yield a view that has everything, and follow no longer when the context ends."""
-    live = LiveView(api, resources([PLUGINS]), timing=Timing(clock=clock.monotonic))
+    live = LiveView(api, resources([PLUGINS]), clock=Clock(monotonic=clock.monotonic))
     async with _running(live):
         await live.synced.wait()
         # Nothing tells of the groups; what they may forbid is not decided before they are known.

@@ -25,8 +25,8 @@ from e2e.pods import would_be_decided
 from e2e.processes import until
 from e2e.rights import GRANTED, REPAIR, Asked, Right, without
 from e2e.steps import INSTALLATION, decide_of_latecomers, follow, keep_certificate, repair, see
-from webhook.cluster.api import ApiServer
-from webhook.cluster.credentials import CredentialsLoader
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.credentials import CredentialsLoader
 from webhook.view.view import ClusterView
 
 on_one_version = pytest.mark.parametrize("minor", ["1.37"], indirect=True, scope="session")
@@ -100,11 +100,11 @@ class Scene:
         status, answer = self.admin.call(method, path, body, content_type)
         assert status < 300 or (method, status) == ("DELETE", 404), answer
 
-    def take(self, step: Callable[[ApiServer], Awaitable[Answer]]) -> Answer:
+    def take(self, step: Callable[[KubeClient], Awaitable[Answer]]) -> Answer:
         """Take a step as the webhook's account, and return what it returns."""
 
         async def as_webhook() -> Answer:
-            async with ApiServer(CredentialsLoader(str(self.kubeconfig))) as api:
+            async with KubeClient(CredentialsLoader(str(self.kubeconfig))) as api:
                 return await step(api)
 
         return self.runner.run(as_webhook())

@@ -24,12 +24,12 @@ from support.pods import JSON, gpu_pods, spoilt
 from certs.rotation import Schedule
 from certs.secret_content import read_material, write_material
 from fuzz.edge import Edge
-from webhook.cluster.api import _event
 from webhook.decide.decision import RequestInfo
 from webhook.decide.nodes.table import node_rows
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.workload.decide import decide
 from webhook.kube.manifests import read_documents
+from webhook.kube_client.session import _event
 from webhook.page.filters import Filters
 from webhook.policy.load import PolicyError, parse_policy
 from webhook.policy.model import Policy

@@ -9,9 +9,9 @@ from typing import Any
 
 from support.fake_api import FakeApi
 from support.fake_time import FakeTime
-from webhook.cluster.api import ApiServer
-from webhook.cluster.credentials import CredentialsLoader
-from webhook.cluster.watch import Resource
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.credentials import CredentialsLoader
+from webhook.kube_client.resource import Resource
 from webhook.view.live_view import LiveView
 from webhook.view.projections import KINDS
 
@@ -26,7 +26,7 @@ class World:
     """The fake server, the live view that watches it, the time, and what was told."""
 
     fake: FakeApi
-    api: ApiServer
+    api: KubeClient
     live: LiveView
     time: FakeTime
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -47,11 +47,17 @@ async def session(
     folder: Path,
     time: FakeTime | None = None,
     **user: Any,  # noqa: ANN401  a kubeconfig's entry
-) -> AsyncIterator[ApiServer]:
+) -> AsyncIterator[KubeClient]:
     """Open the real session to the fake server."""
     clock = time or FakeTime()
-    async with ApiServer(CredentialsLoader(fake.kubeconfig(folder, **user)), clock=lambda: clock.now) as api:
+    async with KubeClient(CredentialsLoader(fake.kubeconfig(folder, **user)), monotonic=lambda: clock.now) as api:
         yield api
+
+
+async def call(client: KubeClient, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401
+    """Return status and object of one request, whatever they are."""
+    answer = await client.exchange(method, path, **options)
+    return answer.status, answer.json or {}
 
 
 @asynccontextmanager
@@ -66,7 +72,7 @@ async def watching(
     async with session(fake, folder, time, **user) as api:
         told: list[tuple[str, dict[str, Any]]] = []
         live = LiveView(
-            api, resources, timing=time.timing(), on_change=lambda event, **facts: told.append((event, facts))
+            api, resources, clock=time.clock(), on_change=lambda event, **facts: told.append((event, facts))
         )
         # The group ends the test when the live view fails, instead of letting it wait.
         async with asyncio.TaskGroup() as group:

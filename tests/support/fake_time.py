@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 
-from webhook.cluster.retry import Timing
+from webhook.kube_client.clock import Clock
 
 
 class FakeTime:
@@ -27,6 +27,6 @@ class FakeTime:
         await over.wait()
         await asyncio.sleep(0)
 
-    def timing(self) -> Timing:
+    def clock(self) -> Clock:
         """Return this clock and sleep, with the most impatient of random sources."""
-        return Timing(clock=lambda: self.now, sleep=self.sleep, uniform=lambda low, _high: low)
+        return Clock(monotonic=lambda: self.now, sleep=self.sleep, uniform=lambda low, _high: low)

@@ -1,5 +1,6 @@
 """The fake API server without its socket: a call is one turn, so that a test may interleave replicas call by call."""
 
+import json
 from collections import Counter
 from collections.abc import Generator
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import orjson
 
 from support.fake_store import Address, Json, StatusError, Store, address_of, parse
+from webhook.kube_client.answer import Answer
+from webhook.kube_client.client import KubeClient
 
 NAMESPACE = "gpu-injector"
 SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/gpu-injector"
@@ -23,8 +26,8 @@ class Turn:
         yield
 
 
-class MemoryApi:
-    """The protocol of `certs.api.ApiServer` over the fake's objects.
+class MemoryApi(KubeClient):
+    """The client, over the fake's objects instead of a connection.
 
     `writes` counts, by method and path, what was written; `refusals` maps (method, path) to a status or an exception.
     """
@@ -35,7 +38,7 @@ class MemoryApi:
         self.writes: Counter[tuple[str, str]] = Counter()
         self.refusals: dict[tuple[str, str], int | OSError] = {}
 
-    async def call(
+    async def exchange(
         self,
         method: str,
         path: str,
@@ -43,12 +46,12 @@ class MemoryApi:
         body: object = None,
         content_type: str = "application/json",
         timeout_seconds: float = 10,
-    ) -> tuple[int, dict[str, Any]]:
+    ) -> Answer:
         """Act at once and answer a turn later: between the two a caller may die, or be late."""
         assert timeout_seconds > 0
-        answer = self.answer(method, path, body, content_type)
+        status, item = self.answer(method, path, body, content_type)
         await Turn()
-        return answer
+        return Answer(f"{method} {path}", status, json.dumps(item).encode())
 
     def answer(self, method: str, path: str, body: object, content_type: str) -> tuple[int, dict[str, Any]]:
         """Act on one request."""
@@ -86,12 +89,12 @@ class MemoryApi:
         free = {**item, "metadata": {k: v for k, v in item["metadata"].items() if k not in ("resourceVersion", "uid")}}
         (self.store.replace if address in self.store.objects else self.store.create)(address, free)
 
-    def get(self, path: str) -> Json:
+    def stored(self, path: str) -> Json:
         """Return a copy of an object."""
         found: Json = orjson.loads(orjson.dumps(self.store.get(parse(path))))
         return found
 
-    def delete(self, path: str) -> None:
+    def remove(self, path: str) -> None:
         """Delete an object, as an administrator would."""
         self.store.delete(parse(path), {})
 

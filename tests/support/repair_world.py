@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 
 from certs.api import Installation
-from certs.clock import Clock
 from certs.state_events import Changes
 from support.cluster_world import session
 from support.fake_api import FakeApi
@@ -22,6 +21,7 @@ from webhook.controllers.leader import Lease
 from webhook.controllers.plugin_release import Evictor
 from webhook.controllers.plugin_rounds import ROUND_SECONDS, Rounds
 from webhook.controllers.reachability_check import Proof
+from webhook.kube_client.clock import Clock
 from webhook.policy.model import Policy
 from webhook.server.decision_log import Metrics
 from webhook.view.projections import view_of
@@ -135,7 +135,7 @@ def _replica(made: World, api: Any, policy: Policy, who: str) -> Replica:  # noq
         now=lambda: START + timedelta(seconds=made.time.now),
         monotonic=lambda: made.time.now,
         sleep=made.time.sleep,
-        jitter=lambda: 0.5,
+        uniform=lambda low, high: (low + high) / 2,
     )
     metrics, events = Metrics.create(), Events(api, who, clock)
     lease, proof = Lease(api, INSTALLATION, who, clock), Proof(api, INSTALLATION)

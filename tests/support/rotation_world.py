@@ -4,6 +4,7 @@ The invariant is checked by signatures and dates alone, not by the code that mak
 """
 
 import base64
+import json
 import subprocess
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -16,13 +17,15 @@ from cryptography.exceptions import InvalidSignature
 
 from certs.api import Installation
 from certs.certificate import KeyPair
-from certs.clock import Clock
 from certs.controller import Keeper
 from certs.rotation import Schedule
 from certs.secret_content import ROTATE_ANNOTATION
 from certs.tls_context import LiveTls
 from support.fake_store import Change
 from support.memory_api import SECRET, MemoryApi, Turn
+from webhook.kube_client.answer import Answer
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.clock import Clock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAME = "gpu-injector.gpu-injector.svc"
@@ -58,13 +61,13 @@ class Shown(LiveTls):
         self.leaf = leaf
 
 
-@dataclass
-class Line:
-    """A replica's line to the API server, which a test may listen to."""
+class Line(KubeClient):
+    """A replica's client of the API server, which a test may listen to."""
 
-    world: "World"
+    def __init__(self, world: "World") -> None:
+        self.world = world
 
-    async def call(
+    async def exchange(
         self,
         method: str,
         path: str,
@@ -72,14 +75,14 @@ class Line:
         body: object = None,
         content_type: str = "application/json",
         timeout_seconds: float = 10,
-    ) -> tuple[int, dict[str, Any]]:
+    ) -> Answer:
         """Tell the listeners, act at once, and answer a turn later."""
         assert timeout_seconds > 0
         for listen in self.world.listeners:
             listen(method, path)
-        answer = self.world.api.answer(method, path, body, content_type)
+        status, item = self.world.api.answer(method, path, body, content_type)
         await Turn()
-        return answer
+        return Answer(f"{method} {path}", status, json.dumps(item).encode())
 
 
 @dataclass
@@ -113,7 +116,7 @@ class World:
         clock = Clock(
             now=lambda: START + self.elapsed + self.skews[name],
             monotonic=lambda: self.elapsed / timedelta(seconds=1),
-            jitter=lambda: 0.5,
+            uniform=lambda low, high: (low + high) / 2,
         )
 
         def on_change(event: str, /, **facts: object) -> None:
@@ -168,7 +171,7 @@ class World:
     def ask(self, rotation: str) -> None:
         """Ask for a rotation as `certs rotate` does, if there is a Secret to ask for it."""
         if any(address.resource == "secrets" for address in self.api.store.objects):
-            secret = self.api.get(SECRET)
+            secret = self.api.stored(SECRET)
             secret["metadata"].setdefault("annotations", {})[ROTATE_ANNOTATION] = rotation
             self.api.put(secret)
 

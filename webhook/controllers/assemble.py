@@ -1,20 +1,21 @@
 """One replica's rounds, with all the parts that they need."""
 
-from certs.api import ApiServer, Installation
-from certs.clock import Clock
+from certs.api import Installation
 from certs.state_events import Changes
 from webhook.controllers.event_recorder import Events
 from webhook.controllers.leader import Lease
 from webhook.controllers.plugin_release import Evictor
 from webhook.controllers.plugin_rounds import Rounds
 from webhook.controllers.reachability_check import Proof
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.clock import Clock
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
 
 
 def join_rounds(  # noqa: PLR0913 - each is said by the caller or replaced by a test
-    api: ApiServer,
+    client: KubeClient,
     installation: Installation,
     policy: Policy,
     source: ViewSource,
@@ -25,12 +26,12 @@ def join_rounds(  # noqa: PLR0913 - each is said by the caller or replaced by a 
     clock: Clock,
 ) -> Rounds:
     """Return the rounds of the replica ``who``; they evict where the policy says ``repair: evict``."""
-    events = Events(api, who, clock)
+    events = Events(client, who, clock)
     evictor = Evictor(
-        api,
+        client,
         source,
-        lease=Lease(api, installation, who, clock),
-        proof=Proof(api, installation),
+        lease=Lease(client, installation, who, clock),
+        proof=Proof(client, installation),
         events=events,
         metrics=metrics,
         changes=changes,

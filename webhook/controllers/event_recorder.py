@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from certs.api import CONFLICT, CREATED, ApiServer, Refused
-from certs.clock import Clock
 from webhook.controllers.event_texts import Note
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.clock import Clock
 
 CONTROLLER = "gpu-injector.io/gpu-injector"
 # The API server forgets an Event after an hour, and would refuse its name before.
@@ -31,12 +32,12 @@ class _Told:
 class Events:
     """Tells Notes as Events; ``who`` is the replica's name."""
 
-    def __init__(self, api: ApiServer, who: str, clock: Clock) -> None:
-        self._api, self._who, self._clock = api, who, clock
+    def __init__(self, client: KubeClient, who: str, clock: Clock) -> None:
+        self._client, self._who, self._clock = client, who, clock
         self._told: dict[tuple[str, str], _Told] = {}
 
     async def tell(self, note: Note) -> None:
-        """Create the Event of a state, if it is news. Raises Refused, OSError."""
+        """Create the Event of a state, if it is news. Raises ApiError, OSError."""
         key, now = (note.daemon_set.uid, note.reason), self._clock.monotonic()
         told = self._told.get(key)
         if told is None or _is_news(note, told, now - told.at):
@@ -44,12 +45,14 @@ class Events:
             self._told[key] = _Told(now, note.nodes)
 
     async def create(self, note: Note) -> None:
-        """Create the Event of something that happened. Raises Refused, OSError."""
+        """Create the Event of something that happened. Raises ApiError, OSError."""
         path = f"/apis/events.k8s.io/v1/namespaces/{note.daemon_set.plugin.namespace}/events"
-        status, answer = await self._api.call("POST", path, body=event_of(note, self._who, self._clock.now()))
-        # A conflict: another replica has told it, as the name says.
-        if status not in (CREATED, CONFLICT):
-            raise Refused(f"POST {path}", status, answer)
+        try:
+            await self._client.create(path, event_of(note, self._who, self._clock.now()))
+        except ApiError as error:
+            # A conflict: another replica has created the Event of this name.
+            if not error.is_conflict:
+                raise
 
 
 def _is_news(note: Note, told: _Told, age_seconds: float) -> bool:

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from certs.api import CONFLICT, CREATED, NOT_FOUND, OK, ApiServer, Installation, Refused
-from certs.clock import Clock
+from certs.api import Installation
 from webhook.controllers.release_history import Ledger, read_ledger, write_ledger
 from webhook.kube.metadata import metadata
 from webhook.kube.values import mapping, text
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.clock import Clock
 
 LEASE_SECONDS = 60
 LEDGER_KEY = "gpu-injector.io/evictions"
@@ -30,30 +32,31 @@ class Held:
 class Lease:
     """The Lease of one installation, as one replica (``who``) sees it."""
 
-    def __init__(self, api: ApiServer, installation: Installation, who: str, clock: Clock) -> None:
-        self._api, self._installation, self._who, self._clock = api, installation, who, clock
+    def __init__(self, client: KubeClient, installation: Installation, who: str, clock: Clock) -> None:
+        self._client, self._installation, self._who, self._clock = client, installation, who, clock
         self._seen: tuple[str, float] = ("", 0.0)
 
     async def read(self) -> Held | None:
-        """Read the Lease; None while another replica holds it. Raises Refused, OSError."""
-        status, found = await self._api.call("GET", self._path)
-        if status == NOT_FOUND:
+        """Read the Lease; None while another replica holds it. Raises ApiError, OSError."""
+        found = await self._client.find(self._path)
+        if found is None:
             return Held({}, {})
-        if status != OK:
-            raise Refused(f"GET {self._path}", status, found)
         written = mapping(metadata(found).get("annotations")).get(LEDGER_KEY)
         return Held(found, read_ledger(text(written) or "{}")) if self._is_free(found) else None
 
     async def note(self, held: Held, ledger: Ledger) -> bool:
         """Take or renew the Lease with a new ledger; False where another replica was faster. Raises as ``read``."""
-        create = not held.found
-        path = self._path.rpartition("/")[0] if create else self._path
-        status, answer = await self._api.call("POST" if create else "PUT", path, body=self._written(held, ledger))
-        if status in (OK, CREATED):
-            return True
-        if status in (CONFLICT, NOT_FOUND):
-            return False
-        raise Refused(f"{'POST' if create else 'PUT'} {path}", status, answer)
+        written = self._written(held, ledger)
+        try:
+            if held.found:
+                await self._client.replace(self._path, written)
+            else:
+                await self._client.create(self._path.rpartition("/")[0], written)
+        except ApiError as error:
+            if error.is_conflict or error.is_absent:
+                return False
+            raise
+        return True
 
     @property
     def _path(self) -> str:
@@ -61,7 +64,7 @@ class Lease:
         return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}-repair"
 
     def _is_free(self, found: Mapping[str, Any]) -> bool:
-        """Say whether the Lease is ours, nobody's, or was left: its times are other clocks', so ours measures."""
+        """Whether the Lease is held by us, unheld, or expired by our own clock."""
         version, now = text(metadata(found).get("resourceVersion")), self._clock.monotonic()
         if self._seen[0] != version:
             self._seen = (version, now)

@@ -5,8 +5,6 @@ Only blind ones, one at a time, once a node and hour, under the Lease, and only 
 
 from collections.abc import Sequence
 
-from certs.api import CONFLICT, CREATED, NOT_FOUND, OK, ApiServer, Refused
-from certs.clock import Clock
 from certs.state_events import Changes
 from webhook.controllers.event_recorder import Events
 from webhook.controllers.event_texts import eviction_note, refusal_note
@@ -15,10 +13,12 @@ from webhook.controllers.plugin_rounds import HeldError
 from webhook.controllers.reachability_check import Proof
 from webhook.controllers.release_history import choose, with_eviction
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.clock import Clock
 from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
 
-TOO_MANY_REQUESTS = 429
 # A view older than this may show blind what has long been repaired.
 FRESH_SECONDS = 90
 
@@ -28,7 +28,7 @@ class Evictor:
 
     def __init__(  # noqa: PLR0913 - each is another part of the same step
         self,
-        api: ApiServer,
+        client: KubeClient,
         source: ViewSource,
         *,
         lease: Lease,
@@ -38,11 +38,11 @@ class Evictor:
         changes: Changes,
         clock: Clock,
     ) -> None:
-        self._api, self._source, self._lease, self._proof = api, source, lease, proof
+        self._client, self._source, self._lease, self._proof = client, source, lease, proof
         self._events, self._metrics, self._changes, self._clock = events, metrics, changes, clock
 
     async def step(self, repairable: Sequence[UnservedPlugin]) -> None:
-        """Evict one of these pods, if it is time. Raises HeldError, Refused, OSError."""
+        """Evict one of these pods, if it is time. Raises HeldError, ApiError, OSError."""
         if not repairable or self._source.oldest_age_seconds() >= FRESH_SECONDS:
             return
         held = await self._lease.read()
@@ -72,15 +72,17 @@ class Evictor:
             # Not another pod of that name, which may see its GPU.
             "deleteOptions": {"preconditions": {"uid": found.pod.uid}},
         }
-        status, answer = await self._api.call("POST", path, body=body)
         facts = {"namespace": plugin.namespace, "pod": plugin.name, "node": found.pod.node}
-        if status in (OK, CREATED):
-            self._metrics.evictions.labels("evicted").inc()
-            self._changes.tell("eviction-done", **facts)
-            await self._events.create(eviction_note(found))
-        elif status == TOO_MANY_REQUESTS:
-            self._metrics.evictions.labels("refused").inc()
-            self._changes.tell("eviction-refused", **facts)
-            await self._events.create(refusal_note(found))
-        elif status not in (NOT_FOUND, CONFLICT):  # else it is gone, as was wanted
-            raise Refused(f"POST {path}", status, answer)
+        try:
+            await self._client.create(path, body)
+        except ApiError as error:
+            if error.is_too_many:
+                self._metrics.evictions.labels("refused").inc()
+                self._changes.tell("eviction-refused", **facts)
+                await self._events.create(refusal_note(found))
+            elif not (error.is_absent or error.is_conflict):  # else the pod is gone, as was wanted
+                raise
+            return
+        self._metrics.evictions.labels("evicted").inc()
+        self._changes.tell("eviction-done", **facts)
+        await self._events.create(eviction_note(found))

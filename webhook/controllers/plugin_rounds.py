@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
-from certs.api import Refused
-from certs.clock import Clock
 from certs.state_events import Changes
 from webhook.controllers.event_recorder import Events
 from webhook.controllers.event_texts import notes_of
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
+from webhook.kube_client.api_error import ApiError, UnauthorizedError
+from webhook.kube_client.clock import Clock
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
@@ -27,7 +27,7 @@ class Repairer(Protocol):
     """Who has blind pods made anew."""
 
     async def step(self, repairable: Sequence[UnservedPlugin]) -> None:
-        """Do the next thing for these pods, if it is time. Raises HeldError, Refused, OSError."""
+        """Do the next thing for these pods, if it is time. Raises HeldError, ApiError, OSError."""
         ...
 
 
@@ -62,7 +62,7 @@ class Rounds:
         await synced.wait()
         while True:
             await self.round()
-            await self._clock.sleep(ROUND_SECONDS * (0.9 + 0.2 * self._clock.jitter()))
+            await self._clock.sleep(ROUND_SECONDS * self._clock.uniform(0.9, 1.1))
 
     async def round(self) -> None:
         """Look once, and do what is due."""
@@ -99,7 +99,9 @@ class Rounds:
             await writing
         except HeldError as error:
             self._changes.state(subject, f"{subject}-held", reason=str(error))
-        except Refused as error:
+        except ApiError as error:
+            self._changes.state(subject, f"{subject}-refused", reason=error.with_request)
+        except UnauthorizedError as error:
             self._changes.state(subject, f"{subject}-refused", reason=str(error))
         except OSError as error:
             self._changes.state(subject, f"{subject}-unreachable", reason=type(error).__name__)

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from certs.api import NOT_FOUND, OK, ApiServer, Installation, Refused
+from certs.api import Installation
 from certs.webhook_configs import is_ours
 from webhook.kube.label_selector import matches_selector
 from webhook.kube.values import items, mapping, text
+from webhook.kube_client.client import KubeClient
 from webhook.view.view import Labels
 
 ENTRY = "bootstrap.gpu-injector.io"
@@ -37,11 +38,11 @@ class _Place:
 class Proof:
     """Proves that the registration of one installation leads to a server of ours."""
 
-    def __init__(self, api: ApiServer, installation: Installation) -> None:
-        self._api, self._installation = api, installation
+    def __init__(self, client: KubeClient, installation: Installation) -> None:
+        self._client, self._installation = client, installation
 
     async def missing(self, namespace: str, labels: Labels) -> str:
-        """Return what keeps a namespace's pods from us, empty for nothing. Raises Refused, OSError."""
+        """Return what keeps a namespace's pods from us, empty for nothing. Raises ApiError, OSError."""
         found = await self._get(self._installation.registration_path("mutatingwebhookconfigurations"))
         entry = next((entry for entry in items(found.get("webhooks")) if entry.get("name") == ENTRY), None)
         if entry is None:
@@ -67,10 +68,7 @@ class Proof:
         return _Place(f"{host}:{service.get('port') or 443}", f"{name}.{namespace}.svc")
 
     async def _get(self, path: str) -> Mapping[str, Any]:
-        status, found = await self._api.call("GET", path)
-        if status not in (OK, NOT_FOUND):
-            raise Refused(f"GET {path}", status, found)
-        return found if status == OK else {}
+        return await self._client.find(path) or {}
 
 
 async def _try(place: _Place, bundle: str) -> str:

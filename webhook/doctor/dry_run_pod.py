@@ -3,36 +3,35 @@
 from typing import Any
 from urllib.parse import quote
 
-from webhook.cluster.api import ApiServer
 from webhook.decide.decision import DECISION_KEY, WARNING_PREFIX
 from webhook.decide.pod import annotations
 from webhook.doctor.cluster_facts import DryRun, Unread
 from webhook.kube.values import text
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
 from webhook.policy.model import Policy
-from webhook.view.snapshot import FORBIDDEN
 
-CREATED = 201
 # Admission asks webhooks one after the other; each may take its timeout.
 TRIAL_SECONDS = 40
 
 
-async def try_gpu_pod(api: ApiServer, namespace: str, policy: Policy) -> DryRun | Unread:
+async def try_gpu_pod(client: KubeClient, namespace: str, policy: Policy) -> DryRun | Unread:
     """Ask the API server what it would make of a GPU pod in a namespace; nothing is created.
 
     Unread where the caller may not create pods there, or a quota or policy of the cluster refuses it.
     """
-    path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods?dryRun=All"
-    status, answer, warnings = await api.post(path, gpu_pod(policy), timeout_seconds=TRIAL_SECONDS)
-    if status == CREATED:
-        word = text(annotations(answer).get(DECISION_KEY))
-        # In dry-run nothing is written, and whoever creates the pod is told.
-        told = next((warning for warning in warnings if WARNING_PREFIX in warning), "")
-        return DryRun(namespace, word or told.partition(WARNING_PREFIX)[2].strip('"'))
-    message = text(answer.get("message")) or text(answer.get("reason")) or str(status)
-    # A class that does not exist is refused as forbidden, too: that is no lack of rights.
-    if status == FORBIDDEN and "RuntimeClass" not in message:
-        return Unread(f"no GPU pod may be tried in {namespace}: {message}")
-    return DryRun(namespace, refusal=message)
+    path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
+    try:
+        pod, warnings = await client.try_create(path, gpu_pod(policy), timeout_seconds=TRIAL_SECONDS)
+    except ApiError as error:
+        # A class that does not exist is refused as forbidden, too: that is no lack of rights.
+        if error.is_forbidden and "RuntimeClass" not in error.for_people:
+            return Unread(f"no GPU pod may be tried in {namespace}: {error.for_people}")
+        return DryRun(namespace, refusal=error.for_people)
+    word = text(annotations(pod).get(DECISION_KEY))
+    # In dry-run nothing is written; a warning says what would be.
+    warning = next((warning for warning in warnings if WARNING_PREFIX in warning), "")
+    return DryRun(namespace, word or warning.partition(WARNING_PREFIX)[2].strip('"'))
 
 
 def gpu_pod(policy: Policy) -> dict[str, Any]:

@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from certs.api import Refused
 from certs.report import describe, find_installation
 from certs.rotation import Schedule
-from webhook.cluster.api import ApiServer
 from webhook.decide.decision import INJECT_KEY
 from webhook.decide.pod import containers, driver_mounts, runtime_class_name
 from webhook.doctor.api_reads import read_everywhere, read_list, read_logs, read_one, why
@@ -17,6 +15,8 @@ from webhook.doctor.cluster_facts import ApiObject, CannotTellError, DryRun, Fac
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.kube.metadata import labels_of, metadata, name_of
 from webhook.kube.values import elements, items, mapping, text
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
 from webhook.policy.model import Policy
 from webhook.registration.conditions import home_of
 from webhook.view.live_view import GROUPS_PATH
@@ -39,37 +39,39 @@ class Asked:
     own_namespace: str = "default"
 
 
-async def read_facts(api: ApiServer, asked: Asked, now: datetime) -> Facts:
+async def read_facts(client: KubeClient, asked: Asked, now: datetime) -> Facts:
     """Look at the cluster once. ``OSError`` when no answer came."""
     facts = Facts(policy=asked.policy, now=now, scope=asked.scope)
-    facts = replace(facts, **await _together(_of_cluster(api)))
-    facts = await _pods(api, facts, asked)
+    facts = replace(facts, **await _together(_of_cluster(client)))
+    facts = await _pods(client, facts, asked)
     facts = replace(facts, home=_home(facts))
-    facts = replace(facts, **await _together(_of_installation(api, facts)))
-    return replace(facts, **await _together(_looks(api, facts)))
+    facts = replace(facts, **await _together(_of_installation(client, facts)))
+    return replace(facts, **await _together(_looks(client, facts)))
 
 
 async def _together(reads: Mapping[str, Awaitable[Any]]) -> dict[str, Any]:
     return dict(zip(reads, await asyncio.gather(*reads.values()), strict=True))
 
 
-def _of_cluster(api: ApiServer) -> Mapping[str, Awaitable[Any]]:
+def _of_cluster(client: KubeClient) -> Mapping[str, Awaitable[Any]]:
     registrations = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
     return {
-        "server": read_one(api, "/version", "the version"),
-        "nodes": read_list(api, "/api/v1/nodes"),
-        "namespaces": read_list(api, "/api/v1/namespaces"),
-        "runtime_classes": read_list(api, "/apis/node.k8s.io/v1/runtimeclasses"),
-        "cluster_policies": read_list(api, "/apis/nvidia.com/v1/clusterpolicies"),
-        "device_classes": read_list(api, "/apis/resource.k8s.io/v1/deviceclasses"),
-        "resource_slices": read_list(api, "/apis/resource.k8s.io/v1/resourceslices"),
-        "api_groups": _groups(api),
-        "webhooks": read_list(api, registrations),
-        "validating": read_one(api, registrations.replace("mutating", "validating") + "/gpu-injector", "registrations"),
+        "server": read_one(client, "/version", "the version"),
+        "nodes": read_list(client, "/api/v1/nodes"),
+        "namespaces": read_list(client, "/api/v1/namespaces"),
+        "runtime_classes": read_list(client, "/apis/node.k8s.io/v1/runtimeclasses"),
+        "cluster_policies": read_list(client, "/apis/nvidia.com/v1/clusterpolicies"),
+        "device_classes": read_list(client, "/apis/resource.k8s.io/v1/deviceclasses"),
+        "resource_slices": read_list(client, "/apis/resource.k8s.io/v1/resourceslices"),
+        "api_groups": _groups(client),
+        "webhooks": read_list(client, registrations),
+        "validating": read_one(
+            client, registrations.replace("mutating", "validating") + "/gpu-injector", "registrations"
+        ),
     }
 
 
-async def _pods(api: ApiServer, facts: Facts, asked: Asked) -> Facts:
+async def _pods(client: KubeClient, facts: Facts, asked: Asked) -> Facts:
     """Read pods, DaemonSets and events: everywhere, else in the namespaces where one may look."""
     known_ones = known_plugins(asked.policy)
 
@@ -80,24 +82,26 @@ async def _pods(api: ApiServer, facts: Facts, asked: Asked) -> Facts:
         return not is_plugin(item) and _concerns_gpus(item, asked.policy)
 
     running = {"fieldSelector": "status.phase!=Succeeded"}
-    everything = await read_list(api, "/api/v1/pods", running, wanted=lambda item: is_plugin(item) or is_of_gpu(item))
+    everything = await read_list(
+        client, "/api/v1/pods", running, wanted=lambda item: is_plugin(item) or is_of_gpu(item)
+    )
     scope = asked.scope or (asked.own_namespace if isinstance(everything, Unread) else "")
     at = f"/api/v1/namespaces/{scope}" if scope else "/api/v1"
     places = asked.policy.bootstrap.namespaces
     reads = {
-        "events": read_list(api, f"{at}/events", {"fieldSelector": "type=Warning"}),
-        "daemon_sets": read_everywhere(api, "/apis/apps/v1/{}daemonsets", places, is_plugin),
+        "events": read_list(client, f"{at}/events", {"fieldSelector": "type=Warning"}),
+        "daemon_sets": read_everywhere(client, "/apis/apps/v1/{}daemonsets", places, is_plugin),
     }
     if isinstance(everything, Unread):
-        reads["gpu_pods"] = read_list(api, f"{at}/pods", running, wanted=is_of_gpu)
-        reads["plugin_pods"] = read_everywhere(api, "/api/v1/{}pods", places, is_plugin)
+        reads["gpu_pods"] = read_list(client, f"{at}/pods", running, wanted=is_of_gpu)
+        reads["plugin_pods"] = read_everywhere(client, "/api/v1/{}pods", places, is_plugin)
         found = await _together(reads)
     else:
         found = await _together(reads)
         found["gpu_pods"] = tuple(item for item in everything if is_of_gpu(item) and _is_in(item, scope))
         found["plugin_pods"] = tuple(filter(is_plugin, everything))
     if scope and isinstance(facts.namespaces, Unread):
-        own = await read_one(api, f"/api/v1/namespaces/{scope}", "namespaces")
+        own = await read_one(client, f"/api/v1/namespaces/{scope}", "namespaces")
         found["namespaces"] = facts.namespaces if isinstance(own, Unread) or own is None else (own,)
     return replace(facts, scope=scope, **found)
 
@@ -113,30 +117,30 @@ def _home(facts: Facts) -> str:
         return facts.home
 
 
-def _of_installation(api: ApiServer, facts: Facts) -> Mapping[str, Awaitable[Any]]:
+def _of_installation(client: KubeClient, facts: Facts) -> Mapping[str, Awaitable[Any]]:
     home = facts.home
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{home}/endpointslices"
     return {
-        "deployment": read_one(api, f"/apis/apps/v1/namespaces/{home}/deployments/gpu-injector", "deployments"),
-        "endpoint_slices": read_list(api, slices, {"labelSelector": "kubernetes.io/service-name=gpu-injector"}),
-        "own_pods": read_list(api, f"/api/v1/namespaces/{home}/pods", {"labelSelector": OWN}),
-        "certificates": _certificates(api, facts),
+        "deployment": read_one(client, f"/apis/apps/v1/namespaces/{home}/deployments/gpu-injector", "deployments"),
+        "endpoint_slices": read_list(client, slices, {"labelSelector": "kubernetes.io/service-name=gpu-injector"}),
+        "own_pods": read_list(client, f"/api/v1/namespaces/{home}/pods", {"labelSelector": OWN}),
+        "certificates": _certificates(client, facts),
     }
 
 
-def _looks(api: ApiServer, facts: Facts) -> Mapping[str, Awaitable[Any]]:
+def _looks(client: KubeClient, facts: Facts) -> Mapping[str, Awaitable[Any]]:
     return {
-        "own_logs": read_logs(api, facts.own_pods, lambda _: "webhook"),
-        "plugin_logs": read_logs(api, _silent_plugins(facts), _plugin_container(facts.policy)),
-        "dry_run": _dry_run(api, facts),
+        "own_logs": read_logs(client, facts.own_pods, lambda _: "webhook"),
+        "plugin_logs": read_logs(client, _silent_plugins(facts), _plugin_container(facts.policy)),
+        "dry_run": _dry_run(client, facts),
     }
 
 
-async def _certificates(api: ApiServer, facts: Facts) -> Any:  # noqa: ANN401  a report, or Unread
+async def _certificates(client: KubeClient, facts: Facts) -> Any:  # noqa: ANN401  a report, or Unread
     try:
-        return await describe(api, await find_installation(api, facts.home), Schedule(), facts.now)
-    except Refused as refused:
-        return Unread(why("Secrets", refused.status, str(refused)))
+        return await describe(client, await find_installation(client, facts.home), Schedule(), facts.now)
+    except ApiError as error:
+        return Unread(why("Secrets", error))
 
 
 def _silent_plugins(facts: Facts) -> Objects | Unread:
@@ -162,7 +166,7 @@ def _plugin_container(policy: Policy) -> Callable[[ApiObject], str]:
     return name
 
 
-async def _dry_run(api: ApiServer, facts: Facts) -> DryRun | Unread | None:
+async def _dry_run(client: KubeClient, facts: Facts) -> DryRun | Unread | None:
     try:
         namespaces = known(facts.namespaces)
     except CannotTellError as error:
@@ -175,7 +179,7 @@ async def _dry_run(api: ApiServer, facts: Facts) -> DryRun | Unread | None:
         for item, setting in settings
         if setting in ("enabled", "dry-run")
     )
-    return await try_gpu_pod(api, chosen[0][2], facts.policy) if chosen else None
+    return await try_gpu_pod(client, chosen[0][2], facts.policy) if chosen else None
 
 
 def _concerns_gpus(pod: ApiObject, policy: Policy) -> bool:
@@ -187,8 +191,8 @@ def _concerns_gpus(pod: ApiObject, policy: Policy) -> bool:
     )
 
 
-async def _groups(api: ApiServer) -> frozenset[str] | Unread:
-    found = await read_one(api, GROUPS_PATH, "API groups")
+async def _groups(client: KubeClient) -> frozenset[str] | Unread:
+    found = await read_one(client, GROUPS_PATH, "API groups")
     if isinstance(found, Unread):
         return found
     return frozenset(text(group.get("name")) for group in items((found or {}).get("groups")))

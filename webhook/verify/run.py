@@ -4,15 +4,16 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from webhook.cluster.api import ApiServer
-from webhook.cluster.listing import RefusedError, get, objects
 from webhook.decide.decision import DECISION_KEY
 from webhook.decide.pod import annotations
 from webhook.kube.values import items, mapping, text
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.paging import objects
 from webhook.verify.judge import Proof, State, judge
 from webhook.verify.probe_pod import PREFIX, Plan, namespace, probe_pod
 
@@ -21,40 +22,39 @@ POLL_SECONDS = 1.0
 ACCOUNT_POLLS = 30
 # Each pod is asked for once a second.
 AT_ONCE = 20
-CREATED = 201
 NAMESPACES = "/api/v1/namespaces"
 
 
 @asynccontextmanager
-async def place(api: ApiServer, existing: str) -> AsyncIterator[str]:
+async def place(client: KubeClient, existing: str) -> AsyncIterator[str]:
     """Return a namespace for the pods: one that exists, or one that is made and removed again."""
     if existing:
         yield existing
         return
     name = f"{PREFIX}{secrets.token_hex(3)}"
-    await _create(api, NAMESPACES, namespace(name))
+    await _create(client, NAMESPACES, namespace(name))
     try:
-        await _service_account(api, name)
+        await _service_account(client, name)
         yield name
     finally:
-        await _delete(api, f"{NAMESPACES}/{name}")
+        await _delete(client, f"{NAMESPACES}/{name}")
 
 
-async def _service_account(api: ApiServer, where: str) -> None:
+async def _service_account(client: KubeClient, where: str) -> None:
     """Wait until a controller has made the namespace's ServiceAccount: admission refuses pods before that."""
     for _ in range(ACCOUNT_POLLS):
-        if await get(api, f"{NAMESPACES}/{where}/serviceaccounts/default"):
+        if await client.find(f"{NAMESPACES}/{where}/serviceaccounts/default"):
             return
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def prove(api: ApiServer, where: str, plan: Plan) -> list[Proof]:
+async def prove(client: KubeClient, where: str, plan: Plan) -> list[Proof]:
     """Probe all nodes, some at a time. ``OSError`` when no answer came."""
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def one(node: str, resource: str) -> Proof:
         async with turns:
-            return await _prove(api, where, plan, node, resource)
+            return await _prove(client, where, plan, node, resource)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -65,7 +65,7 @@ async def prove(api: ApiServer, where: str, plan: Plan) -> list[Proof]:
     return [task.result() for task in tasks]
 
 
-async def _prove(api: ApiServer, where: str, plan: Plan, node: str, resource: str) -> Proof:
+async def _prove(client: KubeClient, where: str, plan: Plan, node: str, resource: str) -> Proof:
     if not resource:
         return Proof(node, State.FAILS, ("it offers no GPU: gpu-injector doctor tells why",))
     # The name is ours, so that a pod is removed even if the answer to its creation never came.
@@ -73,24 +73,27 @@ async def _prove(api: ApiServer, where: str, plan: Plan, node: str, resource: st
     path = f"{NAMESPACES}/{where}/pods/{name}"
     pod = probe_pod(name, node, resource, plan)
     try:
-        return await _answer(api, path, plan, node, await _create(api, path.rpartition("/")[0], pod))
-    except RefusedError as refused:
-        return Proof(node, State.UNKNOWN, (f"no pod could be made: {refused}",))
+        return await _answer(client, path, plan, node, await _create(client, path.rpartition("/")[0], pod))
+    except ApiError as refused:
+        return Proof(node, State.UNKNOWN, (f"the probe could not be run: {refused.for_people}",))
     finally:
-        await _delete(api, path)
+        await _delete(client, path)
 
 
-async def _answer(api: ApiServer, path: str, plan: Plan, node: str, made: Mapping[str, Any]) -> Proof:
+async def _answer(client: KubeClient, path: str, plan: Plan, node: str, made: Mapping[str, Any]) -> Proof:
     decision = text(annotations(made).get(DECISION_KEY))
     found: Mapping[str, Any] = made
     try:
         async with asyncio.timeout(plan.timeout_seconds):
             while _phase(found) not in ("Succeeded", "Failed"):
                 await asyncio.sleep(POLL_SECONDS)
-                found = await get(api, path) or {"status": {"phase": "Failed", "reason": "it was removed"}}
+                found = await client.find(path) or {"status": {"phase": "Failed", "reason": "it was removed"}}
     except TimeoutError:
-        return await _stuck(api, path, Proof(node, State.FAILS, decision=decision), found)
-    _, said = await api.text(f"{path}/log?container=probe", timeout_seconds=CALL_SECONDS)
+        return await _stuck(client, path, Proof(node, State.FAILS, decision=decision), found)
+    try:
+        said = await client.text(f"{path}/log?container=probe", timeout_seconds=CALL_SECONDS)
+    except ApiError as error:
+        return Proof(node, State.UNKNOWN, (f"the probe's log could not be read: {error.for_people}",), decision)
     try:
         return judge(node, mapping(json.loads(said.strip().rpartition("\n")[2])), decision)
     except ValueError:
@@ -99,7 +102,7 @@ async def _answer(api: ApiServer, path: str, plan: Plan, node: str, made: Mappin
         return Proof(node, State.FAILS, (f"the probe failed: {ended or 'it said nothing'}",), decision)
 
 
-async def _stuck(api: ApiServer, path: str, proof: Proof, pod: Mapping[str, Any]) -> Proof:
+async def _stuck(client: KubeClient, path: str, proof: Proof, pod: Mapping[str, Any]) -> Proof:
     """Say why a pod did not end in time: it waits for a GPU, for its image, or for its sandbox."""
     status = mapping(pod.get("status"))
     for condition in items(status.get("conditions")):
@@ -112,17 +115,19 @@ async def _stuck(api: ApiServer, path: str, proof: Proof, pod: Mapping[str, Any]
         for container in items(status.get("containerStatuses"))
         if (reason := mapping(mapping(container.get("state")).get("waiting")))
     ]
-    events = await _warnings(api, path)
+    events = await _warnings(client, path)
     told = (f"the pod is {_phase(pod) or 'Pending'}", *dict.fromkeys((*waiting, *events)))
     return Proof(proof.node, State.FAILS, told, proof.decision)
 
 
-async def _warnings(api: ApiServer, path: str) -> Iterable[str]:
+async def _warnings(client: KubeClient, path: str) -> Iterable[str]:
     where, _, name = path.removeprefix(f"{NAMESPACES}/").partition("/pods/")
     query = {"fieldSelector": f"involvedObject.name={name},type=Warning"}
     try:
-        return [text(event.get("message")) for event in await objects(api, f"{NAMESPACES}/{where}/events", query)][-3:]
-    except RefusedError:
+        return [text(event.get("message")) for event in await objects(client, f"{NAMESPACES}/{where}/events", query)][
+            -3:
+        ]
+    except ApiError:
         return []
 
 
@@ -130,16 +135,14 @@ def _phase(pod: Mapping[str, Any]) -> str:
     return text(mapping(pod.get("status")).get("phase"))
 
 
-async def _create(api: ApiServer, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
-    status, answer = await api.call("POST", path, body=item, timeout_seconds=CALL_SECONDS)
-    if status != CREATED:
-        raise RefusedError(status, text(answer.get("message")) or text(answer.get("reason")))
-    return answer
+async def _create(client: KubeClient, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
+    return await client.create(path, item, timeout_seconds=CALL_SECONDS)
 
 
-async def _delete(api: ApiServer, path: str) -> None:
-    """Remove what was made, also while the command is being interrupted."""
+async def _delete(client: KubeClient, path: str) -> None:
+    """Remove what was created, also while the command is being interrupted."""
     options = urlencode({"gracePeriodSeconds": "0"}) if "/pods/" in path else ""
-    await asyncio.shield(
-        api.call("DELETE", f"{quote(path)}{'?' if options else ''}{options}", timeout_seconds=CALL_SECONDS)
-    )
+    place = f"{quote(path)}{'?' if options else ''}{options}"
+    # It may never have been created, or be gone already.
+    with suppress(ApiError):
+        await asyncio.shield(client.delete(place, timeout_seconds=CALL_SECONDS))

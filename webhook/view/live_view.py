@@ -4,6 +4,8 @@ import asyncio
 import dataclasses
 import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial, reduce
 from operator import or_
@@ -11,15 +13,20 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from webhook.cluster.retry import Backoff, Timing, Turns
-from webhook.cluster.watch import NOT_FOUND, Api, Reflector, Resource
 from webhook.kube.metadata import name_of
 from webhook.kube.values import items, text
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.backoff import Backoff, Turns
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.clock import Clock
+from webhook.kube_client.reflector import Reflector
+from webhook.kube_client.resource import Resource
+from webhook.kube_client.served_version import client_for
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
 from webhook.observations.plugin_observation import Moment
 from webhook.view.plugin_watch import with_observations
 from webhook.view.projections import ADMISSION, DEFAULT_POLICY, KINDS, kinds
-from webhook.view.served_version import WatchedVersion
+from webhook.view.store import KindCache
 from webhook.view.view import ClusterView
 
 # Measured with Nodes of 13 KB: a page of 25 keeps the loop busy for 4 ms, and its memory is small beside the view's.
@@ -100,6 +107,22 @@ async def nothing(view: ClusterView, /) -> None:
     """Prepare nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """One watched list: the loop that follows it, and what it knows."""
+
+    reflector: Reflector
+    cache: KindCache
+
+    @property
+    def resource(self) -> Resource:
+        return self.reflector.resource
+
+    @property
+    def is_known(self) -> bool:
+        return self.resource.optional or self.cache.values is not None
+
+
 class LiveView:
     """The view of a live cluster; a ``kind`` is the name of its field in ClusterView, such as ``runtime_classes``.
 
@@ -112,10 +135,10 @@ class LiveView:
 
     def __init__(  # noqa: PLR0913 - what its owner is called for
         self,
-        api: Api,
+        client: KubeClient,
         resources: Iterable[Resource] = RESOURCES,
         *,
-        timing: Timing | None = None,
+        clock: Clock | None = None,
         prepare: Callable[[ClusterView], Awaitable[None]] = nothing,
         on_change: Callable[..., None] = ignore,
         observe: Callable[[ClusterView], ClusterView] = observe_default_plugins,
@@ -124,25 +147,26 @@ class LiveView:
         self.synced = asyncio.Event()
         self._changed = asyncio.Event()
         self._prepare = prepare
-        self._api = api
-        self._timing = timing or Timing()
+        self._client = client
+        self._clock = clock or Clock()
         self._look_at_plugins = observe
-        turns = Turns(self._timing)
-        self._reflectors: dict[str, list[Reflector]] = {}
+        turns = Turns(self._clock)
+        self._watched: dict[str, list[_Watched]] = {}
         for resource in resources:
             kind = resource.kind.field
-            backoff = Backoff(self._timing, turns)
-            served = WatchedVersion(api, resource.kind) if resource.kind.older_versions else api
-            reflector = Reflector(served, resource, backoff, changed=partial(self._swap, kind), tell=on_change)
-            self._reflectors.setdefault(kind, []).append(reflector)
+            cache, backoff = KindCache(), Backoff(self._clock, turns)
+            changed = partial(self._swap, kind)
+            served = client_for(client, resource.kind)
+            reflector = Reflector(served, resource, cache, backoff, changed=changed, tell=on_change)
+            self._watched.setdefault(kind, []).append(_Watched(reflector, cache))
         self._looks: dict[tuple[str, str], asyncio.Task[bool]] = {}
         self._look_again_at = -math.inf
 
     async def run(self) -> None:
         """Keep the view current until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for reflector in self._all():
-                group.create_task(reflector.run())
+            for watched in self._all():
+                group.create_task(watched.reflector.run())
             group.create_task(self._prepare_views())
 
     async def _prepare_views(self) -> None:
@@ -158,7 +182,7 @@ class LiveView:
     async def follow_plugins(self) -> None:
         """Look at the plugin pods from time to time: some states count only after minutes. Runs until cancelled."""
         while True:
-            await self._timing.sleep(OBSERVATION_SECONDS)
+            await self._clock.sleep(OBSERVATION_SECONDS)
             if self.synced.is_set():
                 await self._observe()
 
@@ -172,33 +196,31 @@ class LiveView:
     async def follow_groups(self) -> None:
         """Look now and then which API groups there are: some refuse what we would add. Runs until cancelled."""
         while True:
-            try:
-                status, found = await self._api.call("GET", GROUPS_PATH, timeout_seconds=LOOK_GROUPS_SECONDS)
-            except OSError:
-                status, found = 0, {}
-            if status == 200:  # noqa: PLR2004 - OK
+            # Without an answer the last one still counts.
+            with suppress(ApiError, OSError):
+                found = await self._client.get(GROUPS_PATH, timeout_seconds=LOOK_GROUPS_SECONDS)
                 groups = frozenset(text(group.get("name")) for group in items(found.get("groups")))
                 self.view = dataclasses.replace(self.view, api_groups=groups)
-            await self._timing.sleep(GROUPS_PAUSE_SECONDS * self._timing.uniform(0.9, 1.1))
+            await self._clock.sleep(GROUPS_PAUSE_SECONDS * self._clock.uniform(0.9, 1.1))
 
     def missing(self) -> list[str]:
         """Return the kinds for which the view waits before it is synced."""
-        return sorted({item.resource.kind.field for item in self._all() if not _is_known(item)})
+        return sorted({item.resource.kind.field for item in self._all() if not item.is_known})
 
     def age_seconds(self, kind: str) -> float:
         """Return the seconds since list, event or bookmark last showed a kind current; infinite if none ever did."""
-        return self._timing.clock() - min(reflector.cache.current_at for reflector in self._reflectors[kind])
+        return self._clock.monotonic() - min(watched.cache.current_at for watched in self._watched[kind])
 
     def oldest_age_seconds(self) -> float:
         """Return the age of the oldest kind, leaving out optional ones that were never listed."""
-        now = self._timing.clock()
+        now = self._clock.monotonic()
         known = (item for item in self._all() if not item.resource.optional or item.cache.values is not None)
-        return max((now - reflector.cache.current_at for reflector in known), default=0.0)
+        return max((now - watched.cache.current_at for watched in known), default=0.0)
 
     def object_age_seconds(self, kind: str, name: str) -> float:
         """Return the seconds since one object was last known current, by its kind's watch or by a look at it."""
-        (reflector,) = self._reflectors[kind]
-        return self._timing.clock() - reflector.cache.object_current_at(name)
+        (watched,) = self._watched[kind]
+        return self._clock.monotonic() - watched.cache.object_current_at(name)
 
     async def look(self, kind: str, name: str, timeout_seconds: float = 0.3) -> bool:
         """Ask the API server for one cluster-scoped object; True if it answered (200 or 404) and the view knows it now.
@@ -208,8 +230,8 @@ class LiveView:
         """
         task = self._looks.get((kind, name))
         if task is None:
-            (reflector,) = self._reflectors[kind]
-            if reflector.cache.values is None or self._timing.clock() < self._look_again_at:
+            (watched,) = self._watched[kind]
+            if watched.cache.values is None or self._clock.monotonic() < self._look_again_at:
                 return False
             task = asyncio.create_task(self._look(kind, name, timeout_seconds))
             self._looks[kind, name] = task
@@ -218,23 +240,24 @@ class LiveView:
         return await asyncio.shield(task)
 
     async def _look(self, kind: str, name: str, timeout_seconds: float) -> bool:
-        (reflector,) = self._reflectors[kind]
-        since, started = reflector.cache.revision, self._timing.clock()
-        path = f"{reflector.resource.kind.path}/{quote(name, safe='')}"
+        (watched,) = self._watched[kind]
+        since, started = watched.cache.revision, self._clock.monotonic()
+        path = f"{watched.resource.kind.path}/{quote(name, safe='')}"
         try:
-            status, item = await self._api.call("GET", path, timeout_seconds=timeout_seconds)
-        except OSError:
-            status, item = 0, {}
-        present = status == 200 and name_of(item) == name  # noqa: PLR2004 - OK
-        if not present and status != NOT_FOUND:
-            self._look_again_at = self._timing.clock() + LOOK_PAUSE_SECONDS
+            item = await self._client.find(path, timeout_seconds=timeout_seconds)
+            answered = item is None or name_of(item) == name
+        except (ApiError, OSError):
+            item, answered = None, False
+        if not answered:
+            self._look_again_at = self._clock.monotonic() + LOOK_PAUSE_SECONDS
             return False
-        if reflector.cache.look(name, reflector.found(item) if present else None, since=since, at=started):
+        found = None if item is None else watched.reflector.found(item)
+        if watched.cache.look(name, found, since=since, at=started):
             self._swap(kind)
         return True
 
     def _swap(self, kind: str) -> None:
-        parts = [reflector.cache.values for reflector in self._reflectors[kind]]
+        parts = [watched.cache.values for watched in self._watched[kind]]
         known = [part for part in parts if part is not None]
         if len(known) == len(parts):
             # An object that two rows show is the first one's.
@@ -242,9 +265,5 @@ class LiveView:
             self.view = dataclasses.replace(self.view, **{kind: whole})
         self._changed.set()
 
-    def _all(self) -> Iterator[Reflector]:
-        return (reflector for reflectors in self._reflectors.values() for reflector in reflectors)
-
-
-def _is_known(reflector: Reflector) -> bool:
-    return reflector.resource.optional or reflector.cache.values is not None
+    def _all(self) -> Iterator[_Watched]:
+        return (watched for some in self._watched.values() for watched in some)

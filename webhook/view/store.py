@@ -9,13 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One object as an answer showed it: its revision, and the projection that the view keeps."""
-
-    revision: int
-    value: Any
+from webhook.kube_client.resource import Found
 
 
 @dataclass(slots=True)

@@ -11,11 +11,11 @@ from support.memory_api import MUTATING, SECRET, MemoryApi, registration
 
 from certs.api import Installation
 from certs.certificate import KeyPair
-from certs.clock import Clock
 from certs.controller import ROUNDS, Keeper
 from certs.secret_content import read_material
 from certs.tls_context import LiveTls
 from certs.writer import REPAIR_LIMIT
+from webhook.kube_client.clock import Clock
 
 
 class Loop:
@@ -27,7 +27,9 @@ class Loop:
         self.pauses: list[float] = []
         self.told: list[tuple[str, object]] = []
         self._asleep, self._over = asyncio.Event(), asyncio.Event()
-        clock = Clock(now=self._now, monotonic=lambda: self.elapsed, sleep=self._sleep, jitter=lambda: 0.5)
+        clock = Clock(
+            now=self._now, monotonic=lambda: self.elapsed, sleep=self._sleep, uniform=lambda low, high: (low + high) / 2
+        )
         self.keeper = Keeper(api, OURS, who="replica", on_change=self._note, clock=clock, tls=tls)
 
     def _now(self) -> datetime:
@@ -73,8 +75,8 @@ async def test_the_first_look_serves_and_registers(api: MemoryApi) -> None:
     """At once; the next look comes within the minute."""
     async with running(Loop(api)) as loop:
         await loop.looks()
-        assert loop.keeper.tls.leaf == read_material(api.get(SECRET)).leaf
-        assert "caBundle" in api.get(MUTATING)["webhooks"][0]["clientConfig"]
+        assert loop.keeper.tls.leaf == read_material(api.stored(SECRET)).leaf
+        assert "caBundle" in api.stored(MUTATING)["webhooks"][0]["clientConfig"]
         await loop.looks(2)
     assert loop.pauses == [50.0] * 3
     assert [event for event, _ in loop.told] == [
@@ -101,7 +103,7 @@ async def test_replicas_spread_their_looks_and_heal_within_a_minute(
     def unheard(_event: str, /, **_facts: object) -> None:
         """Take note of nothing."""
 
-    clock = Clock(now=lambda: NOW, sleep=sleep, jitter=lambda: jitter)
+    clock = Clock(now=lambda: NOW, sleep=sleep, uniform=lambda low, high: low + (high - low) * jitter)
     task = asyncio.create_task(Keeper(api, OURS, who="replica", on_change=unheard, clock=clock).run())
     assert await pauses.get() == pytest.approx(pause, abs=0.02)
     task.cancel()
@@ -138,7 +140,7 @@ async def test_with_a_leaf_failures_are_tried_again_ever_later(api: MemoryApi) -
 
 async def test_waiting_for_a_registration_looks_often(api: MemoryApi) -> None:
     """The manifest's parts are applied one after the other."""
-    api.delete(MUTATING)
+    api.remove(MUTATING)
     async with running(Loop(api)) as loop:
         await loop.looks(5)
         assert loop.keeper.status.ready
@@ -160,7 +162,7 @@ async def test_what_expires_when_is_shown(api: MemoryApi) -> None:
     """For the metric: of the leaf that is served, and of the authority that issued it."""
     async with running(Loop(api)) as loop:
         await loop.looks()
-        material = read_material(api.get(SECRET))
+        material = read_material(api.stored(SECRET))
         status = loop.keeper.status
     assert (status.ready, status.reason) == (True, "ok")
     assert status.leaf_expires == material.leaf.parse().not_valid_after_utc

@@ -85,7 +85,7 @@ def converged(world: World) -> None:
     world.wait(timedelta(seconds=61))
     world.tick("a")
     world.tick("b")
-    material = read_material(world.api.get(SECRET))
+    material = read_material(world.api.stored(SECRET))
     assert [replica.keeper.tls.leaf for replica in world.replicas.values()] == [material.leaf] * len(world.replicas)
     wanted = {fingerprint(one) for one in material.bundle}
     for bundle in entry_bundles(world.api):

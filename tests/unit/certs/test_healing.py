@@ -41,7 +41,7 @@ def world() -> World:
 
 def held(world: World) -> Material:
     """Return what the Secret holds."""
-    return read_material(world.api.get(SECRET))
+    return read_material(world.api.stored(SECRET))
 
 
 def is_sound(world: World) -> bool:
@@ -63,13 +63,13 @@ def events(world: World) -> list[str]:
 
 def damage(world: World, **data: str) -> None:
     """Overwrite some keys of the Secret."""
-    secret = world.api.get(SECRET)
+    secret = world.api.stored(SECRET)
     secret["data"] |= {name.replace("_", "."): value for name, value in data.items()}
     world.api.put(secret)
 
 
 DAMAGES: dict[str, Callable[[World], None]] = {
-    "deleted": lambda world: world.api.delete(SECRET),
+    "deleted": lambda world: world.api.remove(SECRET),
     "emptied": lambda world: world.api.put(EMPTY_SECRET),
     "garbage": lambda world: damage(world, tls_crt=encode(b"garbage")),
     "not base64": lambda world: damage(world, tls_key="%%%"),
@@ -122,7 +122,7 @@ def test_whatever_somebody_puts_into_the_secret_is_healed(pieces: dict[str, byte
 
 def test_another_key_pair_in_the_secret_is_followed_without_a_gap(world: World) -> None:
     """Its authority joins the caBundle at once; its leaf is served when the API server is sure to know that."""
-    world.api.put(write_material(FOREIGN, world.api.get(SECRET)))
+    world.api.put(write_material(FOREIGN, world.api.stored(SECRET)))
     world.minutes(1)
     assert "leaf-held" in events(world)
     assert all(one.keeper.status.ready for one in world.replicas.values())
@@ -135,7 +135,7 @@ def test_another_key_pair_in_the_secret_is_followed_without_a_gap(world: World) 
 def test_a_leaf_that_waits_is_told_of_each_time(world: World) -> None:
     """Also when the Secret is put back before the new leaf was ever served."""
     for put in (FOREIGN, create(NAMES, START, SCHEDULE), FOREIGN):
-        world.api.put(write_material(put, world.api.get(SECRET)))
+        world.api.put(write_material(put, world.api.stored(SECRET)))
         world.minutes(3 if put is FOREIGN else 1)
     of_leaf = [word for name, word, _ in world.events if name == "a" and word.startswith("leaf-")]
     assert of_leaf == ["leaf-held", "leaf-served", "leaf-held", "leaf-recovered"]
@@ -143,7 +143,7 @@ def test_a_leaf_that_waits_is_told_of_each_time(world: World) -> None:
 
 def test_a_pair_without_its_authoritys_key_is_followed_and_later_rotated(world: World) -> None:
     """It cannot be renewed, so a new authority is staged when it is due."""
-    world.api.put(write_material(Material(FOREIGN.bundle, None, FOREIGN.leaf), world.api.get(SECRET)))
+    world.api.put(write_material(Material(FOREIGN.bundle, None, FOREIGN.leaf), world.api.stored(SECRET)))
     world.minutes(3)
     assert held(world).leaf == FOREIGN.leaf
     world.wait(timedelta(days=9))
@@ -155,7 +155,7 @@ def test_a_pair_without_its_authoritys_key_is_followed_and_later_rotated(world: 
 def clear_bundles(world: World) -> None:
     """Apply the manifest again, as `helm upgrade` and GitOps do."""
     for path in (MUTATING, VALIDATING):
-        item = world.api.get(path)
+        item = world.api.stored(path)
         for webhook in item["webhooks"]:
             webhook["clientConfig"].pop("caBundle", None)
         world.api.put(item)
@@ -171,26 +171,26 @@ def test_a_cleared_ca_bundle_is_repaired_at_the_next_look(world: World) -> None:
 
 def test_an_entry_that_somebody_adds_gets_the_ca_bundle(world: World) -> None:
     """A newer version's entry, or an administrator's; entries that call others are left alone."""
-    item = world.api.get(MUTATING)
+    item = world.api.stored(MUTATING)
     item["webhooks"] += [
         {"name": "later.gpu-injector.io", "clientConfig": service()},
         {"name": "other.example", "clientConfig": service("other")},
     ]
     world.api.put(item)
     world.minutes(1)
-    first, later, other = (webhook["clientConfig"] for webhook in world.api.get(MUTATING)["webhooks"])
+    first, later, other = (webhook["clientConfig"] for webhook in world.api.stored(MUTATING)["webhooks"])
     assert later["caBundle"] == first["caBundle"]
     assert "caBundle" not in other
 
 
 def test_what_somebody_else_put_into_the_ca_bundle_stays(world: World) -> None:
     """A repair only adds."""
-    item = world.api.get(MUTATING)
+    item = world.api.stored(MUTATING)
     item["webhooks"][0]["clientConfig"]["caBundle"] = encode(write_certificates(FOREIGN.bundle))
     world.guarded = False
     world.api.put(item)
     world.minutes(1)
-    bundle = base64.b64decode(world.api.get(MUTATING)["webhooks"][0]["clientConfig"]["caBundle"])
+    bundle = base64.b64decode(world.api.stored(MUTATING)["webhooks"][0]["clientConfig"]["caBundle"])
     assert set(x509.load_pem_x509_certificates(bundle)) == {*held(world).bundle, *FOREIGN.bundle}
 
 
@@ -244,4 +244,4 @@ def test_clocks_an_hour_apart_converge_by_a_handful_of_writes() -> None:
     world.minutes(20)
     assert is_sound(world)
     assert sum(world.api.writes.values()) == 2
-    assert NAMESPACE in world.api.get(SECRET)["metadata"]["namespace"]
+    assert NAMESPACE in world.api.stored(SECRET)["metadata"]["namespace"]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from certs.certificate import KeyPair, write_certificates
-from certs.clock import Clock
 from certs.mounted_files import FileKeeper
 from certs.rotation import Schedule
 from certs.rotation_steps import create
+from webhook.kube_client.clock import Clock
 
 NAMES = ("gpu-injector.gpu-injector.svc", "127.0.0.1")
 NOW = datetime.now(UTC)
@@ -117,7 +117,7 @@ async def test_files_are_looked_at_again_and_again(tmp_path: Path) -> None:
     def unheard(_event: str, /, **_facts: object) -> None:
         """Take note of nothing."""
 
-    clock = Clock(now=lambda: NOW, sleep=sleep, jitter=lambda: 0.25)
+    clock = Clock(now=lambda: NOW, sleep=sleep, uniform=lambda low, high: low + (high - low) / 4)
     keeper = FileKeeper(tmp_path, NAMES, on_change=unheard, clock=clock)
     write_pair(tmp_path, OLD.leaf)
     running = asyncio.create_task(keeper.run())

@@ -6,12 +6,12 @@ import pytest
 from support.memory_api import SECRET, MemoryApi, registration, service
 from support.rotation_world import SCHEDULE, START, World
 
-from certs.api import Refused
 from certs.certificate import fingerprint
 from certs.report import describe
 from certs.rotation import Action
 from certs.secret_content import read_material
 from certs.secret_store import ask_for_rotation
+from webhook.kube_client.api_error import ApiError
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def world() -> World:
 async def test_what_is_there_is_shown(world: World) -> None:
     """Leaf, authority and entries of ours, and that nothing is due before two thirds of the leaf's life."""
     report = await describe(world.api, world.installation, SCHEDULE, START + world.elapsed)
-    material = read_material(world.api.get(SECRET))
+    material = read_material(world.api.stored(SECRET))
     assert report.leaf
     assert report.leaf.names == world.installation.names
     assert report.leaf.issued_by == fingerprint(material.bundle[0])
@@ -54,7 +54,7 @@ async def test_a_rotation_that_was_asked_for_is_the_next_step_and_happens(world:
 
 async def test_a_revoked_authority_is_gone_within_minutes(world: World) -> None:
     """From the Secret and from every caBundle, yet no replica was refused on the way (the world checks that)."""
-    before = read_material(world.api.get(SECRET)).bundle[0]
+    before = read_material(world.api.stored(SECRET)).bundle[0]
     await ask_for_rotation(world.api, world.installation, "revoke")
     world.minutes(10)
     report = await describe(world.api, world.installation, SCHEDULE, START + world.elapsed)
@@ -75,5 +75,5 @@ async def test_an_empty_cluster_is_described_too(world: World) -> None:
 
 async def test_asking_without_a_secret_is_refused(world: World) -> None:
     """There is nothing to rotate."""
-    with pytest.raises(Refused, match="404"):
+    with pytest.raises(ApiError, match="404"):
         await ask_for_rotation(MemoryApi(), world.installation, "graceful")

@@ -46,7 +46,7 @@ def told(world: World, event: str) -> int:
 
 def overwrite(world: World) -> None:
     """Put a caBundle of somebody else's in place of ours."""
-    item = world.api.get(MUTATING)
+    item = world.api.stored(MUTATING)
     item["webhooks"][0]["clientConfig"]["caBundle"] = encode(write_certificates(FOREIGN.bundle))
     world.api.put(item)
 
@@ -63,7 +63,7 @@ def test_a_fight_over_the_ca_bundle_is_told_and_not_looped(world: World) -> None
     world.minutes(60)
     assert told(world, "ca-bundle-recovered") >= 2
     assert FOREIGN.bundle[0] in x509.load_pem_x509_certificates(entry_bundles(world.api)[0])
-    assert set(read_material(world.api.get(SECRET)).bundle) < set(
+    assert set(read_material(world.api.stored(SECRET)).bundle) < set(
         x509.load_pem_x509_certificates(entry_bundles(world.api)[0])
     )
 
@@ -76,7 +76,7 @@ def test_a_fight_over_the_secret_is_told_and_not_looped(world: World) -> None:
     assert world.api.writes["PUT", SECRET] <= 60
     assert told(world, "secret-contested") in range(2, 11)
     world.minutes(60)
-    assert read_material(world.api.get(SECRET)).leaf == world.replicas["a"].keeper.tls.leaf
+    assert read_material(world.api.stored(SECRET)).leaf == world.replicas["a"].keeper.tls.leaf
 
 
 @pytest.mark.parametrize("path", [MUTATING, SECRET])
@@ -106,7 +106,7 @@ def test_rotations_that_are_asked_for_without_end_do_not_fill_the_secret(world: 
     for _ in range(200):
         world.ask("graceful")
         world.minutes(1)
-    material = read_material(world.api.get(SECRET))
+    material = read_material(world.api.stored(SECRET))
     assert len(material.bundle) == MOST_AUTHORITIES
     assert len(material.retire) == MOST_AUTHORITIES - 1
     assert told(world, "waiting") > 0
@@ -115,7 +115,7 @@ def test_rotations_that_are_asked_for_without_end_do_not_fill_the_secret(world: 
     }
     world.ask("revoke")
     world.minutes(15)
-    assert len(read_material(world.api.get(SECRET)).bundle) == 1
+    assert len(read_material(world.api.stored(SECRET)).bundle) == 1
 
 
 def test_two_installations_that_share_an_entry_live_together(world: World) -> None:
@@ -149,8 +149,8 @@ def test_a_registration_that_another_installation_took_is_told_and_left_alone(wo
 
 def test_nothing_is_written_once_the_registration_is_gone(world: World) -> None:
     """Uninstalling leaves nothing behind: a replica that still runs must not make the Secret again."""
-    world.api.delete(MUTATING)
-    world.api.delete(SECRET)
+    world.api.remove(MUTATING)
+    world.api.remove(SECRET)
     forget(world)
     world.minutes(5)
     assert not world.api.writes
@@ -159,7 +159,7 @@ def test_nothing_is_written_once_the_registration_is_gone(world: World) -> None:
     served = world.replicas["a"].keeper.tls.leaf
     world.api.put(registration())
     world.minutes(1)
-    assert read_material(world.api.get(SECRET)).leaf == served
+    assert read_material(world.api.stored(SECRET)).leaf == served
 
 
 def test_a_replica_that_starts_without_a_registration_waits_with_empty_hands() -> None:
@@ -178,7 +178,7 @@ def test_a_replica_that_was_stopped_writes_nothing_and_follows_still(world: Worl
     """SIGTERM: it answers for some seconds more, with the leaf that the others chose."""
     world.replicas["a"].keeper.stop()
     world.ask("graceful")
-    world.api.delete(MUTATING)
+    world.api.remove(MUTATING)
     world.api.put(registration())
     world.wait(timedelta(seconds=50))
     world.tick("a")
@@ -187,8 +187,8 @@ def test_a_replica_that_was_stopped_writes_nothing_and_follows_still(world: Worl
         world.wait(timedelta(seconds=50))
         world.tick("b")
         world.tick("a")
-    assert read_material(world.api.get(SECRET)).leaf == world.replicas["a"].keeper.tls.leaf
-    assert len(read_material(world.api.get(SECRET)).bundle) == 2
+    assert read_material(world.api.stored(SECRET)).leaf == world.replicas["a"].keeper.tls.leaf
+    assert len(read_material(world.api.stored(SECRET)).bundle) == 2
 
 
 def test_a_replica_stopped_between_two_patches_sends_no_second_one(world: World) -> None:
@@ -207,18 +207,18 @@ def test_a_replica_stopped_between_two_patches_sends_no_second_one(world: World)
 def test_registrations_that_cannot_be_read_stop_rotations_and_not_renewals(world: World) -> None:
     """A leaf of the same authority is as trusted as the one before; anything else would be blind."""
     world.api.refusals["GET", VALIDATING] = 403
-    before = read_material(world.api.get(SECRET))
+    before = read_material(world.api.stored(SECRET))
     world.ask("graceful")
     world.minutes(3)
-    assert read_material(world.api.get(SECRET)).leaf == before.leaf
+    assert read_material(world.api.stored(SECRET)).leaf == before.leaf
     assert told(world, "registration-unreadable") == 2
     assert all(one.keeper.status.ready for one in world.replicas.values())
-    secret = world.api.get(SECRET)
+    secret = world.api.stored(SECRET)
     secret["metadata"]["annotations"] = {}
     world.api.put(secret)
     world.wait(timedelta(days=9))
     world.minutes(3)
-    after = read_material(world.api.get(SECRET))
+    after = read_material(world.api.stored(SECRET))
     assert after.leaf != before.leaf
     assert after.bundle == before.bundle
     assert world.replicas["b"].keeper.tls.leaf == after.leaf
@@ -276,5 +276,5 @@ def test_two_hundred_replicas_converge_by_a_handful_of_writes() -> None:
     world.guarded = True
     world.check()
     leaves = {one.keeper.tls.leaf for one in world.replicas.values()}
-    assert leaves == {read_material(world.api.get(SECRET)).leaf}
+    assert leaves == {read_material(world.api.stored(SECRET)).leaf}
     assert world.api.writes == {("PUT", SECRET): 1, ("PATCH", MUTATING): 1, ("PATCH", VALIDATING): 1}

@@ -12,12 +12,12 @@ from support.fake_api import FakeApi
 from support.fake_store import Json
 from support.memory_api import MUTATING, SECRET, VALIDATING, MemoryApi, registration
 
-from certs.api import Refused
 from certs.certificate import read_certificates
 from certs.controller import Keeper
 from certs.secret_content import read_material
 from certs.secret_store import StoredSecret, read_secret, write_secret
 from certs.webhook_configs import Registration, patch_registration, read_registrations
+from webhook.kube_client.api_error import ApiError
 
 
 async def test_the_secret_is_created_once() -> None:
@@ -39,7 +39,7 @@ async def test_the_secret_is_updated_only_as_it_was_read() -> None:
     assert await write_secret(api, OURS, stored, GOOD)
     assert not await write_secret(api, OURS, stored, OTHER)
     assert (await read_secret(api, OURS)).material == GOOD
-    assert api.get(SECRET)["metadata"]["labels"] == EMPTY_SECRET["metadata"]["labels"]
+    assert api.stored(SECRET)["metadata"]["labels"] == EMPTY_SECRET["metadata"]["labels"]
 
 
 async def test_a_secret_deleted_meanwhile_is_a_lost_race() -> None:
@@ -47,7 +47,7 @@ async def test_a_secret_deleted_meanwhile_is_a_lost_race() -> None:
     api = MemoryApi()
     api.put(EMPTY_SECRET)
     stored = await read_secret(api, OURS)
-    api.delete(SECRET)
+    api.remove(SECRET)
     assert not await write_secret(api, OURS, stored, GOOD)
 
 
@@ -68,9 +68,9 @@ async def test_a_refusal_tells_the_request_and_nothing_of_its_content(refused: t
     api.put(EMPTY_SECRET)
     stored = await read_secret(api, OURS)
     api.refusals[refused] = 403
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await REQUESTS[refused](api, stored)
-    assert str(refusal.value) == f"{refused[0]} {refused[1]}: 403 Refused"
+    assert refusal.value.with_request == f"{refused[0]} {refused[1]}: 403 Refused"
 
 
 async def test_a_missing_namespace_is_no_lost_race() -> None:
@@ -78,7 +78,7 @@ async def test_a_missing_namespace_is_no_lost_race() -> None:
     api = MemoryApi()
     stored = await read_secret(api, OURS)
     api.refusals["POST", SECRET.rsplit("/", 1)[0]] = 404
-    with pytest.raises(Refused, match="404"):
+    with pytest.raises(ApiError, match="404"):
         await write_secret(api, OURS, stored, GOOD)
 
 

@@ -120,7 +120,7 @@ async def test_the_patch_pins_the_registration_and_each_entry() -> None:
     assert not await patch_registration(api, OURS, found, patch), "the same patch is for an older registration"
     (after,) = await read_registrations(api, OURS)
     assert patch_for(after, trust(GOOD)) == []
-    assert "caBundle" not in api.get(MUTATING)["webhooks"][0]["clientConfig"]
+    assert "caBundle" not in api.stored(MUTATING)["webhooks"][0]["clientConfig"]
 
 
 @pytest.mark.parametrize("pinned", ["resourceVersion", "name"])
@@ -131,7 +131,7 @@ async def test_each_test_of_the_patch_stops_it(pinned: str) -> None:
     (found,) = await read_registrations(api, OURS)
     patch = [one for one in patch_for(found, trust(GOOD)) if one["op"] == "add" or one["path"].endswith(pinned)]
     assert len(patch) == 2
-    changed = api.get(MUTATING)
+    changed = api.stored(MUTATING)
     changed["webhooks"][0]["name"] = "renamed.gpu-injector.io"
     api.put(changed)
     assert not await patch_registration(api, OURS, found, patch)

@@ -273,15 +273,16 @@ async def test_pods_of_an_unknown_kind_lead_to_it(fake: FakeApi, tmp_path: Path)
         [],
     )
     assert fake.count(path="/apis/kubeflow.org/v1/namespaces/ml/pytorchjobs/ddp") == 1
-    assert "Not looked at: Experiment ml/trial (not found)" in result.stderr
+    assert "Not found: Experiment ml/trial" in result.stderr
 
 
 async def test_without_the_right_to_read_it_the_pods_are_named(fake: FakeApi, tmp_path: Path) -> None:
-    """Somebody has to look after them."""
+    """A person has to change them, and the result says that it is incomplete."""
     fake.fault("/apis/kubeflow.org/v1/namespaces/ml/pytorchjobs/ddp", status=403)
     result = await live(fake, tmp_path)
     made = json.loads(result.stdout)
-    assert (made["patches"], result.exit_code) == ([], 0)
+    assert (made["patches"], result.exit_code) == ([], 3)
     assert [note.partition(":")[0] for note in made["notes"]] == ["Pod ml/ddp-0", "Pod ml/ddp-1"]
     assert "PyTorchJob ddp makes it; let it be made with runtimeClassName: nvidia" in made["notes"][0]
-    assert "Not looked at: PyTorchJob ml/ddp (403" in result.stderr
+    assert made["unread"] == {"PyTorchJob ml/ddp": "403 Fault403"}
+    assert "Could not read: PyTorchJob ml/ddp (403" in result.stderr

@@ -85,14 +85,18 @@ async def test_the_lists_are_paged(fake: FakeApi, tmp_path: Path) -> None:
 
 
 async def test_what_may_not_be_looked_at_is_told(fake: FakeApi, tmp_path: Path) -> None:
-    """On standard error; a kind that is refused is unknown, and the rest is shown."""
+    """On standard error and by the exit code; verdicts that depend on it are unknown."""
     fake.fault("/apis/apps/v1/namespaces/ml/statefulsets", status=403)
     fake.fault("/api/v1/nodes", status=403)
     fake.fault("/api/v1/namespaces", status=403)
     result = await preview(fake, tmp_path, "-n", "ml", "-o", "json")
-    assert "Not looked at: statefulsets (403" in result.stderr
-    assert "Unknown: nodes (the API server answered 403" in result.stderr
+    assert "Could not read: statefulsets (403" in result.stderr
+    assert "Could not read: nodes (403" in result.stderr
     assert names(result) == ["Deployment d", "Pod alone", "Pod job-x"]
+    rows = json.loads(result.stdout)
+    assert {(row["verdict"], row["reason"]) for row in rows} == {("unknown", None)}
+    assert {row["unread"]["nodes"] for row in rows} == {"403 Fault403"}
+    assert result.exit_code == 3
 
 
 async def test_a_manifest_meets_the_cluster(fake: FakeApi, tmp_path: Path) -> None:
@@ -148,11 +152,13 @@ async def test_an_installation_is_found_in_any_namespace(fake: FakeApi, tmp_path
     assert "Policy: that of the cluster (ConfigMap gpu-system/gpu-injector)" in result.stderr
 
 
-async def test_without_the_right_to_read_the_policy_it_is_the_default(fake: FakeApi, tmp_path: Path) -> None:
-    """And that is told, as the webhook's may be another."""
+async def test_without_the_right_to_read_the_policy_the_verdict_is_unknown(fake: FakeApi, tmp_path: Path) -> None:
+    """The webhook's policy may be another than the default one."""
     fake.fault("/api/v1/namespaces/gpu-injector/configmaps/gpu-injector", status=403)
     result = await preview(fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", text=POD)
-    assert "Policy: the default one (the API server answered 403" in result.stderr
+    assert "Policy: the default one (could not read ConfigMap gpu-injector/gpu-injector: 403" in result.stderr
+    (row,) = json.loads(result.stdout)
+    assert (row["verdict"], list(row["unread"]), result.exit_code) == ("unknown", ["policy"], 3)
 
 
 @pytest.mark.parametrize(

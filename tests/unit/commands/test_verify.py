@@ -15,7 +15,7 @@ from support.doctor_world import Cluster, healthy, served
 from support.fake_api import FakeApi
 
 from webhook.__main__ import main
-from webhook.cluster.listing import RefusedError
+from webhook.kube_client.api_error import ApiError
 from webhook.policy.model import Policy
 from webhook.verify import probe, run
 from webhook.verify.judge import State, judge
@@ -185,7 +185,7 @@ async def test_a_pod_that_may_not_be_made(tmp_path: Path) -> None:
     async with FakeApi() as fake, session(fake, tmp_path) as api:
         fake.fault(PODS, method="POST", status=403, body={"message": "exceeded quota"})
         (proof,) = await prove(api, "ml", plan("gpu-node"))
-    assert (proof.state, proof.why) == (State.UNKNOWN, ("no pod could be made: 403 exceeded quota",))
+    assert (proof.state, proof.why) == (State.UNKNOWN, ("the probe could not be run: exceeded quota",))
 
 
 async def test_whoever_interrupts_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -223,9 +223,10 @@ async def test_a_namespace_that_may_not_be_made(tmp_path: Path) -> None:
     """The API server's own words."""
     async with FakeApi() as fake, session(fake, tmp_path) as api:
         fake.fault("/api/v1/namespaces", method="POST", status=403, body={"message": "namespaces is forbidden"})
-        with pytest.raises(RefusedError, match="namespaces is forbidden"):
+        with pytest.raises(ApiError) as refused:
             async with place(api, ""):
                 pass
+    assert refused.value.for_people == "namespaces is forbidden"
 
 
 def run_command(cluster: Cluster, folder: Path, *arguments: str) -> tuple[int, str]:
@@ -294,4 +295,4 @@ def test_a_quota_is_shown_in_the_table(tmp_path: Path) -> None:
     code, printed = run_command(cluster, tmp_path, "-n", "ml")
     assert code == 3
     assert "? unknown" in printed
-    assert "no pod could be made: 403 exceeded quota" in printed
+    assert "the probe could not be run: exceeded quota" in printed

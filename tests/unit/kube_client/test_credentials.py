@@ -4,20 +4,22 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from support.cluster_world import CLASSES, runtime_class, session
+from support.cluster_world import CLASSES, call, runtime_class, session
 from support.fake_api import FakeApi
 from support.fake_time import FakeTime
 from support.tls_files import make_tls_files
 
-from webhook.cluster.api import ApiServer
-from webhook.cluster.credentials import CredentialsError, CredentialsLoader
+from webhook.kube_client.api_error import CredentialsError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.clock import Clock
+from webhook.kube_client.credentials import CredentialsLoader
 
 NVIDIA = f"{CLASSES}/nvidia"
 PLUGIN = """
@@ -26,6 +28,8 @@ folder = pathlib.Path(sys.argv[1])
 with (folder / "runs").open("a") as runs:
     runs.write("x")
 status = {"token": (folder / "token").read_text()}
+if (folder / "until").exists():
+    status["expirationTimestamp"] = (folder / "until").read_text()
 print(json.dumps({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}))
 """
 
@@ -59,8 +63,8 @@ async def test_a_refused_token_is_read_again_once(fake: FakeApi, tmp_path: Path)
     async with session(fake, tmp_path, tokenFile=str(tmp_path / "token")) as api:
         (tmp_path / "token").write_text("new")
         fake.require_token("new")
-        assert (await api.call("GET", NVIDIA))[0] == 200
-        assert (await api.call("GET", NVIDIA))[0] == 200
+        assert (await call(api, "GET", NVIDIA))[0] == 200
+        assert (await call(api, "GET", NVIDIA))[0] == 200
     assert tokens(fake) == ["old", "new", "new"]
 
 
@@ -68,7 +72,7 @@ async def test_a_token_that_did_not_change_is_not_tried_again(fake: FakeApi, tmp
     """401 is the answer; repeating the request would only double the load."""
     fake.require_token("another")
     async with session(fake, tmp_path, token="old") as api:  # noqa: S106 - fake
-        assert (await api.call("GET", NVIDIA))[0] == 401
+        assert (await call(api, "GET", NVIDIA))[0] == 401
     assert tokens(fake) == ["old"]
 
 
@@ -77,10 +81,10 @@ async def test_an_exec_plugin_is_run_again_when_its_token_is_refused(
 ) -> None:
     """And only then: a plugin may ask a person, or a cloud."""
     async with session(fake, tmp_path, **plugin) as api:
-        assert (await api.call("GET", NVIDIA))[0] == 200
+        assert (await call(api, "GET", NVIDIA))[0] == 200
         (tmp_path / "token").write_text("new")
         fake.require_token("new")
-        assert (await api.call("GET", NVIDIA))[0] == 200
+        assert (await call(api, "GET", NVIDIA))[0] == 200
     assert tokens(fake) == ["old", "old", "new"]
     assert (tmp_path / "runs").read_text() == "xx"
 
@@ -91,7 +95,7 @@ async def test_an_exec_plugin_is_not_run_each_minute(fake: FakeApi, tmp_path: Pa
     async with session(fake, tmp_path, time, **plugin) as api:
         for _ in range(5):
             time.now += 61
-            await api.call("GET", NVIDIA)
+            await call(api, "GET", NVIDIA)
     assert (tmp_path / "runs").read_text() == "x"
 
 
@@ -102,28 +106,75 @@ async def test_credentials_that_cannot_be_read_any_more_are_told(fake: FakeApi, 
         (tmp_path / "token").unlink()
         fake.require_token("new")
         with pytest.raises(CredentialsError, match="token"):
-            await api.call("GET", NVIDIA)
+            await call(api, "GET", NVIDIA)
 
 
 async def test_credentials_are_not_given_up_for_none(
     fake: FakeApi, tmp_path: Path, plugin: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The loader logs a failing plugin and would go on as nobody, for ever."""
+    """The package's own loader would log that the plugin failed, and continue anonymously."""
     async with session(fake, tmp_path, **plugin) as api:
         (tmp_path / "token").unlink()
         fake.require_token("new")
-        with pytest.raises(CredentialsError, match="gone"):
-            await api.call("GET", NVIDIA)
+        with pytest.raises(CredentialsError, match=r"exec: executable .* failed with exit code 1"):
+            await call(api, "GET", NVIDIA)
         (tmp_path / "token").write_text("new")
-        assert (await api.call("GET", NVIDIA))[0] == 200
+        assert (await call(api, "GET", NVIDIA))[0] == 200
     assert tokens(fake) == ["old", "old", "new"]
-    assert "exec: process returned 1" in caplog.text
+    assert caplog.text == ""
 
 
-async def answers(api: ApiServer) -> bool:
+@pytest.mark.parametrize(
+    "user", [{"token": ""}, {"username": "u"}, {"auth-provider": {"name": "odd"}}], ids=["token", "name", "provider"]
+)
+def test_empty_credentials_end_the_login(tmp_path: Path, user: dict[str, Any]) -> None:
+    """A user who is meant to log in is never taken for an anonymous one."""
+    path = tmp_path / "kubeconfig"
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    clusters = [{"name": "c", "cluster": {"server": "http://c"}}]
+    config = {
+        "current-context": "c",
+        "contexts": [context],
+        "clusters": clusters,
+        "users": [{"name": "u", "user": user}],
+    }
+    path.write_text(json.dumps(config))
+    with pytest.raises(CredentialsError, match="empty or gone"):
+        CredentialsLoader(str(path)).load()
+
+
+@pytest.mark.parametrize(("provider", "words"), [("gcp", "gke-gcloud-auth-plugin"), ("azure", "kubelogin")])
+def test_providers_that_kubectl_removed_are_refused_with_its_words(tmp_path: Path, provider: str, words: str) -> None:
+    """The package's own code for them runs programs without a time limit."""
+    path = tmp_path / "kubeconfig"
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    clusters = [{"name": "c", "cluster": {"server": "http://c"}}]
+    users = [{"name": "u", "user": {"auth-provider": {"name": provider}}}]
+    config = {"current-context": "c", "contexts": [context], "clusters": clusters, "users": users}
+    path.write_text(json.dumps(config))
+    with pytest.raises(CredentialsError, match=f"The {provider} auth plugin has been removed.\n.*{words}"):
+        CredentialsLoader(str(path)).load()
+
+
+async def test_an_exec_plugin_is_run_again_before_its_token_ends(
+    fake: FakeApi, tmp_path: Path, plugin: dict[str, Any]
+) -> None:
+    """Two minutes before; kubectl's own clients wait for the 401."""
+    (tmp_path / "until").write_text("2026-01-01T12:00:00Z")
+    now = datetime(2026, 1, 1, 11, 57, tzinfo=UTC)
+    clock = Clock(now=lambda: now)
+    loader = CredentialsLoader(fake.kubeconfig(tmp_path, **plugin), clock=clock)
+    first = loader.load()
+    assert loader.renew() is first
+    now += timedelta(minutes=1, seconds=1)
+    loader.renew()
+    assert (tmp_path / "runs").read_text() == "xx"
+
+
+async def answers(api: KubeClient) -> bool:
     """Return whether a request gets an answer."""
     with suppress(OSError):
-        return bool(await api.call("GET", NVIDIA))
+        return bool(await call(api, "GET", NVIDIA))
     return False
 
 
@@ -150,13 +201,13 @@ async def test_a_pods_token_is_followed_before_it_expires(
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(urlsplit(fake.url).port))
         time = FakeTime()
-        async with ApiServer(CredentialsLoader(), clock=lambda: time.now) as api:
-            await api.call("GET", NVIDIA)
+        async with KubeClient(CredentialsLoader(), monotonic=lambda: time.now) as api:
+            await call(api, "GET", NVIDIA)
             pod.token.write_text("new")
             pod.now += timedelta(seconds=61)
             time.now += 61
             while tokens(fake)[-1] == "old":
-                await api.call("GET", NVIDIA)
+                await call(api, "GET", NVIDIA)
     assert tokens(fake)[:2] == ["old", "old"]
     assert len({request.port for request in fake.requests}) == 1
 
@@ -169,9 +220,9 @@ async def test_a_clusters_ca_is_followed(pod: SimpleNamespace, tmp_path: Path, m
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(urlsplit(fake.url).port))
         time = FakeTime()
-        async with ApiServer(CredentialsLoader(), clock=lambda: time.now) as api:
+        async with KubeClient(CredentialsLoader(), monotonic=lambda: time.now) as api:
             with pytest.raises(OSError, match="certificate"):
-                await api.call("GET", NVIDIA)
+                await call(api, "GET", NVIDIA)
             pod.files.ca.write_bytes(after.ca.read_bytes())
             time.now += 61
             while not await answers(api):
@@ -215,6 +266,10 @@ KUBECONFIGS: dict[str, Any] = {
     "empty": "",
     "a list": f"[{SECRET}]",
     "a list of what are no contexts": f"{{current-context: c, contexts: [{SECRET}], clusters: [], users: []}}",
+    "a user without its level": (
+        "current-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"
+        f"clusters: [{{name: c, cluster: {{server: 'http://c'}}}}]\nusers: [{{name: u, token: {SECRET}}}]\n"
+    ),
     "no text": b"\x80" + SECRET.encode(),
     "a user without the exec plugin's version": {"exec": {"command": "x", "env": [{"name": "A", "value": SECRET}]}},
     "a token file that is not there": {"tokenFile": "/nowhere/token", "password": SECRET},

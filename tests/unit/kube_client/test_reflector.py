@@ -9,8 +9,8 @@ import pytest
 from support.cluster_world import CLASSES, CLASSES_ONLY, NAMESPACES, namespace, runtime_class, until, watching
 from support.fake_api import FakeApi
 
-from webhook.cluster import api, watch
-from webhook.cluster.watch import Resource
+from webhook.kube_client import reflector, session
+from webhook.kube_client.resource import Resource
 from webhook.view.live_view import resources
 from webhook.view.projections import KINDS, Kind
 
@@ -264,7 +264,7 @@ async def test_a_silent_watch_is_left_and_listed_again(
     fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half-open or only quiet, a list shows the present; a quiet kind is no trouble to tell."""
-    monkeypatch.setattr(watch, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(reflector, "SILENCE_SECONDS", 0.05)
     dead = fake.fault(CLASSES, watch=True, silent=True, times=1)
     async with watching(fake, tmp_path, CLASSES_ONLY) as world:
         await dead.struck()
@@ -276,8 +276,8 @@ async def test_a_silent_watch_is_left_and_listed_again(
 
 async def test_a_server_that_hangs_is_told(fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The watch goes silent, and the list after it gets no answer."""
-    monkeypatch.setattr(watch, "SILENCE_SECONDS", 0.05)
-    monkeypatch.setattr(watch, "LIST_SECONDS", 0.05)
+    monkeypatch.setattr(reflector, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(reflector, "LIST_SECONDS", 0.05)
     async with watching(fake, tmp_path, CLASSES_ONLY) as world:
         await fake.watching(CLASSES)
         fake.fault(CLASSES, hold=True)
@@ -290,17 +290,17 @@ async def test_a_watch_that_is_not_taken_up_is_told(
     fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server without headers is no quiet watch."""
-    monkeypatch.setattr(api, "HEADERS_SECONDS", 0.05)
+    monkeypatch.setattr(session, "HEADERS_SECONDS", 0.05)
     fake.fault(CLASSES, watch=True, hold=True)
     async with watching(fake, tmp_path, CLASSES_ONLY) as world:
         await until(lambda: len(world.told) == 2)
-    reason = "watch: no answer (it was not taken up in time)"
+    reason = "watch: no answer (the API server sent no headers in time)"
     assert world.told[1] == ("watch-lost", {"kind": "runtime_classes", "reason": reason})
 
 
 async def test_a_list_that_hangs_is_given_up(fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes a request and says nothing does not hold the loop for ever."""
-    monkeypatch.setattr(watch, "LIST_SECONDS", 0.05)
+    monkeypatch.setattr(reflector, "LIST_SECONDS", 0.05)
     hanging = fake.fault(CLASSES, watch=False, hold=True, times=1)
     async with watching(fake, tmp_path, CLASSES_ONLY) as world:
         await hanging.struck()

@@ -228,7 +228,7 @@ async def test_a_state_that_needs_time_is_observed_without_a_change(fake: FakeAp
     now = START
     observe = observe_plugins(Policy().is_gpu_resource, lambda: now)
     async with session(fake, tmp_path, time) as api, asyncio.TaskGroup() as group:
-        live = LiveView(api, resources(["kube-system"]), timing=time.timing(), observe=observe)
+        live = LiveView(api, resources(["kube-system"]), clock=time.clock(), observe=observe)
         running = group.create_task(live.run())
         await live.synced.wait()
         assert states(live.view) == []

@@ -92,7 +92,7 @@ async def test_api_groups_are_followed(fake: FakeApi, tmp_path: Path) -> None:
     """A guard that is installed later is noticed; an API server that does not answer changes nothing."""
     time = FakeTime()
     async with session(fake, tmp_path, time) as api:
-        live = LiveView(api, (), timing=time.timing())
+        live = LiveView(api, (), clock=time.clock())
         fake.fault(GROUPS_PATH, status=200, body={"kind": "APIGroupList", "groups": [{"name": "kyverno.io"}]})
         async with asyncio.TaskGroup() as group:
             following = group.create_task(live.follow_groups())

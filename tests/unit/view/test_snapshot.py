@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cluster_world import CLASSES, NAMESPACES, namespace, runtime_class, session
+from support.cluster_world import CLASSES, NAMESPACES, call, namespace, runtime_class, session
 from support.fake_api import FakeApi
 
-from webhook.cluster.listing import RefusedError, get, objects, pages
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.paging import objects, pages
 from webhook.view.live_view import GROUPS_PATH, resources
 from webhook.view.snapshot import snapshot
 
@@ -97,23 +98,30 @@ async def test_an_expired_list_goes_on_where_the_answer_says_how(fake: FakeApi, 
     """The API server gives a token for the rest, of a newer state; without one the list has failed."""
     fake.put(*(plugin_pod(f"pod-{number}", "team", "a") for number in range(3)))
     async with session(fake, tmp_path) as api:
-        _, newer = await api.call("GET", f"{PODS}?limit=2")
+        _, newer = await call(api, "GET", f"{PODS}?limit=2")
         listing = pages(api, PODS, page_size=2)
         assert len((await anext(listing)).items) == 2
         token = newer["metadata"]["continue"]
         fake.fault(PODS, status=410, times=1, body={"kind": "Status", "metadata": {"continue": token}})
         assert [len(page.items) async for page in listing] == [1]
         fake.fault(PODS, status=410, body={"kind": "Status", "reason": "Expired"})
-        with pytest.raises(RefusedError, match="410 Expired"):
+        with pytest.raises(ApiError, match="410 Expired"):
             await objects(api, PODS)
 
 
-@pytest.mark.parametrize("body", [b"<html>", {"kind": "Status"}, {"kind": "PodList", "metadata": {"continue": "x"}}])
-async def test_what_is_no_list_is_refused(fake: FakeApi, tmp_path: Path, body: object) -> None:
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"<html>", "200 the answer is no JSON object"),
+        ({"kind": "Status"}, "200 the answer is no list"),
+        ({"kind": "PodList", "metadata": {"continue": "x"}}, "200 the answer is no list"),
+    ],
+)
+async def test_what_is_no_list_is_refused(fake: FakeApi, tmp_path: Path, body: object, why: str) -> None:
     """A foreign body must not pass for a cluster without objects, and pages must end."""
     fake.fault(PODS, status=200, body=body)
     async with session(fake, tmp_path) as api:
-        with pytest.raises(RefusedError, match="200 the answer is no list"):
+        with pytest.raises(ApiError, match=why):
             await objects(api, PODS)
 
 
@@ -121,10 +129,10 @@ async def test_one_object_is_there_or_absent_or_refused(fake: FakeApi, tmp_path:
     """Absence is an answer; a refusal is none."""
     fake.fault(f"{NAMESPACES}/secret", status=403)
     async with session(fake, tmp_path) as api:
-        assert (await get(api, f"{NAMESPACES}/ml") or {})["metadata"]["labels"] == {"team": "a"}
-        assert await get(api, f"{NAMESPACES}/absent") is None
-        with pytest.raises(RefusedError) as refused:
-            await get(api, f"{NAMESPACES}/secret")
+        assert (await api.find(f"{NAMESPACES}/ml") or {})["metadata"]["labels"] == {"team": "a"}
+        assert await api.find(f"{NAMESPACES}/absent") is None
+        with pytest.raises(ApiError) as refused:
+            await api.find(f"{NAMESPACES}/secret")
     assert refused.value.status == 403
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webhook.view.store import Found, KindCache
+from webhook.kube_client.resource import Found
+from webhook.view.store import KindCache
 
 NAMES = ("a", "b")
 

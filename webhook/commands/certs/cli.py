@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import CONTEXT, KUBECONFIG, TABLE_OR_JSON
 
 INSTALLED_IN = click.option(
@@ -28,6 +29,7 @@ def certs() -> None:
 @KUBECONFIG
 @CONTEXT
 @TABLE_OR_JSON
+@states_exit_codes("certs show")
 def show(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
     """Show what is served, what is registered, what expires when, and what comes next.
 
@@ -36,7 +38,6 @@ def show(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
     gpu-injector certs show -n my-namespace -o json
 
     Every replica is asked for its certificate over TLS, by port-forward (create pods/portforward).
-    Exit code: 0 the API server accepts it, 1 it would refuse it or there is none, 2 an error.
     """
     from webhook.commands.certs import run as command
     from webhook.commands.shared.cluster import Target
@@ -50,6 +51,7 @@ def show(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
 @KUBECONFIG
 @CONTEXT
 @TABLE_OR_JSON
+@states_exit_codes("certs rotate")
 def rotate(kubeconfig: Path | None, context: str | None, revoke: bool, **options: Any) -> None:
     """Begin a rotation of CA and certificate now, gracefully: no call of the API server fails.
 

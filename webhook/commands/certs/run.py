@@ -8,18 +8,18 @@ from functools import partial
 
 import orjson
 
-from certs.api import Refused
 from certs.report import Report, describe, find_installation
 from certs.rotation import Schedule
 from certs.secret_content import Rotation
 from certs.secret_store import ask_for_rotation
 from certs.tls_probe import Presented
-from webhook.cluster.api import ApiServer
 from webhook.commands.certs.render import console, print_report, print_rotation
-from webhook.commands.shared.cluster import Target, api_server
+from webhook.commands.shared.cluster import Target, UnreadError, api_server
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.replica_certificates import presented
 from webhook.commands.shared.replicas import Replicas
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,27 +33,27 @@ class Options:
 
 def show(options: Options) -> int:
     """Show everything; return the exit code: 1 where the API server would refuse what is served, or nothing is."""
-    return asyncio.run(_with_api(options, _show))
+    return asyncio.run(_with_client(options, _show))
 
 
 def rotate(options: Options, rotation: Rotation) -> int:
     """Ask for a rotation and say what follows; return the exit code. Raises InputError where none can follow."""
-    return asyncio.run(_with_api(options, partial(_rotate, rotation)))
+    return asyncio.run(_with_client(options, partial(_rotate, rotation)))
 
 
-async def _with_api(options: Options, act: Callable[[ApiServer, Options], Awaitable[int]]) -> int:
-    async with api_server(options.target) as api:
+async def _with_client(options: Options, act: Callable[[KubeClient, Options], Awaitable[int]]) -> int:
+    async with api_server(options.target) as client:
         try:
-            return await act(api, options)
-        except Refused as error:
-            raise InputError(f"the API server refused: {error}") from error
+            return await act(client, options)
+        except ApiError as error:
+            raise UnreadError(f"the API server refused: {error.with_request}") from error
 
 
-async def _show(api: ApiServer, options: Options) -> int:
-    installation = await find_installation(api, options.namespace)
-    mounted = await _mounted_folder(api, options)
-    report = await describe(api, installation, Schedule(), datetime.now(UTC), mounted)
-    seen = await presented(api, options.target, installation)
+async def _show(client: KubeClient, options: Options) -> int:
+    installation = await find_installation(client, options.namespace)
+    mounted = await _mounted_folder(client, options)
+    report = await describe(client, installation, Schedule(), datetime.now(UTC), mounted)
+    seen = await presented(client, installation)
     if options.output == "json":
         print(_json({"report": report, "presented": seen}))  # noqa: T201 - what the command is for
     else:
@@ -61,18 +61,21 @@ async def _show(api: ApiServer, options: Options) -> int:
     return 0 if is_sound(report, seen) else 1
 
 
-async def _rotate(rotation: Rotation, api: ApiServer, options: Options) -> int:
-    installation = await find_installation(api, options.namespace)
-    mounted = await _mounted_folder(api, options)
-    before = await describe(api, installation, Schedule(), datetime.now(UTC), mounted)
+async def _rotate(rotation: Rotation, client: KubeClient, options: Options) -> int:
+    installation = await find_installation(client, options.namespace)
+    mounted = await _mounted_folder(client, options)
+    before = await describe(client, installation, Schedule(), datetime.now(UTC), mounted)
     if before.injector:
         raise InputError(f"cert-manager keeps this certificate ({before.injector}): renew it there")
     if before.mounted:
         raise InputError(f"the replicas serve the files of {before.mounted}: renew them where they come from")
     if not before.entries:
         raise InputError("no registration has an entry of this installation, so no replica would rotate")
-    await ask_for_rotation(api, installation, rotation)
-    after = await describe(api, installation, Schedule(), datetime.now(UTC))
+    try:
+        await ask_for_rotation(client, installation, rotation)
+    except ApiError as error:
+        raise InputError(f"the API server refused: {error.with_request}") from error
+    after = await describe(client, installation, Schedule(), datetime.now(UTC))
     if options.output == "json":
         print(_json({"asked": rotation, "report": after}))  # noqa: T201 - as above
     else:
@@ -80,10 +83,10 @@ async def _rotate(rotation: Rotation, api: ApiServer, options: Options) -> int:
     return 0
 
 
-async def _mounted_folder(api: ApiServer, options: Options) -> str:
+async def _mounted_folder(client: KubeClient, options: Options) -> str:
     """Return the folder that the replicas serve from, empty for none; what cannot be told is told with the replicas."""
     try:
-        return await Replicas(api, options.target, options.namespace).mounted_folder()
+        return await Replicas(client, options.namespace).mounted_folder()
     except InputError:
         return ""
 

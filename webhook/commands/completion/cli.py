@@ -2,9 +2,12 @@
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@states_exit_codes("completion")
 def completion(shell: str) -> None:
     """Print what makes the shell complete commands and options.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import CONTEXT, KUBECONFIG, PORT, TABLE_OR_JSON
 
 
@@ -22,6 +23,7 @@ from webhook.commands.shared.options import CONTEXT, KUBECONFIG, PORT, TABLE_OR_
 @click.option("--installed-in", default="gpu-injector", show_default=True, help="The namespace of the replicas.")
 @KUBECONFIG
 @CONTEXT
+@states_exit_codes("decisions")
 def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **options: Any) -> None:
     """Show what was decided lately, by all replicas: the last 1,000 decisions of each.
 
@@ -31,7 +33,6 @@ def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **o
     gpu-injector decisions --web
 
     It needs the rights to list the replicas' pods and to forward a port to them (get and create pods/portforward).
-    Exit code: 0, or 2 where a replica could not be asked.
     """
     from webhook.commands.decisions import run as command
     from webhook.commands.shared.cluster import Target

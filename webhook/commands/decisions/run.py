@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.text import Text
 
 from webhook.commands.shared.cluster import Target, api_server
+from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.render import ASIDE, ATTENTION
 from webhook.commands.shared.replicas import Answer, Replicas
+from webhook.kube_client.api_error import CredentialsError
 from webhook.page.filters import Filters
 
 Records = Sequence[Mapping[str, Any]]
@@ -41,13 +43,13 @@ class Options:
 
 
 def decisions(options: Options) -> int:
-    """Show the decisions; return the exit code: 2 where a replica could not be asked, so that some may be missing."""
+    """Show the decisions; return the exit code: ``UNREAD`` if a replica did not answer, so that some may be missing."""
     return asyncio.run(_decisions(options))
 
 
 async def _decisions(options: Options) -> int:
-    async with api_server(options.target) as api:
-        replicas = Replicas(api, options.target, options.installed_in)
+    async with api_server(options.target) as client:
+        replicas = Replicas(client, options.installed_in)
         if options.web:
             from webhook.commands.decisions.web_page import serve_page  # noqa: PLC0415 - a server of its own
 
@@ -58,7 +60,7 @@ async def _decisions(options: Options) -> int:
         _tell(answers)
         print_array = _print_array if options.output == "json" else _Table().show
         print_array(_merged(answers))
-        return 2 if any(answer.trouble for answer in answers) else 0
+        return ExitCode.UNREAD if any(answer.trouble for answer in answers) else ExitCode.DONE
 
 
 async def follow(replicas: Replicas, options: Options) -> None:
@@ -70,6 +72,8 @@ async def follow(replicas: Replicas, options: Options) -> None:
     while True:
         try:
             answers = await replicas.ask(asdict(options.filters), latest)
+        except CredentialsError:
+            raise
         except (InputError, OSError) as error:
             if answers is None:
                 raise
@@ -87,7 +91,7 @@ async def _pause(seconds: float) -> None:
 
 
 def _tell(answers: Iterable[Answer], told: Iterable[str] = ()) -> set[str]:
-    """Say on standard error which replicas could not be asked, those aside that were told; return what is told now."""
+    """Report newly unreachable replicas on standard error; return all that were reported."""
     troubles = {
         f"{answer.state['replica']}: its decisions are missing: {answer.trouble}"
         for answer in answers

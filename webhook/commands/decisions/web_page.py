@@ -39,7 +39,11 @@ class Web:
 
 
 async def serve_page(replicas: Replicas, filters: Filters, port: int) -> None:
-    """Serve the page and open it in the browser; runs until cancelled. Port 0 is a free one."""
+    """Serve the page and open it in the browser; runs until cancelled. Port 0 is a free one.
+
+    Raises InputError, OSError where the replicas cannot be listed even once.
+    """
+    await replicas.running()
     runner = web.AppRunner(Web(replicas).application(), access_log=None)
     await runner.setup()
     try:

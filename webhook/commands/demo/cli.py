@@ -5,9 +5,12 @@ from pathlib import Path
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
+
 
 @click.command()
 @click.option("--examples", type=click.Path(path_type=Path, file_okay=False), help="The folder of pods and view.")
+@states_exit_codes("demo")
 def demo(examples: Path | None) -> None:
     """Show on this machine what the webhook does: real reviews over HTTPS, no cluster.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY
 
 
@@ -16,6 +17,7 @@ from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY
 @LIVE_POLICY
 @click.option("-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", show_default=True)
 @click.option("--wait", "wait_seconds", type=click.FloatRange(0), default=0, help="Look again for so many seconds.")
+@states_exit_codes("doctor")
 def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
     """Find out why GPU pods do not work in this cluster. It only reads; one pod is tried, none is made.
 
@@ -23,8 +25,6 @@ def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None
     gpu-injector doctor
     gpu-injector doctor -n ml -o short
     gpu-injector doctor --wait 120 -o json
-
-    Exit code: 0 nothing failed, 1 a check failed, 2 an error, 3 nothing failed, but some checks had no right to look.
     """
     from webhook.commands.doctor.run import Options
     from webhook.commands.doctor.run import doctor as command

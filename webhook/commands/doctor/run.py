@@ -15,21 +15,28 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from certs.api import Installation, Refused
+from certs.api import Installation
 from certs.report import find_installation
-from webhook.cluster.api import ApiServer
 from webhook.commands.shared.cluster import Target, api_server, installed_policy
+from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.render import ASIDE, ATTENTION
 from webhook.commands.shared.replica_certificates import presented
 from webhook.doctor.check import Outcome, State, examine
 from webhook.doctor.cluster_facts import Facts, Unread
 from webhook.doctor.read import Asked, read_facts
 from webhook.doctor.registry import CATEGORIES
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
 
 SYMBOLS = {State.PASS: "√", State.WARN: "‼", State.FAIL: "×", State.UNKNOWN: "?"}  # noqa: RUF001  linkerd's sign
 COLOURS = {State.PASS: "green", State.WARN: ATTENTION, State.FAIL: "red", State.UNKNOWN: ASIDE}
 # The worst first: what the exit code tells.
-EXIT_CODES = {State.FAIL: 1, State.UNKNOWN: 3, State.WARN: 0, State.PASS: 0}
+EXIT_CODES = {
+    State.FAIL: ExitCode.CHANGES,
+    State.UNKNOWN: ExitCode.UNREAD,
+    State.WARN: ExitCode.DONE,
+    State.PASS: ExitCode.DONE,
+}
 EVIDENCE_SHOWN = 5
 PAUSE_SECONDS = 5
 JSON_VERSION = 1
@@ -47,44 +54,45 @@ class Options:
 
 
 def doctor(options: Options) -> int:
-    """Print the outcome of every check; return 0 where none fails, 1 where one does, 3 where some could not look."""
-    facts, outcomes = asyncio.run(_examined(options))
+    """Print the outcome of every check; return the exit code."""
+    facts, outcomes, policy_unread = asyncio.run(_examined(options))
     if options.output == "json":
         click.echo(json.dumps(to_json(facts, outcomes), indent=2, ensure_ascii=False))
     else:
         show(outcomes, Console(highlight=False, soft_wrap=True), short=options.output == "short")
-    return exit_code(outcomes)
+    code = exit_code(outcomes)
+    return ExitCode.UNREAD if policy_unread and code == ExitCode.DONE else code
 
 
-async def _examined(options: Options) -> tuple[Facts, Sequence[Outcome]]:
+async def _examined(options: Options) -> tuple[Facts, Sequence[Outcome], str]:
     deadline = time.monotonic() + options.wait_seconds
-    async with api_server(options.target) as api:
-        policy = await installed_policy(api, options.policy_file)
-        asked = Asked(policy, options.namespace, options.target.namespace())
+    async with api_server(options.target) as client:
+        installed = await installed_policy(client, options.policy_file)
+        asked = Asked(installed.policy, options.namespace, options.target.namespace())
         while True:
-            facts = await look(api, options.target, asked, datetime.now(UTC))
+            facts = await look(client, asked, datetime.now(UTC))
             outcomes = tuple(examine(facts, CATEGORIES))
             if exit_code(outcomes) != EXIT_CODES[State.FAIL] or time.monotonic() >= deadline:
-                return facts, outcomes
+                return facts, outcomes, installed.unread
             await asyncio.sleep(min(PAUSE_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
-async def look(api: ApiServer, target: Target, asked: Asked, now: datetime) -> Facts:
-    """Look at the cluster once, and at what the replicas serve. ``OSError`` when no answer came."""
-    facts = await read_facts(api, asked, now)
+async def look(client: KubeClient, asked: Asked, now: datetime) -> Facts:
+    """Read the cluster once, and the certificates that the replicas serve. ``OSError`` when no answer came."""
+    facts = await read_facts(client, asked, now)
     try:
-        installation = await find_installation(api, facts.home)
-    except Refused:
+        installation = await find_installation(client, facts.home)
+    except ApiError:
         # Without the Secret, the name of the Service is what the API server asks for.
         installation = Installation(facts.home)
     try:
-        return replace(facts, presented=tuple(await presented(api, target, installation)))
-    except Refused as refused:
+        return replace(facts, presented=tuple(await presented(client, installation)))
+    except ApiError as refused:
         return replace(facts, presented=Unread(f"registrations could not be read: {refused}"))
 
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:
-    """Return what scripts are told: a failure outweighs a check that could not look."""
+    """Return the exit code: a failure outweighs a check that could not read enough."""
     states = {outcome.result.state for outcome in outcomes}
     return next((code for state, code in EXIT_CODES.items() if state in states), 0)
 

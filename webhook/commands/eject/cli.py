@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import FOLDER
 from webhook.commands.shared.selection_options import scope_of, scope_options
 
@@ -21,6 +22,7 @@ from webhook.commands.shared.selection_options import scope_of, scope_options
     help="kubectl: a shell script of `kubectl patch`.",
 )
 @click.option("--output-dir", "folder", type=FOLDER, help="With -o kustomize: write the component into this folder.")
+@states_exit_codes("eject")
 def eject(output: str, folder: Path | None, **options: Any) -> None:
     """Print the patches that make the webhook unnecessary for what runs today: before you uninstall it.
 
@@ -35,8 +37,6 @@ def eject(output: str, folder: Path | None, **options: Any) -> None:
       gpu-injector eject -n ml -o kubectl | sh
 
     Nothing is changed. What no patch can be made of, such as pods that nobody makes again, is named in comments.
-
-    Exit code: 0 there is nothing to patch, 1 there is, 2 an error.
     """
     from webhook.commands.eject import run as command
 

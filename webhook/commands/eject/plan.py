@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from webhook.commands.shared.evaluate import NO_FIELD
-from webhook.commands.shared.prediction import PodVerdict
+from webhook.commands.shared.prediction import PodVerdict, kind_word
 from webhook.decide.decision import Verdict
 from webhook.decide.patch import Operation, below
 from webhook.decide.pod import Pod, runtime_class_name
@@ -120,6 +120,8 @@ OBSTACLES: tuple[Callable[[Sequence[PodVerdict]], str], ...] = (
 
 def _note(verdicts: Sequence[PodVerdict]) -> str:
     """Return why no patch is made of an object, empty where one is or nothing is to be done."""
+    if unread := dict.fromkeys(kind for one in verdicts for kind in one.unread):
+        return f"unknown: could not read {', '.join(map(kind_word, unread))}"
     if all(one.decision.verdict is Verdict.LEAVE for one in verdicts):
         return ""
     return next((note for obstacle in OBSTACLES if (note := obstacle(verdicts))), "")

@@ -4,12 +4,15 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from webhook.commands.eject.helm_values import helm_values
 from webhook.commands.eject.plan import Ejection
+from webhook.commands.shared.prediction import kind_word
 from webhook.commands.shared.yaml_text import yaml_text
 from webhook.kube.metadata import metadata, name_of
+from webhook.kube.values import empty_mapping
 
 MADE_BY = "# Made by `gpu-injector eject`"
 KUSTOMIZATION = "kustomization.yaml"
@@ -27,42 +30,46 @@ COMMANDS_HEAD = (
     "# Whoever applies your sources later undoes it: write it there, too (`-o kustomize`).\n"
 )
 
-Made = tuple[Sequence[Ejection], Sequence[str]]
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The patches, a note for each object of which none is made, and what could not be read, with the reason."""
+
+    ejections: Sequence[Ejection]
+    notes: Sequence[str]
+    unread: Mapping[str, str] = field(default_factory=empty_mapping)
 
 
 def kustomize(made: Made) -> str:
     """Return a kustomize component as one file, the patches within."""
-    ejections, notes = made
-    entries = [{"target": _target(one), "patch": yaml_text(_plain(one))} for one in ejections]
-    return _component(ejections, notes, entries)
+    entries = [{"target": _target(one), "patch": yaml_text(_plain(one))} for one in made.ejections]
+    return _component(made, entries)
 
 
 def kustomize_folder(made: Made) -> Mapping[str, str]:
     """Return a kustomize component with a file for each patch: texts by file name."""
-    ejections, notes = made
-    entries = [{"path": file_name(one), "target": _target(one)} for one in ejections]
-    patches = {file_name(one): f"{MADE_BY}: {one.summary}\n{yaml_text(_plain(one))}" for one in ejections}
-    return {KUSTOMIZATION: _component(ejections, notes, entries), **patches}
+    entries = [{"path": file_name(one), "target": _target(one)} for one in made.ejections]
+    patches = {file_name(one): f"{MADE_BY}: {one.summary}\n{yaml_text(_plain(one))}" for one in made.ejections}
+    return {KUSTOMIZATION: _component(made, entries), **patches}
 
 
 def kubectl(made: Made) -> str:
     """Return a shell script with a ``kubectl patch`` for each object."""
-    ejections, notes = made
-    lines = [line for one in ejections for line in _command(one)]
-    return COMMANDS_HEAD + _by_hand(notes) + "".join(lines)
+    lines = [line for one in made.ejections for line in _command(one)]
+    aloud = "echo 'INCOMPLETE: patches may be missing; the script says why' >&2\n" if made.unread else ""
+    return COMMANDS_HEAD + _incomplete(made.unread) + aloud + _by_hand(made.notes) + "".join(lines)
 
 
 def values(made: Made) -> str:
     """Return Helm values, a document for each object."""
-    ejections, notes = made
-    return helm_values(ejections, _by_hand(notes))
+    return helm_values(made.ejections, _incomplete(made.unread) + _by_hand(made.notes))
 
 
 def as_json(made: Made) -> str:
     """Return the patches and the notes, for scripts."""
-    ejections, notes = made
-    patches = [{"object": one.reference, "summary": one.summary, "operations": _plain(one)} for one in ejections]
-    return json.dumps({"patches": patches, "notes": list(notes)}, indent=2, ensure_ascii=False) + "\n"
+    patches = [{"object": one.reference, "summary": one.summary, "operations": _plain(one)} for one in made.ejections]
+    answer = {"patches": patches, "notes": list(made.notes), "unread": dict(made.unread)}
+    return json.dumps(answer, indent=2, ensure_ascii=False) + "\n"
 
 
 Writer = Callable[[Made], str]
@@ -82,11 +89,11 @@ def file_name(one: Ejection) -> str:
     return "_".join(re.sub(r"[^a-z0-9.-]", "-", word.lower()).lstrip(".") for word in words if word) + ".yaml"
 
 
-def _component(ejections: Sequence[Ejection], notes: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> str:
-    text = HEAD + _by_hand(notes) + yaml_text(COMPONENT)
-    if not ejections:
+def _component(made: Made, entries: Sequence[Mapping[str, Any]]) -> str:
+    text = HEAD + _incomplete(made.unread) + _by_hand(made.notes) + yaml_text(COMPONENT)
+    if not made.ejections:
         return text + "patches: []\n"
-    described = zip(ejections, entries, strict=True)
+    described = zip(made.ejections, entries, strict=True)
     return text + "patches:\n" + "".join(f"# {one.summary}\n{yaml_text([entry])}" for one, entry in described)
 
 
@@ -120,6 +127,11 @@ def _command(one: Ejection) -> Iterator[str]:
     patch = json.dumps(_plain(one), ensure_ascii=False)
     words = ["kubectl", "-n", names["namespace"], "patch", kind, names["name"], "--type=json", "-p", patch]
     yield shlex.join(words) + "\n"
+
+
+def _incomplete(unread: Mapping[str, str]) -> str:
+    lines = "".join(f"#   {' '.join(f'{kind_word(kind)} ({why})'.split())}\n" for kind, why in unread.items())
+    return f"# INCOMPLETE: patches may be missing, because these could not be read:\n{lines}" if lines else ""
 
 
 def _by_hand(notes: Iterable[str]) -> str:

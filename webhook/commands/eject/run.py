@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from webhook.commands.eject.plan import eject as ejected
-from webhook.commands.eject.render import MADE_BY, WRITERS, kustomize_folder
+from webhook.commands.eject.render import MADE_BY, WRITERS, Made, kustomize_folder
+from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.owners import Owners
-from webhook.commands.shared.selection import Scope, verdicts
+from webhook.commands.shared.selection import Found, Scope, verdicts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,16 +24,25 @@ class Options:
 
 
 def eject(options: Options) -> int:
-    """Write the patches; return the exit code: 0 nothing to be written down, 1 something."""
-    owners = Owners(lambda what: click.echo(f"Not looked at: {what}", err=True))
-    made = ejected(verdicts(options.scope, options.scope.manifests(), owners.above))
+    """Write the patches; return the exit code."""
+    owners = Owners(lambda line: click.echo(line, err=True))
+    found = verdicts(options.scope, options.scope.manifests(), owners.above)
+    made = Made(*ejected(found.verdicts), unread=_unread(found) | owners.unread)
     if options.folder:
         _write(options.folder, kustomize_folder(made))
     else:
         click.echo(WRITERS[options.output](made), nl=False)
-    patches, notes = made
-    click.echo(f"{len(patches)} patched, {len(notes)} that no patch is made of", err=True)
-    return int(bool(patches))
+    click.echo(f"{len(made.ejections)} patched, {len(made.notes)} that no patch is made of", err=True)
+    if made.unread:
+        click.echo("INCOMPLETE: not everything could be read, so patches may be missing", err=True)
+        return ExitCode.UNREAD
+    return ExitCode.CHANGES if made.ejections else ExitCode.DONE
+
+
+def _unread(found: Found) -> dict[str, str]:
+    """Return what could not be read, of the workloads and of what their decisions depend on."""
+    of_verdicts = {kind: one.question.situation.unread[kind] for one in found.verdicts for kind in one.unread}
+    return {**found.unread, **of_verdicts}
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

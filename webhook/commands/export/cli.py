@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import POLICY
 
 
@@ -18,6 +19,7 @@ def export() -> None:
 
 @export.command("mutating-admission-policy")
 @POLICY
+@states_exit_codes("export mutating-admission-policy")
 def export_mutating_admission_policy(policy_file: Path | None) -> None:
     """Print a MutatingAdmissionPolicy: what CEL can say of the policy, and in comments what it cannot.
 

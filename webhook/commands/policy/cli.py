@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import FILE
 
 
@@ -19,8 +20,9 @@ def policy() -> None:
 
 @policy.command("check")
 @click.argument("file", type=FILE)
+@states_exit_codes("policy check")
 def policy_check(file: Path) -> None:
-    """Check a policy file as the server would. Exit code 2 and a line for each fault where it is refused.
+    """Check a policy file as the server would, and print a line for each fault.
 
     \b
     gpu-injector policy check policy.yaml
@@ -32,6 +34,7 @@ def policy_check(file: Path) -> None:
 
 @policy.command("show")
 @click.argument("file", type=FILE, required=False)
+@states_exit_codes("policy show")
 def policy_show(file: Path | None) -> None:
     """Print every key with its meaning, as a policy file: the defaults, or those of FILE.
 
@@ -44,6 +47,7 @@ def policy_show(file: Path | None) -> None:
 
 
 @policy.command("schema")
+@states_exit_codes("policy schema")
 def policy_schema() -> None:
     """Print the JSON Schema of the policy file.
 

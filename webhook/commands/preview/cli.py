@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.selection_options import scope_of, scope_options
 
 
@@ -14,6 +15,7 @@ from webhook.commands.shared.selection_options import scope_of, scope_options
     "-o", "--output", type=click.Choice(["table", "diff", "patch", "yaml", "json"]), help="diff; without -f table."
 )
 @click.option("--explain", is_flag=True, help="Show each row of the decision that was tried, and what it looked at.")
+@states_exit_codes("preview")
 def preview(output: str | None, explain: bool, **options: Any) -> None:
     """Show what the webhook would do, before anything is created.
 
@@ -32,8 +34,6 @@ def preview(output: str | None, explain: bool, **options: Any) -> None:
 
     The cluster is that of the kubeconfig, and the policy that of the webhook in it; --view FILE takes its place, or
     joins it if --kubeconfig or --context is given, too. --policy takes the policy's place.
-
-    Exit code: 0 nothing would change, 1 something would, 2 an error. With -o yaml 0 and 2 only.
     """
     from webhook.commands.preview import run as command
 

@@ -29,14 +29,14 @@ def print_table(found: Sequence[PodVerdict], console: Console) -> None:
             Text(item.title),
             *([Text(_nodes(item))] if nodes else []),
             _word(item),
-            Text(changes(item.decision.operations)),
+            Text("?" if item.unread else changes(item.decision.operations)),
         ]
         for item in found
     ]
     if found:
         console.print(columns([head, *rows]), end="")
     for item in found:
-        for warning in item.decision.warnings:
+        for warning in () if item.unread else item.decision.warnings:
             console.print(Text(f"\n{_title(item)}\n  Warning: {warning.removeprefix(PREFIX)}", ATTENTION))
     for item in found:
         if item.steps:
@@ -48,7 +48,7 @@ def print_diff(found: Sequence[PodVerdict], console: Console) -> None:
     """Print each verdict with the diff of the object."""
     for item in found:
         console.print(Text(f"{_title(item)}: ", "bold") + _word(item))
-        for warning in item.decision.warnings:
+        for warning in () if item.unread else item.decision.warnings:
             console.print(Text(f"  Warning: {warning.removeprefix(PREFIX)}", ATTENTION))
         if item.steps:
             console.print(steps_of(item.steps))
@@ -123,13 +123,15 @@ def to_json(item: PodVerdict) -> dict[str, Any]:
     row: dict[str, Any] = {
         "object": item.reference,
         "template": item.template,
-        "verdict": item.decision.verdict,
-        "reason": item.decision.reason,
+        "verdict": "unknown" if item.unread else item.decision.verdict,
+        "reason": None if item.unread else item.decision.reason,
         "operations": list(item.operations),
-        "warnings": list(item.decision.warnings),
+        "warnings": [] if item.unread else list(item.decision.warnings),
         "patched": item.item if item.decision.dry_run else item.changed(),
         "dryRun": item.decision.dry_run,
     }
+    if item.unread:
+        row["unread"] = {kind: item.question.situation.unread[kind] for kind in item.unread}
     if item.nodes:
         row["nodes"] = list(item.nodes)
     if item.steps:
@@ -159,8 +161,7 @@ def _changed_fields(operations: Sequence[Operation]) -> Iterator[str]:
 
 
 def _word(item: PodVerdict) -> Text:
-    dry = " (dry-run)" if item.decision.dry_run else ""
-    return Text(item.decision.word + dry, COLOURS[item.decision.verdict])
+    return Text(item.word, ATTENTION if item.unread else COLOURS[item.decision.verdict])
 
 
 def _title(item: PodVerdict) -> str:

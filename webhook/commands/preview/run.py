@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from webhook.commands.preview.render import PRINTERS, print_authored
+from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.prediction import PodVerdict
 from webhook.commands.shared.selection import Scope, verdicts
 from webhook.kube.manifests import Manifest
@@ -22,12 +23,17 @@ class Options:
 
 
 def preview(options: Options) -> int:
-    """Print the decisions; return the exit code: 0 nothing to change, 1 something would change."""
+    """Print the decisions; return the exit code."""
     manifests = options.scope.manifests()
-    return _print(options, manifests, verdicts(options.scope, manifests))
+    found = verdicts(options.scope, manifests)
+    would_change = _print(options, manifests, found.verdicts)
+    if not found.is_complete:
+        return ExitCode.UNREAD
+    return ExitCode.CHANGES if would_change and options.output != "yaml" else ExitCode.DONE
 
 
-def _print(options: Options, manifests: Sequence[Manifest], found: Sequence[PodVerdict]) -> int:
+def _print(options: Options, manifests: Sequence[Manifest], found: Sequence[PodVerdict]) -> bool:
+    """Print the verdicts; return whether anything would change."""
     if options.explain:
         found = [item.explained() for item in found]
     if options.output == "yaml" and options.scope.files:
@@ -36,7 +42,7 @@ def _print(options: Options, manifests: Sequence[Manifest], found: Sequence[PodV
         PRINTERS[options.output](found, Console(highlight=False, soft_wrap=True))
     for line in restarts(found):
         click.echo(line, err=options.output not in ("table", "diff"))
-    return int(options.output != "yaml" and any(item.would_change for item in found))
+    return any(item.would_change for item in found)
 
 
 def restarts(found: Iterable[PodVerdict]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from certs.tls_context import LiveTls, Provider
 from webhook.commands.shared.input_files import InputError
 
 if TYPE_CHECKING:
-    from webhook.cluster.api import ApiServer
+    from webhook.kube_client.client import KubeClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +57,12 @@ class CertificateOptions:
             raise InputError(f"--tls-name: {error}") from error
 
 
-def provider(api: "ApiServer", options: CertificateOptions, tls: LiveTls, on_change: OnChange) -> Provider:
+def provider(client: "KubeClient", options: CertificateOptions, tls: LiveTls, on_change: OnChange) -> Provider:
     """Return what keeps the certificate of this replica. Raises InputError."""
     if options.cert_dir:
         return FileKeeper(options.cert_dir, options.installation.names, on_change=on_change, tls=tls)
     return Keeper(
-        api,
+        client,
         options.installation,
         who=socket.gethostname(),
         on_change=on_change,

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import FILE, FOLDER, POLICY, PORT
 
 DAYS = click.FloatRange(0, 3650, min_open=True)
@@ -53,6 +54,7 @@ def _lacking(package: str) -> Iterator[None]:
     "--settle-seconds", type=SECONDS, default=60.0, show_default=True, help="For API servers to see a new CA."
 )
 @click.option("--drain-seconds", type=click.FloatRange(0), default=20.0, show_default=True, help="After SIGTERM.")
+@states_exit_codes("serve")
 def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **options: Any) -> None:
     """Run the webhook, in a cluster or (--standalone) on one machine.
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from certs.api import Installation
-from certs.clock import Clock
 from certs.state_events import Changes, OnChange
 from certs.tls_context import LiveTls, Provider, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
@@ -21,6 +20,10 @@ from webhook.commands.shared.input_files import InputError, read_policy, read_vi
 from webhook.controllers.assemble import join_rounds
 from webhook.controllers.plugin_rounds import Rounds
 from webhook.decide.nodes.candidates import gpu_nodes
+from webhook.kube_client.api_error import CredentialsError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.clock import Clock
+from webhook.kube_client.credentials import CredentialsLoader
 from webhook.policy.model import Policy
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
@@ -36,7 +39,6 @@ from webhook.view.plugin_projections import known_plugins
 from webhook.view.view import ClusterView
 
 if TYPE_CHECKING:
-    from webhook.cluster.api import ApiServer
     from webhook.view.live_view import LiveView
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -92,28 +94,25 @@ async def _standalone(options: Options) -> None:
 
 
 async def _in_cluster(options: Options) -> None:
-    # These load the configuration of the kubernetes package, which a standalone webhook does not need.
-    from webhook.cluster.api import ApiServer  # noqa: PLC0415
-    from webhook.cluster.credentials import CredentialsError, CredentialsLoader  # noqa: PLC0415
-
     loader = CredentialsLoader(str(options.kubeconfig) if options.kubeconfig else None)
     try:
-        async with ApiServer(loader) as api:
-            await _serve_for(api, options)
+        async with KubeClient(loader) as client:
+            await _serve_for(client, options)
     except CredentialsError as error:
         raise InputError(str(error)) from error
 
 
-async def _serve_for(api: "ApiServer", options: Options) -> None:
+async def _serve_for(client: KubeClient, options: Options) -> None:
     """Serve while the view and the certificate are kept current beside it."""
-    from webhook.view.live_view import LiveView, observe_plugins, resources  # noqa: PLC0415  as above
+    # A standalone webhook does not need it.
+    from webhook.view.live_view import LiveView, observe_plugins, resources  # noqa: PLC0415
 
     log = open_log()
     told = Told(log)
     policy = read_policy(options.policy_file)
     watched = resources(policy.bootstrap.namespaces, known_plugins(policy))
     live = LiveView(
-        api,
+        client,
         watched,
         prepare=partial(_sort_nodes, policy),
         on_change=told,
@@ -121,7 +120,7 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
     )
     webhook = Webhook(policy, live, _observer(live, log))
     metrics = CertificateMetrics(webhook.observer.metrics.registry, told)
-    keeper = provider(api, options.certificate, LiveTls(metrics.handshake_failed), on_change=metrics)
+    keeper = provider(client, options.certificate, LiveTls(metrics.handshake_failed), on_change=metrics)
     metrics.follow(keeper)
     replica = Replica(
         name=socket.gethostname(),
@@ -132,7 +131,7 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
         told=told,
     )
     admin = Admin(webhook.observer, replica)
-    rounds = _rounds(api, options.certificate.installation, webhook, live, told)
+    rounds = _rounds(client, options.certificate.installation, webhook, live, told)
     tasks = {
         "view": _keep_current(live),
         "groups": live.follow_groups(),
@@ -142,7 +141,7 @@ async def _serve_for(api: "ApiServer", options: Options) -> None:
         "stop-writing": _stop_writing(webhook, keeper, rounds),
     }
     stop = Stop()
-    # Before anybody is served, whom a pass over all the code that was loaded would keep waiting.
+    # Run the first garbage collection before accepting requests; it would delay them.
     settle()
     async with beside(tasks, stop, log):
         await run(webhook, admin, keeper.tls.context, options.addresses, stop=stop, drain_seconds=options.drain_seconds)
@@ -179,9 +178,11 @@ async def _stop_writing(webhook: Webhook, keeper: Provider, rounds: Rounds) -> N
     rounds.stop()
 
 
-def _rounds(api: "ApiServer", installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange) -> Rounds:
+def _rounds(
+    client: KubeClient, installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange
+) -> Rounds:
     return join_rounds(
-        api,
+        client,
         installation,
         webhook.policy,
         live,

@@ -1,29 +1,44 @@
-"""The live cluster that commands look at: which one, a session with its API server, and its view at this moment."""
+"""The live cluster that commands read: which one, a client of its API server, and its view at this moment."""
 
 import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
-from webhook.cluster.api import ApiServer
-from webhook.cluster.credentials import CredentialsError, CredentialsLoader, load_configuration
-from webhook.cluster.listing import RefusedError, get
+from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError, policy_of, read_policy
 from webhook.kube.values import EMPTY, mapping
+from webhook.kube_client.api_error import ApiError, CredentialsError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.credentials import CredentialsLoader
 from webhook.policy.model import Policy
 from webhook.registration.conditions import HOME, PATH, home_of
 from webhook.view.live_view import resources
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.snapshot import Snapshot, snapshot
 
-# Where the chart keeps what the administrator asks for.
+# Where the chart keeps the administrator's settings.
 POLICY_KEY = "policy.yaml"
 # aiohttp puts its own object's address into the message.
 TLS_SETTINGS = re.compile(r" ssl:(<[^>]*>|\w+)")
+
+
+class LoginError(InputError):
+    """There are no credentials, or the API server does not accept them; shown as kubectl shows it."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message to standard error."""
+        click.echo(f"error: {self.format_message()}", file=file, err=file is None)
+
+
+class UnreadError(InputError):
+    """The API server answered, but what the command cannot do without could not be read."""
+
+    exit_code = ExitCode.UNREAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,73 +50,79 @@ class Target:
 
     def loader(self) -> CredentialsLoader:
         """Return what reads the credentials."""
-        return CredentialsLoader(self._file, self.context)
-
-    def configuration(self) -> Any:  # noqa: ANN401 - kubernetes.client.Configuration, which has no types
-        """Return the configuration of the ``kubernetes`` package's own clients. Blocks. Raises CredentialsError."""
-        return load_configuration(self._file, self.context)
-
-    @property
-    def _file(self) -> str | None:
-        return str(self.kubeconfig) if self.kubeconfig else None
+        return CredentialsLoader(str(self.kubeconfig) if self.kubeconfig else None, self.context)
 
     def namespace(self) -> str:
-        """Return the namespace that the context names; an InputError where the kubeconfig cannot be read."""
+        """Return the namespace that the context names. Raises LoginError where the kubeconfig cannot be read."""
         try:
             return self.loader().namespace()
         except CredentialsError as error:
-            raise InputError(str(error)) from error
+            raise LoginError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPolicy:
+    """The policy that counts, and why it may be another one than the webhook's: empty where it was read."""
+
+    policy: Policy
+    unread: str = ""
 
 
 @asynccontextmanager
-async def api_server(target: Target) -> AsyncIterator[ApiServer]:
-    """Open a session. What the command cannot go on without (credentials, an answer) becomes an InputError."""
+async def api_server(target: Target) -> AsyncIterator[KubeClient]:
+    """Open a client. What the command cannot continue without (a login, an answer) becomes an InputError."""
     try:
-        async with ApiServer(target.loader()) as api:
-            yield api
+        async with KubeClient(target.loader()) as client:
+            yield client
     except CredentialsError as error:
-        raise InputError(str(error)) from error
+        raise LoginError(str(error)) from error
+    except ApiError as error:
+        raise UnreadError(f"the API server answered {error.for_people}") from error
     except TimeoutError as error:
         raise InputError("the API server did not answer in time") from error
     except OSError as error:
         raise InputError(f"the API server did not answer: {TLS_SETTINGS.sub('', str(error))}") from error
 
 
-async def home(api: ApiServer) -> str:
-    """Return the namespace of the installation, as its registration says; the usual one where nobody may read that."""
+async def home(client: KubeClient) -> str:
+    """Return the namespace of the installation, as its registration says; the usual one where that is not readable."""
     try:
-        return home_of(await get(api, PATH))
-    except RefusedError:
+        return home_of(await client.find(PATH))
+    except ApiError:
         return HOME
 
 
-async def installed_policy(api: ApiServer, file: Path | None) -> Policy:
-    """Return the policy of a file that is named, else the one that the webhook in the cluster has, else the default.
+async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPolicy:
+    """Return the policy of a file that is named, else the one of the webhook in the cluster, else the default.
 
-    Which one it is, when none was named, is told on standard error. Raises InputError for one that cannot be read.
+    Which one it is, when none was named, is printed to standard error. Raises InputError for a policy that is invalid.
     """
     if file:
-        return read_policy(file)
-    namespace = await home(api)
+        return InstalledPolicy(read_policy(file))
+    unread = ""
+    try:
+        namespace = home_of(await client.find(PATH))
+    except ApiError as error:
+        namespace, unread = HOME, f"the registration: {error}"
     source = f"ConfigMap {namespace}/gpu-injector"
     try:
-        found = await get(api, f"/api/v1/namespaces/{namespace}/configmaps/gpu-injector")
-        why = "" if found else f"the cluster has no {source}"
-    except RefusedError as refused:
-        found, why = None, f"the API server answered {refused}"
+        found = await client.find(f"/api/v1/namespaces/{namespace}/configmaps/gpu-injector")
+    except ApiError as error:
+        found, unread = None, f"{source}: {error}"
     text = mapping((found or EMPTY).get("data")).get(POLICY_KEY)
-    if text is None:
-        click.echo(f"Policy: the default one ({why or f'the ConfigMap has no {POLICY_KEY}'})", err=True)
-        return Policy()
-    click.echo(f"Policy: that of the cluster ({source})", err=True)
-    return policy_of(str(text), source)
+    if text is not None:
+        click.echo(f"Policy: that of the cluster ({source})", err=True)
+        return InstalledPolicy(policy_of(str(text), source))
+    why = f"could not read {unread}" if unread else f"the ConfigMap has no {POLICY_KEY}" if found else ""
+    click.echo(f"Policy: the default one ({why or f'the cluster has no {source}'})", err=True)
+    return InstalledPolicy(Policy(), unread)
 
 
-async def live_view(api: ApiServer, policy: Policy, named: Mapping[str, Collection[str]] = EMPTY) -> Snapshot:
+async def live_view(client: KubeClient, policy: Policy, named: Mapping[str, Collection[str]] = EMPTY) -> Snapshot:
     """Return what the webhook would see at this moment with the caller's rights.
 
-    ``named`` are objects to ask for one by one where their kind may not be listed, by field of ClusterView.
+    ``named`` are objects to read one by one where their kind may not be listed, by field of ClusterView.
     """
     wanted = {"runtime_classes": (policy.runtime_class,), **named}
     watched = resources(policy.bootstrap.namespaces, known_plugins(policy))
-    return await snapshot(api, watched, wanted, is_gpu_resource=policy.is_gpu_resource)
+    return await snapshot(client, watched, wanted, is_gpu_resource=policy.is_gpu_resource)

@@ -35,17 +35,17 @@ def foresee(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerdic
     for pointer, pod in pods_within(item):
         if find_plugin(pod, known_plugins(situation.policy)) is None:
             question = Question(pod, RequestInfo(namespace=namespace, is_template=bool(pointer)), situation)
-            yield PodVerdict(item, pointer, question, question.decide())
+            yield PodVerdict.of(item, pointer, question)
         elif item.get("kind") == "DaemonSet":
             yield from _of_daemon_set(item, pointer, namespace, situation)
         else:
             yield _of_plugin_pod(item, pointer, pod, namespace, situation)
     for pointer, pod in pods_of_steps(item):
         question = Question(pod, RequestInfo(namespace=namespace, is_template=True), situation)
-        decision = question.decide()
+        verdict = PodVerdict.of(item, pointer, question)
         # Nothing can be written into the object; the pods will be patched one by one.
-        warnings = (*decision.warnings, *([NO_FIELD] if decision.operations else []))
-        yield PodVerdict(item, pointer, question, replace(decision, operations=(), warnings=warnings))
+        warnings = (*verdict.decision.warnings, *([NO_FIELD] if verdict.operations else []))
+        yield replace(verdict, decision=replace(verdict.decision, operations=(), warnings=warnings))
 
 
 def _of_plugin_pod(item: Mapping[str, Any], pointer: str, pod: Pod, namespace: str, situation: Situation) -> PodVerdict:
@@ -55,7 +55,7 @@ def _of_plugin_pod(item: Mapping[str, Any], pointer: str, pod: Pod, namespace: s
     # Anywhere else the entry for plugins is not called, the one for GPU pods may be.
     is_plugin = namespace in situation.policy.bootstrap.namespaces
     question = Question(pod, facts, situation, is_plugin=is_plugin)
-    return PodVerdict(item, pointer, question, question.decide())
+    return PodVerdict.of(item, pointer, question)
 
 
 def _of_daemon_set(item: Mapping[str, Any], pointer: str, namespace: str, situation: Situation) -> Iterator[PodVerdict]:
@@ -65,7 +65,7 @@ def _of_daemon_set(item: Mapping[str, Any], pointer: str, namespace: str, situat
     kinds: dict[str, list[PodVerdict]] = {}
     for node in _nodes(daemon_set, situation.view) or [""]:
         question = Question(next_pod(daemon_set, node), facts, known, is_plugin=True)
-        verdict = PodVerdict(item, pointer, question, question.decide(), (node,) if node else ())
+        verdict = PodVerdict.of(item, pointer, question, (node,) if node else ())
         kinds.setdefault(f"{verdict.decision.word} {verdict.operations}", []).append(verdict)
     for alike in kinds.values():
         yield replace(alike[0], nodes=tuple(name for verdict in alike for name in verdict.nodes))

@@ -1,16 +1,18 @@
 """What runs in a live cluster, as its authors asked for it: controllers with their templates, and pods of their own."""
 
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from webhook.cluster.listing import Api, RefusedError, pages
 from webhook.kube.metadata import controlling_owner, metadata
 from webhook.kube.values import EMPTY
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.paging import pages
 
 # Controllers before what they make. Kinds that we do not know make pods, which are listed themselves.
 RESOURCES = (
@@ -30,9 +32,9 @@ SELECTOR = "labelSelector"
 
 
 async def workloads(
-    api: Api, namespace: str, selector: str, progress: Progress, refused: Callable[[str], None]
+    client: KubeClient, namespace: str, selector: str, progress: Progress, unread: dict[str, str]
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """Yield the objects that no listed controller keeps; a kind that may not be listed is told to ``refused``.
+    """Yield the objects that no listed controller keeps; a kind that cannot be listed is noted in ``unread``.
 
     ``namespace`` and ``selector`` (of labels) are empty for all. Raises ``OSError`` when no answer came.
     """
@@ -42,14 +44,14 @@ async def workloads(
         where = f"{group}/namespaces/{namespace}/{plural}" if namespace else path
         query: Mapping[str, str] = {SELECTOR: selector} if selector else EMPTY
         try:
-            async for page in pages(api, where, query):
+            async for page in pages(client, where, query):
                 done = progress.tasks[task].completed + len(page.items)
                 progress.update(task, completed=done, total=done + (page.remaining or 0))
                 for item in page.items:
                     if not is_kept(item):
                         yield _lean(item)
-        except RefusedError as error:
-            refused(f"{plural} ({error})")
+        except ApiError as error:
+            unread[plural] = str(error)
 
 
 @contextmanager

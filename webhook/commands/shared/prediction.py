@@ -2,18 +2,19 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import jsonpatch
 
-from webhook.decide.decision import Decision, RequestInfo, Verdict
+from webhook.commands.shared.unread import POLICY, decide_noting
+from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.explain import Step, explain, explain_plugin
 from webhook.decide.patch import Operation, below
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.pod import Pod
 from webhook.decide.workload.decide import decide
-from webhook.kube.values import mapping
+from webhook.kube.values import empty_mapping, mapping
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
@@ -22,11 +23,15 @@ DEFAULT_NAMESPACE = "default"
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Under what objects would be created; ``namespace`` is that of objects that name none."""
+    """The cluster in which objects would be created; ``namespace`` is that of objects that name none.
+
+    ``unread`` are the kinds that could not be read, and why: fields of the view, or the policy.
+    """
 
     policy: Policy
     view: ClusterView
     namespace: str = DEFAULT_NAMESPACE
+    unread: Mapping[str, str] = field(default_factory=empty_mapping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,21 @@ class Question:
 
     def decide(self) -> Decision:
         """Return what the webhook would answer."""
+        return self._decide(self.situation.view)
+
+    def decide_with_unread(self) -> tuple[Decision, tuple[str, ...]]:
+        """Return the decision, and what could not be read of what it depends on."""
+        unread = self.situation.unread
+        if not unread:
+            return self.decide(), ()
+        decision, looked_at = decide_noting(self._decide, self.situation.view)
+        # That a pod requests no GPU depends on nothing but the policy.
+        needed = {POLICY} if decision.reason is Reason.NO_GPU else {POLICY, *looked_at}
+        return decision, tuple(kind for kind in unread if kind in needed)
+
+    def _decide(self, view: ClusterView) -> Decision:
         answer = decide_plugin if self.is_plugin else decide
-        return answer(self.pod, self.facts, self.situation.policy, self.situation.view)
+        return answer(self.pod, self.facts, self.situation.policy, view)
 
     def explain(self) -> tuple[Step, ...]:
         """Return the rows of that decision."""
@@ -55,7 +73,8 @@ class PodVerdict:
 
     ``template`` is the JSON pointer of the template, empty for a pod; ``operations`` start at the object's root.
     ``nodes`` are those for which it holds: the pods of a device plugin are decided node by node. Else there are none.
-    ``steps`` are the decision's rows, where somebody asked for them.
+    ``steps`` are the decision's rows, if they were requested. ``unread`` are the kinds that the decision depends on
+    and that could not be read: then nothing is known, and nothing would be changed.
     """
 
     item: Mapping[str, Any]
@@ -64,11 +83,25 @@ class PodVerdict:
     decision: Decision
     nodes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any], template: str, question: Question, nodes: tuple[str, ...] = ()) -> Self:
+        """Return the verdict for a question."""
+        decision, unread = question.decide_with_unread()
+        return cls(item, template, question, decision, nodes, unread=unread)
+
+    @property
+    def word(self) -> str:
+        """The verdict and its reason; or what could not be read."""
+        if self.unread:
+            return f"unknown (could not read {', '.join(map(kind_word, self.unread))})"
+        return self.decision.word + (" (dry-run)" if self.decision.dry_run else "")
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations, relative to the root of the whole object."""
-        return below(self.template, self.decision.operations)
+        return () if self.unread else below(self.template, self.decision.operations)
 
     @property
     def would_change(self) -> bool:
@@ -99,6 +132,11 @@ class PodVerdict:
     def changed(self) -> dict[str, Any]:
         """Return a copy of the object with the operations applied, dry-run or not."""
         return apply(self.item, self.operations)
+
+
+def kind_word(kind: str) -> str:
+    """Return the name of a kind of the view for people."""
+    return kind.replace("_", " ")
 
 
 def reference(item: Mapping[str, Any], namespace: str = DEFAULT_NAMESPACE) -> dict[str, str]:

@@ -9,30 +9,29 @@ from urllib.parse import urlsplit
 from certs.api import Installation
 from certs.tls_probe import Connect, Presented, look
 from certs.webhook_configs import Entry, read_registrations
-from webhook.cluster.api import ApiServer
-from webhook.commands.shared.cluster import Target
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.replicas import Replicas, UnreachableError, forward, port_of
 from webhook.kube.metadata import name_of
+from webhook.kube_client.client import KubeClient
 
 CONNECT_SECONDS = 5
 
 
-async def presented(api: ApiServer, target: Target, installation: Installation) -> list[Presented]:
-    """Look at each replica with the eyes of each entry that leads to it. Raises Refused, OSError."""
-    registrations = await read_registrations(api, installation)
+async def presented(client: KubeClient, installation: Installation) -> list[Presented]:
+    """Read each replica's certificate, and check it as each entry that leads to it does. Raises ApiError, OSError."""
+    registrations = await read_registrations(client, installation)
     entries = [entry for registration in registrations for entry in registration.entries]
     by_url = {urlsplit(entry.url).netloc: entry.url for entry in entries if entry.url}
     looks = [_look(f"https://{place}", _by_url(url), _host(url), entries) for place, url in by_url.items()]
     if any(not entry.url for entry in entries):
         try:
-            pods = await Replicas(api, target, installation.namespace).running()
+            pods = await Replicas(client, installation.namespace).running()
         except InputError as error:
             return [*await asyncio.gather(*looks), Presented("pods", trouble=error.message)]
         by_service = [entry for entry in entries if not entry.url]
         name = installation.names[0]
         looks += [
-            _look(f"pod {name_of(pod)}", _by_forward(target, installation, pod), name, by_service) for pod in pods
+            _look(f"pod {name_of(pod)}", _by_forward(client, installation, pod), name, by_service) for pod in pods
         ]
     return list(await asyncio.gather(*looks))
 
@@ -47,12 +46,12 @@ def _by_url(url: str) -> Connect:
     return lambda: socket.create_connection(address, CONNECT_SECONDS)
 
 
-def _by_forward(target: Target, installation: Installation, pod: Mapping[str, Any]) -> Connect:
+def _by_forward(client: KubeClient, installation: Installation, pod: Mapping[str, Any]) -> Connect:
     port = port_of(pod, "--port")
 
     def connect() -> socket.socket:
         try:
-            forwarded = forward(target, installation.namespace, name_of(pod), port).socket(port)
+            forwarded = forward(client, installation.namespace, name_of(pod), port).socket(port)
         except UnreachableError as error:
             raise ConnectionError(str(error)) from error
         forwarded.settimeout(CONNECT_SECONDS)

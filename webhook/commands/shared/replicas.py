@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from webhook.cluster.api import ApiServer
-from webhook.cluster.listing import RefusedError, objects
-from webhook.commands.shared.cluster import Target
+from webhook.commands.shared.cluster import UnreadError
 from webhook.commands.shared.input_files import InputError
 from webhook.kube.metadata import metadata, name_of
 from webhook.kube.values import elements, items, mapping, text
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.paging import objects
 
 LABEL = "app.kubernetes.io/name=gpu-injector"
 CERT_DIR = "--cert-dir"
@@ -51,8 +52,7 @@ class Answer:
 class Replicas:
     """The replicas of one installation, by its namespace."""
 
-    api: ApiServer
-    target: Target
+    client: KubeClient
     namespace: str
 
     async def ask(self, query: Mapping[str, str], since: Mapping[str, float]) -> list[Answer]:
@@ -72,9 +72,9 @@ class Replicas:
         """Return the pods, by name. Raises InputError where there is none, or where it cannot be told."""
         path = f"/api/v1/namespaces/{self.namespace}/pods"
         try:
-            pods = await objects(self.api, path, {"labelSelector": LABEL})
-        except RefusedError as refused:
-            raise InputError(f"the pods of namespace {self.namespace} cannot be listed: {refused}") from refused
+            pods = await objects(self.client, path, {"labelSelector": LABEL})
+        except ApiError as error:
+            raise UnreadError(f"could not list the pods of namespace {self.namespace}: {error.for_people}") from error
         running: list[Mapping[str, Any]] = sorted(filter(_is_running, pods), key=name_of)
         if not running:
             raise InputError(f"no replica of gpu-injector runs in namespace {self.namespace}; is it in another one?")
@@ -82,7 +82,7 @@ class Replicas:
 
     async def _ask(self, pod: Mapping[str, Any], query: Mapping[str, str]) -> Answer:
         name = name_of(pod)
-        connection = _Forwarded(self.target, self.namespace, name, port_of(pod, DECISIONS_PORT))
+        connection = _Forwarded(self.client, self.namespace, name, port_of(pod, DECISIONS_PORT))
         try:
             state, records = await asyncio.to_thread(_read, connection, query)
         except UnreachableError as error:
@@ -119,12 +119,13 @@ def _read(connection: "_Forwarded", query: Mapping[str, str]) -> tuple[dict[str,
         connection.close()
 
 
-def forward(target: Target, namespace: str, name: str, port: int) -> Any:  # noqa: ANN401 - it has no types
+def forward(client: KubeClient, namespace: str, name: str, port: int) -> Any:  # noqa: ANN401 - it has no types
     """Return a `kubernetes.stream.portforward` to a port of a pod. Blocks. Raises UnreachableError, OSError."""
     from kubernetes.client import ApiClient, ApiException, CoreV1Api  # noqa: PLC0415 - takes its time
     from kubernetes.stream import portforward  # noqa: PLC0415 - likewise
 
-    core = CoreV1Api(ApiClient(target.configuration()))
+    # With the credentials in use: an exec plugin is not run again for each replica.
+    core = CoreV1Api(ApiClient(client.configuration()))
     try:
         return portforward(core.connect_get_namespaced_pod_portforward, name, namespace, ports=str(port))
     except ApiException as error:
@@ -134,14 +135,14 @@ def forward(target: Target, namespace: str, name: str, port: int) -> Any:  # noq
 class _Forwarded(http.client.HTTPConnection):
     """HTTP to a port of a pod's loopback, through the API server."""
 
-    def __init__(self, target: Target, namespace: str, name: str, port: int) -> None:
+    def __init__(self, client: KubeClient, namespace: str, name: str, port: int) -> None:
         super().__init__("localhost", port, timeout=ANSWER_SECONDS)
-        self._target, self._namespace, self._name = target, namespace, name
+        self._client, self._namespace, self._name = client, namespace, name
         self._forward: Any = None
 
     def connect(self) -> None:
         """Open the connection. Raises UnreachableError, OSError."""
-        self._forward = forward(self._target, self._namespace, self._name, self.port)
+        self._forward = forward(self._client, self._namespace, self._name, self.port)
         self.sock = self._forward.socket(self.port)
         self.sock.settimeout(ANSWER_SECONDS)
 

@@ -2,29 +2,30 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from webhook.cluster.listing import Api
 from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
 from webhook.commands.shared.evaluate import foresee
-from webhook.commands.shared.input_files import read_files, read_policy, read_view
+from webhook.commands.shared.input_files import InputError, read_files, read_policy, read_view
 from webhook.commands.shared.list_workloads import progress_bar, workloads
-from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Situation, reference
+from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Situation, kind_word, reference
+from webhook.commands.shared.unread import POLICY
 from webhook.commands.shared.view_sources import merged, with_declared
 from webhook.decide.decision import Reason
 from webhook.kube.manifests import Manifest
+from webhook.kube.values import empty_mapping
+from webhook.kube_client.client import KubeClient
 from webhook.policy.model import Policy
-from webhook.view.snapshot import Snapshot
 from webhook.view.view import ClusterView
 
 RECURSIVE, FLAT = "**/*", "*"
 
 # Looks up what keeps an object of a live cluster, and what keeps that, upwards.
-Above = Callable[[Api, Mapping[str, Any]], Awaitable[Sequence[Mapping[str, Any]]]]
+Above = Callable[[KubeClient, Mapping[str, Any]], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,27 +45,49 @@ class Scope:
         """Say whether files hold all that is needed, and no cluster is named beside them."""
         return bool(self.files and self.view_files) and self.target == Target()
 
+    def usual_namespace(self) -> str:
+        """Return the namespace of objects that name none, empty for all of them. Raises LoginError."""
+        return self.target.namespace() if self.namespace is None else self.namespace
+
     def manifests(self) -> list[Manifest]:
-        """Return the documents of the files. Raises InputError."""
-        return list(read_files(self.files, RECURSIVE if self.recursive else FLAT))
+        """Return the documents of the files. Raises InputError, also where they contain no object."""
+        found = list(read_files(self.files, RECURSIVE if self.recursive else FLAT))
+        if self.files and not any(manifest.objects for manifest in found):
+            raise InputError(
+                f"no Kubernetes object in {', '.join('stdin' if file == '-' else file for file in self.files)}"
+            )
+        return found
 
 
-async def nothing_above(_api: Api, _item: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+async def nothing_above(_client: KubeClient, _item: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Return nothing: each object is looked at for itself."""
     return ()
 
 
-def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing_above) -> list[PodVerdict]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The verdicts, and what could not be read that may hide others, with the reason."""
+
+    verdicts: Sequence[PodVerdict]
+    unread: Mapping[str, str] = field(default_factory=empty_mapping)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that the answer depends on could be read."""
+        return not self.unread and not any(one.unread for one in self.verdicts)
+
+
+def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing_above) -> Found:
     """Return what is decided about the pods of manifests; without any, about what runs in the cluster.
 
-    Of an object and those above it the uppermost counts in which a GPU is asked for. Raises InputError for files that
-    cannot be used, and where the API server does not answer.
+    Use the topmost owner whose template requests a GPU. Raises InputError for files that cannot be used, and where the
+    API server does not answer.
     """
     if not scope.is_offline:
         return asyncio.run(_with_cluster(scope, manifests, above))
     policy = read_policy(scope.policy_file)
     view = _view_of_files(scope.view_files, policy)
-    return list(_of_manifests(manifests, Situation(policy, view, scope.namespace or DEFAULT_NAMESPACE)))
+    return Found(list(_of_manifests(manifests, Situation(policy, view, scope.namespace or DEFAULT_NAMESPACE))))
 
 
 def _view_of_files(files: Iterable[Path], policy: Policy) -> ClusterView:
@@ -74,27 +97,41 @@ def _view_of_files(files: Iterable[Path], policy: Policy) -> ClusterView:
     return view
 
 
-async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Above) -> list[PodVerdict]:
-    """Decide with a cluster in view; without manifests about what runs in it."""
-    usual = scope.namespace if scope.namespace is not None else scope.target.namespace()
+async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Above) -> Found:
+    """Decide with the facts of a cluster; without manifests about what runs in it."""
+    usual = scope.usual_namespace()
     documents = [item for manifest in manifests for item in manifest.objects]
     named = {usual, *(reference(item.content, usual)["namespace"] for item in documents)} - {""}
-    async with api_server(scope.target) as api:
-        policy = await installed_policy(api, scope.policy_file)
-        view = _view_of_files(scope.view_files, policy)
-        snapshot = await live_view(api, policy, {"namespaces": sorted(named)})
-        _tell_unknown(snapshot)
-        situation = Situation(policy, merged(snapshot.view, view), usual or DEFAULT_NAMESPACE)
+    async with api_server(scope.target) as client:
+        installed = await installed_policy(client, scope.policy_file)
+        view = _view_of_files(scope.view_files, installed.policy)
+        snapshot = await live_view(client, installed.policy, {"namespaces": sorted(named)})
+        unread = {POLICY: installed.unread} if installed.unread else {}
+        # What a file says need not be read from the cluster.
+        unread |= {kind: why for kind, why in snapshot.unknown.items() if getattr(view, kind) is None}
+        # Which policy counts is printed already.
+        _report({kind: why for kind, why in unread.items() if kind != POLICY})
+        situation = Situation(installed.policy, merged(snapshot.view, view), usual or DEFAULT_NAMESPACE, unread)
         if scope.files:
-            return list(_of_manifests(manifests, situation))
-        found: dict[str, list[PodVerdict]] = {}
-        with progress_bar() as progress:
-            async for item in workloads(api, usual, scope.selector, progress, _tell_refused):
-                if own := _asking(item, situation):
-                    uppermost = [asks for one in await above(api, item) if (asks := _asking(one, situation))]
-                    asking = uppermost[-1] if uppermost else own
-                    found[str(asking[0].reference)] = asking
-        return [one for asking in found.values() for one in asking]
+            return Found(list(_of_manifests(manifests, situation)))
+        return await _running(client, scope, situation, above)
+
+
+async def _running(client: KubeClient, scope: Scope, situation: Situation, above: Above) -> Found:
+    """Decide about what runs in a cluster, one verdict for each topmost object that requests a GPU."""
+    unread: dict[str, str] = {}
+    # Another policy may name other GPU resources, so pods may be missing below.
+    if POLICY in situation.unread:
+        unread[POLICY] = situation.unread[POLICY]
+    found: dict[str, list[PodVerdict]] = {}
+    with progress_bar() as progress:
+        async for item in workloads(client, scope.usual_namespace(), scope.selector, progress, unread):
+            if own := _asking(item, situation):
+                uppermost = [asks for one in await above(client, item) if (asks := _asking(one, situation))]
+                asking = uppermost[-1] if uppermost else own
+                found[str(asking[0].reference)] = asking
+    _report({kind: why for kind, why in unread.items() if kind not in situation.unread})
+    return Found([one for asking in found.values() for one in asking], unread)
 
 
 def _of_manifests(manifests: Iterable[Manifest], situation: Situation) -> Iterator[PodVerdict]:
@@ -106,14 +143,10 @@ def _of_manifests(manifests: Iterable[Manifest], situation: Situation) -> Iterat
 
 
 def _asking(item: Mapping[str, Any], situation: Situation) -> list[PodVerdict]:
-    """Return the verdicts that are any of our business: most pods of a live cluster request no GPU."""
+    """Return the verdicts for GPU pods and plugins: most pods of a live cluster request no GPU."""
     return [one for one in foresee(item, situation) if one.decision.reason is not Reason.NO_GPU]
 
 
-def _tell_unknown(snapshot: Snapshot) -> None:
-    for field, why in snapshot.unknown.items():
-        click.echo(f"Unknown: {field.replace('_', ' ')} (the API server answered {why})", err=True)
-
-
-def _tell_refused(what: str) -> None:
-    click.echo(f"Not looked at: {what}", err=True)
+def _report(unread: Mapping[str, str]) -> None:
+    for kind, why in unread.items():
+        click.echo(f"Could not read: {kind_word(kind)} ({why})", err=True)

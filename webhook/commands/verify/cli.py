@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY, TABLE_OR_JSON
 
 
@@ -19,6 +20,7 @@ from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY, TA
 @TABLE_OR_JSON
 @click.option("--timeout", "timeout_seconds", type=click.FloatRange(0), default=120, show_default=True, help="Seconds.")
 @click.option("--server-side", is_flag=True, help="Make no pod: only ask the API server what it would make of one.")
+@states_exit_codes("verify")
 def verify(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
     """Prove that GPU pods work: a pod on each GPU node loads NVML and CUDA's driver library, and is removed again.
 
@@ -26,8 +28,6 @@ def verify(kubeconfig: Path | None, context: str | None, **options: Any) -> None
     gpu-injector verify
     gpu-injector verify --node gpu-1 --image python:3.13-slim
     gpu-injector verify --server-side -n ml
-
-    Exit code: 0 every node works, 1 one does not, 2 an error, 3 none fails, but some could not be tried.
     """
     from webhook.commands.shared.cluster import Target
     from webhook.commands.verify.run import Options

@@ -16,15 +16,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from webhook.cluster.api import ApiServer
-from webhook.cluster.listing import RefusedError, get, objects
-from webhook.commands.shared.cluster import Target, api_server, home, installed_policy
+from webhook.commands.shared.cluster import Target, UnreadError, api_server, home, installed_policy
+from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.render import ASIDE
 from webhook.doctor.cluster_facts import DryRun, Facts, Unread
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import items, mapping, text
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.paging import objects
 from webhook.verify.judge import Proof, State
 from webhook.verify.probe_pod import Plan, own_program, program_of_any_image
 from webhook.verify.run import POLL_SECONDS, place, prove
@@ -33,7 +34,7 @@ from webhook.view.live_view import NODES_PAGE_SIZE
 SYMBOLS = {State.WORKS: "√", State.FAILS: "×", State.UNKNOWN: "?"}  # noqa: RUF001  as doctor's
 COLOURS = {State.WORKS: "green", State.FAILS: "red", State.UNKNOWN: ASIDE}
 # The worst first.
-EXIT_CODES = {State.FAILS: 1, State.UNKNOWN: 3, State.WORKS: 0}
+EXIT_CODES = {State.FAILS: ExitCode.CHANGES, State.UNKNOWN: ExitCode.UNREAD, State.WORKS: ExitCode.DONE}
 JSON_VERSION = 1
 
 
@@ -52,7 +53,7 @@ class Options:
 
 
 def verify(options: Options) -> int:
-    """Print the proof; return 0 where all works, 1 where something does not, 3 where something could not be tried."""
+    """Print the proof; return the exit code."""
     if options.server_side:
         return asyncio.run(_asked(options))
     try:
@@ -90,27 +91,24 @@ async def _asked(options: Options) -> int:
 async def _tried(options: Options) -> DryRun:
     """Ask again for a while: a new namespace and a new registration take a moment to reach every cache."""
     deadline = time.monotonic() + options.timeout_seconds
-    async with api_server(options.target) as api:
-        policy = await installed_policy(api, options.policy_file)
+    async with api_server(options.target) as client:
+        policy = (await installed_policy(client, options.policy_file)).policy
         while True:
-            tried = await try_gpu_pod(api, options.namespace, policy)
+            tried = await try_gpu_pod(client, options.namespace, policy)
             if time.monotonic() >= deadline or (isinstance(tried, DryRun) and tried.word):
                 break
             await asyncio.sleep(POLL_SECONDS)
     if isinstance(tried, Unread):
-        raise InputError(tried.why)
+        raise UnreadError(tried.why)
     return tried
 
 
 async def _proofs(options: Options) -> Sequence[Proof]:
     _end_in_order()
-    async with api_server(options.target) as api:
-        try:
-            plan = await _plan(api, options)
-            async with place(api, options.namespace) as where:
-                return await prove(api, where, plan)
-        except RefusedError as refused:
-            raise InputError(str(refused)) from refused
+    async with api_server(options.target) as client:
+        plan = await _plan(client, options)
+        async with place(client, options.namespace) as where:
+            return await prove(client, where, plan)
 
 
 def _end_in_order() -> None:
@@ -120,9 +118,9 @@ def _end_in_order() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-async def _plan(api: ApiServer, options: Options) -> Plan:
-    policy = await installed_policy(api, options.policy_file)
-    listed = await objects(api, "/api/v1/nodes", page_size=NODES_PAGE_SIZE)
+async def _plan(client: KubeClient, options: Options) -> Plan:
+    policy = (await installed_policy(client, options.policy_file)).policy
+    listed = await objects(client, "/api/v1/nodes", page_size=NODES_PAGE_SIZE)
     facts = Facts(policy=policy, now=datetime.now(UTC), nodes=tuple(listed))
     nodes = {node.name: _resource(facts.offered(node)) for node in facts.gpu_nodes}
     missing = sorted(set(options.nodes) - nodes.keys())
@@ -131,7 +129,7 @@ async def _plan(api: ApiServer, options: Options) -> Plan:
     chosen = {name: resource for name, resource in nodes.items() if not options.nodes or name in options.nodes}
     if not chosen:
         raise InputError("no node offers a GPU, or is labelled to have one: gpu-injector doctor tells why")
-    image = options.image or await _own_image(api)
+    image = options.image or await _own_image(client)
     program = program_of_any_image() if options.image else own_program()
     return Plan(chosen, image, program, policy, options.timeout_seconds)
 
@@ -140,8 +138,8 @@ def _resource(offered: Mapping[str, str]) -> str:
     return next((name for name, amount in sorted(offered.items()) if is_positive(amount)), "")
 
 
-async def _own_image(api: ApiServer) -> str:
-    found = await get(api, f"/apis/apps/v1/namespaces/{await home(api)}/deployments/gpu-injector")
+async def _own_image(client: KubeClient) -> str:
+    found = await client.find(f"/apis/apps/v1/namespaces/{await home(client)}/deployments/gpu-injector")
     template = mapping(mapping(mapping(found).get("spec")).get("template"))
     containers = items(mapping(template.get("spec")).get("containers"))
     image = next((text(container.get("image")) for container in containers), "")

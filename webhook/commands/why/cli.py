@@ -1,10 +1,12 @@
 """``why``: why a pod is treated as it is."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY
 
 
@@ -15,6 +17,7 @@ from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY
 @CONTEXT
 @click.option("-n", "--namespace", help="Without it, the namespace of the context.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@states_exit_codes("why")
 def why(thing: str, kubeconfig: Path | None, context: str | None, **options: Any) -> None:
     """Tell why the pods of an object are treated as they are: is the webhook called, was it, what is decided today.
 
@@ -29,4 +32,4 @@ def why(thing: str, kubeconfig: Path | None, context: str | None, **options: Any
     from webhook.commands.shared.cluster import Target
     from webhook.commands.why import run as command
 
-    command.why(command.Options(thing=thing, target=Target(kubeconfig, context), **options))
+    sys.exit(command.why(command.Options(thing=thing, target=Target(kubeconfig, context), **options)))

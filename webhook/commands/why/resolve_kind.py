@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from webhook.cluster.listing import Api, RefusedError, get
+from webhook.commands.shared.cluster import UnreadError
 from webhook.commands.shared.input_files import InputError
 from webhook.kube.values import EMPTY, elements, items, mapping, text
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
 from webhook.view.live_view import GROUPS_PATH
 
 BUILT_IN = {
@@ -25,29 +27,36 @@ BUILT_IN = {
 }
 
 
-async def find_object(api: Api, thing: str, namespace: str) -> dict[str, Any]:
-    """Return the object that ``KIND/NAME`` names. Raises InputError where there is none, or it may not be read."""
+async def find_object(client: KubeClient, thing: str, namespace: str) -> dict[str, Any]:
+    """Return the object that ``KIND/NAME`` names. Raises InputError where there is none, UnreadError."""
     word, _, name = thing.partition("/")
     if not word or not name or "/" in name:
         raise InputError(f"{thing}: name it as KIND/NAME, such as pod/trainer-0 or deploy/trainer")
     try:
-        item = await get(api, f"{await _collection(api, word.lower(), namespace)}/{name}")
-    except RefusedError as refused:
-        raise InputError(f"{thing}: the API server answered {refused}") from refused
+        item = await client.find(f"{await _collection(client, word.lower(), namespace)}/{name}")
+    except ApiError as error:
+        raise UnreadError(f"{thing}: the API server answered {error.for_people}") from error
     if item is None:
         raise InputError(f"{thing}: not found in namespace {namespace}")
     return item
 
 
-async def _collection(api: Api, word: str, namespace: str) -> str:
+async def _collection(client: KubeClient, word: str, namespace: str) -> str:
     known = next((path for words, path in BUILT_IN.items() if word in words), None)
     if known:
         return known.format(namespace)
-    groups = items((await get(api, GROUPS_PATH) or EMPTY).get("groups"))
+    groups = items((await client.find(GROUPS_PATH) or EMPTY).get("groups"))
     versions = [text(mapping(group.get("preferredVersion")).get("groupVersion")) for group in groups]
-    served = zip(versions, await asyncio.gather(*(_resources(api, version) for version in versions)), strict=True)
+    answers = await asyncio.gather(*(_resources(client, version) for version in versions))
+    served = [(version, some) for version, some in zip(versions, answers, strict=True) if isinstance(some, list)]
     found = [(version, resource) for version, some in served for resource in some if word in _names(version, resource)]
     if not found:
+        # An aggregated API that is away hides its own kinds, so the kind may exist.
+        unread = [
+            f"{version} ({some})" for version, some in zip(versions, answers, strict=True) if isinstance(some, ApiError)
+        ]
+        if unread:
+            raise UnreadError(f'no kind "{word}" was found, and these APIs could not be read: {", ".join(unread)}')
         raise InputError(f'the API server has no kind "{word}"; name one of its pods instead: pod/NAME')
     version, resource = found[0]
     if resource.get("namespaced") is not True:
@@ -55,12 +64,11 @@ async def _collection(api: Api, word: str, namespace: str) -> str:
     return f"{GROUPS_PATH}/{version}/namespaces/{namespace}/{text(resource.get('name'))}"
 
 
-async def _resources(api: Api, version: str) -> list[Mapping[str, Any]]:
+async def _resources(client: KubeClient, version: str) -> list[Mapping[str, Any]] | ApiError:
     try:
-        return list(items((await get(api, f"{GROUPS_PATH}/{version}") or EMPTY).get("resources")))
-    except RefusedError:
-        # An aggregated API that is away hides its own kinds alone.
-        return []
+        return list(items((await client.find(f"{GROUPS_PATH}/{version}") or EMPTY).get("resources")))
+    except ApiError as error:
+        return error
 
 
 def _names(version: str, resource: Mapping[str, Any]) -> Iterator[str]:

@@ -11,17 +11,21 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from webhook.cluster.listing import Api, RefusedError, objects
 from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
 from webhook.commands.shared.evaluate import foresee
+from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
-from webhook.commands.shared.prediction import PodVerdict, Situation
+from webhook.commands.shared.prediction import PodVerdict, Situation, kind_word
 from webhook.commands.shared.render import ATTENTION, columns, steps_of
+from webhook.commands.shared.unread import POLICY
 from webhook.commands.why.resolve_kind import find_object
 from webhook.decide.decision import DECISION_KEY, Verdict
 from webhook.decide.pod import annotations
 from webhook.kube.metadata import metadata, name_of
 from webhook.kube.values import EMPTY, items, mapping, text
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.paging import objects
 from webhook.registration.match import Check, checks, verdict
 
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
@@ -61,39 +65,53 @@ class Answer:
     verdict: PodVerdict
     called: tuple[Called, ...]
     past: tuple[str, ...]
+    past_unread: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything could be read that the answer depends on."""
+        unknown = self.past_unread or any(called.holds is None for called in self.called)
+        return not unknown and not self.verdict.unread
 
 
-def why(options: Options) -> None:
-    """Print the answers; an InputError where the object is not there."""
+def why(options: Options) -> int:
+    """Print the answers; return the exit code. Raises InputError where the object does not exist."""
     answers = asyncio.run(_ask(options, options.namespace or options.target.namespace()))
     if options.output == "json":
         click.echo(json.dumps([_to_json(answer) for answer in answers], indent=2, ensure_ascii=False))
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    for answer in answers:
-        _print(answer, console)
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for answer in answers:
+            _print(answer, console)
+    return ExitCode.DONE if all(answer.is_complete for answer in answers) else ExitCode.UNREAD
 
 
 async def _ask(options: Options, namespace: str) -> list[Answer]:
-    async with api_server(options.target) as api:
-        policy = await installed_policy(api, options.policy_file)
-        item = await find_object(api, options.thing, namespace)
-        snapshot = await live_view(api, policy, {"namespaces": [namespace]})
-        entries = await _entries(api)
-        past = await _past(api, item, namespace)
+    async with api_server(options.target) as client:
+        installed = await installed_policy(client, options.policy_file)
+        item = await find_object(client, options.thing, namespace)
+        snapshot = await live_view(client, installed.policy, {"namespaces": [namespace]})
+        entries = await _entries(client)
+        try:
+            past, past_unread = await _past(client, item, namespace), False
+        except ApiError as error:
+            past, past_unread = (f"its pods could not be read: {error}",), True
+    unread = {**({POLICY: installed.unread} if installed.unread else {}), **snapshot.unknown}
     labels = (snapshot.view.namespaces or {}).get(namespace)
-    found = list(foresee(item, Situation(policy, snapshot.view, namespace)))
+    found = list(foresee(item, Situation(installed.policy, snapshot.view, namespace, unread)))
     if not found:
         template = "no pod template that could be found"
         raise InputError(f"{options.thing} has {template}; name one of its pods instead: pod/NAME")
-    return [Answer(one.explained(), tuple(_called(entries, one, namespace, labels)), past) for one in found]
+    return [
+        Answer(one.explained(), tuple(_called(entries, one, namespace, labels)), past, past_unread) for one in found
+    ]
 
 
-async def _entries(api: Api) -> list[Mapping[str, Any]] | str:
+async def _entries(client: KubeClient) -> list[Mapping[str, Any]] | str:
     """Return our entries, or why they are unknown."""
     try:
-        found = await objects(api, REGISTRATIONS)
-    except RefusedError as refused:
+        found = await objects(client, REGISTRATIONS)
+    except ApiError as refused:
         return f"the registrations are unknown: the API server answered {refused}"
     return [
         entry for item in found for entry in items(item.get("webhooks")) if entry.get("name") in (WORKLOADS, BOOTSTRAP)
@@ -114,16 +132,13 @@ def _called(
         yield Called(wanted, (Check("registration", False, f"no registration has the entry {wanted}"),))
 
 
-async def _past(api: Api, item: Mapping[str, Any], namespace: str) -> tuple[str, ...]:
-    """Tell what the pods that exist carry: the pod itself, those of the object's selector, or those that it owns."""
+async def _past(client: KubeClient, item: Mapping[str, Any], namespace: str) -> tuple[str, ...]:
+    """Say what the pods that exist carry: the pod itself, those of the object's selector, or those that it owns."""
     if item.get("kind") == "Pod":
         return (_carries(item),)
     labels = mapping(mapping(mapping(item.get("spec")).get("selector")).get("matchLabels"))
     query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else EMPTY
-    try:
-        pods = await objects(api, f"/api/v1/namespaces/{namespace}/pods", query)
-    except RefusedError as refused:
-        return (f"its pods are unknown: the API server answered {refused}",)
+    pods = await objects(client, f"/api/v1/namespaces/{namespace}/pods", query)
     if labels:
         return tuple(_carries(pod) for pod in pods) or ("it has no pods now",)
     return tuple(_carries(pod) for pod in pods if _is_owned(pod, item)) or (
@@ -153,8 +168,9 @@ def _print(answer: Answer, console: Console) -> None:
     console.print(Text("\nWas it called?", "bold"))
     for line in answer.past:
         console.print(Text(f"  {line}"))
-    dry = " (dry-run)" if one.decision.dry_run else ""
-    console.print(Text("\nWhat would be decided today? ", "bold") + Text(one.decision.word + dry, _colour(one)))
+    console.print(Text("\nWhat would be decided today? ", "bold") + Text(one.word, _colour(one)))
+    for kind in one.unread:
+        console.print(Text(f"  could not read {kind_word(kind)}: {one.question.situation.unread[kind]}", ATTENTION))
     console.print(steps_of(one.steps), end="")
     if rest := ", ".join(step.name for step in one.steps if not step.tried):
         console.print(Text(f"    not reached: {rest}", "dim"))
@@ -167,7 +183,7 @@ def _row(check: Check) -> Sequence[Text]:
 
 
 def _colour(one: PodVerdict) -> str:
-    return ATTENTION if one.decision.verdict is Verdict.LEAVE else "green"
+    return ATTENTION if one.unread or one.decision.verdict is Verdict.LEAVE else "green"
 
 
 def _to_json(answer: Answer) -> dict[str, Any]:
@@ -180,8 +196,9 @@ def _to_json(answer: Answer) -> dict[str, Any]:
             {"entry": called.entry, "called": called.holds, "checks": _plain(called.checks)} for called in answer.called
         ],
         "pods": list(answer.past),
-        "verdict": one.decision.verdict,
-        "reason": one.decision.reason,
+        "verdict": "unknown" if one.unread else one.decision.verdict,
+        "reason": None if one.unread else one.decision.reason,
+        "unread": {kind: one.question.situation.unread[kind] for kind in one.unread},
         "dryRun": one.decision.dry_run,
         "rows": [
             {"row": step.name, "rule": step.text, "evidence": list(step.evidence), "tried": step.tried}

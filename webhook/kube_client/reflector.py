@@ -1,71 +1,26 @@
-"""One list+watch loop for one kind, as client-go's reflector does it, into a ``KindCache``.
+"""One list+watch loop for one kind, as client-go's reflector does it, into a ``Store``.
 
-It never ends and never raises for what the API server does: whatever goes wrong, the old objects stay in service and
-the loop tries again after a pause that grows with every failure.
+It never ends and never raises for what the API server does: after a failure the old objects stay in service, and the
+loop tries again after a pause that grows with every failure.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
 
-from webhook.cluster.retry import Backoff
-from webhook.view.projections import Kind
-from webhook.view.store import Found, KindCache
+from webhook.kube_client.api_error import ApiError, CredentialsError
+from webhook.kube_client.backoff import Backoff
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.resource import Found, Resource, Store
 
 # A bookmark comes about once a minute, unless nothing at all was written. With pauses and turns added, a quiet kind is
-# listed again before its age reaches the 90 s at which decisions ask for themselves.
+# listed again before its age reaches the 90 s at which a decision sends its own GET.
 SILENCE_SECONDS = 70
 LIST_SECONDS = 30
-# Whoever followed for this long without trouble starts again with the shortest pause.
+# A watch that lasted this long starts again with the shortest pause.
 HEALTHY_SECONDS = 60
-NOT_FOUND = 404
-
-
-class Api(Protocol):
-    """What is needed of ``webhook.cluster.api.ApiServer``."""
-
-    async def call(self, method: str, path: str, *, timeout_seconds: float) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON object; ``OSError`` when no answer came."""
-        ...
-
-    def watch(self, path: str, *, read_timeout_seconds: float) -> AsyncGenerator[dict[str, Any], None]:
-        """Yield watch events; ``OSError`` when the connection is lost."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """One row of what is watched. An optional kind may have no API in this cluster: then it has no objects.
-
-    ``page_size`` bounds how long one page keeps the event loop busy. ``namespace`` is empty for all of them. Several
-    rows of one kind, with other namespaces or selectors, are told together.
-    """
-
-    kind: Kind
-    optional: bool = False
-    page_size: int = 100
-    selectors: Mapping[str, str] = field(default_factory=dict)
-    namespace: str = ""
-
-    @property
-    def path(self) -> str:
-        """The path of the list."""
-        if not self.namespace:
-            return self.kind.path
-        group, _, plural = self.kind.path.rpartition("/")
-        return f"{group}/namespaces/{self.namespace}/{plural}"
-
-    @property
-    def part(self) -> Mapping[str, str]:
-        """Which part of its kind this is, for people; nothing where it is all of it."""
-        return {"namespace": self.namespace, **self.selectors} if self.namespace else self.selectors
-
-
-class WatchError(Exception):
-    """The API server answered, but with nothing to go on; the text is the reason."""
 
 
 class Ending(Enum):
@@ -77,22 +32,23 @@ class Ending(Enum):
 
 
 class Reflector:
-    """Keeps one cache current; calls ``changed`` when its values differ, ``tell`` when the watch is lost or found."""
+    """Keeps one store current; calls ``changed`` when its values differ, ``tell`` when the watch is lost or found."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part that the caller chooses
         self,
-        api: Api,
+        client: KubeClient,
         resource: Resource,
+        store: Store,
         backoff: Backoff,
         *,
         changed: Callable[[], None],
         tell: Callable[..., None],
     ) -> None:
         self.resource = resource
-        self.cache = KindCache()
-        self._api = api
+        self._store = store
+        self._client = client
         self._backoff = backoff
-        self._timing = backoff.timing
+        self._clock = backoff.clock
         self._changed = changed
         self._tell = tell
         self._told: tuple[str, str] = ("", "")
@@ -102,12 +58,12 @@ class Reflector:
     async def run(self) -> None:
         """List and watch until cancelled."""
         while True:
-            began = self._timing.clock()
+            began = self._clock.monotonic()
             ending = await self._round()
             if ending is Ending.ABSENT:
                 await self._backoff.pause_for_absent()
             else:
-                lived = self._timing.clock() - began
+                lived = self._clock.monotonic() - began
                 await self._backoff.pause(healthy=ending is Ending.CLOSED or lived >= HEALTHY_SECONDS)
 
     async def _round(self) -> Ending:
@@ -118,8 +74,10 @@ class Reflector:
                 return Ending.ABSENT
             phase = "watch"
             return await self._watch()
-        except WatchError as error:
+        except ApiError as error:
             self._must_list, reason = True, str(error)
+        except CredentialsError as error:
+            reason = str(error)
         except TimeoutError:
             reason = "no answer in time"
         except OSError as error:
@@ -130,8 +88,8 @@ class Reflector:
 
     async def _list(self) -> bool:
         """Replace the cache by a complete list, a page at a time; False where the optional API is absent."""
-        started = self._timing.clock()
-        self.cache.begin_list()
+        started = self._clock.monotonic()
+        self._store.begin_list()
         listed: dict[str, Found] = {}
         query = {**self.resource.selectors, "limit": str(self.resource.page_size)}
         while True:
@@ -145,7 +103,7 @@ class Reflector:
             if not token:
                 break
             if token == query.get("continue"):
-                raise WatchError("its pages do not end")
+                raise ApiError(reason="its pages do not end")
             query["continue"] = token
         self._replace(listed, revision_of(page), started)
         self._must_list = False
@@ -155,15 +113,16 @@ class Reflector:
 
     async def _page(self, query: Mapping[str, str]) -> dict[str, Any] | None:
         path = f"{self.resource.path}?{urlencode(query)}"
-        status, page = await self._api.call("GET", path, timeout_seconds=LIST_SECONDS)
-        if status == NOT_FOUND and self.resource.optional:
-            return None
-        if status != 200:  # noqa: PLR2004 - OK
-            raise WatchError(f"{status} {page.get('reason', '')}".rstrip())
-        # An empty or foreign body must not pass for a cluster without objects.
+        try:
+            page = await self._client.get(path, timeout_seconds=LIST_SECONDS)
+        except ApiError as error:
+            if error.is_absent and self.resource.optional:
+                return None
+            raise
+        # A foreign body must not pass for a cluster without objects.
         listing = str(page.get("kind")).endswith("List") and isinstance(page.get("items", ""), list | None)
         if not listing or revision_of(page) < 0:
-            raise WatchError("the answer is no list")
+            raise ApiError(reason="the answer is no list")
         return page
 
     def _project(self, page: Mapping[str, Any]) -> dict[str, Found]:
@@ -176,7 +135,7 @@ class Reflector:
         return Found(revision_of(item), self.resource.kind.project(item))
 
     def _replace(self, listed: Mapping[str, Found], revision: int, started_at: float) -> None:
-        if self.cache.replace(listed, revision, started_at=started_at):
+        if self._store.replace(listed, revision, started_at=started_at):
             self._changed()
 
     async def _watch(self) -> Ending:
@@ -184,32 +143,32 @@ class Reflector:
             **self.resource.selectors,
             "watch": "1",
             "allowWatchBookmarks": "true",
-            "resourceVersion": str(self.cache.revision),
-            # Not for ever, so that the watches spread over the API servers again after one was away.
-            "timeoutSeconds": str(int(self._timing.uniform(300, 600))),
+            "resourceVersion": str(self._store.revision),
+            # Not for ever: the watches spread over the API servers again after one was away.
+            "timeoutSeconds": str(int(self._clock.uniform(300, 600))),
         }
         path = f"{self.resource.path}?{urlencode(query)}"
         empty = True
         try:
-            async with aclosing(self._api.watch(path, read_timeout_seconds=SILENCE_SECONDS)) as events:
+            async with aclosing(self._client.watch(path, read_timeout_seconds=SILENCE_SECONDS)) as events:
                 async for event in events:
                     self._take(str(event["type"]), event["object"])
                     empty = False
         except TimeoutError:
             # Half-open, or a kind so quiet that the API server has no bookmark to send: a list over another
-            # connection shows the present in either case, and fails if there is something to tell.
+            # connection shows the present in either case, or fails.
             self._must_list = True
             return Ending.CLOSED
         if empty:
-            raise WatchError("it ended without an event")
+            raise ApiError(reason="it ended without an event")
         return Ending.CLOSED
 
     def _take(self, word: str, item: Mapping[str, Any]) -> None:
-        revision, now = revision_of(item), self._timing.clock()
+        revision, now = revision_of(item), self._clock.monotonic()
         if word not in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK") or revision < 0:
-            raise WatchError(f"{item.get('code', word)} {item.get('reason', '')}".rstrip())
+            raise ApiError(reason=f"an unknown event {word}")
         if word == "BOOKMARK":
-            self.cache.bookmark(revision, now)
+            self._store.bookmark(revision, now)
         elif self._apply(item, deleted=word == "DELETED", now=now):
             self._changed()
         self._found()
@@ -217,13 +176,13 @@ class Reflector:
     def _apply(self, item: Mapping[str, Any], *, deleted: bool, now: float) -> bool:
         kind = self.resource.kind
         gone = deleted or not kind.keeps(item)
-        return self.cache.apply(kind.key(item), self.found(item), deleted=gone, at=now)
+        return self._store.apply(kind.key(item), self.found(item), deleted=gone, at=now)
 
     def _found(self) -> None:
-        self._note("watch-found", objects=len(self.cache.values or ()))
+        self._note("watch-found", objects=len(self._store.values or ()))
 
     def _note(self, event: str, **facts: object) -> None:
-        """Tell a change of state once, however often it is tried."""
+        """Report a change of state once, however often it is tried."""
         state = (event, str(facts.get("reason", "")))
         if state != self._told:
             self._told = state

@@ -1,48 +1,48 @@
-"""The API server: one shared aiohttp session with credentials that are followed when they change.
+"""The connection to one API server: a shared aiohttp session whose credentials are read again when they change.
 
 Every method raises ``OSError`` (``TimeoutError`` and ``ConnectionError`` are its kinds) when no answer came.
-An HTTP status is an answer, whatever it says.
+An HTTP status is an answer, whatever it says; ``client`` turns it into an error.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from webhook.cluster.credentials import Credentials, CredentialsError, CredentialsLoader
+from webhook.kube_client.answer import UNAUTHORIZED, Answer, json_object
+from webhook.kube_client.api_error import CredentialsError
+from webhook.kube_client.credentials import Credentials, CredentialsLoader
 
 # Rotated tokens stay valid for minutes; kubernetes' own loader looks at the file as often.
 RENEW_SECONDS = 60
-# The API server closes idle connections after 90 s; a live look must find one that is still open.
+# The API server closes idle connections after 90 s; a live GET must find one that is still open.
 KEEP_ALIVE_SECONDS = 75
 HEADERS_SECONDS = 10
-# etcd refuses objects above 1.5 MiB by default; a line that never ends must not eat the memory.
+# etcd rejects objects above 1.5 MiB by default; a line that never ends must not fill the memory.
 MAX_LINE_BYTES = 8 * 2**20
-UNAUTHORIZED = 401
+OK = 200
 
 
-class ApiServer:
-    """Requests and watches of one API server over one connection pool; to be entered in the loop that uses it."""
+class Session:
+    """Requests and streams over one connection pool; to be opened and closed in the loop that uses it."""
 
-    def __init__(self, loader: CredentialsLoader, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, loader: CredentialsLoader, monotonic: Callable[[], float]) -> None:
         self._loader = loader
-        self._clock = clock
+        self._monotonic = monotonic
         # One thread: an exec plugin that hangs must not use up the threads that resolve names.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="credentials")
         self._reading: asyncio.Task[None] | None = None
         self._failure: CredentialsError | None = None
 
-    async def __aenter__(self) -> Self:
-        """Read the credentials and open the pool; ``CredentialsError`` where there are none."""
+    async def open(self) -> None:
+        """Read the credentials and open the pool. Raises CredentialsError where there are none."""
         self._credentials = await asyncio.get_running_loop().run_in_executor(self._thread, self._loader.load)
-        self._renewed_at = self._clock()
+        self._renewed_at = self._monotonic()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -50,63 +50,37 @@ class ApiServer:
             headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "gpu-injector"},
             timeout=aiohttp.ClientTimeout(total=None),
         )
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
+        """Close the pool; requests and streams that still run fail."""
         if self._reading:
             self._reading.cancel()
         await self._session.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: object = None,
-        content_type: str = "application/json",
-        timeout_seconds: float = 10,
-    ) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON object of one request (an empty one where the body is no JSON object).
+    def configuration(self) -> Any:  # noqa: ANN401 - kubernetes.client.Configuration, which has no types
+        """Return a configuration with the same credentials for the ``kubernetes`` package's own clients."""
+        return self._loader.configuration()
 
-        ``path`` starts with ``/`` and holds the query, encoded; ``body`` is JSON-serialisable, or None for no body.
+    async def exchange(
+        self, method: str, path: str, *, body: object, content_type: str, timeout_seconds: float
+    ) -> Answer:
+        """Send one request. ``path`` contains the query, encoded; ``body`` is JSON-serialisable, or None for none.
+
+        Warnings: https://kubernetes.io/blog/2020/09/03/warnings/
         """
         headers = {"Content-Type": content_type} if body is not None else {}
         data = orjson.dumps(body) if body is not None else None
         with _os_errors():
             async with asyncio.timeout(timeout_seconds):
                 async with await self._open(method, path, headers=headers, data=data) as response:
-                    return response.status, _json_object(await response.read())
+                    warnings = tuple(response.headers.getall("Warning", ()))
+                    return Answer(_request(method, path), response.status, await response.read(), warnings)
 
-    async def post(
-        self, path: str, body: object, *, timeout_seconds: float
-    ) -> tuple[int, dict[str, Any], tuple[str, ...]]:
-        """Return what ``call`` does of a POST, and the warnings that the API server sends with its answer.
-
-        Source: https://kubernetes.io/blog/2020/09/03/warnings/
-        """
-        headers = {"Content-Type": "application/json"}
-        with _os_errors():
-            async with asyncio.timeout(timeout_seconds):
-                async with await self._open("POST", path, headers=headers, data=orjson.dumps(body)) as response:
-                    said = tuple(response.headers.getall("Warning", ()))
-                    return response.status, _json_object(await response.read()), said
-
-    async def text(self, path: str, *, timeout_seconds: float = 10) -> tuple[int, str]:
-        """Return status and body of a GET whose answer is text, such as a log."""
-        with _os_errors():
-            async with asyncio.timeout(timeout_seconds):
-                async with await self._open("GET", path, headers={"Accept": "application/json, */*"}) as response:
-                    return response.status, (await response.read()).decode(errors="replace")
-
-    async def watch(self, path: str, *, read_timeout_seconds: float) -> AsyncGenerator[dict[str, Any], None]:
+    async def stream(self, path: str, *, read_timeout_seconds: float) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the events of a watch as the API server writes them, until it ends the watch.
 
-        An HTTP status other than 200 becomes an ERROR event with that ``code``, as a failure within a watch comes.
-        Silence for longer than the read timeout is a ``TimeoutError``; a request that is not taken up in time, or a
-        line that is no event, a ``ConnectionError``.
+        Raises what ``Answer.check`` raises where the watch is refused.
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_read=read_timeout_seconds)
         with _os_errors():
@@ -114,11 +88,11 @@ class ApiServer:
                 async with asyncio.timeout(HEADERS_SECONDS):
                     response = await self._open("GET", path, timeout=timeout)
             except TimeoutError as error:
-                raise ConnectionError("it was not taken up in time") from error
+                raise ConnectionError("the API server sent no headers in time") from error
             async with response:
-                if response.status != 200:  # noqa: PLR2004 - OK
-                    yield {"type": "ERROR", "object": await _refusal(response)}
-                    return
+                if response.status != OK:
+                    async with asyncio.timeout(HEADERS_SECONDS):
+                        Answer(_request("WATCH", path), response.status, await response.read()).check()
                 async for line in _lines(response.content):
                     yield _event(line)
 
@@ -152,31 +126,31 @@ class ApiServer:
         )
 
     def _follow_rotation(self) -> None:
-        """Look for changed credentials now and then; the request that is under way does not wait for it."""
-        if self._clock() - self._renewed_at >= RENEW_SECONDS:
+        """Look for changed credentials now and then; the current request does not wait for it."""
+        if self._monotonic() - self._renewed_at >= RENEW_SECONDS:
             self._read(self._loader.renew)
 
     async def _fresher_than(self, used: Credentials) -> Credentials:
-        """Return the credentials that another request has found meanwhile, else read them anew."""
+        """Return the credentials that another request has read meanwhile, else read them again."""
         if self._credentials == used:
-            # Whoever is in a hurry may leave; what is read still serves the next request.
+            # A request may end before that; what is read still serves the next one.
             await asyncio.shield(self._read(self._loader.load))
             if self._failure:
                 raise self._failure
         return self._credentials
 
     def _read(self, read: Callable[[], Credentials]) -> asyncio.Task[None]:
-        """Start reading in the thread, unless that is under way."""
+        """Start reading in the thread, unless a read is running."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._take(read))
         return self._reading
 
     async def _take(self, read: Callable[[], Credentials]) -> None:
-        self._renewed_at, self._failure = self._clock(), None
+        self._renewed_at, self._failure = self._monotonic(), None
         try:
             self._credentials = await asyncio.get_running_loop().run_in_executor(self._thread, read)
         except CredentialsError as error:
-            # No news while the old ones are good; when they are not, the 401 tells why none could be read.
+            # The old ones may still be good. If they are not, the next 401 raises this error.
             self._failure = error
 
 
@@ -192,7 +166,7 @@ def _os_errors() -> Iterator[None]:
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    # Not aiohttp's readline: it refuses lines above 128 KiB, which a Node with many images reaches.
+    # Not aiohttp's readline: it rejects lines above 128 KiB, which a Node with many images reaches.
     rest = b""
     async for chunk in content.iter_any():
         *lines, rest = (rest + chunk).split(b"\n")
@@ -203,21 +177,12 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             raise ConnectionError("a line without end")
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> dict[str, Any]:
-    async with asyncio.timeout(HEADERS_SECONDS):
-        return _json_object(await response.read()) | {"code": response.status}
-
-
 def _event(line: bytes) -> dict[str, Any]:
-    event = _json_object(line)
+    event = json_object(line) or {}
     if not isinstance(event.get("object"), dict) or not isinstance(event.get("type"), str):
         raise ConnectionError("a line that is no event")
     return event
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}
+def _request(method: str, path: str) -> str:
+    return f"{method} {path.partition('?')[0]}"

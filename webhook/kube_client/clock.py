@@ -1,4 +1,4 @@
-"""Time as the loops of this package see it, so that tests bring their own."""
+"""The one clock: time, pauses and jitter as the loops see them, so that tests can replace them."""
 
 import asyncio
 import random
@@ -14,9 +14,9 @@ def _wall_clock() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Wall clock, monotonic clock (seconds), a sleep (seconds), and a draw from [0, 1) that spreads replicas out."""
+    """Wall clock, monotonic clock (seconds), a sleep (seconds), and a random source between two bounds."""
 
     now: Callable[[], datetime] = _wall_clock
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    jitter: Callable[[], float] = random.random
+    uniform: Callable[[float, float], float] = random.uniform

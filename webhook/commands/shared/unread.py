@@ -1,0 +1,31 @@
+"""Which kinds that could not be read a decision depends on: a view that notes which of its fields are looked at."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from webhook.decide.decision import Decision
+from webhook.view.view import ClusterView
+
+POLICY = "policy"
+KINDS = frozenset(field.name for field in fields(ClusterView))
+
+
+class _NotingView(ClusterView):
+    """A view that notes which kinds were looked at. A subclass, so that every decision takes it for a view."""
+
+    __slots__ = ("looked_at",)
+    looked_at: set[str]
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - any field of the view
+        if name in KINDS:
+            object.__getattribute__(self, "looked_at").add(name)
+        return object.__getattribute__(self, name)
+
+
+def decide_noting(decide: Callable[[ClusterView], Decision], view: ClusterView) -> tuple[Decision, frozenset[str]]:
+    """Return a decision, and the kinds of the view (names of fields) that were looked at for it."""
+    noting = _NotingView(*(getattr(view, field.name) for field in fields(ClusterView)))
+    looked_at: set[str] = set()
+    object.__setattr__(noting, "looked_at", looked_at)
+    return decide(noting), frozenset(looked_at)
