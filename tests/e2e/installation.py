@@ -5,7 +5,6 @@ address (``url``) where the manifest names the Service.
 """
 
 import http.client
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -85,12 +84,5 @@ def running_webhook(
     command += arguments
     whole = {**os.environ, "POD_NAMESPACE": NAME, **(environment or {})}
     with started(name, command, plane.logs, environment=whole) as process:
-        listening = process.wait_until(lambda: first_line(process.output), "says that it listens")
+        listening = process.wait_until(process.first_line, "says that it listens")
         yield Webhook(process, listening["adminPort"], listening["port"])
-
-
-def first_line(output: Path) -> dict[str, Any]:
-    """Return the JSON line that ``serve`` prints when it listens, an empty object before that."""
-    line, newline, _ = output.read_text().partition("\n")
-    parsed: dict[str, Any] = json.loads(line) if newline else {}
-    return parsed

@@ -1,5 +1,6 @@
 """Programs that a test starts, watches and stops, each with a log file of its own."""
 
+import json
 import signal
 import subprocess
 import time
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
 
@@ -55,6 +56,12 @@ class Started:
             return question()
 
         return until(alive_and_asked, f"{self.name}: {wanted}", seconds=seconds)
+
+    def first_line(self) -> dict[str, Any]:
+        """Return the JSON line that the program prints when it is ready, an empty object before that."""
+        line, newline, _ = self.output.read_text().partition("\n")
+        parsed: dict[str, Any] = json.loads(line) if newline else {}
+        return parsed
 
     def kill(self) -> None:
         """End the program as a crash would: it gets no chance to say goodbye."""

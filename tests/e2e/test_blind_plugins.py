@@ -52,9 +52,12 @@ def told(kubectl: Kubectl, reason: str) -> list[str]:
 
 def let_go(kubectl: Kubectl, node: str) -> dict[str, Any]:
     """Wait until the pod of a node is evicted; end it, as its kubelet would; return the next, which runs."""
-    evicted = until(lambda: pods_by_node(kubectl)[node]["metadata"].get("deletionTimestamp"), f"{node}: evicted")
-    assert evicted
-    name = pods_by_node(kubectl)[node]["metadata"]["name"]
+
+    def evicted() -> str:
+        metadata = pods_by_node(kubectl)[node]["metadata"]
+        return str(metadata["name"]) if "deletionTimestamp" in metadata else ""
+
+    name = until(evicted, f"{node}: evicted")
     kubectl.run("delete", "pod", name, "--namespace", NAMESPACE, "--force", "--grace-period=0")
 
     def made() -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +56,18 @@ def uninstall(kubectl: Kubectl, webhook: object) -> Iterator[Callable[[], None]]
     wait_for_decision(kubectl, "inject/runtime-class")
 
 
-def pods_of(kubectl: Kubectl) -> list[dict[str, Any]]:
-    """Return the pods of the Deployment."""
+def pods_of(kubectl: Kubectl, *, besides: str = "") -> list[dict[str, Any]]:
+    """Return the pods of the Deployment, without the one of a name."""
     items: list[dict[str, Any]] = kubectl.get("pods", "-n", ENABLED, "-l", "app=ejected")["items"]
-    return items
+    return [one for one in items if one["metadata"]["name"] != besides]
 
 
 def test_after_eject_the_webhook_is_not_missed(kubectl: Kubectl, uninstall: Callable[[], None], tmp_path: Path) -> None:
     """Sources with the component, by kustomize itself: preview has nothing to say, and new pods have the class."""
     kubectl.apply([DEPLOYMENT])
-    until(lambda: [decision_of(one) for one in pods_of(kubectl)] == ["inject/runtime-class"], "the pod is injected")
-    before = {one["metadata"]["name"] for one in pods_of(kubectl)}
+    (injected,) = until(partial(pods_of, kubectl), "the Deployment has its pod")
+    assert decision_of(injected) == "inject/runtime-class"
+    before = injected["metadata"]["name"]
     (tmp_path / "sources.yaml").write_text(as_list([DEPLOYMENT]))
     (tmp_path / "kustomization.yaml").write_text("resources: [sources.yaml]\ncomponents: [eject]\n")
     chosen = ("-n", ENABLED, "-l", "team=ejected")
@@ -79,8 +81,7 @@ def test_after_eject_the_webhook_is_not_missed(kubectl: Kubectl, uninstall: Call
 
     uninstall()
     kubectl.run("apply", "-k", str(tmp_path))
-    until(lambda: {one["metadata"]["name"] for one in pods_of(kubectl)} - before, "a pod is made from the new template")
-    (new,) = (one for one in pods_of(kubectl) if one["metadata"]["name"] not in before)
+    (new,) = until(partial(pods_of, kubectl, besides=before), "a pod is made from the new template")
     assert (runtime_class_of(new), decision_of(new)) == ("nvidia", None)
     assert visible_devices_of(new) == {"main": None, "side": "void"}
     assert gpu_injector("eject", *chosen, kubeconfig=kubectl.kubeconfig).code == 0

@@ -114,8 +114,7 @@ class Scene:
         with without(self.admin, right):
             asked = Asked(self.plane)
             assert word in step(asked)
-            until(asked.refused, "the audit log tells of it")
-            assert asked.refused() == {right}
+            assert until(asked.refused, "the audit log tells of it") == {right}
         asked = Asked(self.plane)
         assert word not in step(asked)
         until(lambda: right in asked.used(), f"{right} is used")

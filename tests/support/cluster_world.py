@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from support.fake_api import FakeApi
 from support.fake_time import FakeTime
@@ -14,6 +14,8 @@ from webhook.kube_client.credentials import CredentialsLoader
 from webhook.kube_client.resource import Resource
 from webhook.view.live_view import LiveView
 from webhook.view.projections import KINDS
+
+Answer = TypeVar("Answer")
 
 CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
 NAMESPACES = "/api/v1/namespaces"
@@ -81,10 +83,11 @@ async def watching(
             running.cancel()
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop turn until a condition holds; the test's timeout ends one that never does."""
-    while not condition():  # noqa: ASYNC110 - no time passes here, and a swap of the view is announced to nobody
+async def until(question: Callable[[], Answer]) -> Answer:
+    """Let the loop turn until the answer is true, and return it; the test's timeout ends one that never is."""
+    while not (answer := question()):  # noqa: ASYNC110 - no time passes here, and no event tells of a new view
         await asyncio.sleep(0)
+    return answer
 
 
 def runtime_class(name: str = "nvidia", handler: str = "nvidia", **labels: str) -> dict[str, Any]:

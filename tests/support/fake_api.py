@@ -118,15 +118,22 @@ class FakeApi:
 
     def count(self, *, path: str | None = None, method: str | None = None, watch: bool | None = None) -> int:
         """Return how many requests came so far."""
-        return sum(
-            path in (None, request.path) and method in (None, request.method) and watch in (None, request.watch)
-            for request in self.requests
-        )
+        return len(self._like(path, method, watch))
 
-    async def requested(self, count: int, **which: Any) -> None:  # noqa: ANN401
-        """Wait until ``self.count(**which)`` is at least ``count``."""
+    async def requested(
+        self, count: int, *, path: str | None = None, method: str | None = None, watch: bool | None = None
+    ) -> list[Request]:
+        """Wait until so many requests have come, and return all that have."""
         async with self._moved:
-            await self._moved.wait_for(lambda: self.count(**which) >= count)
+            await self._moved.wait_for(lambda: len(self._like(path, method, watch)) >= count)
+            return self._like(path, method, watch)
+
+    def _like(self, path: str | None, method: str | None, watch: bool | None) -> list[Request]:  # noqa: FBT001
+        return [
+            request
+            for request in self.requests
+            if path in (None, request.path) and method in (None, request.method) and watch in (None, request.watch)
+        ]
 
     async def watching(self, path: str, count: int = 1) -> None:
         """Wait until exactly ``count`` watches of a path are open."""

@@ -41,20 +41,19 @@ def authority(kubectl: Kubectl) -> bytes:
     return base64.b64decode(kubectl.get("secret", "gpu-injector", IN_OURS)["data"]["ca.crt"])
 
 
-def removed(plane: ControlPlane, since: int) -> list[str]:
-    """Return the kinds of our objects that were deleted, in that order, since so many events of the audit log."""
-    events = plane.audit_events()[since:]
-    return [
-        event["objectRef"]["resource"]
-        for event in events
-        if event["verb"] == "delete" and event["objectRef"].get("name") == RELEASE
-    ]
+def removed_with_deployment(plane: ControlPlane, since: int) -> list[str]:
+    """Return the kinds of our objects that were deleted, in order, up to the Deployment; none while it is there.
+
+    They are those since so many events of the audit log.
+    """
+    deletions = (event["objectRef"] for event in plane.audit_events()[since:] if event["verb"] == "delete")
+    kinds = [reference["resource"] for reference in deletions if reference.get("name") == RELEASE]
+    return kinds[: kinds.index("deployments") + 1] if "deployments" in kinds else []
 
 
 def assert_registrations_go_first(plane: ControlPlane, since: int) -> None:
     """Assert that no registration was left without a server, which costs each GPU pod a call that fails."""
-    until(lambda: "deployments" in removed(plane, since), "the audit log tells of the deletion")
-    before = removed(plane, since)[: removed(plane, since).index("deployments")]
+    before = until(lambda: removed_with_deployment(plane, since), "the audit log tells of the deletion")
     assert {"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} <= set(before)
 
 

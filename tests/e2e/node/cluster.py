@@ -12,10 +12,19 @@ from e2e.node.cgroups import cgroup_root
 from e2e.node.driver import LIBRARIES, Driver
 from e2e.node.images import pause_image, plugin_image, probe_images
 from e2e.node.kubernetes import NODE, kubelet, proxy, scheduler
-from e2e.node.programs import CONTAINERD, HELM, NVIDIA_RUNTIME, device_plugin, node_programs, plugin_version
+from e2e.node.programs import (
+    CONTAINERD_1,
+    CONTAINERD_2,
+    HELM,
+    NVIDIA_TOOLKIT,
+    device_plugin,
+    node_programs,
+    plugin_version,
+)
 from e2e.node.python_image import python_image
 from e2e.node.runtime import Runtime, containerd
 from e2e.node.sandbox import Sandbox, sandbox
+from e2e.node.story import Story
 
 GPU = "nvidia.com/gpu"
 GPU_PRESENT = "nvidia.com/gpu.present"
@@ -31,36 +40,40 @@ RUNTIME_CLASS = {
 class Setup:
     """One kind of cluster.
 
-    Kubernetes' version, containerd's configuration, the plugin's versions (the main one first), what else runs pods,
-    the RuntimeClasses, and the administrator's policy.
+    Kubernetes' version, containerd with its configuration, whether NVIDIA's tool has changed that, the plugin's
+    versions (the main one first), the RuntimeClasses, and the administrator's policy.
     """
 
     minor: str
-    containerd: str
+    containerd: tuple[Program, ...]
+    configuration: str
     plugins: tuple[str, ...]
-    runtime: tuple[Program, ...] = ()
+    by_nvidia_ctk: bool = False
     runtime_classes: tuple[Manifest, ...] = ()
     policy: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def programs(self) -> tuple[Program, ...]:
         """Return what must be built beside the control plane and the plugins."""
-        return (*node_programs(self.minor), *self.runtime, HELM)
+        return (*node_programs(self.minor), *self.containerd, *NVIDIA_TOOLKIT, HELM)
 
 
 SETUPS = {
-    # Debian's containerd reports no handlers, and there is no NVIDIA runtime.
+    # The incident's: containerd reports no handlers, its default runtime is runc whatever its administrator wrote, and
+    # there is no RuntimeClass.
     "1.33": Setup(
         minor="1.33",
-        containerd="containerd-1.6.toml",
+        containerd=CONTAINERD_1,
+        configuration="containerd-1.7.toml",
+        by_nvidia_ctk=True,
         plugins=("0.14", "0.17"),
         # Debian splits the driver into packages; the administrator knows which ones are installed.
         policy={"libraries": [f"{name}.1" for name in LIBRARIES]},
     ),
     "1.37": Setup(
         minor="1.37",
-        containerd="containerd-2.4.toml",
-        runtime=(*CONTAINERD, NVIDIA_RUNTIME),
+        containerd=CONTAINERD_2,
+        configuration="containerd-2.4.toml",
         plugins=("0.19", "0.18"),
         runtime_classes=(RUNTIME_CLASS,),
     ),
@@ -81,6 +94,10 @@ class Cluster:
     def kubectl(self) -> Kubectl:
         """Return the administrator's kubectl."""
         return self.plane.kubectl
+
+    def story(self, name: str) -> Story:
+        """Return a story of this cluster that begins; the logs keep it."""
+        return Story(name, self.kubectl, self.runtime.sandbox, self.plane.logs / f"{name}.txt")
 
     def gpus(self, kind: str = "allocatable") -> str | None:
         """Return how many GPUs the node says that it has, None where it does not speak of GPUs."""
@@ -116,7 +133,9 @@ def cluster(setup: Setup, programs: Mapping[str, Path], folder: Path) -> Iterato
         driver = _driver(inside, folder)
         _keep_logs(inside, logs / "pods")
         own = {program.name: programs[program.name] for program in setup.programs}
-        runtime = running.enter_context(containerd(inside, folder, setup.containerd, own))
+        runtime = running.enter_context(
+            containerd(inside, folder, setup.configuration, own, by_nvidia_ctk=setup.by_nvidia_ctk)
+        )
         _load_images(runtime, setup, programs, folder)
         running.enter_context(kubelet(plane, inside, folder, cgroup_root=cgroups))
         running.enter_context(proxy(plane, inside))

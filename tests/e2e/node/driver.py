@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,13 +51,24 @@ class Driver:
 
     def make_devices(self) -> None:
         """Make the character nodes that the driver would make."""
-        numbers = {f"nvidia{minor}": (NVIDIA_MAJOR, minor) for minor in MINORS}
-        numbers |= {"nvidiactl": (NVIDIA_MAJOR, CONTROL_MINOR), "nvidia-uvm": (_unused_major(), 0)}
-        for name, (major, minor) in numbers.items():
+        for name, (major, minor) in _devices().items():
             path = self._in_node(Path("/dev", name))
             os.mknod(path, stat.S_IFCHR, os.makedev(major, minor))
-            # Whatever the umask is: everybody may open a GPU that the container has.
+            # With any umask, every process may open a GPU that its container has.
             path.chmod(0o666)
+
+    @contextmanager
+    def absent(self) -> Iterator[None]:
+        """Let the node have no driver until the context ends: no library, no device, no description."""
+        libraries = [path for name in LIBRARIES for path in self._in_node(self.library_folder).glob(f"{name}.*")]
+        for path in (*libraries, *(self._in_node(Path("/dev", name)) for name in _devices()), self._description):
+            path.unlink()
+        try:
+            yield
+        finally:
+            self.install()
+            self.make_devices()
+            self.describe()
 
     def describe(self, version: str = VERSION) -> None:
         """Write the CDI specification that NVIDIA's runtime hands GPUs out by.
@@ -73,9 +86,12 @@ class Driver:
                 "mounts": [self._mount(name, version) for name in LIBRARIES],
             },
         }
-        path = self._in_node(Path("/etc/cdi/nvidia.json"))
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(spec))
+        self._description.parent.mkdir(exist_ok=True)
+        self._description.write_text(json.dumps(spec))
+
+    @property
+    def _description(self) -> Path:
+        return self._in_node(Path("/etc/cdi/nvidia.json"))
 
     def _mount(self, name: str, version: str) -> dict[str, object]:
         host = self.library_folder / f"{name}.{version}"
@@ -93,6 +109,12 @@ def uuid_of(minor: int) -> str:
 
 def _nodes(*minors: int) -> dict[str, object]:
     return {"deviceNodes": [{"path": f"/dev/nvidia{minor}"} for minor in minors]}
+
+
+def _devices() -> dict[str, tuple[int, int]]:
+    """Return the numbers of the nodes below ``/dev``, by name."""
+    numbers = {f"nvidia{minor}": (NVIDIA_MAJOR, minor) for minor in MINORS}
+    return numbers | {"nvidiactl": (NVIDIA_MAJOR, CONTROL_MINOR), "nvidia-uvm": (_unused_major(), 0)}
 
 
 def _unused_major() -> int:

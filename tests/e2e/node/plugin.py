@@ -87,14 +87,18 @@ class Plugin:
         return until(told, f"an Event about {self.release.daemon_set} with {part!r}")
 
     def log(self, pod: Mapping[str, Any]) -> str:
-        """Return what its pod has logged so far, in its present life or the one that has just ended."""
+        """Return what its pod has logged so far, in its present life or, between two lives, in the last one."""
         name = pod["metadata"]["name"]
         return self.kubectl.attempt("logs", f"--namespace={NAMESPACE}", name, f"--container={CONTAINER}").stdout
 
-    def wait_for_log(self, pod: Mapping[str, Any], part: str) -> str:
-        """Wait until its pod has logged a text, and return the log."""
-        until(lambda: part in self.log(pod), f"{part!r} in the log of {pod['metadata']['name']}", seconds=30)
-        return self.log(pod)
+    def wait_for_log(self, pod: Mapping[str, Any], *parts: str) -> str:
+        """Wait until one life of its pod has logged all of some texts, and return the log that has them."""
+
+        def logged() -> str:
+            log = self.log(pod)
+            return log if all(part in log for part in parts) else ""
+
+        return until(logged, f"{' and '.join(parts)} in the log of {pod['metadata']['name']}", seconds=30)
 
     def wait_for_state(self, pod: Mapping[str, Any], state: str) -> None:
         """Wait until its container is ``running``, or ``waiting`` to be started again."""

@@ -7,16 +7,17 @@ from e2e.binaries import STRIPPED, Program, kubernetes, module_sources, pinned_v
 PLUGIN = "github.com/NVIDIA/k8s-device-plugin"
 HELM = Program("helm", "node-tools", "helm.sh/helm/v4/cmd/helm")
 
-# containerd 2.4; Debian brings 1.6.
-CONTAINERD = tuple(
-    Program(name, "node-tools", f"github.com/containerd/containerd/v2/cmd/{name}")
-    for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+CONTAINERD_PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr")
+# The incident's containerd, and a current one.
+CONTAINERD_1 = tuple(
+    Program(name, "containerd-1.7", f"github.com/containerd/containerd/cmd/{name}") for name in CONTAINERD_PROGRAMS
 )
-NVIDIA_RUNTIME = Program(
-    "nvidia-container-runtime",
-    "node-tools",
-    "github.com/NVIDIA/nvidia-container-toolkit/cmd/nvidia-container-runtime",
-    cgo=True,
+CONTAINERD_2 = tuple(
+    Program(name, "node-tools", f"github.com/containerd/containerd/v2/cmd/{name}") for name in CONTAINERD_PROGRAMS
+)
+NVIDIA_TOOLKIT = tuple(
+    Program(name, "node-tools", f"github.com/NVIDIA/nvidia-container-toolkit/cmd/{name}", cgo=True)
+    for name in ("nvidia-container-runtime", "nvidia-ctk")
 )
 
 

@@ -4,7 +4,6 @@ The node runs in there. It sees the machine's files, and what it changes is its 
 with the sandbox's first process, which dies with the tests, however these end. Needs root.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -79,8 +78,7 @@ def sandbox(folder: Path, logs: Path, *, shared: Sequence[Path]) -> Iterator[San
     namespaces = ("unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child=SIGKILL", "--")
     command = [*namespaces, "/bin/sh", SCRIPT, work, *shared]
     with started("sandbox", command, logs, environment={"PATH": BINARIES}) as first:
-        first.wait_until(lambda: first.output.read_text().endswith("\n"), "is made")
-        pid = json.loads(first.output.read_text())["pid"]
+        pid = first.wait_until(first.first_line, "is made")["pid"]
         try:
             yield _connected(pid, logs)
         finally:

@@ -14,6 +14,7 @@ from support.doc_blocks import ROOT, assert_shown
 
 from e2e.commands import gpu_injector
 from e2e.kubectl import Kubectl
+from e2e.node.sandbox import Sandbox
 
 CHANGING = (
     # klog's and log's beginnings, the random part of a pod's name, and how long ago something was.
@@ -27,20 +28,23 @@ CHANGING = (
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Lines that were typed, each with what it printed; kept in a file for who writes the page."""
+    """Lines that were typed, each with what it printed; kept in a file for the author of the page."""
 
     name: str
     kubectl: Kubectl
+    node: Sandbox
     kept: Path
     lines: list[str] = field(default_factory=list)
 
     def type(self, line: str) -> str:
-        """Run a line that begins with kubectl or gpu-injector; return what it printed."""
+        """Run a line and return what it printed: kubectl and gpu-injector on this machine, all else on the node."""
         program, *words = shlex.split(line)
         if program == "gpu-injector":
             printed = gpu_injector(*words, kubeconfig=self.kubectl.kubeconfig).stdout
-        else:
+        elif program == "kubectl":
             printed = self.kubectl.run(*words).stdout
+        else:
+            printed = self.node.run("sh", "-c", line)
         self.lines.extend((f"$ {line}", *printed.splitlines()))
         self.kept.write_text("\n".join(self.lines) + "\n")
         return printed

@@ -38,7 +38,8 @@ def test_the_plugin_of_the_chart_crashes(on_node: Cluster, version: str, said: s
 def assert_blind(on_node: Cluster, version: str, said: tuple[str, str], state: str) -> None:
     """Assert that a plugin says why and then what it does about that, is in this state, and offers nothing."""
     with installed(on_node.kubectl, release_of(version, on_node.helm)) as plugin:
-        pod, (why, end) = plugin.pod(NODE), said
-        assert why in plugin.wait_for_log(pod, end)
+        pod = plugin.pod(NODE)
+        log = plugin.wait_for_log(pod, *said)
+        assert [log.index(text) for text in said] == sorted(map(log.index, said))
         plugin.wait_for_state(pod, state)
         assert on_node.gpus("capacity") is None

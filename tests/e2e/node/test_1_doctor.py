@@ -16,11 +16,15 @@ pytestmark = pytest.mark.usefixtures("webhook_port")
 CANNOT = f"device plugin cannot load NVML on {NODE}: "
 
 
-def diagnosed(cluster: Cluster, version: str, said: str) -> tuple[Printed, str]:
-    """Run doctor beside a blind plugin; return what it printed, and the name of the plugin's pod."""
+def diagnosed(cluster: Cluster, version: str, said: str, state: str) -> tuple[Printed, str]:
+    """Run doctor beside a blind plugin; return what it printed, and the name of the plugin's pod.
+
+    In this state the log stays as it is: a plugin that crashes is not started again for ten seconds.
+    """
     with installed(cluster.kubectl, release_of(version, cluster.helm)) as plugin:
         pod = plugin.pod(NODE)
         plugin.wait_for_log(pod, said)
+        plugin.wait_for_state(pod, state)
         return gpu_injector("doctor", "-o", "json", kubeconfig=cluster.kubectl.kubeconfig), pod["metadata"]["name"]
 
 
@@ -44,7 +48,7 @@ def row(printed: Printed, check: str) -> dict[str, Any]:
 @pytest.mark.parametrize("version", ["0.14", "0.17"])
 def test_the_incident_of_a_static_manifest(on_node: Cluster, version: str) -> None:
     """Nothing shows the node's GPU, so that the label comes first."""
-    printed, pod = diagnosed(on_node, version, "No devices found. Waiting indefinitely.")
+    printed, pod = diagnosed(on_node, version, "No devices found. Waiting indefinitely.", "running")
     label = f"kubectl label node {NODE} nvidia.com/gpu.present=true"
     assert_told(printed, f"{label} && kubectl -n kube-system delete pod {pod}")
     assert row(printed, "class-exists")["state"] == "warn"
@@ -56,7 +60,7 @@ def test_the_incident_of_a_static_manifest(on_node: Cluster, version: str) -> No
 @pytest.mark.parametrize("version", ["0.18", "0.19"])
 def test_the_incident_of_the_chart(on_node: Cluster, version: str) -> None:
     """The node is labelled and runs the class: the next pod would find its GPU."""
-    printed, pod = diagnosed(on_node, version, "error starting plugins")
+    printed, pod = diagnosed(on_node, version, "error starting plugins", "waiting")
     assert_told(printed, f"kubectl -n kube-system delete pod {pod}")
     assert row(printed, "gpus-allocatable")["state"] == "fail"
     assert row(printed, "runtime-handler")["state"] == "pass"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ from e2e.node.compile import triplet
 from e2e.node.kubernetes import NODE
 from e2e.node.plugin import Given, Plugin, installed, release_of
 from e2e.node.setups import ON_1_33, ON_1_37
-from e2e.node.story import Story
 from e2e.processes import until
 
 pytestmark = pytest.mark.usefixtures("webhook")
@@ -53,6 +53,12 @@ def assert_offers_two_gpus(on_node: Cluster, plugin: Plugin, pod: Mapping[str, A
     until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
 
 
+def observed_status(plugin: Plugin) -> dict[str, Any]:
+    """Return the status of the plugin's DaemonSet, empty before its controller has seen it."""
+    status: dict[str, Any] = plugin.daemon_set["status"]
+    return status if "observedGeneration" in status else {}
+
+
 @ON_1_33
 def test_without_evidence_the_plugin_is_left_alone(on_node: Cluster) -> None:
     """A node may well have no GPU: nothing is changed, and the plugin waits as it did without us."""
@@ -65,7 +71,7 @@ def test_without_evidence_the_plugin_is_left_alone(on_node: Cluster) -> None:
 @ON_1_33
 def test_the_lines_of_the_event_cure(on_node: Cluster) -> None:
     """What the Event on the DaemonSet says is run as it stands; the next pod finds NVML, and the node offers GPUs."""
-    story = Story("incident", on_node.kubectl, on_node.plane.logs / "incident.txt")
+    story = on_node.story("incident")
     with installed(on_node.kubectl, release_of("0.14", on_node.helm)) as plugin:
         blind = plugin.pod(NODE)
         assert plugin.given_to(blind) == LEFT_ALONE
@@ -103,8 +109,8 @@ def test_the_runtime_class_alone_cures(on_node: Cluster, version: str) -> None:
     on_node.hide_gpus()
     until(lambda: on_node.gpus() != "2", "the node offers no GPU")
     with installed(on_node.kubectl, release_of(version, on_node.helm)) as plugin:
-        until(lambda: plugin.daemon_set["status"].get("observedGeneration"), "the controller knows the DaemonSet")
-        assert plugin.daemon_set["status"]["desiredNumberScheduled"] == 0
+        status = until(partial(observed_status, plugin), "the controller knows the DaemonSet")
+        assert status["desiredNumberScheduled"] == 0
         on_node.show_gpus()
         pod = plugin.pod(NODE)
         assert plugin.given_to(pod) == BY_CLASS

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e.installation import NAME, first_line
+from e2e.installation import NAME
 from e2e.processes import started
 
 HOST = "localhost"
@@ -60,5 +60,5 @@ def standalone(view: Path, folder: Path) -> Iterator[Standalone]:
     ports = ("--port", "0", "--admin-port", "0", "--decisions-port", "0")
     command = (program, "serve", "--standalone", "--view", view, "--ca-file", authority, *ports)
     with started("standalone", command, folder) as process:
-        listening = process.wait_until(lambda: first_line(process.output), "says that it listens")
+        listening = process.wait_until(process.first_line, "says that it listens")
         yield Standalone(listening["port"], listening["decisionsPort"], authority, process.log)

@@ -66,6 +66,13 @@ def incident_of_017(cluster: Cluster) -> None:
     cluster.blind_plugin("E1 factory.go:112] Incompatible strategy detected auto\nNo devices found.")
 
 
+@spoils("plugin-nvml", "run there: containerd config dump | grep default_runtime_name")
+def incident_on_containerd_1(cluster: Cluster) -> None:
+    """Its administrator may believe that NVIDIA's runtime is the default."""
+    cluster.blind_plugin("E1 Failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND")
+    cluster.node["status"]["nodeInfo"]["containerRuntimeVersion"] = "containerd://1.7.28"
+
+
 @spoils("plugin-nvml", "fix: kubectl label node gpu-node nvidia.com/gpu.present=true")
 def incident_without_label(cluster: Cluster) -> None:
     """Nothing shows the GPU, so that the webhook would leave the next one alone as well."""

@@ -138,8 +138,8 @@ async def proved(folder: Path, kubelet: Kubelet, timeout_seconds: float = 30) ->
 
         async def serve() -> None:
             await fake.requested(1, method="POST", path=PODS)
-            await until(lambda: _stored(fake, "pods"))
-            kubelet(fake, _stored(fake, "pods")[0])
+            (made,) = await until(lambda: _stored(fake, "pods"))
+            kubelet(fake, made)
 
         group.create_task(serve())
         proofs = await prove(api, "ml", plan("gpu-node", timeout_seconds=timeout_seconds))
@@ -198,8 +198,8 @@ async def test_whoever_interrupts_leaves_nothing_behind(tmp_path: Path) -> None:
 
         task = asyncio.create_task(all_of_it())
         await fake.requested(1, method="POST", path="/api/v1/namespaces")
-        await until(lambda: _stored(fake, "namespaces"))
-        name = _stored(fake, "namespaces")[0]["metadata"]["name"]
+        (made, *_) = await until(lambda: _stored(fake, "namespaces"))
+        name = made["metadata"]["name"]
         account = {"name": "default", "namespace": name}
         fake.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
         await fake.requested(2, method="POST", path=f"/api/v1/namespaces/{name}/pods")

@@ -104,8 +104,8 @@ async def test_a_watch_that_ends_in_good_order_goes_on_where_it_was(fake: FakeAp
         fake.put(namespace("elsewhere"))
         fake.bookmark(CLASSES)
         fake.end_watches(CLASSES)
-        await fake.requested(2, path=CLASSES, watch=True)
-    assert fake.requests[-1].query["resourceVersion"] == str(fake.store.revision)
+        *_, last = await fake.requested(2, path=CLASSES, watch=True)
+    assert last.query["resourceVersion"] == str(fake.store.revision)
     assert fake.count(path=CLASSES, watch=False) == 1
     assert world.events() == ["watch-found"]
 
@@ -113,8 +113,8 @@ async def test_a_watch_that_ends_in_good_order_goes_on_where_it_was(fake: FakeAp
 async def test_a_watch_asks_for_bookmarks_and_for_an_end(fake: FakeApi, tmp_path: Path) -> None:
     """Bookmarks show that the connection lives; an end spreads the watches over the API servers."""
     async with watching(fake, tmp_path, CLASSES_ONLY):
-        await fake.watching(CLASSES)
-    query = fake.requests[-1].query
+        (asked,) = await fake.requested(1, path=CLASSES, watch=True)
+    query = asked.query
     assert (query["allowWatchBookmarks"], query["timeoutSeconds"]) == ("true", "300")
 
 
