@@ -27,7 +27,7 @@ RUN cd /opt/venv/lib/python3*/site-packages \
  && find kubernetes/client/api -name '*_api.py' ! -name core_v1_api.py -delete \
  && find . -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' | xargs rm -f \
  && /opt/venv/bin/python -m compileall -q -f -j0 --invalidation-mode unchecked-hash \
-    -x 'kubernetes/client/(api|models)/|/(pygments|rich|typer|ruamel|markdown_it|oauthlib|websocket|prompt_toolkit|wcwidth)/' . \
+    -x 'kubernetes/client/(api|models)/|/(pygments|rich|typer|markdown_it|oauthlib|websocket|prompt_toolkit|wcwidth)/' . \
  && /opt/venv/bin/python -c 'import cel, webhook.commands.serve.run; from kubernetes.client import CoreV1Api; from kubernetes import config'
 
 FROM ${BASE_IMAGE}

@@ -15,7 +15,7 @@ BASE_IMAGE ?= python:3.13-slim
 # With buildah, two builds of the same files are the same image.
 BUILD_IMAGE := $(if $(shell command -v buildah),buildah bud --isolation chroot --timestamp 0,docker build)
 
-.PHONY: help setup run test sabotage fuzz lint audit e2e faults manifest bench figures image image-twice lock clean
+.PHONY: help setup run test sabotage fuzz lint audit e2e manifests preview-speed faults manifest bench figures image image-twice lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
@@ -71,6 +71,12 @@ e2e: $(VENV)/.dev ## Run the tests on real clusters (builds them once, outside t
 	$(PYTEST_E2E) -q --build-only tests/e2e
 	$(PYTEST_E2E) --timeout 900 -ra -n 4 -m 'not load' tests/e2e
 	$(PYTEST_E2E) --timeout 900 -ra -n 2 -m load tests/e2e
+
+manifests: $(VENV)/.dev ## Measure what `preview -o yaml` makes of all manifests below DIR=…: read, patched, and with all other lines kept.
+	PYTHONPATH=tests $(BIN)/python -m support.measured_manifests $(DIR)
+
+preview-speed: $(VENV)/.dev ## Measure `preview` of 5,000 documents (20 MiB): at most 20 s and 400 MiB, at linear cost.
+	PYTHONPATH=tests $(BIN)/python -m support.measured_preview
 
 faults: $(VENV)/.dev ## Break a real cluster under load, for as long as faults last there (about 20 minutes); writes build/faults.md.
 	$(PYTEST_E2E) --timeout 1800 -ra --real-lengths tests/e2e/faults

@@ -7,7 +7,7 @@ import base64
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,10 +26,12 @@ LIFETIME = timedelta(hours=2)
 class _Handler(BaseHTTPRequestHandler):
     """Answers every AdmissionReview with the patch that adds the sidecar, once a pod."""
 
+    sidecar: Mapping[str, Any] = SIDECAR
+
     def do_POST(self) -> None:
         """Answer a review."""
         review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        body = json.dumps({**review, "response": _response(review["request"])}).encode()
+        body = json.dumps({**review, "response": _response(review["request"], self.sidecar)}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -40,21 +42,22 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: standard error is pytest's."""
 
 
-def _response(request: dict[str, Any]) -> dict[str, Any]:
+def _response(request: dict[str, Any], sidecar: Mapping[str, Any]) -> dict[str, Any]:
     response = {"uid": request["uid"], "allowed": True}
     if SIDECAR["name"] in (container["name"] for container in request["object"]["spec"]["containers"]):
         return response
-    patch = json.dumps([{"op": "add", "path": "/spec/containers/-", "value": SIDECAR}])
+    patch = json.dumps([{"op": "add", "path": "/spec/containers/-", "value": sidecar}])
     return {**response, "patchType": "JSONPatch", "patch": base64.b64encode(patch.encode()).decode()}
 
 
 @contextmanager
-def sidecar_injector(folder: Path) -> Iterator[dict[str, Any]]:
+def sidecar_injector(folder: Path, sidecar: Mapping[str, Any] = SIDECAR) -> Iterator[dict[str, Any]]:
     """Serve until the context ends; gives the registration that makes the API server call it."""
     now = datetime.now(UTC)
     authority = make_authority(now, LIFETIME)
     leaf = issue_leaf(authority, [LOOPBACK], now, LIFETIME)
-    server = ThreadingHTTPServer((LOOPBACK, 0), _Handler)
+    handler = type("Handler", (_Handler,), {"sidecar": sidecar})
+    server = ThreadingHTTPServer((LOOPBACK, 0), handler)
     server.socket = _context(leaf.certificate + leaf.key, folder).wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

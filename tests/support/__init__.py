@@ -1,1 +1,1 @@
-"""Helpers of the tests: fakes, generators and worlds."""
+"""What tests share: fakes, generators and worlds."""

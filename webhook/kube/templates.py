@@ -25,19 +25,6 @@ def changed_templates(item: Mapping[str, Any], before: Mapping[str, Any]) -> Ite
             yield template
 
 
-def pods_of_steps(item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the pods that Argo would build from the steps of a workflow, with the JSON pointer of each step.
-
-    A step names its container alone, and parts of a pod beside it; there is no field for a RuntimeClass in it.
-    Source: https://argo-workflows.readthedocs.io/en/latest/fields/#template
-    """
-    for pointer, step in _found("", item, _is_step):
-        parts = {key: step[key] for key in ("nodeSelector", "tolerations", "affinity", "volumes") if key in step}
-        containers = [{"name": "main", **step["container"]}, *elements(step.get("sidecars"))]
-        spec = {**parts, "containers": containers, "initContainers": elements(step.get("initContainers"))}
-        yield pointer, {"metadata": mapping(step.get("metadata")), "spec": spec}
-
-
 def _found(
     pointer: str, value: object, is_wanted: Callable[[Mapping[str, Any]], bool]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -59,7 +46,3 @@ def _is_template(value: Mapping[str, Any]) -> bool:
     return bool(containers) and all(
         isinstance(item, dict) and ("name" in item or "image" in item) for item in containers
     )
-
-
-def _is_step(value: Mapping[str, Any]) -> bool:
-    return "name" in value and "image" in mapping(value.get("container"))

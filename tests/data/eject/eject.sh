@@ -1,8 +1,8 @@
-# Made by `gpu-injector eject -o kubectl`: it changes what is in the cluster, and its pods are made again.
-# Whoever applies your sources later undoes it: write it there, too (`-o kustomize`).
+# Made by `gpu-injector eject -o kubectl`: it changes what is in the cluster, and its pods are re-created.
+# Applying your sources later undoes it: write the patches there, too (`-o kustomize`).
 # No patch is made of:
 #   PyTorchJob trial/ddp: in dry-run, so the webhook changes nothing that could be lost
-#   Workflow ml/train-: its pods are changed as they are created, and the object has no field for that
+#   Workflow ml/train- at /spec/templates/0: not covered by patches: no field for the class here; its pods are patched when they are created
 #   DaemonSet kube-system/nvidia-device-plugin-daemonset: its template is one for all nodes, and they need different ones (bootstrap/nvml on gpu-1, bootstrap/runtime-class on gpu-2, leave/no-gpu-evidence on cpu-1 and cpu-2); docs/eject.md says what to do
 #   Job ml/nightly-: it has no name yet, so no patch can name it
 #   Pod ml/alone: a pod stays as it is; make it again with runtimeClassName: nvidia in its manifest

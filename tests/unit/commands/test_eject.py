@@ -33,7 +33,7 @@ TESTS = Path(__file__).parents[2]
 GOLDEN = TESTS / "data" / "eject"
 STACKS = ("-f", str(TESTS / "data" / "preview" / "stack.yaml"), "-f", str(GOLDEN / "stack.yaml"))
 VIEW = ("--view", str(GOLDEN / "view.yaml"))
-FORMS = {"kustomize": "kustomization.yaml", "helm-values": "values.yaml", "kubectl": "eject.sh", "json": "eject.json"}
+FORMS = {"kustomize": "kustomization.yaml", "kubectl": "eject.sh", "json": "eject.json"}
 GPU = {"containers": [{"name": "c", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}
 POLICIES = st.builds(
     Policy,
@@ -65,7 +65,7 @@ def test_the_output_is_the_golden_one(form: str, update_golden: bool) -> None:  
     assert result.exit_code == 1
 
 
-@pytest.mark.parametrize("form", ["kustomize", "helm-values"])
+@pytest.mark.parametrize("form", ["kustomize"])
 def test_mounted_libraries_are_written_down(form: str, update_golden: bool) -> None:  # noqa: FBT001
     """Where no RuntimeClass works: the volumes of the pod, and the mounts of the container that requests a GPU."""
     case = TESTS / "data" / "golden" / "mount"

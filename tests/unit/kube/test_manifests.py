@@ -88,7 +88,7 @@ def test_a_document_knows_its_line() -> None:
         ("kind: List\nitems: [1]\n", "x.yaml:1: document 1: items[0]: a Kubernetes object is needed"),
         ("{kind: Pod", "x.yaml:1: document 1: not JSON: "),
         ("[" * 20_000, "x.yaml:"),
-        ("a: !!python/object:os.system {}\n", "x.yaml:1: document 1: not YAML: could not determine a constructor"),
+        ("a: !!python/object:os.system {}\n", "x.yaml:1: document 1: a Kubernetes object is needed"),
     ],
 )
 def test_what_is_no_object_is_refused_with_its_place(text: str, message: str) -> None:

@@ -1,7 +1,6 @@
 """``demo``: the main job on one machine. A standalone webhook, real AdmissionReviews over HTTPS, each answer shown."""
 
 import base64
-import copy
 import json
 import ssl
 import subprocess
@@ -16,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-import jsonpatch
 from rich.console import Console
 
+from webhook.commands.preview.render import print_diff
 from webhook.commands.shared.input_files import InputError, examples, read_files
-from webhook.commands.shared.prediction import reference
-from webhook.commands.shared.render import ATTENTION, diff_of
+from webhook.commands.shared.prediction import PodVerdict, Question, Situation, reference
+from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.kube.manifests import Document
+from webhook.policy.model import Policy
 from webhook.server.app import WORKLOADS_PATH
+from webhook.view.view import ClusterView
 
 NEXT = """
 What to try next
@@ -73,8 +74,7 @@ def demo(folder: Path | None) -> int:
     console = Console(highlight=False, soft_wrap=True)
     pods = [_pod(item) for manifest in read_files([str(folder / "pods")]) for item in manifest.objects]
     with _webhook(folder) as client:
-        for pod in pods:
-            _show(pod, client.ask(pod), console)
+        print_diff([_verdict(pod, client.ask(pod)) for pod in pods], console)
     console.print(NEXT.format(folder=_shown(folder)), markup=False)
     return 0
 
@@ -112,24 +112,13 @@ def _client(server: "subprocess.Popen[str]", ca_file: Path) -> Client:
     return Client(HTTPSConnection("127.0.0.1", json.loads(line)["port"], context=context, timeout=10))
 
 
-def _show(pod: dict[str, Any], response: dict[str, Any], console: Console) -> None:
-    names = reference(pod)
-    word = response["auditAnnotations"]["decision"]
-    patched = _patched(pod, response)
-    colour = "green" if patched != pod and not word.startswith("leave") else ATTENTION
-    console.print(f"{names['namespace']}/{names['name']}  ", style="bold", end="", markup=False)
-    console.print(word, style=colour, markup=False)
-    for warning in response.get("warnings", ()):
-        console.print(f"  Warning: {warning}", style=ATTENTION, markup=False)
-    if patched == pod:
-        console.print("  (no patch)", style="dim")
-    console.print(diff_of(pod, patched))
-
-
-def _patched(pod: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
-    operations = json.loads(base64.b64decode(response["patch"])) if "patch" in response else []
-    patched: dict[str, Any] = jsonpatch.JsonPatch(operations).apply(copy.deepcopy(pod))
-    return patched
+def _verdict(pod: dict[str, Any], response: dict[str, Any]) -> PodVerdict:
+    """Return the webhook's answer as ``preview`` prints its own decisions."""
+    verdict, _, reason = response["auditAnnotations"]["decision"].partition("/")
+    operations = json.loads(base64.b64decode(response["patch"])) if "patch" in response else ()
+    decision = Decision(Verdict(verdict), Reason(reason), tuple(operations), tuple(response.get("warnings", ())))
+    question = Question(pod, RequestInfo(namespace=reference(pod)["namespace"]), Situation(Policy(), ClusterView()))
+    return PodVerdict(pod, "", question, decision)
 
 
 def _shown(folder: Path) -> str:

@@ -16,7 +16,7 @@ from webhook.commands.shared.selection_options import scope_of, scope_options
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["kustomize", "helm-values", "kubectl", "json"]),
+    type=click.Choice(["kustomize", "kubectl", "json"]),
     default="kustomize",
     show_default=True,
     help="kubectl: a shell script of `kubectl patch`.",
@@ -31,12 +31,10 @@ def eject(output: str, folder: Path | None, **options: Any) -> None:
       gpu-injector eject -A --output-dir eject
     Manifests, without any cluster:
       gpu-injector eject -f manifests -R --view view.yaml --output-dir eject
-    What to write into the values of Helm charts:
-      gpu-injector eject -A -o helm-values
     Patched in the cluster itself, at once:
       gpu-injector eject -n ml -o kubectl | sh
 
-    Nothing is changed. What no patch can be made of, such as pods that nobody makes again, is named in comments.
+    Nothing is changed. What no patch can cover, such as pods without a controller, is listed in comments.
     """
     from webhook.commands.eject import run as command
 

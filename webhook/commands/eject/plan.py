@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from webhook.commands.shared.evaluate import NO_FIELD
 from webhook.commands.shared.prediction import PodVerdict, kind_word
 from webhook.decide.decision import Verdict
-from webhook.decide.patch import Operation, below
+from webhook.decide.patch import Operation
 from webhook.decide.pod import Pod, runtime_class_name
 from webhook.kube.metadata import controlling_owner, metadata, name_of
 from webhook.kube.values import at, elements, mapping, text
@@ -17,6 +16,7 @@ from webhook.kube.values import at, elements, mapping, text
 IMMUTABLE_KINDS = frozenset({"Job", "Pod"})
 CONTAINER = re.compile("/spec/(containers|initContainers)/([0-9]+)/")
 NODES_SHOWN = 3
+IN_DRY_RUN = "in dry-run, so the webhook changes nothing that could be lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,14 @@ class Ejection:
 
 
 def eject(found: Iterable[PodVerdict]) -> tuple[list[Ejection], list[str]]:
-    """Return the objects to be patched, and a line for each thing that somebody must do by hand, or need not do."""
+    """Return the objects to be patched, and a line for each thing that no patch can do."""
     ejections, notes = [], []
     for verdicts in _by_object(found):
-        if note := _note(verdicts):
-            notes.append(f"{verdicts[0].subject}: {note}")
-        elif wanted := [_as_template(one) for one in verdicts if one.would_change]:
+        notes += [_later(one) for one in verdicts if one.obstacle]
+        writable = [one for one in verdicts if not one.obstacle]
+        if note := _note(writable):
+            notes.append(f"{writable[0].subject}: {note}")
+        elif wanted := [one.as_template() for one in writable if one.would_change]:
             ejections.append(Ejection(tuple(wanted), tuple(op for one in wanted for op in _operations(one))))
     return ejections, notes
 
@@ -77,12 +79,14 @@ def _by_object(found: Iterable[PodVerdict]) -> Iterator[Sequence[PodVerdict]]:
 
 def _in_dry_run(verdicts: Sequence[PodVerdict]) -> str:
     dry = any(one.decision.dry_run for one in verdicts)
-    return "in dry-run, so the webhook changes nothing that could be lost" if dry else ""
+    return IN_DRY_RUN if dry else ""
 
 
-def _without_field(verdicts: Sequence[PodVerdict]) -> str:
-    lacks = any(NO_FIELD in one.decision.warnings for one in verdicts)
-    return "its pods are changed as they are created, and the object has no field for that" if lacks else ""
+def _later(verdict: PodVerdict) -> str:
+    """Return the note for a place without a field: what is lost there without the webhook."""
+    if verdict.decision.dry_run:
+        return f"{verdict.title}: {IN_DRY_RUN}"
+    return f"{verdict.title}: not covered by patches: {verdict.obstacle.removeprefix('gpu-injector: ')}"
 
 
 def _running_pod(verdicts: Sequence[PodVerdict]) -> str:
@@ -108,10 +112,9 @@ def _nodes_differ(verdicts: Sequence[PodVerdict]) -> str:
     return f"its template is one for all nodes, and they need different ones ({nodes}); docs/eject.md says what to do"
 
 
-# Why no patch is made of an object: the first that holds is told.
+# Why no patch is made of an object: the first that holds is noted.
 OBSTACLES: tuple[Callable[[Sequence[PodVerdict]], str], ...] = (
     _in_dry_run,
-    _without_field,
     _running_pod,
     _nameless,
     _nodes_differ,
@@ -127,12 +130,6 @@ def _note(verdicts: Sequence[PodVerdict]) -> str:
     return next((note for obstacle in OBSTACLES if (note := obstacle(verdicts))), "")
 
 
-def _as_template(verdict: PodVerdict) -> PodVerdict:
-    """Return the verdict as for a template: what an author writes needs no annotation that tells of us."""
-    question = replace(verdict.question, facts=replace(verdict.question.facts, is_template=True))
-    return replace(verdict, question=question, decision=question.decide())
-
-
 def _operations(verdict: PodVerdict) -> Iterator[Operation]:
     """Yield the operations, and before those of a container a test that it is the one that was looked at."""
     tested = set()
@@ -140,8 +137,8 @@ def _operations(verdict: PodVerdict) -> Iterator[Operation]:
         pointer, name = _container(operation["path"], verdict.question.pod)
         if name and pointer not in tested:
             tested.add(pointer)
-            yield from below(verdict.template, [{"op": "test", "path": at(pointer, "name"), "value": name}])
-        yield from below(verdict.template, [operation])
+            yield from verdict.placed([{"op": "test", "path": at(pointer, "name"), "value": name}])
+        yield from verdict.placed([operation])
 
 
 def _container(path: str, pod: Pod) -> tuple[str, str]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from webhook.commands.eject.helm_values import helm_values
 from webhook.commands.eject.plan import Ejection
 from webhook.commands.shared.prediction import kind_word
 from webhook.commands.shared.yaml_text import yaml_text
@@ -26,8 +25,8 @@ HEAD = (
 )
 COMPONENT = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
 COMMANDS_HEAD = (
-    "# Made by `gpu-injector eject -o kubectl`: it changes what is in the cluster, and its pods are made again.\n"
-    "# Whoever applies your sources later undoes it: write it there, too (`-o kustomize`).\n"
+    "# Made by `gpu-injector eject -o kubectl`: it changes what is in the cluster, and its pods are re-created.\n"
+    "# Applying your sources later undoes it: write the patches there, too (`-o kustomize`).\n"
 )
 
 
@@ -60,11 +59,6 @@ def kubectl(made: Made) -> str:
     return COMMANDS_HEAD + _incomplete(made.unread) + aloud + _by_hand(made.notes) + "".join(lines)
 
 
-def values(made: Made) -> str:
-    """Return Helm values, a document for each object."""
-    return helm_values(made.ejections, _incomplete(made.unread) + _by_hand(made.notes))
-
-
 def as_json(made: Made) -> str:
     """Return the patches and the notes, for scripts."""
     patches = [{"object": one.reference, "summary": one.summary, "operations": _plain(one)} for one in made.ejections]
@@ -75,7 +69,6 @@ def as_json(made: Made) -> str:
 Writer = Callable[[Made], str]
 WRITERS: Mapping[str, Writer] = {
     "kustomize": kustomize,
-    "helm-values": values,
     "kubectl": kubectl,
     "json": as_json,
 }
@@ -125,7 +118,8 @@ def _command(one: Ejection) -> Iterator[str]:
     # The kind with version and group, as kubectl takes it for every kind without asking how it is called in lists.
     kind = f"{names['kind']}.{version}.{group}"
     patch = json.dumps(_plain(one), ensure_ascii=False)
-    words = ["kubectl", "-n", names["namespace"], "patch", kind, names["name"], "--type=json", "-p", patch]
+    where = ["-n", names["namespace"]] if names["namespace"] else []
+    words = ["kubectl", *where, "patch", kind, names["name"], "--type=json", "-p", patch]
     yield shlex.join(words) + "\n"
 
 

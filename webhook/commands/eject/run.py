@@ -26,12 +26,15 @@ class Options:
 def eject(options: Options) -> int:
     """Write the patches; return the exit code."""
     owners = Owners(lambda line: click.echo(line, err=True))
-    found = verdicts(options.scope, options.scope.manifests(), owners.above)
+    skipped: list[str] = []
+    found = verdicts(options.scope, options.scope.manifests(skipped.append), owners.above)
     made = Made(*ejected(found.verdicts), unread=_unread(found) | owners.unread)
     if options.folder:
         _write(options.folder, kustomize_folder(made))
     else:
         click.echo(WRITERS[options.output](made), nl=False)
+    for line in skipped:
+        click.echo(f"Skipped: {line}", err=True)
     click.echo(f"{len(made.ejections)} patched, {len(made.notes)} that no patch is made of", err=True)
     if made.unread:
         click.echo("INCOMPLETE: not everything could be read, so patches may be missing", err=True)

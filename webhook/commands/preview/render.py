@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
-import yaml
 from rich.console import Console
+from rich.progress import Progress
 from rich.text import Text
 
 from webhook.commands.shared.prediction import PodVerdict
 from webhook.commands.shared.render import ATTENTION, columns, diff_of, steps_of
+from webhook.commands.shared.yaml_text import yaml_text
 from webhook.decide.decision import Verdict
 from webhook.decide.patch import Operation, below
 from webhook.kube.manifests import Document, Manifest
@@ -59,21 +60,26 @@ def print_diff(found: Sequence[PodVerdict], console: Console) -> None:
 def print_patch(found: Sequence[PodVerdict], _console: Console) -> None:
     """Print the JSON Patch (RFC 6902) of each object that would change, as YAML documents of JSON."""
     for item in found:
-        if item.would_change:
+        if item.would_change and item.operations:
             click.echo(f"---\n# {_title(item)}: {item.decision.word}")
             click.echo(json.dumps(list(item.operations), indent=2, ensure_ascii=False))
 
 
 def print_json(found: Sequence[PodVerdict], _console: Console) -> None:
-    """Print the rows, a stable form."""
-    click.echo(json.dumps([to_json(item) for item in found], indent=2, ensure_ascii=False))
+    """Print the rows, a stable form; one by one, as all of them together are large."""
+    begin = "["
+    for item in found:
+        row = json.dumps(to_json(item), indent=2, ensure_ascii=False)
+        click.echo(f"{begin}\n  " + row.replace("\n", "\n  "), nl=False)
+        begin = ","
+    click.echo("\n]" if found else "[]")
 
 
 def print_yaml(found: Sequence[PodVerdict], _console: Console) -> None:
     """Print each object of a live cluster as it would be created again; ``preview -f`` keeps what the author wrote."""
     for item in found:
-        patched = dict(item.item) if item.decision.dry_run else item.changed()
-        click.echo("---\n" + yaml.safe_dump(patched, sort_keys=False, allow_unicode=True, width=1 << 16), nl=False)
+        is_patched = item.would_change and not item.decision.dry_run
+        click.echo("---\n" + yaml_text(item.as_template().changed() if is_patched else dict(item.item)), nl=False)
 
 
 Printer = Callable[[Sequence[PodVerdict], Console], None]
@@ -86,36 +92,47 @@ PRINTERS: Mapping[str, Printer] = {
 }
 
 
-def print_authored(manifests: Iterable[Manifest], found: Sequence[PodVerdict]) -> None:
-    """Print manifests as their authors wrote them, patched where something would change."""
-    from webhook.commands.preview.comment_preserving_patch import CommentsLostError, patched_text  # noqa: PLC0415  ruamel, for this alone
+def print_authored(manifests: Sequence[Manifest], found: Iterable[PodVerdict], progress: Progress) -> None:
+    """Print manifests as their authors wrote them, patched where pods would change."""
+    from webhook.commands.patched_stream import patched_stream  # noqa: PLC0415  YAML, for this alone
 
-    separate = False
-    for manifest in manifests:
-        operations = [operation for item in manifest.objects for operation in _operations(item, found)]
-        text = manifest.text
-        if operations:
-            try:
-                text = patched_text(manifest, operations)
-            except CommentsLostError as error:
-                text = error.text
-                place = manifest.objects[0]
-                click.echo(f"{place.source}:{place.line}: document {place.number}: {error}", err=True)
-        if separate and not manifest.head.lstrip().startswith("---"):
-            click.echo("---")
-        click.echo(text, nl=bool(text) and not text.endswith("\n"))
-        separate = separate or bool(text)
+    task = progress.add_task("patch", total=len(manifests))
+    operations_of = authored_operations(found, _note)
+
+    def operations(manifest: Manifest) -> Sequence[Operation]:
+        progress.advance(task)
+        return operations_of(manifest)
+
+    click.echo(patched_stream(manifests, operations, _note), nl=False)
 
 
-def _operations(document: Document, found: Iterable[PodVerdict]) -> Iterator[Operation]:
-    """Yield what is to be written into the document of an object."""
-    of_object = [item for item in found if item.item is document.content and not item.decision.dry_run]
-    if len({item.template for item in of_object}) < len(of_object):
-        title, nodes = of_object[0].title, "its nodes differ, and the webhook decides for each of them"
-        click.echo(f"{title} is left as it is: {nodes}", err=True)
+def authored_operations(
+    found: Iterable[PodVerdict], note: Callable[[str], None]
+) -> Callable[[Manifest], Sequence[Operation]]:
+    """Return what gives the operations to be written into a manifest; ``note`` gets a line for what cannot be."""
+    of_object: dict[int, list[PodVerdict]] = {}
+    for item in found:
+        of_object.setdefault(id(item.item), []).append(item)
+    return lambda manifest: [
+        operation
+        for document in manifest.objects
+        for operation in _operations(document, of_object.get(id(document.content), ()), note)
+    ]
+
+
+def _operations(document: Document, found: Iterable[PodVerdict], note: Callable[[str], None]) -> Iterator[Operation]:
+    """Yield what is to be written into the document of an object; manifests get no annotation of ours."""
+    rows = [one for one in found if not one.decision.dry_run]
+    wanted = [one for one in rows if one.would_change]
+    if wanted and len({item.template for item in rows}) < len(rows):
+        note(f"{wanted[0].title} is left as it is: its nodes differ, and the webhook decides for each of them")
         return
-    for item in of_object:
-        yield from below(document.pointer, item.operations)
+    for item in wanted:
+        yield from below(document.pointer, item.as_template().operations)
+
+
+def _note(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def to_json(item: PodVerdict) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from webhook.commands.preview.render import PRINTERS, print_authored
 from webhook.commands.shared.exit_codes import ExitCode
+from webhook.commands.shared.list_workloads import progress_bar
 from webhook.commands.shared.prediction import PodVerdict
 from webhook.commands.shared.selection import Scope, verdicts
 from webhook.kube.manifests import Manifest
@@ -24,9 +25,12 @@ class Options:
 
 def preview(options: Options) -> int:
     """Print the decisions; return the exit code."""
-    manifests = options.scope.manifests()
+    skipped: list[str] = []
+    manifests = options.scope.manifests(skipped.append)
     found = verdicts(options.scope, manifests)
     would_change = _print(options, manifests, found.verdicts)
+    for line in skipped:
+        click.echo(f"Skipped: {line}", err=True)
     if not found.is_complete:
         return ExitCode.UNREAD
     return ExitCode.CHANGES if would_change and options.output != "yaml" else ExitCode.DONE
@@ -37,7 +41,8 @@ def _print(options: Options, manifests: Sequence[Manifest], found: Sequence[PodV
     if options.explain:
         found = [item.explained() for item in found]
     if options.output == "yaml" and options.scope.files:
-        print_authored(manifests, found)
+        with progress_bar() as progress:
+            print_authored(manifests, found, progress)
     else:
         PRINTERS[options.output](found, Console(highlight=False, soft_wrap=True))
     for line in restarts(found):

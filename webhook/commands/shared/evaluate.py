@@ -5,16 +5,21 @@ The pods of a device plugin's DaemonSet are decided node by node, as the DaemonS
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from webhook.commands.shared.prediction import PodVerdict, Question, Situation, reference
-from webhook.decide.decision import RequestInfo
+from webhook.decide.decision import Reason, RequestInfo
 from webhook.decide.plugin.unserved_plugins import CREATOR, next_pod
 from webhook.decide.pod import Pod
+from webhook.kube.knative import KNATIVE_MODES, MAY_REFUSE, REFUSES, kserve_mode
 from webhook.kube.metadata import metadata
 from webhook.kube.node_affinity import selects, tolerates_all
-from webhook.kube.templates import pods_of_steps, pods_within
+from webhook.kube.object_rules import KSERVE_GROUP
+from webhook.kube.pod_places import PodPlace, Shape, pod_places
+from webhook.kube.quantity import is_positive
 from webhook.kube.values import EMPTY, items
+from webhook.policy.model import Policy
 from webhook.view.plugin_projections import PluginProjection, daemon_set_uid, find_plugin, known_plugins
 from webhook.view.view import ClusterView, Node, PluginDaemonSet
 
@@ -23,35 +28,85 @@ from webhook.view.view import ClusterView, Node, PluginDaemonSet
 NODE_STATE_PREFIX = "node.kubernetes.io/"
 # A DaemonSet that was never created has none, but its pods will have an owner.
 FUTURE_UID = "(to be created)"
-NO_FIELD = "gpu-injector: the object has no field for this; its pods are patched as they are created"
+UNKNOWN_NAMESPACE = "gpu-injector: the namespace of its pods is not known"
+NO_FIELD = "gpu-injector: no field for the class here; its pods are patched when they are created"
 
 
 def foresee(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerdict]:
-    """Yield the verdict for each pod, or pod template, of an object; of a plugin's DaemonSet one for each kind of node.
+    """Yield the verdict for each place of an object that describes pods.
 
-    Nodes are of one kind where the same is decided and written.
+    For a plugin's DaemonSet there is one for each kind of node: nodes for which the same is decided and written.
     """
-    namespace = reference(item, situation.namespace)["namespace"]
-    for pointer, pod in pods_within(item):
-        if find_plugin(pod, known_plugins(situation.policy)) is None:
-            question = Question(pod, RequestInfo(namespace=namespace, is_template=bool(pointer)), situation)
-            yield PodVerdict.of(item, pointer, question)
-        elif item.get("kind") == "DaemonSet":
-            yield from _of_daemon_set(item, pointer, namespace, situation)
+    for verdict in _verdicts(item, situation):
+        if verdict.is_cluster_scoped and verdict.decision.reason is not Reason.NO_GPU:
+            warning = f"{UNKNOWN_NAMESPACE}; judged for -n {situation.namespace}"
+            yield _with_warning(verdict, warning)
         else:
-            yield _of_plugin_pod(item, pointer, pod, namespace, situation)
-    for pointer, pod in pods_of_steps(item):
-        question = Question(pod, RequestInfo(namespace=namespace, is_template=True), situation)
-        verdict = PodVerdict.of(item, pointer, question)
-        # Nothing can be written into the object; the pods will be patched one by one.
-        warnings = (*verdict.decision.warnings, *([NO_FIELD] if verdict.operations else []))
-        yield replace(verdict, decision=replace(verdict.decision, operations=(), warnings=warnings))
+            yield verdict
+
+
+def _verdicts(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerdict]:
+    namespace = reference(item, situation.namespace)["namespace"]
+    for place in pod_places(item, partial(_requests_gpu, situation.policy)):
+        is_plugin = find_plugin(place.pod, known_plugins(situation.policy)) is not None
+        if not is_plugin or place.shape not in (Shape.POD, Shape.TEMPLATE):
+            question = Question(place.pod, _facts(namespace, place.pointer), situation)
+            yield _written(PodVerdict.of(item, place.pointer, question), place)
+        elif item.get("kind") == "DaemonSet":
+            yield from _of_daemon_set(item, place.pointer, namespace, situation)
+        else:
+            yield _of_plugin_pod(item, place.pointer, place.pod, namespace, situation)
+
+
+def _facts(namespace: str, pointer: str) -> RequestInfo:
+    return RequestInfo(namespace=namespace, is_template=bool(pointer))
+
+
+def _requests_gpu(policy: Policy, name: str, quantity: object) -> bool:
+    return policy.is_gpu_resource(name) and is_positive(quantity)
+
+
+def _written(verdict: PodVerdict, place: PodPlace) -> PodVerdict:
+    """Return the verdict with what can be written at the place; the pods are patched one by one in any case."""
+    if place.shape in (Shape.STEP, Shape.REQUEST):
+        return _later(verdict, REFUSES if _refuses(verdict, place) else NO_FIELD)
+    if _refuses(verdict, place):
+        return _later(verdict, REFUSES)
+    if place.shape is Shape.POD_SPEC:
+        verdict = replace(verdict, is_pod_spec=True)
+        if verdict.would_change and _may_refuse(verdict, place):
+            return _with_warning(verdict, MAY_REFUSE)
+    return verdict
+
+
+def _refuses(verdict: PodVerdict, place: PodPlace) -> bool:
+    if verdict.question.situation.knative_allows:
+        return False
+    by_kserve = place.owner.group == KSERVE_GROUP and kserve_mode(verdict.item) in KNATIVE_MODES
+    return place.owner.is_knative or (by_kserve and place.shape is Shape.POD_SPEC)
+
+
+def _may_refuse(verdict: PodVerdict, place: PodPlace) -> bool:
+    is_unknown = place.owner.kind == "InferenceService" and not kserve_mode(verdict.item)
+    return is_unknown and not verdict.question.situation.knative_allows
+
+
+def _later(verdict: PodVerdict, why: str) -> PodVerdict:
+    if not verdict.operations:
+        return verdict
+    decision = replace(verdict.decision, operations=(), warnings=(*verdict.decision.warnings, why))
+    return replace(verdict, decision=decision, obstacle=why)
+
+
+def _with_warning(verdict: PodVerdict, warning: str) -> PodVerdict:
+    decision = verdict.decision
+    return replace(verdict, decision=replace(decision, warnings=(*decision.warnings, warning)))
 
 
 def _of_plugin_pod(item: Mapping[str, Any], pointer: str, pod: Pod, namespace: str, situation: Situation) -> PodVerdict:
     """Return the verdict for a pod like the plugin; one of a running DaemonSet was made by its controller."""
     creator = CREATOR if daemon_set_uid(pod) else ""
-    facts = RequestInfo(namespace=namespace, username=creator, is_template=bool(pointer))
+    facts = replace(_facts(namespace, pointer), username=creator)
     # Anywhere else the entry for plugins is not called, the one for GPU pods may be.
     is_plugin = namespace in situation.policy.bootstrap.namespaces
     question = Question(pod, facts, situation, is_plugin=is_plugin)

@@ -1,19 +1,30 @@
 """The files that commands read: policy, view and manifests. Faults become messages of the command line."""
 
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from webhook.kube.manifests import Manifest, ManifestError, read_documents, read_manifests
+from webhook.kube.manifests import TEMPLATE_HINT, Manifest, ManifestError, read_documents, read_manifests
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.projections import view_of
 from webhook.view.view import ClusterView
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
+# A shorter text is read before a person sees a bar.
+SHOWN_LENGTH = 1 << 20
+# What only manifests have at their top: with a mistake in it, such a file is not skipped.
+OBJECT_KEY = re.compile(r"""(?m)^["']?(kind|apiVersion)["']?:|^\s*\{?\s*"(kind|apiVersion)"\s*:""")
+# Expressions of templates that are valid YAML because they are within quotes.
+UNRENDERED = re.compile(r"\{\{-?\s*\.(Values|Release|Chart)\b|\{%-?\s*(if|for|set|endif|endfor)\b")
 
 
 class InputError(click.ClickException):
@@ -28,7 +39,7 @@ def read_policy(path: Path | None) -> Policy:
 
 
 def policy_of(text: str, source: str) -> Policy:
-    """Return the policy that a text holds; ``source`` is what faults are told to be in."""
+    """Return the policy that a text holds; ``source`` is where errors are, for people."""
     from webhook.policy.load import PolicyError, parse_policy  # noqa: PLC0415  reads YAML
 
     try:
@@ -37,25 +48,56 @@ def policy_of(text: str, source: str) -> Policy:
         raise InputError(str(error)) from error
 
 
+def read_objects(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a file, as ``kubectl get runtimeclasses,namespaces,… -o yaml`` prints them."""
+    with _as_input_error():
+        return [document.content for document in read_documents(_text(path), str(path))]
+
+
 def read_view(path: Path, policy: Policy) -> ClusterView:
-    """Return the view that a file holds, as ``kubectl get runtimeclasses,namespaces,… -o yaml`` prints it."""
-    with _told():
-        found = list(read_documents(_text(path), str(path)))
-    contents = (document.content for document in found)
-    return view_of(contents, known_plugins(policy), policy.is_gpu_resource)
+    """Return the view that a file holds."""
+    return view_of(read_objects(path), known_plugins(policy), policy.is_gpu_resource)
 
 
-def read_files(names: Iterable[str], pattern: str = "*") -> Iterator[Manifest]:
-    """Yield the documents of files, of the manifests in folders (by name), and of standard input (``-``).
-
-    ``pattern`` says which files of a folder: ``*`` those in it, ``**/*`` those below it, too.
-    """
+def read_files(names: Iterable[str], progress: "Progress | None" = None) -> Iterator[Manifest]:
+    """Yield the documents of files, of the manifests in folders (by name), and of standard input (``-``)."""
     for name in names:
         if name == "-":
-            yield from _manifests(_stdin(), "stdin")
+            yield from _manifests(_stdin(), "stdin", progress)
         else:
-            for path in _files(Path(name), pattern):
-                yield from _manifests(_text(path), str(path))
+            for path in _files(Path(name), "*"):
+                yield from _manifests(_text(path), str(path), progress)
+
+
+def read_tree(names: Iterable[str], skipped: Callable[[str], None], progress: "Progress") -> Iterator[Manifest]:
+    """Yield the documents as ``read_files``, of all folders below the named ones, too.
+
+    A file in a folder that holds no manifests is skipped: values, a kustomization, or a template that was not rendered.
+    ``skipped`` gets a line for each.
+    """
+    for name in names:
+        path = Path(name)
+        if name == "-" or not path.is_dir():
+            yield from read_files([name], progress)
+            continue
+        for file in _files(path, "**/*"):
+            text = _text(file)
+            try:
+                manifests = list(_advancing(read_manifests(text, str(file)), text, str(file), progress))
+            except ManifestError as error:
+                if not is_no_manifest(error, text):
+                    raise InputError(str(error)) from error
+                skipped(str(error))
+                continue
+            if file.stem == "kustomization":
+                skipped(f"{file}: a kustomization: `kubectl kustomize` prints its manifests")
+            else:
+                yield from manifests
+
+
+def is_no_manifest(error: ManifestError, text: str) -> bool:
+    """Say whether a file was never meant as a manifest; a manifest with a mistake is none of these."""
+    return error.is_template or not OBJECT_KEY.search(text)
 
 
 def examples() -> Path:
@@ -74,13 +116,28 @@ def _files(path: Path, pattern: str) -> list[Path]:
     return found
 
 
-def _manifests(text: str, source: str) -> Iterator[Manifest]:
-    with _told():
-        yield from read_manifests(text, source)
+def _manifests(text: str, source: str, progress: "Progress | None") -> Iterator[Manifest]:
+    with _as_input_error():
+        yield from _advancing(read_manifests(text, source), text, source, progress)
+    if UNRENDERED.search(text):
+        click.echo(f"{source}: expressions of a template were read as text; {TEMPLATE_HINT}", err=True)
+
+
+def _advancing(
+    manifests: Iterator[Manifest], text: str, source: str, progress: "Progress | None"
+) -> Iterator[Manifest]:
+    """Yield manifests, and show how much of the text has been read."""
+    if progress is None or len(text) < SHOWN_LENGTH:
+        yield from manifests
+        return
+    task = progress.add_task(f"read {Path(source).name}", total=len(text))
+    for manifest in manifests:
+        progress.advance(task, len(manifest.text))
+        yield manifest
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _as_input_error() -> Iterator[None]:
     try:
         yield
     except ManifestError as error:
@@ -89,13 +146,14 @@ def _told() -> Iterator[None]:
 
 def _text(path: Path) -> str:
     with _read(str(path)):
-        return path.read_text(encoding="utf-8")
+        # Line ends stay as they are: what is not patched comes out byte for byte.
+        return path.read_bytes().decode("utf-8")
 
 
 def _stdin() -> str:
     # As a file is read, whatever the locale says: what kubectl and Helm print is UTF-8.
     with _read("stdin"):
-        return sys.stdin.buffer.read().decode("utf-8").replace("\r\n", "\n")
+        return sys.stdin.buffer.read().decode("utf-8")
 
 
 @contextmanager

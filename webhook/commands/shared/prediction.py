@@ -14,6 +14,8 @@ from webhook.decide.patch import Operation, below
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.pod import Pod
 from webhook.decide.workload.decide import decide
+from webhook.kube.kind_scopes import is_cluster_scoped
+from webhook.kube.object_rules import ObjectKind
 from webhook.kube.values import empty_mapping, mapping
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
@@ -25,13 +27,16 @@ DEFAULT_NAMESPACE = "default"
 class Situation:
     """The cluster in which objects would be created; ``namespace`` is that of objects that name none.
 
-    ``unread`` are the kinds that could not be read, and why: fields of the view, or the policy.
+    ``unread`` are the kinds that could not be read, and why: fields of the view, or the policy. ``scopes`` says of
+    kinds whether they have no namespace; ``knative_allows`` that Knative accepts a RuntimeClass.
     """
 
     policy: Policy
     view: ClusterView
     namespace: str = DEFAULT_NAMESPACE
     unread: Mapping[str, str] = field(default_factory=empty_mapping)
+    scopes: Mapping[ObjectKind, bool] = field(default_factory=dict)
+    knative_allows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class PodVerdict:
-    """The decision for one pod, or for one pod template, of an object.
+    """The decision for one pod, or for one place in an object that describes pods.
 
-    ``template`` is the JSON pointer of the template, empty for a pod; ``operations`` start at the object's root.
+    ``template`` is the JSON pointer of the place, empty for a pod; ``operations`` start at the object's root.
     ``nodes`` are those for which it holds: the pods of a device plugin are decided node by node. Else there are none.
-    ``steps`` are the decision's rows, if they were requested. ``unread`` are the kinds that the decision depends on
-    and that could not be read: then nothing is known, and nothing would be changed.
+    ``steps`` are the decision's rules, if they were requested. ``unread`` are the kinds that the decision depends on
+    and that could not be read: then nothing is known, and nothing would be changed. ``obstacle`` says why nothing can
+    be written into the object, so that only its pods are patched.
     """
 
     item: Mapping[str, Any]
@@ -84,6 +90,8 @@ class PodVerdict:
     nodes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     unread: tuple[str, ...] = ()
+    obstacle: str = ""
+    is_pod_spec: bool = False
 
     @classmethod
     def of(cls, item: Mapping[str, Any], template: str, question: Question, nodes: tuple[str, ...] = ()) -> Self:
@@ -101,23 +109,36 @@ class PodVerdict:
     @property
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations, relative to the root of the whole object."""
-        return () if self.unread else below(self.template, self.decision.operations)
+        return () if self.unread else self.placed(self.decision.operations)
+
+    def placed(self, operations: Iterable[Operation]) -> tuple[Operation, ...]:
+        """Return operations, which start at the pod's root, from the root of the whole object."""
+        if not self.is_pod_spec:
+            return below(self.template, operations)
+        inner = ({**one, "path": one["path"].removeprefix("/spec")} for one in operations)
+        return below(self.template, inner)
 
     @property
     def would_change(self) -> bool:
-        """Say whether anything is to be done; the annotation of a pod left alone is nothing."""
-        return self.decision.verdict is not Verdict.LEAVE and bool(self.operations)
+        """Say whether pods would be changed when they are created; the annotation of a pod left alone is nothing."""
+        return self.decision.verdict is not Verdict.LEAVE and (bool(self.operations) or bool(self.obstacle))
 
     @property
     def reference(self) -> dict[str, str]:
-        """Return apiVersion, kind, namespace and name of the object."""
-        return reference(self.item, self.question.facts.namespace)
+        """Return apiVersion, kind, namespace (empty for a kind without one) and name of the object."""
+        return reference(self.item, "" if self.is_cluster_scoped else self.question.facts.namespace)
+
+    @property
+    def is_cluster_scoped(self) -> bool:
+        """Say whether the object has no namespace."""
+        return is_cluster_scoped(self.item, self.question.situation.scopes)
 
     @property
     def subject(self) -> str:
         """Return kind, namespace and name of the object, in one line whatever the name is."""
         names = self.reference
-        return " ".join(f"{names['kind']} {names['namespace']}/{names['name']}".split())
+        place = f"{names['namespace']}/{names['name']}" if names["namespace"] else names["name"]
+        return " ".join(f"{names['kind']} {place}".split())
 
     @property
     def title(self) -> str:
@@ -128,6 +149,13 @@ class PodVerdict:
     def explained(self) -> Self:
         """Return the same with the decision's rows."""
         return replace(self, steps=self.question.explain())
+
+    def as_template(self) -> Self:
+        """Return the verdict as for a template: a manifest needs no annotation that records our decision."""
+        if self.obstacle:
+            return self
+        question = replace(self.question, facts=replace(self.question.facts, is_template=True))
+        return replace(self, question=question, decision=question.decide())
 
     def changed(self) -> dict[str, Any]:
         """Return a copy of the object with the operations applied, dry-run or not."""

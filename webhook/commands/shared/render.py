@@ -4,12 +4,14 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import yaml
 from rich.text import Text
 
+from webhook.commands.yaml_edit.layout import Layout
+from webhook.commands.yaml_edit.render import block_lines
 from webhook.decide.explain import Step
 
 COLUMN_GAP = 3
+LAYOUT = Layout()
 # Yellow and cyan cannot be read on white; these can, on black too. Where there are 16 colours, rich takes the nearest.
 ATTENTION, ASIDE = "dark_orange3", "dark_cyan"
 COLOURS = {"+": "green", "-": "red", "@": ASIDE}
@@ -49,4 +51,4 @@ def steps_of(steps: Iterable[Step]) -> Text:
 
 
 def _lines(item: dict[str, Any]) -> list[str]:
-    return yaml.safe_dump(item, sort_keys=False, allow_unicode=True, width=1000).splitlines()
+    return list(block_lines(item, -LAYOUT.mapping, LAYOUT))

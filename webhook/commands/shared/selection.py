@@ -10,19 +10,23 @@ import click
 
 from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
 from webhook.commands.shared.evaluate import foresee
-from webhook.commands.shared.input_files import InputError, read_files, read_policy, read_view
-from webhook.commands.shared.list_workloads import progress_bar, workloads
+from webhook.commands.shared.input_files import InputError, read_files, read_objects, read_policy, read_tree
+from webhook.commands.shared.list_workloads import is_kept, progress_bar, workloads
 from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Situation, kind_word, reference
 from webhook.commands.shared.unread import POLICY
 from webhook.commands.shared.view_sources import merged, with_declared
 from webhook.decide.decision import Reason
+from webhook.kube.kind_scopes import declared_scopes
+from webhook.kube.knative import CONFIG_MAP_PATH, allows_runtime_class, is_relevant
 from webhook.kube.manifests import Manifest
+from webhook.kube.metadata import controlling_owner
 from webhook.kube.values import empty_mapping
+from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.policy.model import Policy
+from webhook.view.plugin_projections import known_plugins
+from webhook.view.projections import view_of
 from webhook.view.view import ClusterView
-
-RECURSIVE, FLAT = "**/*", "*"
 
 # Looks up what keeps an object of a live cluster, and what keeps that, upwards.
 Above = Callable[[KubeClient, Mapping[str, Any]], Awaitable[Sequence[Mapping[str, Any]]]]
@@ -49,9 +53,14 @@ class Scope:
         """Return the namespace of objects that name none, empty for all of them. Raises LoginError."""
         return self.target.namespace() if self.namespace is None else self.namespace
 
-    def manifests(self) -> list[Manifest]:
-        """Return the documents of the files. Raises InputError, also where they contain no object."""
-        found = list(read_files(self.files, RECURSIVE if self.recursive else FLAT))
+    def manifests(self, skipped: Callable[[str], None]) -> list[Manifest]:
+        """Return the documents of the files. Raises InputError, also where they contain no object.
+
+        ``skipped`` gets a line for each file below a folder that holds no manifests.
+        """
+        with progress_bar() as progress:
+            read = read_tree(self.files, skipped, progress) if self.recursive else read_files(self.files, progress)
+            found = list(read)
         if self.files and not any(manifest.objects for manifest in found):
             raise InputError(
                 f"no Kubernetes object in {', '.join('stdin' if file == '-' else file for file in self.files)}"
@@ -86,15 +95,26 @@ def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing
     if not scope.is_offline:
         return asyncio.run(_with_cluster(scope, manifests, above))
     policy = read_policy(scope.policy_file)
-    view = _view_of_files(scope.view_files, policy)
-    return Found(list(_of_manifests(manifests, Situation(policy, view, scope.namespace or DEFAULT_NAMESPACE))))
+    objects = _objects_of_files(scope.view_files)
+    situation = _situation(policy, ClusterView(), scope.namespace or DEFAULT_NAMESPACE, objects)
+    return Found(list(_of_manifests(manifests, situation)))
 
 
-def _view_of_files(files: Iterable[Path], policy: Policy) -> ClusterView:
-    view = ClusterView()
-    for file in files:
-        view = merged(view, read_view(file, policy))
-    return view
+def _objects_of_files(files: Iterable[Path]) -> list[list[dict[str, Any]]]:
+    return [read_objects(file) for file in files]
+
+
+def _situation(
+    policy: Policy, below: ClusterView, namespace: str, files: Sequence[Sequence[Mapping[str, Any]]]
+) -> Situation:
+    """Return the situation of a view with the objects of files; of two with the same name the later one counts."""
+    view, plugins = below, known_plugins(policy)
+    for objects in files:
+        view = merged(view, view_of(objects, plugins, policy.is_gpu_resource))
+    all_objects = [one for objects in files for one in objects]
+    return Situation(
+        policy, view, namespace, scopes=declared_scopes(all_objects), knative_allows=allows_runtime_class(all_objects)
+    )
 
 
 async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Above) -> Found:
@@ -104,14 +124,17 @@ async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Abov
     named = {usual, *(reference(item.content, usual)["namespace"] for item in documents)} - {""}
     async with api_server(scope.target) as client:
         installed = await installed_policy(client, scope.policy_file)
-        view = _view_of_files(scope.view_files, installed.policy)
+        objects = _objects_of_files(scope.view_files)
         snapshot = await live_view(client, installed.policy, {"namespaces": sorted(named)})
+        situation = _situation(installed.policy, snapshot.view, usual or DEFAULT_NAMESPACE, objects)
         unread = {POLICY: installed.unread} if installed.unread else {}
         # What a file says need not be read from the cluster.
-        unread |= {kind: why for kind, why in snapshot.unknown.items() if getattr(view, kind) is None}
+        unread |= {kind: why for kind, why in snapshot.unknown.items() if getattr(situation.view, kind) is None}
         # Which policy counts is printed already.
         _report({kind: why for kind, why in unread.items() if kind != POLICY})
-        situation = Situation(installed.policy, merged(snapshot.view, view), usual or DEFAULT_NAMESPACE, unread)
+        situation = replace(situation, unread=unread)
+        if not scope.files or any(is_relevant(item.content) for item in documents):
+            situation = replace(situation, knative_allows=situation.knative_allows or await _knative_allows(client))
         if scope.files:
             return Found(list(_of_manifests(manifests, situation)))
         return await _running(client, scope, situation, above)
@@ -134,12 +157,40 @@ async def _running(client: KubeClient, scope: Scope, situation: Situation, above
     return Found([one for asking in found.values() for one in asking], unread)
 
 
+async def _knative_allows(client: KubeClient) -> bool:
+    """Say whether the cluster's Knative takes a RuntimeClass; what cannot be read does not allow it."""
+    try:
+        found = await client.find(CONFIG_MAP_PATH)
+    except ApiError:
+        return False
+    return allows_runtime_class([{"apiVersion": "v1", "kind": "ConfigMap", **found}] if found else [])
+
+
 def _of_manifests(manifests: Iterable[Manifest], situation: Situation) -> Iterator[PodVerdict]:
     """Yield the verdicts for manifests, in a cluster that also has what they declare."""
-    documents = [item for manifest in manifests for item in manifest.objects]
-    known = replace(situation, view=with_declared(situation.view, (item.content for item in documents)))
-    for document in documents:
-        yield from foresee(document.content, known)
+    documents = [item.content for manifest in manifests for item in manifest.objects]
+    known = replace(
+        situation,
+        view=with_declared(situation.view, documents),
+        scopes={**situation.scopes, **declared_scopes(documents)},
+        knative_allows=situation.knative_allows or allows_runtime_class(documents),
+    )
+    kept = [item for item in documents if _is_controlled(item)]
+    with progress_bar() as progress:
+        task = progress.add_task("decide", total=len(documents))
+        for item in documents:
+            if not _is_controlled(item):
+                yield from foresee(item, known)
+            progress.advance(task)
+    for item in kept:
+        owner, names = controlling_owner(item), reference(item, situation.namespace)
+        what = f"{names['kind']} {names['namespace']}/{names['name']}"
+        click.echo(f"Skipped: {what}, which {owner.get('kind')} {owner.get('name')} controls", err=True)
+
+
+def _is_controlled(item: Mapping[str, Any]) -> bool:
+    """Say whether a controller writes the object, so that no author does; pods of unknown controllers are shown."""
+    return bool(controlling_owner(item)) and (item.get("kind") != "Pod" or is_kept(item))
 
 
 def _asking(item: Mapping[str, Any], situation: Situation) -> list[PodVerdict]:

@@ -1,19 +1,30 @@
-"""YAML as people like to read it: texts of several lines stand as they are."""
+"""YAML for people, and for kubectl: a text of several lines is a block, and no line is broken."""
+
+import re
 
 import yaml
+
+UNBROKEN = 1 << 16
+# Texts that PyYAML writes without quotes, and that Go's YAML library, kubectl's, reads as booleans or numbers.
+GO_SCALAR = re.compile(r"[yYnN]|[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+")
 
 
 class _Dumper(yaml.SafeDumper):
     """A dumper of its own, so that others keep their style."""
 
+    def ignore_aliases(self, _data: object) -> bool:
+        """Write a value that is in two places twice."""
+        return True
+
 
 def yaml_text(value: object) -> str:
     """Return a value as YAML in the order that it has; no line is broken."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1 << 16)
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=UNBROKEN)
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None)
+    style = "|" if "\n" in text else "'" if GO_SCALAR.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 
 _Dumper.add_representer(str, _text)

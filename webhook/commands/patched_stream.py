@@ -1,0 +1,78 @@
+"""``-o yaml`` of manifests: one stream of the author's documents, patched, and checked before it is printed."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from webhook.commands.shared.input_files import InputError
+from webhook.commands.yaml_edit.comment_preserving_patch import NotPatchedError, Patched, patch, rendered
+from webhook.decide.patch import Operation
+from webhook.kube.document_stream import ends_with_marker, has_directive, has_marker, pieces
+from webhook.kube.manifests import Manifest, ManifestError, load
+
+BOM = "\ufeff"
+OperationsOf = Callable[[Manifest], Sequence[Operation]]
+
+
+def patched_stream(manifests: Iterable[Manifest], operations_of: OperationsOf, note: Callable[[str], None]) -> str:
+    """Return the stream; ``note`` gets a line for each document whose layout could not be kept.
+
+    Raises InputError if the result is not the stream of the expected documents.
+    """
+    documents: list[Patched] = []
+    for manifest in manifests:
+        if documents:
+            documents[-1] = _finished(documents[-1])
+        documents.append(_patched(manifest, operations_of(manifest), note))
+    parts: list[str] = []
+    for document in documents:
+        text = document.text.removeprefix(BOM) if parts else document.text
+        if text:
+            parts += [*_separators(parts, text), text]
+    stream = "".join(parts)
+    _check(stream, documents)
+    return stream
+
+
+def _patched(manifest: Manifest, operations: Sequence[Operation], note: Callable[[str], None]) -> Patched:
+    if not operations:
+        return Patched(manifest.text, manifest.value)
+    place = manifest.objects[0]
+    where = f"{place.source}:{place.line}: document {place.number}"
+    try:
+        patched = patch(manifest, operations)
+    except NotPatchedError as error:
+        raise InputError(f"{where}: the patched document could not be written as YAML; nothing was printed") from error
+    if patched.is_rendered:
+        note(f"{where}: comments and layout could not be kept; the document is rendered again")
+    return patched
+
+
+def _finished(document: Patched) -> Patched:
+    """Return a document that another one can follow: a line end behind a block of text would belong to the text."""
+    is_finished = not document.text or document.text.endswith(("\n", "\r"))
+    return document if is_finished or load(document.text + "\n") == document.value else rendered(document)
+
+
+def _separators(parts: Sequence[str], text: str) -> Iterator[str]:
+    """Yield what is needed between the parts so far and another document."""
+    if not parts:
+        return
+    if not parts[-1].endswith(("\n", "\r")):
+        yield "\n"
+    is_ended = ends_with_marker(parts[-1])
+    if not has_marker(text):
+        yield "---\n"
+    elif has_directive(text) and not is_ended:
+        yield "...\n"
+
+
+def _check(stream: str, documents: Iterable[Patched]) -> None:
+    """Read the whole stream again, and compare. A document whose very text was read before is not read twice."""
+    expected = [one.value for one in documents if one.value is not None]
+    known = {one.text: one.value for one in documents}
+    try:
+        values = (known[piece.text] if piece.text in known else load(piece.text) for piece in pieces(stream))
+        found = [value for value in values if value is not None]
+    except ManifestError as error:
+        raise InputError(f"the output would not be valid YAML ({error}); nothing was printed") from error
+    if found != expected:
+        raise InputError("the output would not be the expected documents; nothing was printed")

@@ -1,0 +1,89 @@
+"""A patch applied to the text that an author wrote: only the lines of the patch change.
+
+The result is parsed again and compared. If it is anything else than the patched value, or if the text does not allow
+the edit, the document is rendered as plain YAML.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from webhook.commands.shared.yaml_text import yaml_text
+from webhook.commands.yaml_edit.block_edits import block_edits
+from webhook.commands.yaml_edit.changes import CannotEditError, PatchedValue, note_changes, words_of
+from webhook.commands.yaml_edit.edits import Edit, edited, paths
+from webhook.commands.yaml_edit.flow_edits import flow_edits
+from webhook.commands.yaml_edit.layout import layout_at
+from webhook.commands.yaml_edit.nodes import Node, wanted_by
+from webhook.commands.yaml_edit.tree import document_tree
+from webhook.decide.patch import Operation
+from webhook.kube.document_stream import ODD_MARKER, has_marker
+from webhook.kube.manifests import Manifest, ManifestError, load
+from webhook.kube.yaml_values import YamlError
+
+
+class NotPatchedError(Exception):
+    """Neither an edit nor rendering gave a text that means what the patch says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """The text of a document and its value; ``is_rendered`` if comments and layout could not be kept."""
+
+    text: str
+    value: Any
+    is_rendered: bool = False
+
+
+def patch(manifest: Manifest, operations: Sequence[Operation]) -> Patched:
+    """Apply operations, which start at the document's root, to its text. Raises NotPatchedError."""
+    tree = None
+    try:
+        tree = document_tree(manifest.text, wanted_by(map(words_of, operations)))
+        expected = note_changes(tree, manifest.value, operations)
+        text = edited(manifest.text, list(_edits(manifest.text, tree)))
+        if load(text) == expected:
+            return Patched(text, expected)
+    except (CannotEditError, ManifestError, YamlError, RecursionError):
+        pass
+    patched = PatchedValue(manifest.value)
+    for operation in operations:
+        patched.apply(words_of(operation), operation)
+    return _rendered(manifest.text, patched.root, tree)
+
+
+def rendered(document: Patched) -> Patched:
+    """Render a document as plain YAML, which ends with a line end. Raises NotPatchedError."""
+    try:
+        tree = document_tree(document.text, {})
+    except (YamlError, RecursionError):
+        tree = None
+    return _rendered(document.text, document.value, tree)
+
+
+def _edits(text: str, root: Node) -> Iterator[Edit]:
+    newline = "\r\n" if "\r\n" in text else "\n"
+    for path in paths(root):
+        node = path[-1]
+        layout = layout_at(path, newline)
+        yield from flow_edits(text, node, layout) if node.is_flow else block_edits(text, node, layout)
+
+
+def _rendered(text: str, value: Any, tree: Node | None) -> Patched:  # noqa: ANN401  any JSON
+    """Render a value as plain YAML, between the lines that are before and after it in a text."""
+    head, tail = _around(text, tree)
+    written = head + yaml_text(value) + tail
+    try:
+        if load(written) == value:
+            return Patched(written, value, is_rendered=True)
+    except ManifestError as error:
+        raise NotPatchedError from error
+    raise NotPatchedError
+
+
+def _around(text: str, tree: Node | None) -> tuple[str, str]:
+    if tree is None:
+        return ("---\n" if has_marker(text) else ""), ""
+    head = text[: tree.start].rstrip(" \t")
+    ended = next((found for found in ODD_MARKER.finditer(text, tree.end) if found[1] == "..."), None)
+    return head + ("\n" if head and head[-1] not in "\r\n\ufeff" else ""), text[ended.start() :] if ended else ""

@@ -1,0 +1,128 @@
+"""A stream of documents, cut into its documents: YAML at the lines that begin with ``---``, JSON at the ends of values.
+
+A line that begins with ``---`` or ``...`` is a document marker wherever it is, also within a quoted or a block scalar.
+Source: https://yaml.org/spec/1.2.2/#912-document-markers
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+MARKER = re.compile(r"(?m)^\ufeff?(---|\.\.\.)(?=\s|$)")
+# YAML 1.1 knows more line ends than Python's regular expressions; a search for all of them is slow.
+ODD_LINE_END = re.compile(r"\r(?!\n)|[\x85\u2028\u2029]")
+ODD_MARKER = re.compile(r"(?:\A|(?<=[\n\r\x85\u2028\u2029]))\ufeff?(---|\.\.\.)(?=\s|$)")
+MARKER_BEFORE_JSON = re.compile(r"\ufeff?(---[ \t]*(\r?\n)?)?\s*(?=\{)")
+# A line that is neither blank nor a comment nor a directive.
+CONTENT = re.compile(r"(?m)^(?!%)[ \t\ufeff]*[^\s#\ufeff]")
+DIRECTIVE = re.compile(r"(?m)^%")
+LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+BLANK = re.compile(r"\s*")
+REST_OF_LINE = re.compile(r"[ \t]*(\r?\n)?")
+
+
+def _no_constant(word: str) -> float:
+    raise json.JSONDecodeError(f"{word} is not JSON", word, 0)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The text of one document, markers included, and the number of lines before it.
+
+    All pieces of a text, joined, are that text. A piece may hold comments alone.
+    """
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class JsonValue:
+    """One JSON value, and where it begins and ends in its piece."""
+
+    value: Any
+    start: int
+    end: int
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """Yield the pieces of a text, at least one."""
+    starts = list(_starts(text))
+    line = 0
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        yield Piece(text[start:end], line)
+        line += text.count("\n", start, end)
+
+
+def has_marker(piece: str) -> bool:
+    """Say whether a piece begins with ``---``, so that it can follow any other."""
+    found = MARKER.search(piece)
+    return found is not None and found[1] == "---" and not CONTENT.search(piece, 0, found.start())
+
+
+def ends_with_marker(piece: str) -> bool:
+    """Say whether a piece ends with ``...``, so that directives can follow it."""
+    markers = list(MARKER.finditer(piece))
+    return bool(markers) and markers[-1][1] == "..." and not CONTENT.search(piece, markers[-1].end())
+
+
+def has_directive(piece: str) -> bool:
+    """Say whether a piece begins with a directive, such as ``%YAML 1.1``."""
+    found = DIRECTIVE.search(piece)
+    return found is not None and not CONTENT.search(piece, 0, found.start())
+
+
+def json_values(text: str) -> list[JsonValue] | None:
+    """Return the JSON objects that follow one another in a piece; None if it is anything else.
+
+    Raises JSONDecodeError for what begins like JSON.
+    """
+    begin = MARKER_BEFORE_JSON.match(text)
+    if begin is None:
+        return None
+    found: list[JsonValue] = []
+    position = begin.end()
+    while position < len(text):
+        value, end = _DECODER.raw_decode(text, position)
+        found.append(JsonValue(value, position, end))
+        position = _skip(BLANK, text, end)
+    return found
+
+
+def after_value(text: str, end: int) -> int:
+    """Return where the line ends on which a JSON value ends, or where the next value begins on that line."""
+    return _skip(REST_OF_LINE, text, end)
+
+
+def _starts(text: str) -> Iterator[int]:
+    """Yield where each piece begins."""
+    yield 0
+    begin, after, is_ended = 0, 0, True
+    markers = ODD_MARKER if ODD_LINE_END.search(text) else MARKER
+    for found in markers.finditer(text):
+        has_content = bool(CONTENT.search(text, after, found.start()))
+        if is_ended and after and (has_content or DIRECTIVE.search(text, after, found.start())):
+            # Text after `...` is a document of its own; directives belong to what follows.
+            begin = after
+            yield begin
+        if found[1] == "---":
+            is_prolog = is_ended and not has_content and begin == after
+            if not is_prolog and found.start() > begin:
+                begin = found.start()
+                yield begin
+            after, is_ended = found.end(), False
+        else:
+            end = LINE_END.search(text, found.end())
+            after, is_ended = (end.end() if end else len(text)), True
+    if is_ended and after and CONTENT.search(text, after):
+        yield after
+
+
+def _skip(pattern: re.Pattern[str], text: str, position: int) -> int:
+    found = pattern.match(text, position)
+    return found.end() if found else position
