@@ -12,8 +12,8 @@ from typing import Any
 
 from certs.api import Installation
 from certs.clock import Clock
-from certs.controller import Keeper
-from certs.state_events import Changes
+from certs.controller import CertificateController
+from certs.state_events import StateEvents
 from e2e.control_plane import LOOPBACK
 from e2e.device_plugins import NAMESPACE as PLUGINS
 from e2e.pods import pod
@@ -85,7 +85,7 @@ async def keep_certificate(api: ApiServer) -> set[str]:
     """Look once at Secret and registrations, and mend them, as a replica does that has just started."""
     told = Told()
     clock = Clock(sleep=_end)
-    keeper = Keeper(api, INSTALLATION, who=WHO, on_change=told, clock=clock)
+    keeper = CertificateController(api, INSTALLATION, who=WHO, on_change=told, clock=clock)
     with contextlib.suppress(_OverError):
         await keeper.run()
     return told.refused
@@ -107,7 +107,7 @@ async def repair(api: ApiServer, seen: ClusterView) -> set[str]:
         FixedView(seen),
         who=WHO,
         metrics=Metrics.create(),
-        changes=Changes(told),
+        state_events=StateEvents(told),
         clock=Clock(monotonic=ahead.monotonic),
     )
     await rounds.round()

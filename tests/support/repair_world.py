@@ -11,7 +11,7 @@ import orjson
 
 from certs.api import Installation
 from certs.clock import Clock
-from certs.state_events import Changes
+from certs.state_events import StateEvents
 from support.cluster_world import session
 from support.fake_api import FakeApi
 from support.fake_store import parse
@@ -130,7 +130,7 @@ async def world(fake: FakeApi, folder: Path, policy: Policy, replicas: int = 1) 
 
 def _replica(made: World, api: Any, policy: Policy, who: str) -> Replica:  # noqa: ANN401
     told: list[tuple[str, dict[str, object]]] = []
-    changes = Changes(lambda event, /, **facts: told.append((event, facts)))
+    state_events = StateEvents(lambda event, /, **facts: told.append((event, facts)))
     clock = Clock(
         now=lambda: START + timedelta(seconds=made.time.now),
         monotonic=lambda: made.time.now,
@@ -139,7 +139,7 @@ def _replica(made: World, api: Any, policy: Policy, who: str) -> Replica:  # noq
     )
     metrics, events = Metrics.create(), Events(api, who, clock)
     lease, proof = Lease(api, INSTALLATION, who, clock), Proof(api, INSTALLATION)
-    shared: dict[str, Any] = {"metrics": metrics, "events": events, "changes": changes, "clock": clock}
+    shared: dict[str, Any] = {"metrics": metrics, "events": events, "state_events": state_events, "clock": clock}
     evictor = Evictor(api, made.source, lease=lease, proof=proof, **shared)
     repairer = evictor if policy.bootstrap.repair == "evict" else None
     return Replica(Rounds(policy, made.source, repairer=repairer, **shared), metrics, told)

@@ -2,7 +2,7 @@
 
 from certs.api import ApiServer, Installation
 from certs.clock import Clock
-from certs.state_events import Changes
+from certs.state_events import StateEvents
 from webhook.controllers.event_recorder import Events
 from webhook.controllers.leader import Lease
 from webhook.controllers.plugin_release import Evictor
@@ -21,7 +21,7 @@ def join_rounds(  # noqa: PLR0913 - each is said by the caller or replaced by a 
     *,
     who: str,
     metrics: Metrics,
-    changes: Changes,
+    state_events: StateEvents,
     clock: Clock,
 ) -> Rounds:
     """Return the rounds of the replica ``who``; they evict where the policy says ``repair: evict``."""
@@ -33,8 +33,10 @@ def join_rounds(  # noqa: PLR0913 - each is said by the caller or replaced by a 
         proof=Proof(api, installation),
         events=events,
         metrics=metrics,
-        changes=changes,
+        state_events=state_events,
         clock=clock,
     )
     repairer = evictor if policy.bootstrap.repair == "evict" else None
-    return Rounds(policy, source, metrics=metrics, events=events, changes=changes, repairer=repairer, clock=clock)
+    return Rounds(
+        policy, source, metrics=metrics, events=events, state_events=state_events, repairer=repairer, clock=clock
+    )

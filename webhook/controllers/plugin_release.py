@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from certs.api import CONFLICT, CREATED, NOT_FOUND, OK, ApiServer, Refused
 from certs.clock import Clock
-from certs.state_events import Changes
+from certs.state_events import StateEvents
 from webhook.controllers.event_recorder import Events
 from webhook.controllers.event_texts import eviction_note, refusal_note
 from webhook.controllers.leader import Lease
@@ -35,11 +35,11 @@ class Evictor:
         proof: Proof,
         events: Events,
         metrics: Metrics,
-        changes: Changes,
+        state_events: StateEvents,
         clock: Clock,
     ) -> None:
         self._api, self._source, self._lease, self._proof = api, source, lease, proof
-        self._events, self._metrics, self._changes, self._clock = events, metrics, changes, clock
+        self._events, self._metrics, self._state_events, self._clock = events, metrics, state_events, clock
 
     async def step(self, repairable: Sequence[BlindPod]) -> None:
         """Evict one of these pods, if it is time. Raises HeldError, Refused, OSError."""
@@ -76,11 +76,11 @@ class Evictor:
         facts = {"namespace": plugin.namespace, "pod": plugin.name, "node": found.pod.node}
         if status in (OK, CREATED):
             self._metrics.evictions.labels("evicted").inc()
-            self._changes.tell("eviction-done", **facts)
+            self._state_events.emit("eviction-done", **facts)
             await self._events.create(eviction_note(found))
         elif status == TOO_MANY_REQUESTS:
             self._metrics.evictions.labels("refused").inc()
-            self._changes.tell("eviction-refused", **facts)
+            self._state_events.emit("eviction-refused", **facts)
             await self._events.create(refusal_note(found))
         elif status not in (NOT_FOUND, CONFLICT):  # else it is gone, as was wanted
             raise Refused(f"POST {path}", status, answer)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from certs.api import Refused
 from certs.clock import Clock
-from certs.state_events import Changes
+from certs.state_events import StateEvents
 from webhook.controllers.event_recorder import Events
 from webhook.controllers.event_texts import notes_of
 from webhook.decide.blind import BlindPod, blind_pods
@@ -44,12 +44,12 @@ class Rounds:
         *,
         metrics: Metrics,
         events: Events,
-        changes: Changes,
+        state_events: StateEvents,
         repairer: Repairer | None,
         clock: Clock | None = None,
     ) -> None:
         self._policy, self._source, self._metrics, self._events = policy, source, metrics, events
-        self._changes, self._repairer, self._clock = changes, repairer, clock or Clock()
+        self._state_events, self._repairer, self._clock = state_events, repairer, clock or Clock()
         self._since: dict[str, float] = {}
         self._stopped = False
 
@@ -98,10 +98,10 @@ class Rounds:
         try:
             await writing
         except HeldError as error:
-            self._changes.state(subject, f"{subject}-held", reason=str(error))
+            self._state_events.report(subject, f"{subject}-held", reason=str(error))
         except Refused as error:
-            self._changes.state(subject, f"{subject}-refused", reason=str(error))
+            self._state_events.report(subject, f"{subject}-refused", reason=str(error))
         except OSError as error:
-            self._changes.state(subject, f"{subject}-unreachable", reason=type(error).__name__)
+            self._state_events.report(subject, f"{subject}-unreachable", reason=type(error).__name__)
         else:
-            self._changes.over(subject, f"{subject}-recovered")
+            self._state_events.resolve(subject, f"{subject}-recovered")

@@ -1,4 +1,4 @@
-"""Whatever is deleted, emptied, overwritten, replaced or slept through is healed at the next look, within a minute."""
+"""Deleted, emptied, overwritten or replaced objects, and missed time, are repaired at the next read, in a minute."""
 
 import base64
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from support.rotation_world import SCHEDULE, START, World, entry_bundles
 
 from certs.certificate import fingerprint, names_of, write_certificates
 from certs.rotation_steps import create
-from certs.secret_content import Material, read_material, write_material
+from certs.secret_content import SecretContent, read_content, write_content
 
 NAMES = ("gpu-injector.gpu-injector.svc",)
 FOREIGN = create(NAMES, START, SCHEDULE)
@@ -39,25 +39,27 @@ def world() -> World:
     return serving()
 
 
-def held(world: World) -> Material:
+def held(world: World) -> SecretContent:
     """Return what the Secret holds."""
-    return read_material(world.api.get(SECRET))
+    return read_content(world.api.get(SECRET))
 
 
 def is_sound(world: World) -> bool:
     """Whether all serve the Secret's leaf and every entry of ours trusts its authorities."""
-    material = held(world)
-    wanted = {fingerprint(one) for one in material.bundle}
+    content = held(world)
+    wanted = {fingerprint(one) for one in content.bundle}
     bundles = [
         {fingerprint(one) for one in x509.load_pem_x509_certificates(bundle)} if bundle else set()
         for bundle in entry_bundles(world.api)
     ]
-    serve = all(one.keeper.tls.leaf == material.leaf and one.keeper.status.ready for one in world.replicas.values())
+    serve = all(
+        one.controller.tls.leaf == content.leaf and one.controller.status.ready for one in world.replicas.values()
+    )
     return serve and all(wanted <= bundle for bundle in bundles)
 
 
 def events(world: World) -> list[str]:
-    """Return the words of what was told, in order."""
+    """Return the emitted events, in order."""
     return [event for _, event, _ in world.events]
 
 
@@ -91,7 +93,7 @@ def test_a_damaged_secret_is_restored_from_a_replicas_memory(damage_done: str, w
 
 
 @pytest.mark.parametrize("damage_done", DAMAGES)
-def test_a_damaged_secret_that_nobody_remembers_is_made_anew(damage_done: str, world: World) -> None:
+def test_a_damaged_secret_that_no_replica_remembers_is_recreated(damage_done: str, world: World) -> None:
     """Replicas that have just started find nothing usable: a new authority joins what the caBundle still holds."""
     before = held(world)
     DAMAGES[damage_done](world)
@@ -108,7 +110,7 @@ def test_a_damaged_secret_that_nobody_remembers_is_made_anew(damage_done: str, w
 
 @settings(max_examples=60)
 @given(odd_pieces(NAMES, START, SCHEDULE), st.sampled_from([(), ("a",), ("a", "b")]))
-def test_whatever_somebody_puts_into_the_secret_is_healed(pieces: dict[str, bytes], restarted: tuple[str, ...]) -> None:
+def test_any_content_of_the_secret_is_repaired(pieces: dict[str, bytes], restarted: tuple[str, ...]) -> None:
     """Keys of any kind, pieces of several pairs, expired ones: some minutes later all is sound, by a few writes."""
     world = serving()
     world.guarded = False
@@ -122,10 +124,10 @@ def test_whatever_somebody_puts_into_the_secret_is_healed(pieces: dict[str, byte
 
 def test_another_key_pair_in_the_secret_is_followed_without_a_gap(world: World) -> None:
     """Its authority joins the caBundle at once; its leaf is served when the API server is sure to know that."""
-    world.api.put(write_material(FOREIGN, world.api.get(SECRET)))
+    world.api.put(write_content(FOREIGN, world.api.get(SECRET)))
     world.minutes(1)
     assert "leaf-held" in events(world)
-    assert all(one.keeper.status.ready for one in world.replicas.values())
+    assert all(one.controller.status.ready for one in world.replicas.values())
     world.minutes(2)
     assert held(world).leaf == FOREIGN.leaf
     assert is_sound(world)
@@ -135,7 +137,7 @@ def test_another_key_pair_in_the_secret_is_followed_without_a_gap(world: World) 
 def test_a_leaf_that_waits_is_told_of_each_time(world: World) -> None:
     """Also when the Secret is put back before the new leaf was ever served."""
     for put in (FOREIGN, create(NAMES, START, SCHEDULE), FOREIGN):
-        world.api.put(write_material(put, world.api.get(SECRET)))
+        world.api.put(write_content(put, world.api.get(SECRET)))
         world.minutes(3 if put is FOREIGN else 1)
     of_leaf = [word for name, word, _ in world.events if name == "a" and word.startswith("leaf-")]
     assert of_leaf == ["leaf-held", "leaf-served", "leaf-held", "leaf-recovered"]
@@ -143,7 +145,7 @@ def test_a_leaf_that_waits_is_told_of_each_time(world: World) -> None:
 
 def test_a_pair_without_its_authoritys_key_is_followed_and_later_rotated(world: World) -> None:
     """It cannot be renewed, so a new authority is staged when it is due."""
-    world.api.put(write_material(Material(FOREIGN.bundle, None, FOREIGN.leaf), world.api.get(SECRET)))
+    world.api.put(write_content(SecretContent(FOREIGN.bundle, None, FOREIGN.leaf), world.api.get(SECRET)))
     world.minutes(3)
     assert held(world).leaf == FOREIGN.leaf
     world.wait(timedelta(days=9))
@@ -169,7 +171,7 @@ def test_a_cleared_ca_bundle_is_repaired_at_the_next_look(world: World) -> None:
     assert world.api.writes == {("PATCH", MUTATING): 1, ("PATCH", VALIDATING): 1}
 
 
-def test_an_entry_that_somebody_adds_gets_the_ca_bundle(world: World) -> None:
+def test_an_added_entry_gets_the_ca_bundle(world: World) -> None:
     """A newer version's entry, or an administrator's; entries that call others are left alone."""
     item = world.api.get(MUTATING)
     item["webhooks"] += [
@@ -183,7 +185,7 @@ def test_an_entry_that_somebody_adds_gets_the_ca_bundle(world: World) -> None:
     assert "caBundle" not in other
 
 
-def test_what_somebody_else_put_into_the_ca_bundle_stays(world: World) -> None:
+def test_foreign_authorities_in_the_ca_bundle_stay(world: World) -> None:
     """A repair only adds."""
     item = world.api.get(MUTATING)
     item["webhooks"][0]["clientConfig"]["caBundle"] = encode(write_certificates(FOREIGN.bundle))
@@ -197,7 +199,7 @@ def test_what_somebody_else_put_into_the_ca_bundle_stays(world: World) -> None:
 @pytest.mark.parametrize(
     "asleep", [timedelta(days=13), timedelta(days=40)], ids=["past the leaf", "past the authority"]
 )
-def test_a_cluster_asleep_past_expiry_heals_at_its_first_look(asleep: timedelta, world: World) -> None:
+def test_a_cluster_asleep_past_expiry_heals_at_its_first_read(asleep: timedelta, world: World) -> None:
     """The laptop was closed for weeks."""
     world.guarded = False
     world.wait(asleep)

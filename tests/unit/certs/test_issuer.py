@@ -93,7 +93,7 @@ def test_an_authority_that_openssl_made_is_followed(tmp_path: Path) -> None:
 
 
 def test_a_leaf_of_a_foreign_authority_verifies(tmp_path: Path) -> None:
-    """A Secret that somebody filled with an own RSA authority is renewed from that authority."""
+    """If an administrator stores an RSA authority in the Secret, leaves are renewed from it."""
     foreign, _ = foreign_pair(tmp_path)
     now = datetime.now(UTC)
     leaf = issue_leaf(foreign, NAMES, now, QUARTER)
@@ -104,7 +104,7 @@ def test_a_leaf_of_a_foreign_authority_verifies(tmp_path: Path) -> None:
 
 
 def test_a_leaf_cannot_act_as_an_authority(tmp_path: Path) -> None:
-    """Whoever steals a leaf's key can issue nothing that anybody believes."""
+    """A thief of a leaf's key cannot issue certificates that a client accepts."""
     forged = issue_leaf(LEAF, NAMES, NOW, timedelta(days=1))
     roots = LEAF.certificate + AUTHORITY.certificate
     assert not openssl_verify(tmp_path, forged.certificate, roots, NOW)
@@ -112,7 +112,7 @@ def test_a_leaf_cannot_act_as_an_authority(tmp_path: Path) -> None:
 
 
 def test_no_two_authorities_share_a_subject_or_key() -> None:
-    """A verifier that looks issuers up by subject must not try the wrong one of a bundle."""
+    """Some verifiers find issuers by subject; they must not try the wrong authority of a bundle."""
     authorities = [check_pair(make_authority(NOW, YEAR)) for _ in range(20)]
     assert len({one.subject.rfc4514_string() for one in authorities}) == 20
     identifiers = {
@@ -199,7 +199,7 @@ def test_a_key_that_signs_no_certificates_is_refused() -> None:
 
 
 def test_a_certificate_on_an_unknown_curve_is_refused(tmp_path: Path) -> None:
-    """OpenSSL knows curves that nobody else does."""
+    """OpenSSL knows curves that other libraries do not."""
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:brainpoolP160r1")
     files = ("-keyout", str(tmp_path / "odd.key"), "-out", str(tmp_path / "odd.crt"))
     assert openssl("req", "-x509", *curve, "-nodes", *files, "-subj", "/CN=odd").returncode == 0
@@ -247,7 +247,7 @@ def test_a_certificate_is_due_after_two_thirds_of_its_life(age: timedelta, *, du
 
 @given(st.text(max_size=40))
 def test_renewal_is_spread_over_a_thirtieth_of_the_life_and_always_the_same(who: str) -> None:
-    """No replica draws a time that another look would contradict."""
+    """A replica computes the same time at every call."""
     certificate = check_pair(LEAF)
     answer = renewal(certificate, NOW, who)
     assert NOW + QUARTER * 2 / 3 <= answer.at <= NOW + QUARTER * 21 / 30 + timedelta(seconds=1)
@@ -262,7 +262,7 @@ def test_replicas_do_not_renew_in_the_same_minute() -> None:
 
 @given(st.lists(st.sampled_from([AUTHORITY.certificate, LEAF.certificate, OTHER.certificate]), max_size=5), st.binary())
 def test_certificates_are_found_among_anything(blocks: list[bytes], noise: bytes) -> None:
-    """A bundle that somebody else wrote may hold comments, keys, torn blocks and repetitions."""
+    """A bundle from another tool may contain comments, keys, incomplete blocks and repetitions."""
     torn = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     found = read_certificates(noise + b"\n" + torn + (b"\n" + noise.replace(b"-", b"") + b"\n").join([*blocks, b""]))
     assert write_certificates(found) == b"".join(dict.fromkeys(blocks))

@@ -14,7 +14,7 @@ from support.pods import JSON
 
 from certs.api import Installation, canonical_name
 from certs.certificate import fingerprint, write_certificates
-from certs.secret_content import Material
+from certs.secret_content import SecretContent
 from certs.webhook_configs import Registration, Trust, authorities_of, patch_for, patch_registration, read_registrations
 
 
@@ -75,10 +75,10 @@ async def test_no_registration_makes_the_reader_fail(item: Json) -> None:
     assert authorities_of(await read_registrations(Odd(), OURS)) == ()
 
 
-def trust(*materials: Material, retired: Material | None = None, at: datetime = NOW) -> Trust:
+def trust(*materials: SecretContent, retired: SecretContent | None = None, at: datetime = NOW) -> Trust:
     """Return what entries are to trust."""
     gone = frozenset(map(fingerprint, retired.bundle)) if retired else frozenset[str]()
-    return Trust(tuple(one for material in materials for one in material.bundle), gone, at)
+    return Trust(tuple(one for content in materials for one in content.bundle), gone, at)
 
 
 AUTHORITIES = st.lists(
@@ -88,7 +88,7 @@ AUTHORITIES = st.lists(
 
 @given(AUTHORITIES, AUTHORITIES, st.sampled_from([None, GOOD, OTHER, THIRD]))
 def test_a_repair_only_adds(
-    present: list[x509.Certificate], wanted: list[x509.Certificate], retired: Material | None
+    present: list[x509.Certificate], wanted: list[x509.Certificate], retired: SecretContent | None
 ) -> None:
     """Whatever an entry trusts stays, but for what retired."""
     gone = set(retired.bundle) if retired else set()
@@ -138,7 +138,7 @@ async def test_each_test_of_the_patch_stops_it(pinned: str) -> None:
 
 
 async def test_a_registration_deleted_meanwhile_is_a_lost_race() -> None:
-    """The next look finds it gone, and writes nothing."""
+    """The next read finds it gone, and writes nothing."""
     gone = Registration("mutatingwebhookconfigurations", "1", ())
     assert not await patch_registration(MemoryApi(), OURS, gone, [])
 

@@ -12,8 +12,8 @@ from certs.api import Refused
 from certs.report import Report, describe, find_installation
 from certs.rotation import Schedule
 from certs.secret_content import Rotation
-from certs.secret_store import ask_for_rotation
-from certs.tls_probe import Presented
+from certs.secret_store import request_rotation
+from certs.tls_probe import PresentedCertificate
 from webhook.cluster.api import ApiServer
 from webhook.commands.certs.render import console, print_report, print_rotation
 from webhook.commands.shared.cluster import Target, api_server
@@ -71,7 +71,7 @@ async def _rotate(rotation: Rotation, api: ApiServer, options: Options) -> int:
         raise InputError(f"the replicas serve the files of {before.mounted}: renew them where they come from")
     if not before.entries:
         raise InputError("no registration has an entry of this installation, so no replica would rotate")
-    await ask_for_rotation(api, installation, rotation)
+    await request_rotation(api, installation, rotation)
     after = await describe(api, installation, Schedule(), datetime.now(UTC))
     if options.output == "json":
         print(_json({"asked": rotation, "report": after}))  # noqa: T201 - as above
@@ -88,7 +88,7 @@ async def _mounted_folder(api: ApiServer, options: Options) -> str:
         return ""
 
 
-def is_sound(report: Report, presented: Iterable[Presented]) -> bool:
+def is_sound(report: Report, presented: Iterable[PresentedCertificate]) -> bool:
     """Say whether every entry accepts what is served, as far as that was seen."""
     seen = [one for one in presented if not one.trouble]
     if any(one.refused_by for one in seen):

@@ -14,8 +14,8 @@ import uvloop
 
 from certs.api import Installation
 from certs.clock import Clock
-from certs.state_events import Changes, OnChange
-from certs.tls_context import LiveTls, Provider, standalone_tls
+from certs.state_events import OnChange, StateEvents
+from certs.tls_context import CertificateSource, LiveTls, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
 from webhook.commands.shared.input_files import InputError, read_policy, read_view
 from webhook.controllers.assemble import join_rounds
@@ -154,7 +154,7 @@ async def _keep_current(live: "LiveView") -> None:
         settle()
 
 
-def _unready(webhook: Webhook, live: "LiveView", keeper: Provider) -> str:
+def _unready(webhook: Webhook, live: "LiveView", keeper: CertificateSource) -> str:
     """Return why this replica should get no requests, empty where it should."""
     if webhook.draining.is_set():
         return "draining"
@@ -166,7 +166,7 @@ def _unready(webhook: Webhook, live: "LiveView", keeper: Provider) -> str:
     return "" if keeper.status.ready else f"certificate: {keeper.status.reason}"
 
 
-async def _stop_writing(webhook: Webhook, keeper: Provider, rounds: Rounds) -> None:
+async def _stop_writing(webhook: Webhook, keeper: CertificateSource, rounds: Rounds) -> None:
     await webhook.draining.wait()
     keeper.stop()
     rounds.stop()
@@ -180,7 +180,7 @@ def _rounds(api: "ApiServer", installation: Installation, webhook: Webhook, live
         live,
         who=socket.gethostname(),
         metrics=webhook.observer.metrics,
-        changes=Changes(tell),
+        state_events=StateEvents(tell),
         clock=Clock(),
     )
 
@@ -191,7 +191,7 @@ def _observer(source: ViewSource, log: Log | None = None) -> Observer:
     return Observer(log or open_log(), metrics)
 
 
-def _expiries(keeper: Provider) -> tuple[float, float]:
+def _expiries(keeper: CertificateSource) -> tuple[float, float]:
     return _timestamp(keeper.status.leaf_expires), _timestamp(keeper.status.authority_expires)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from certs.api import Installation
-from certs.tls_probe import Connect, Presented, look
+from certs.tls_probe import Connect, PresentedCertificate, probe_certificate
 from certs.webhook_configs import Entry, read_registrations
 from webhook.cluster.api import ApiServer
 from webhook.commands.shared.cluster import Target
@@ -18,7 +18,7 @@ from webhook.raw import name_of
 CONNECT_SECONDS = 5
 
 
-async def presented(api: ApiServer, target: Target, installation: Installation) -> list[Presented]:
+async def presented(api: ApiServer, target: Target, installation: Installation) -> list[PresentedCertificate]:
     """Look at each replica with the eyes of each entry that leads to it. Raises Refused, OSError."""
     registrations = await read_registrations(api, installation)
     entries = [entry for registration in registrations for entry in registration.entries]
@@ -28,7 +28,7 @@ async def presented(api: ApiServer, target: Target, installation: Installation) 
         try:
             pods = await Replicas(api, target, installation.namespace).running()
         except InputError as error:
-            return [*await asyncio.gather(*looks), Presented("pods", trouble=error.message)]
+            return [*await asyncio.gather(*looks), PresentedCertificate("pods", trouble=error.message)]
         by_service = [entry for entry in entries if not entry.url]
         name = installation.names[0]
         looks += [
@@ -37,9 +37,9 @@ async def presented(api: ApiServer, target: Target, installation: Installation) 
     return list(await asyncio.gather(*looks))
 
 
-async def _look(where: str, connect: Connect, name: str, entries: Iterable[Entry]) -> Presented:
+async def _look(where: str, connect: Connect, name: str, entries: Iterable[Entry]) -> PresentedCertificate:
     trusts = {entry.name: entry.authorities for entry in entries}
-    return await asyncio.to_thread(look, where, connect, name, trusts)
+    return await asyncio.to_thread(probe_certificate, where, connect, name, trusts)
 
 
 def _by_url(url: str) -> Connect:
