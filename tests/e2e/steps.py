@@ -20,7 +20,7 @@ from e2e.pods import pod
 from e2e.processes import LOOK_AGAIN_SECONDS
 from webhook.cluster.api import ApiServer
 from webhook.cluster.retry import Timing
-from webhook.controllers.assemble import join_rounds
+from webhook.controllers.assemble import assemble_rounds
 from webhook.controllers.plugin_rounds import SETTLING_SECONDS
 from webhook.decide.case import RequestFacts
 from webhook.policy.model import Bootstrap, Policy
@@ -100,7 +100,7 @@ async def see(api: ApiServer) -> ClusterView:
 async def repair(api: ApiServer, seen: ClusterView) -> set[str]:
     """Make two rounds, half a minute of the clock apart: tell of the blind pods that were seen, and evict one."""
     told, ahead = Told(), Ahead()
-    rounds = join_rounds(
+    rounds = assemble_rounds(
         api,
         INSTALLATION,
         Policy(bootstrap=Bootstrap(repair="evict")),

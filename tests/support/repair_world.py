@@ -1,4 +1,4 @@
-"""Replicas that make their rounds over one fake API server, on fake time: what the tests of webhook/repair share."""
+"""Replicas that make their rounds over one fake API server, on fake time; for the tests of webhook/controllers."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,11 +17,11 @@ from support.fake_api import FakeApi
 from support.fake_store import parse
 from support.fake_time import FakeTime
 from support.plugin_world import NAMESPACE, Json, daemon_set, namespace, node, pod_of
-from webhook.controllers.event_recorder import Events
+from webhook.controllers.event_recorder import EventRecorder
 from webhook.controllers.leader import Lease
 from webhook.controllers.plugin_release import Evictor
-from webhook.controllers.plugin_rounds import ROUND_SECONDS, Rounds
-from webhook.controllers.reachability_check import Proof
+from webhook.controllers.plugin_rounds import ROUND_SECONDS, PluginRounds
+from webhook.controllers.reachability_check import ReachabilityCheck
 from webhook.policy.model import Policy
 from webhook.server.decision_log import Metrics
 from webhook.view.projections import view_of
@@ -62,9 +62,9 @@ class StoreView:
 class Replica:
     """One replica's rounds, what it counts, and what it logs."""
 
-    rounds: Rounds
+    rounds: PluginRounds
     metrics: Metrics
-    told: list[tuple[str, dict[str, object]]]
+    reported: list[tuple[str, dict[str, object]]]
 
     def sample(self, name: str, **labels: str) -> float | None:
         """Return what a metric says."""
@@ -72,7 +72,7 @@ class Replica:
 
     def events(self) -> list[str]:
         """Return the words that it logged."""
-        return [event for event, _ in self.told]
+        return [event for event, _ in self.reported]
 
 
 @dataclass(slots=True)
@@ -129,17 +129,17 @@ async def world(fake: FakeApi, folder: Path, policy: Policy, replicas: int = 1) 
 
 
 def _replica(made: World, api: Any, policy: Policy, who: str) -> Replica:  # noqa: ANN401
-    told: list[tuple[str, dict[str, object]]] = []
-    state_events = StateEvents(lambda event, /, **facts: told.append((event, facts)))
+    reported: list[tuple[str, dict[str, object]]] = []
+    state_events = StateEvents(lambda event, /, **facts: reported.append((event, facts)))
     clock = Clock(
         now=lambda: START + timedelta(seconds=made.time.now),
         monotonic=lambda: made.time.now,
         sleep=made.time.sleep,
         jitter=lambda: 0.5,
     )
-    metrics, events = Metrics.create(), Events(api, who, clock)
-    lease, proof = Lease(api, INSTALLATION, who, clock), Proof(api, INSTALLATION)
+    metrics, events = Metrics.create(), EventRecorder(api, who, clock)
+    lease, reachability = Lease(api, INSTALLATION, who, clock), ReachabilityCheck(api, INSTALLATION)
     shared: dict[str, Any] = {"metrics": metrics, "events": events, "state_events": state_events, "clock": clock}
-    evictor = Evictor(api, made.source, lease=lease, proof=proof, **shared)
+    evictor = Evictor(api, made.source, lease=lease, reachability=reachability, **shared)
     repairer = evictor if policy.bootstrap.repair == "evict" else None
-    return Replica(Rounds(policy, made.source, repairer=repairer, **shared), metrics, told)
+    return Replica(PluginRounds(policy, made.source, repairer=repairer, **shared), metrics, reported)

@@ -1,19 +1,19 @@
-"""One replica's rounds, with all the parts that they need."""
+"""Builds the rounds of one replica with all their parts."""
 
 from certs.api import ApiServer, Installation
 from certs.clock import Clock
 from certs.state_events import StateEvents
-from webhook.controllers.event_recorder import Events
+from webhook.controllers.event_recorder import EventRecorder
 from webhook.controllers.leader import Lease
 from webhook.controllers.plugin_release import Evictor
-from webhook.controllers.plugin_rounds import Rounds
-from webhook.controllers.reachability_check import Proof
+from webhook.controllers.plugin_rounds import PluginRounds
+from webhook.controllers.reachability_check import ReachabilityCheck
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
 
 
-def join_rounds(  # noqa: PLR0913 - each is said by the caller or replaced by a test
+def assemble_rounds(  # noqa: PLR0913 - each is set by the caller or replaced by a test
     api: ApiServer,
     installation: Installation,
     policy: Policy,
@@ -23,20 +23,20 @@ def join_rounds(  # noqa: PLR0913 - each is said by the caller or replaced by a 
     metrics: Metrics,
     state_events: StateEvents,
     clock: Clock,
-) -> Rounds:
-    """Return the rounds of the replica ``who``; they evict where the policy says ``repair: evict``."""
-    events = Events(api, who, clock)
+) -> PluginRounds:
+    """Return the rounds of the replica ``who``; they evict if the policy says ``repair: evict``."""
+    events = EventRecorder(api, who, clock)
     evictor = Evictor(
         api,
         source,
         lease=Lease(api, installation, who, clock),
-        proof=Proof(api, installation),
+        reachability=ReachabilityCheck(api, installation),
         events=events,
         metrics=metrics,
         state_events=state_events,
         clock=clock,
     )
     repairer = evictor if policy.bootstrap.repair == "evict" else None
-    return Rounds(
+    return PluginRounds(
         policy, source, metrics=metrics, events=events, state_events=state_events, repairer=repairer, clock=clock
     )

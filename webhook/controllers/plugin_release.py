@@ -1,6 +1,6 @@
-"""``repair: evict``: blind plugin pods are evicted, so that their DaemonSet makes them anew, through us.
+"""``repair: evict``: evicts plugin pods without a GPU, so that their DaemonSet re-creates them through the webhook.
 
-Only blind ones, one at a time, once a node and hour, under the Lease, and only after the registration was tried.
+One at a time, at most once an hour for each node, under the Lease, and only if the webhook is reachable.
 """
 
 from collections.abc import Sequence
@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from certs.api import CONFLICT, CREATED, NOT_FOUND, OK, ApiServer, Refused
 from certs.clock import Clock
 from certs.state_events import StateEvents
-from webhook.controllers.event_recorder import Events
-from webhook.controllers.event_texts import eviction_note, refusal_note
+from webhook.controllers.event_recorder import EventRecorder
+from webhook.controllers.event_texts import eviction_text, refusal_text
 from webhook.controllers.leader import Lease
-from webhook.controllers.plugin_rounds import HeldError
-from webhook.controllers.reachability_check import Proof
+from webhook.controllers.plugin_rounds import BlockedError
+from webhook.controllers.reachability_check import ReachabilityCheck
 from webhook.controllers.release_history import choose, with_eviction
 from webhook.decide.blind import BlindPod
 from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
 
 TOO_MANY_REQUESTS = 429
-# A view older than this may show blind what has long been repaired.
+# An older view may contain pods that were repaired since.
 FRESH_SECONDS = 90
 
 
 class Evictor:
-    """Evicts blind pods for one replica."""
+    """Evicts plugin pods without a GPU for one replica."""
 
     def __init__(  # noqa: PLR0913 - each is another part of the same step
         self,
@@ -32,35 +32,35 @@ class Evictor:
         source: ViewSource,
         *,
         lease: Lease,
-        proof: Proof,
-        events: Events,
+        reachability: ReachabilityCheck,
+        events: EventRecorder,
         metrics: Metrics,
         state_events: StateEvents,
         clock: Clock,
     ) -> None:
-        self._api, self._source, self._lease, self._proof = api, source, lease, proof
+        self._api, self._source, self._lease, self._reachability = api, source, lease, reachability
         self._events, self._metrics, self._state_events, self._clock = events, metrics, state_events, clock
 
     async def step(self, repairable: Sequence[BlindPod]) -> None:
-        """Evict one of these pods, if it is time. Raises HeldError, Refused, OSError."""
+        """Evict one of these pods if it is due. Raises BlockedError, Refused, OSError."""
         if not repairable or self._source.oldest_age_seconds() >= FRESH_SECONDS:
             return
         held = await self._lease.read()
         if held is None:
             return
         now = self._clock.now()
-        found = choose(repairable, held.ledger, self._source.view, now)
+        found = choose(repairable, held.history, self._source.view, now)
         if found is None:
             return
-        await self._prove(found)
-        if await self._lease.note(held, with_eviction(held.ledger, found, now)):
+        await self._require_reachable(found)
+        if await self._lease.record(held, with_eviction(held.history, found, now)):
             await self._evict(found)
 
-    async def _prove(self, found: BlindPod) -> None:
+    async def _require_reachable(self, found: BlindPod) -> None:
         namespace = found.pod.plugin.namespace
         labels = (self._source.view.namespaces or {}).get(namespace, {})
-        if missing := await self._proof.missing(namespace, labels):
-            raise HeldError(missing)
+        if missing := await self._reachability.missing(namespace, labels):
+            raise BlockedError(missing)
 
     async def _evict(self, found: BlindPod) -> None:
         plugin = found.pod.plugin
@@ -69,7 +69,7 @@ class Evictor:
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": plugin.name, "namespace": plugin.namespace},
-            # Not another pod of that name, which may see its GPU.
+            # Not another pod of the same name, which may find its GPU.
             "deleteOptions": {"preconditions": {"uid": found.pod.uid}},
         }
         status, answer = await self._api.call("POST", path, body=body)
@@ -77,10 +77,10 @@ class Evictor:
         if status in (OK, CREATED):
             self._metrics.evictions.labels("evicted").inc()
             self._state_events.emit("eviction-done", **facts)
-            await self._events.create(eviction_note(found))
+            await self._events.create(eviction_text(found))
         elif status == TOO_MANY_REQUESTS:
             self._metrics.evictions.labels("refused").inc()
             self._state_events.emit("eviction-refused", **facts)
-            await self._events.create(refusal_note(found))
-        elif status not in (NOT_FOUND, CONFLICT):  # else it is gone, as was wanted
+            await self._events.create(refusal_text(found))
+        elif status not in (NOT_FOUND, CONFLICT):  # otherwise the pod is already gone
             raise Refused(f"POST {path}", status, answer)

@@ -122,7 +122,7 @@ def test_a_step_that_was_carried_out_is_not_due_again(seen: RotationState, actio
 
 def test_a_step_that_waits_cannot_be_carried_out() -> None:
     """Nothing is written for want of something to do."""
-    with pytest.raises(ValueError, match="wait has nothing"):
+    with pytest.raises(ValueError, match="wait cannot be applied"):
         carry_out(plan(state(), SCHEDULE), state(), SCHEDULE)
 
 

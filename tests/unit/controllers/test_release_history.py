@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.controllers.release_history import Eviction, Ledger, choose, read_ledger, with_eviction, write_ledger
+from webhook.controllers.release_history import Eviction, History, choose, read_history, with_eviction, write_history
 from webhook.decide.blind import BlindPod
 from webhook.decide.decision import Decision, Reason, Verdict
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod
@@ -24,7 +24,7 @@ class Cluster:
     """A node's pod is blind, away (evicted, its successor still to come) or healed; the number counts its pods."""
 
     now: datetime = START
-    ledger: Ledger = field(default_factory=dict)
+    history: History = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NODES, "blind"))
     numbers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NODES, 0))
     evicted: dict[str, tuple[datetime, int]] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Cluster:
         pods = {node: self._pod(node) for node, state in self.states.items() if state != "away"}
         view = ClusterView(nodes={node: Node(node) for node in NODES}, plugin_pods=pods, daemon_sets={"plugin": OWNER})
         blind = [BlindPod(pod, OWNER, REPAIRABLE) for node, pod in pods.items() if self.states[node] == "blind"]
-        return choose(blind, self.ledger, view, self.now)
+        return choose(blind, self.history, view, self.now)
 
     def check(self, found: BlindPod) -> None:
         """One at a time, once a node and hour, and no other while one came back blind."""
@@ -48,7 +48,7 @@ class Cluster:
     def evict(self, found: BlindPod, *, refused: bool) -> None:
         """Note it, and let it happen."""
         node = found.pod.node
-        self.ledger = read_ledger(write_ledger(with_eviction(self.ledger, found, self.now)))
+        self.history = read_history(write_history(with_eviction(self.history, found, self.now)))
         self.evicted[node] = (self.now, self.numbers[node])
         if not refused:
             self.states[node] = "away"
@@ -99,12 +99,12 @@ def test_every_pod_has_its_turn() -> None:
     "written",
     ["", "no", "[]", "{}", '{"gpu-1": 1}', '{"gpu-1": {"at": "soon"}}', '{"gpu-1": {"at": "2026-01-01T00:00:00"}}'],
 )
-def test_a_ledger_of_anybody_elses_is_empty(written: str) -> None:
+def test_an_unreadable_history_is_empty(written: str) -> None:
     """The next eviction replaces it."""
-    assert read_ledger(written) == {}
+    assert read_history(written) == {}
 
 
 def test_a_ledger_survives_the_lease() -> None:
     """Replicas read what another wrote."""
-    ledger = {"gpu-1": Eviction("pod", "owner", START)}
-    assert read_ledger(write_ledger(ledger)) == ledger
+    history = {"gpu-1": Eviction("pod", "owner", START)}
+    assert read_history(write_history(history)) == history

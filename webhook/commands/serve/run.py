@@ -18,8 +18,8 @@ from certs.state_events import OnChange, StateEvents
 from certs.tls_context import CertificateSource, LiveTls, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
 from webhook.commands.shared.input_files import InputError, read_policy, read_view
-from webhook.controllers.assemble import join_rounds
-from webhook.controllers.plugin_rounds import Rounds
+from webhook.controllers.assemble import assemble_rounds
+from webhook.controllers.plugin_rounds import PluginRounds
 from webhook.decide.gpu_nodes import gpu_nodes
 from webhook.policy.model import Policy
 from webhook.server.admin import Admin
@@ -166,14 +166,16 @@ def _unready(webhook: Webhook, live: "LiveView", keeper: CertificateSource) -> s
     return "" if keeper.status.ready else f"certificate: {keeper.status.reason}"
 
 
-async def _stop_writing(webhook: Webhook, keeper: CertificateSource, rounds: Rounds) -> None:
+async def _stop_writing(webhook: Webhook, keeper: CertificateSource, rounds: PluginRounds) -> None:
     await webhook.draining.wait()
     keeper.stop()
     rounds.stop()
 
 
-def _rounds(api: "ApiServer", installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange) -> Rounds:
-    return join_rounds(
+def _rounds(
+    api: "ApiServer", installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange
+) -> PluginRounds:
+    return assemble_rounds(
         api,
         installation,
         webhook.policy,
