@@ -17,7 +17,7 @@ from webhook.doctor.cluster_facts import ApiObject, CannotTellError, DryRun, Fac
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.policy.model import Policy
 from webhook.raw import elements, items, labels_of, mapping, metadata, name_of, text
-from webhook.registration.conditions import home_of
+from webhook.registration.entries import home_of
 from webhook.view.live_view import GROUPS_PATH
 from webhook.view.plugin_projections import find_plugin, known_plugins
 

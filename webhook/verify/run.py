@@ -1,4 +1,4 @@
-"""Making the probe pods, waiting for what they say, and removing all that was made."""
+"""Creates the probe pods, waits for their answers, and removes everything that was created."""
 
 import asyncio
 import json
@@ -13,21 +13,21 @@ from webhook.cluster.listing import RefusedError, get, objects
 from webhook.decide.decision import DECISION_KEY
 from webhook.decide.pod import annotations
 from webhook.raw import items, mapping, text
-from webhook.verify.judge import Proof, State, judge
+from webhook.verify.judge import GpuState, ProbeResult, judge
 from webhook.verify.probe_pod import PREFIX, Plan, namespace, probe_pod
 
 CALL_SECONDS = 30
 POLL_SECONDS = 1.0
 ACCOUNT_POLLS = 30
-# Each pod is asked for once a second.
-AT_ONCE = 20
+# Each pod is read once a second.
+MAX_PODS = 20
 CREATED = 201
 NAMESPACES = "/api/v1/namespaces"
 
 
 @asynccontextmanager
-async def place(api: ApiServer, existing: str) -> AsyncIterator[str]:
-    """Return a namespace for the pods: one that exists, or one that is made and removed again."""
+async def probe_namespace(api: ApiServer, existing: str) -> AsyncIterator[str]:
+    """Yield the namespace for the pods: an existing one, or a new one that is removed at the end."""
     if existing:
         yield existing
         return
@@ -41,18 +41,18 @@ async def place(api: ApiServer, existing: str) -> AsyncIterator[str]:
 
 
 async def _service_account(api: ApiServer, where: str) -> None:
-    """Wait until a controller has made the namespace's ServiceAccount: admission refuses pods before that."""
+    """Wait for the namespace's ServiceAccount, which a controller creates: admission refuses pods before."""
     for _ in range(ACCOUNT_POLLS):
         if await get(api, f"{NAMESPACES}/{where}/serviceaccounts/default"):
             return
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def prove(api: ApiServer, where: str, plan: Plan) -> list[Proof]:
-    """Probe all nodes, some at a time. ``OSError`` when no answer came."""
-    turns = asyncio.Semaphore(AT_ONCE)
+async def probe_nodes(api: ApiServer, where: str, plan: Plan) -> list[ProbeResult]:
+    """Probe all nodes, a limited number at a time. Raises OSError if the API server does not answer."""
+    turns = asyncio.Semaphore(MAX_PODS)
 
-    async def one(node: str, resource: str) -> Proof:
+    async def one(node: str, resource: str) -> ProbeResult:
         async with turns:
             return await _prove(api, where, plan, node, resource)
 
@@ -60,27 +60,27 @@ async def prove(api: ApiServer, where: str, plan: Plan) -> list[Proof]:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(node, resource)) for node, resource in sorted(plan.nodes.items())]
     except ExceptionGroup as failed:
-        # All of them have ended, and removed what they made; why the first one could not go on is the answer.
+        # All tasks have ended and removed their pods; report the first error.
         raise failed.exceptions[0] from failed
     return [task.result() for task in tasks]
 
 
-async def _prove(api: ApiServer, where: str, plan: Plan, node: str, resource: str) -> Proof:
+async def _prove(api: ApiServer, where: str, plan: Plan, node: str, resource: str) -> ProbeResult:
     if not resource:
-        return Proof(node, State.FAILS, ("it offers no GPU: gpu-injector doctor tells why",))
-    # The name is ours, so that a pod is removed even if the answer to its creation never came.
+        return ProbeResult(node, GpuState.FAILS, ("it offers no GPU: gpu-injector doctor shows why",))
+    # We choose the name, so that the pod is removed even if the answer to its creation is lost.
     name = f"{PREFIX}{secrets.token_hex(5)}"
     path = f"{NAMESPACES}/{where}/pods/{name}"
     pod = probe_pod(name, node, resource, plan)
     try:
         return await _answer(api, path, plan, node, await _create(api, path.rpartition("/")[0], pod))
     except RefusedError as refused:
-        return Proof(node, State.UNKNOWN, (f"no pod could be made: {refused}",))
+        return ProbeResult(node, GpuState.UNKNOWN, (f"no pod could be created: {refused}",))
     finally:
         await _delete(api, path)
 
 
-async def _answer(api: ApiServer, path: str, plan: Plan, node: str, made: Mapping[str, Any]) -> Proof:
+async def _answer(api: ApiServer, path: str, plan: Plan, node: str, made: Mapping[str, Any]) -> ProbeResult:
     decision = text(annotations(made).get(DECISION_KEY))
     found: Mapping[str, Any] = made
     try:
@@ -89,32 +89,32 @@ async def _answer(api: ApiServer, path: str, plan: Plan, node: str, made: Mappin
                 await asyncio.sleep(POLL_SECONDS)
                 found = await get(api, path) or {"status": {"phase": "Failed", "reason": "it was removed"}}
     except TimeoutError:
-        return await _stuck(api, path, Proof(node, State.FAILS, decision=decision), found)
+        return await _stuck(api, path, ProbeResult(node, GpuState.FAILS, decision=decision), found)
     _, said = await api.text(f"{path}/log?container=probe", timeout_seconds=CALL_SECONDS)
     try:
         return judge(node, mapping(json.loads(said.strip().rpartition("\n")[2])), decision)
     except ValueError:
         status = mapping(found.get("status"))
         ended = " ".join(filter(None, (text(status.get("reason")), text(status.get("message")), said.strip()[-200:])))
-        return Proof(node, State.FAILS, (f"the probe failed: {ended or 'it said nothing'}",), decision)
+        return ProbeResult(node, GpuState.FAILS, (f"the probe failed: {ended or 'it printed nothing'}",), decision)
 
 
-async def _stuck(api: ApiServer, path: str, proof: Proof, pod: Mapping[str, Any]) -> Proof:
-    """Say why a pod did not end in time: it waits for a GPU, for its image, or for its sandbox."""
+async def _stuck(api: ApiServer, path: str, proof: ProbeResult, pod: Mapping[str, Any]) -> ProbeResult:
+    """Return why a pod did not end in time: it waits for a GPU, for its image, or for its sandbox."""
     status = mapping(pod.get("status"))
     for condition in items(status.get("conditions")):
         if condition.get("reason") == "Unschedulable":
-            # All taken is no fault of the node's.
+            # If all GPUs are in use, the node has no problem.
             why = f"no pod was scheduled: {text(condition.get('message'))}"
-            return Proof(proof.node, State.UNKNOWN, (why,), proof.decision)
+            return ProbeResult(proof.node, GpuState.UNKNOWN, (why,), proof.decision)
     waiting = [
         f"{text(reason.get('reason'))} {text(reason.get('message'))}".strip()
         for container in items(status.get("containerStatuses"))
         if (reason := mapping(mapping(container.get("state")).get("waiting")))
     ]
     events = await _warnings(api, path)
-    told = (f"the pod is {_phase(pod) or 'Pending'}", *dict.fromkeys((*waiting, *events)))
-    return Proof(proof.node, State.FAILS, told, proof.decision)
+    why_stuck = (f"the pod is {_phase(pod) or 'Pending'}", *dict.fromkeys((*waiting, *events)))
+    return ProbeResult(proof.node, GpuState.FAILS, why_stuck, proof.decision)
 
 
 async def _warnings(api: ApiServer, path: str) -> Iterable[str]:
@@ -138,7 +138,7 @@ async def _create(api: ApiServer, path: str, item: Mapping[str, Any]) -> dict[st
 
 
 async def _delete(api: ApiServer, path: str) -> None:
-    """Remove what was made, also while the command is being interrupted."""
+    """Delete an object, even while the command is being interrupted."""
     options = urlencode({"gracePeriodSeconds": "0"}) if "/pods/" in path else ""
     await asyncio.shield(
         api.call("DELETE", f"{quote(path)}{'?' if options else ''}{options}", timeout_seconds=CALL_SECONDS)

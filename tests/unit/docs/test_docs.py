@@ -13,7 +13,7 @@ from e2e.faults import table as faults
 from support.doc_blocks import DOCUMENTS, ROOT
 
 from webhook.decide.decision import Reason
-from webhook.policy.describe import Key, keys
+from webhook.policy.describe import PolicyKey, keys
 
 NOT_MEASURED = "No run of this version on a quiet machine is committed yet.\n"
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -34,7 +34,7 @@ def test_every_reason_is_explained() -> None:
     assert explained == set(Reason)
 
 
-def policy_row(key: Key) -> str:
+def policy_row(key: PolicyKey) -> str:
     """Return the row of the table for a key."""
     default = "required" if key.is_required else "" if key.is_group else f"`{json.dumps(key.default)}`"
     return f"| `{key.name}` | {default} | {key.meaning} |"

@@ -15,7 +15,7 @@ from webhook.cluster.listing import RefusedError, get
 from webhook.commands.shared.input_files import InputError, policy_of, read_policy
 from webhook.policy.model import Policy
 from webhook.raw import NOTHING, mapping
-from webhook.registration.conditions import HOME, PATH, home_of
+from webhook.registration.entries import HOME, PATH, home_of
 from webhook.view.live_view import resources
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.snapshot import Snapshot, snapshot

@@ -25,15 +25,15 @@ from webhook.decide.pod import is_positive
 from webhook.doctor.cluster_facts import DryRun, Facts, Unread
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.raw import items, mapping, text
-from webhook.verify.judge import Proof, State
+from webhook.verify.judge import GpuState, ProbeResult
 from webhook.verify.probe_pod import Plan, own_program, program_of_any_image
-from webhook.verify.run import POLL_SECONDS, place, prove
+from webhook.verify.run import POLL_SECONDS, probe_namespace, probe_nodes
 from webhook.view.live_view import NODES_PAGE_SIZE
 
-SYMBOLS = {State.WORKS: "√", State.FAILS: "×", State.UNKNOWN: "?"}  # noqa: RUF001  as doctor's
-COLOURS = {State.WORKS: "green", State.FAILS: "red", State.UNKNOWN: ASIDE}
+SYMBOLS = {GpuState.WORKS: "√", GpuState.FAILS: "×", GpuState.UNKNOWN: "?"}  # noqa: RUF001  as doctor's
+COLOURS = {GpuState.WORKS: "green", GpuState.FAILS: "red", GpuState.UNKNOWN: ASIDE}
 # The worst first.
-EXIT_CODES = {State.FAILS: 1, State.UNKNOWN: 3, State.WORKS: 0}
+EXIT_CODES = {GpuState.FAILS: 1, GpuState.UNKNOWN: 3, GpuState.WORKS: 0}
 JSON_VERSION = 1
 
 
@@ -84,7 +84,7 @@ async def _asked(options: Options) -> int:
         click.echo(f"a GPU pod in {tried.namespace}: {tried.word}")
     else:
         click.echo(f"the webhook did not answer for a GPU pod in {tried.namespace}: {tried.refusal or 'no annotation'}")
-    return EXIT_CODES[State.WORKS if tried.word else State.FAILS]
+    return EXIT_CODES[GpuState.WORKS if tried.word else GpuState.FAILS]
 
 
 async def _tried(options: Options) -> DryRun:
@@ -102,13 +102,13 @@ async def _tried(options: Options) -> DryRun:
     return tried
 
 
-async def _proofs(options: Options) -> Sequence[Proof]:
+async def _proofs(options: Options) -> Sequence[ProbeResult]:
     _end_in_order()
     async with api_server(options.target) as api:
         try:
             plan = await _plan(api, options)
-            async with place(api, options.namespace) as where:
-                return await prove(api, where, plan)
+            async with probe_namespace(api, options.namespace) as where:
+                return await probe_nodes(api, where, plan)
         except RefusedError as refused:
             raise InputError(str(refused)) from refused
 
@@ -150,7 +150,7 @@ async def _own_image(api: ApiServer) -> str:
     return image
 
 
-def to_json(proofs: Iterable[Proof]) -> dict[str, Any]:
+def to_json(proofs: Iterable[ProbeResult]) -> dict[str, Any]:
     """Return the form of ``-o json``, which docs/verify.md describes; keys are only ever added to it."""
     rows = [
         {
@@ -165,7 +165,7 @@ def to_json(proofs: Iterable[Proof]) -> dict[str, Any]:
     return {"version": JSON_VERSION, "nodes": rows}
 
 
-def show(proofs: Iterable[Proof], console: Console) -> None:
+def show(proofs: Iterable[ProbeResult], console: Console) -> None:
     """Print a table with a row a node, and below it what is wrong."""
     found = list(proofs)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -178,7 +178,7 @@ def show(proofs: Iterable[Proof], console: Console) -> None:
         console.print(_below(proof), soft_wrap=True)
 
 
-def _row(proof: Proof) -> tuple[str | Text, ...]:
+def _row(proof: ProbeResult) -> tuple[str | Text, ...]:
     nvml, cuda, devices = (mapping(proof.answer.get(key)) for key in ("nvml", "cuda", "devices"))
     return (
         Text(proof.node),
@@ -191,7 +191,7 @@ def _row(proof: Proof) -> tuple[str | Text, ...]:
     )
 
 
-def _below(proof: Proof) -> Text:
+def _below(proof: ProbeResult) -> Text:
     lines = Text(f"{proof.node}", style="bold")
     for why in proof.why:
         lines.append(f"\n  {why}", style=COLOURS[proof.state])
