@@ -13,14 +13,7 @@ from enum import StrEnum
 
 from cryptography import x509
 
-from certs.certificate import (
-    KeyPair,
-    fingerprint,
-    is_valid_at,
-    names_of,
-    renewal,
-    verify,
-)
+from certs.certificate import KeyPair, fingerprint, is_valid_at, names_of, renewal, verify
 from certs.secret_content import SecretContent
 
 # Each authority is kept until its last leaf expired. Endless rotation requests must not fill Secret and caBundle.
@@ -97,13 +90,11 @@ def plan(state: RotationState, schedule: Schedule) -> RotationStep:
     """Return what the Secret needs next."""
     step = _wanted(state, schedule)
     if state.registered is None and step.action not in (Action.RENEW, Action.WAIT):
-        return RotationStep(
-            Action.WAIT, "registration-unreadable", f"{step.action} waits: the registrations cannot be read"
-        )
+        why = f"{step.action} waits: the registrations cannot be read"
+        return RotationStep(Action.WAIT, "registration-unreadable", why)
     if state.registered == () and step.action is not Action.WAIT:
-        return RotationStep(
-            Action.WAIT, "registration-absent", f"{step.action} waits: no registration has an entry of ours"
-        )
+        why = f"{step.action} waits: no registration has an entry of ours"
+        return RotationStep(Action.WAIT, "registration-absent", why)
     return step
 
 
@@ -134,9 +125,8 @@ def _wanted(state: RotationState, schedule: Schedule) -> RotationStep:
     if due := _due(content, state):
         return due
     if former := removable(content, state, schedule):
-        return RotationStep(
-            Action.RETIRE, "last-leaf-over", f"no replica serves a leaf of {len(former)} former authorities any more"
-        )
+        why = f"no replica serves a leaf of {len(former)} former authorities any more"
+        return RotationStep(Action.RETIRE, "last-leaf-over", why)
     if content.rotate:
         why = f"{MAX_AUTHORITIES} authorities are trusted; the rotation waits until one can be removed"
         return RotationStep(Action.WAIT, "too-many-authorities", why)
@@ -176,11 +166,8 @@ def _due(content: SecretContent, state: RotationState) -> RotationStep | None:
     signer, leaf = content.signer, renewal(content.leaf.parse(), state.now, state.who)
     missing = sorted(set(state.names) - names_of(content.leaf.parse()))
     if signer and (authority := renewal(signer.parse(), state.now, state.who)).due:
-        return RotationStep(
-            Action.STAGE,
-            f"authority-{authority.reason}",
-            f"the authority has been due for renewal since {authority.at}",
-        )
+        why = f"the authority has been due for renewal since {authority.at}"
+        return RotationStep(Action.STAGE, f"authority-{authority.reason}", why)
     if not (leaf.due or missing):
         return None
     reason, why = (

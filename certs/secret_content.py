@@ -17,14 +17,7 @@ from typing import Any, Literal
 
 from cryptography import x509
 
-from certs.certificate import (
-    KeyPair,
-    check_pair,
-    fingerprint,
-    matches_key,
-    read_certificates,
-    write_certificates,
-)
+from certs.certificate import KeyPair, check_pair, fingerprint, matches_key, read_certificates, write_certificates
 from certs.issuer import signing_key
 
 BUNDLE, SIGNING_KEY, LEAF, LEAF_KEY = "ca.crt", "ca.key", "tls.crt", "tls.key"
@@ -119,9 +112,9 @@ def _retire(annotations: Mapping[str, Any]) -> dict[str, datetime]:
 
 
 def _rotate(annotations: Mapping[str, Any]) -> Rotation | None:
-    asked: dict[object, Rotation] = {"graceful": "graceful", "revoke": "revoke"}
+    kinds: dict[object, Rotation] = {"graceful": "graceful", "revoke": "revoke"}
     wanted = annotations.get(ROTATE_ANNOTATION)
-    return asked.get(wanted) if isinstance(wanted, str) else None
+    return kinds.get(wanted) if isinstance(wanted, str) else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -84,17 +84,14 @@ async def _try(endpoint: _Endpoint, bundle: str) -> str:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)) as session,
-            session.post(
-                url, json=_review(uid), ssl=trust, server_hostname=endpoint.name, allow_redirects=False
-            ) as got,
+            session.post(url, json=_review(uid), ssl=trust, server_hostname=name, allow_redirects=False) as got,
         ):
             answer = mapping(await got.json())
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return f"no verified answer from {name} ({type(error).__name__})"
     response = mapping(answer.get("response"))
-    return (
-        "" if (response.get("uid"), response.get("allowed")) == (uid, True) else f"the answer of {name} is not a review"
-    )
+    is_ours = (response.get("uid"), response.get("allowed")) == (uid, True)
+    return "" if is_ours else f"the answer of {name} is not ours"
 
 
 def _trust(bundle: str) -> ssl.SSLContext:

@@ -57,8 +57,8 @@ def _selector(name: str, selector: object, labels: Labels | None) -> MatchCheck:
     unmet += [_shown(expression) for expression in expressions if not matches_expression(expression, labels)]
     keys = dict.fromkeys((*equal, *(text(expression.get("key")) for expression in expressions)))
     present = ", ".join(f"{key}={labels[key]}" for key in keys if key in labels) or "none of these labels"
-    asked = f"does not match: {' and '.join(unmet)}" if unmet else "matches"
-    return MatchCheck(name, not unmet, f"{asked} ({present})")
+    outcome = f"does not match: {' and '.join(unmet)}" if unmet else "matches"
+    return MatchCheck(name, not unmet, f"{outcome} ({present})")
 
 
 def _shown(expression: Mapping[str, Any]) -> str:
