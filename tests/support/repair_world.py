@@ -35,7 +35,7 @@ INSTALLATION = Installation(extra_names=("127.0.0.1",))
 
 @dataclass(slots=True)
 class StoreView:
-    """A view that shows the fake API server's objects at once, and says the age that a test gives it."""
+    """A view that shows the fake API server's objects at once, with an age that the test sets."""
 
     fake: FakeApi
     age_seconds: float = 0.0
@@ -54,7 +54,7 @@ class StoreView:
         return self.age_seconds
 
     async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:  # noqa: ARG002  the protocol's
-        """Answer that there is nothing more to learn."""
+        """Return that no object was found."""
         return False
 
 
@@ -67,11 +67,11 @@ class Replica:
     reported: list[tuple[str, dict[str, object]]]
 
     def sample(self, name: str, **labels: str) -> float | None:
-        """Return what a metric says."""
+        """Return the value of a metric."""
         return self.metrics.registry.get_sample_value(f"gpu_injector_{name}", labels)
 
     def events(self) -> list[str]:
-        """Return the words that it logged."""
+        """Return the events that it logged."""
         return [event for event, _ in self.reported]
 
 
@@ -86,7 +86,7 @@ class World:
     replicas: list[Replica] = field(default_factory=list)
 
     def add_blind(self, *names: str) -> None:
-        """Add GPU nodes with a plugin pod that was made without us."""
+        """Add GPU nodes with a plugin pod that was created without the webhook."""
         for name in names:
             self.fake.put(node(name), pod_of(self.owner, name))
 
@@ -106,7 +106,7 @@ class World:
         return [pod["spec"]["nodeName"] for pod in self.fake.store.select(parse(PODS), {})]
 
     def events(self, reason: str | None = None) -> list[Json]:
-        """Return the Events that were made, the first one first."""
+        """Return the created Events in order."""
         made = [item for item in self.fake.store.select(parse(EVENTS), {}) if reason in (None, item["reason"])]
         return sorted(made, key=lambda item: int(item["metadata"]["resourceVersion"]))
 
@@ -118,7 +118,7 @@ class World:
 
 @asynccontextmanager
 async def world(fake: FakeApi, folder: Path, policy: Policy, replicas: int = 1) -> AsyncIterator[World]:
-    """Have replicas with a session of their own each, and nothing done yet."""
+    """Yield replicas, each with its own session, before their first round."""
     fake.put(namespace())
     made = World(fake, FakeTime(), StoreView(fake), fake.put(daemon_set()))
     async with AsyncExitStack() as sessions:

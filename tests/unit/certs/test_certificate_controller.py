@@ -19,7 +19,7 @@ from certs.writer import REPAIR_LIMIT
 
 
 class Loop:
-    """A controller whose sleeps are on record, and end only when the test says so."""
+    """A controller whose sleeps are recorded and end only when the test says so."""
 
     def __init__(self, api: MemoryApi, tls: LiveTls | None = None) -> None:
         self.api = api
@@ -44,7 +44,7 @@ class Loop:
         self.elapsed += seconds
 
     async def reads(self, count: int = 1) -> None:
-        """Let the controller go on until it sleeps again, so many times."""
+        """Run the controller until it sleeps again, `count` times."""
         for _ in range(count):
             if self.pauses:
                 self._over.set()
@@ -91,7 +91,7 @@ async def test_the_first_read_serves_and_registers(api: MemoryApi) -> None:
 async def test_replicas_spread_their_looks_and_heal_within_a_minute(
     jitter: float, pause: float, api: MemoryApi
 ) -> None:
-    """No two replicas of a Deployment ask in step for ever."""
+    """Replicas of a Deployment do not read at the same times forever."""
     pauses: asyncio.Queue[float] = asyncio.Queue()
 
     async def sleep(seconds: float) -> None:
@@ -99,7 +99,7 @@ async def test_replicas_spread_their_looks_and_heal_within_a_minute(
         await asyncio.Event().wait()
 
     def unheard(_event: str, /, **_facts: object) -> None:
-        """Take note of nothing."""
+        """Ignore the event."""
 
     clock = Clock(now=lambda: NOW, sleep=sleep, jitter=lambda: jitter)
     task = asyncio.create_task(CertificateController(api, OURS, who="replica", on_change=unheard, clock=clock).run())
@@ -123,7 +123,7 @@ async def test_without_a_leaf_the_next_look_comes_soon(api: MemoryApi) -> None:
 
 
 async def test_with_a_leaf_failures_are_tried_again_ever_later(api: MemoryApi) -> None:
-    """The webhook serves on; from one second to the usual pause."""
+    """The webhook keeps serving; pauses grow from one second to the normal interval."""
     async with running(Loop(api)) as loop:
         await loop.reads()
         api.refusals["GET", SECRET] = 403
@@ -157,7 +157,7 @@ async def test_races_that_are_lost_again_and_again_are_not_run_for_ever(api: Mem
 
 
 async def test_what_expires_when_is_shown(api: MemoryApi) -> None:
-    """For the metric: of the leaf that is served, and of the authority that issued it."""
+    """The expiry of the served leaf and of its authority, for the metric."""
     async with running(Loop(api)) as loop:
         await loop.reads()
         content = read_content(api.get(SECRET))
@@ -168,7 +168,7 @@ async def test_what_expires_when_is_shown(api: MemoryApi) -> None:
 
 
 class Refusing(LiveTls):
-    """A listener that takes no leaf any more, as one whose OpenSSL has stricter rules."""
+    """A listener that refuses every leaf, like an OpenSSL with stricter rules."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,5 +197,5 @@ async def test_a_replica_that_alone_cannot_serve_is_not_ready(api: MemoryApi) ->
 
 
 def test_the_leafs_names_begin_with_the_services() -> None:
-    """The API server asks for that name when it calls a Service; a URL asks for its own."""
+    """The API server uses this name when it calls a Service; for a URL it uses the host of the URL."""
     assert Installation("ns", "name", ("::1",)).names == ("name.ns.svc", "::1")

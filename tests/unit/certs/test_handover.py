@@ -27,7 +27,7 @@ def new_world(skews: dict[str, timedelta] | None = None) -> World:
 
 
 def after(world: World, *, asked: str = "", elapsed: timedelta = timedelta()) -> Callable[[], World]:
-    """Return a maker of worlds with the objects of this one, whose replicas have read everything once."""
+    """Return a factory of worlds with the objects of this one, whose replicas have read everything once."""
     store = world.api.store
 
     def prepare() -> World:
@@ -60,7 +60,7 @@ def staged() -> World:
 
 
 def renewed() -> World:
-    """Return a cluster on its second leaf of the new authority; the former authority may leave within days."""
+    """Return a cluster on its second leaf of the new authority; the former authority can be removed within days."""
     world = staged()
     world.minutes(4)
     world.wait(timedelta(days=9))
@@ -78,7 +78,7 @@ PHASES: dict[str, Callable[[], Callable[[], World]]] = {
 
 
 def converged(world: World) -> None:
-    """Both replicas serve what the Secret holds, and everybody trusts its authorities and no others."""
+    """Both replicas serve what the Secret holds, and all entries trust its authorities and no others."""
     world.tick("a")
     world.tick("b")
     # A replica that began after the others trusts its own sight only.
@@ -120,7 +120,7 @@ def test_a_whole_life_is_accepted_by_openssl(tmp_path: Path) -> None:
 
 
 def test_a_replica_that_is_cut_off_is_trusted_until_its_leaf_expires() -> None:
-    """The former authority stays in the bundle however quickly the other replica went through the rotation."""
+    """The former authority stays in the bundle even if the other replica rotated quickly."""
     world = after(steady(), asked="graceful")()
     world.step("a")
     while world.elapsed < timedelta(days=12) - timedelta(minutes=2):
@@ -164,7 +164,7 @@ def let_happen(world: World, what: str, which: object) -> None:
 def test_no_history_of_two_replicas_makes_the_api_server_refuse(
     skews: dict[str, timedelta], events: list[tuple[str, object]]
 ) -> None:
-    """Late answers, crashes, sleeps of a day, rotations asked for at any time, and clocks an hour apart."""
+    """Late answers, crashes, sleeps of a day, rotations at any time, and clocks that differ by an hour."""
     world = new_world(skews)
     world.api.put(registration("Validating", service(), {"url": "https://elsewhere.example/warn"}))
     for event in events:

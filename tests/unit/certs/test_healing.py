@@ -82,7 +82,7 @@ DAMAGES: dict[str, Callable[[World], None]] = {
 
 @pytest.mark.parametrize("damage_done", DAMAGES)
 def test_a_damaged_secret_is_restored_from_a_replicas_memory(damage_done: str, world: World) -> None:
-    """The same authority and the same leaf, by one write: the API server notices nothing."""
+    """The same authority and leaf with one write: the API server sees no change."""
     before = held(world)
     DAMAGES[damage_done](world)
     world.minutes(1)
@@ -111,7 +111,7 @@ def test_a_damaged_secret_that_no_replica_remembers_is_recreated(damage_done: st
 @settings(max_examples=60)
 @given(odd_pieces(NAMES, START, SCHEDULE), st.sampled_from([(), ("a",), ("a", "b")]))
 def test_any_content_of_the_secret_is_repaired(pieces: dict[str, bytes], restarted: tuple[str, ...]) -> None:
-    """Keys of any kind, pieces of several pairs, expired ones: some minutes later all is sound, by a few writes."""
+    """Keys of any kind, parts of several pairs, expired ones: after some minutes and a few writes everything works."""
     world = serving()
     world.guarded = False
     damage(world, **{name: encode(piece) for name, piece in pieces.items()})
@@ -123,7 +123,7 @@ def test_any_content_of_the_secret_is_repaired(pieces: dict[str, bytes], restart
 
 
 def test_another_key_pair_in_the_secret_is_followed_without_a_gap(world: World) -> None:
-    """Its authority joins the caBundle at once; its leaf is served when the API server is sure to know that."""
+    """Its authority joins the caBundle at once; its leaf is served when the API server certainly knows it."""
     world.api.put(write_content(FOREIGN, world.api.get(SECRET)))
     world.minutes(1)
     assert "leaf-held" in events(world)
@@ -135,7 +135,7 @@ def test_another_key_pair_in_the_secret_is_followed_without_a_gap(world: World) 
 
 
 def test_a_leaf_that_waits_is_told_of_each_time(world: World) -> None:
-    """Also when the Secret is put back before the new leaf was ever served."""
+    """Also if the Secret is restored before the new leaf was served."""
     for put in (FOREIGN, create(NAMES, START, SCHEDULE), FOREIGN):
         world.api.put(write_content(put, world.api.get(SECRET)))
         world.minutes(3 if put is FOREIGN else 1)
@@ -144,7 +144,7 @@ def test_a_leaf_that_waits_is_told_of_each_time(world: World) -> None:
 
 
 def test_a_pair_without_its_authoritys_key_is_followed_and_later_rotated(world: World) -> None:
-    """It cannot be renewed, so a new authority is staged when it is due."""
+    """It cannot be renewed, so a new authority is staged at its renewal."""
     world.api.put(write_content(SecretContent(FOREIGN.bundle, None, FOREIGN.leaf), world.api.get(SECRET)))
     world.minutes(3)
     assert held(world).leaf == FOREIGN.leaf
@@ -164,7 +164,7 @@ def clear_bundles(world: World) -> None:
 
 
 def test_a_cleared_ca_bundle_is_repaired_at_the_next_look(world: World) -> None:
-    """One patch a registration, and the Secret is not touched."""
+    """One patch per registration, and no write of the Secret."""
     clear_bundles(world)
     world.minutes(1)
     assert is_sound(world)
@@ -172,7 +172,7 @@ def test_a_cleared_ca_bundle_is_repaired_at_the_next_look(world: World) -> None:
 
 
 def test_an_added_entry_gets_the_ca_bundle(world: World) -> None:
-    """A newer version's entry, or an administrator's; entries that call others are left alone."""
+    """A newer version's entry, or an administrator's; entries that call others are not changed."""
     item = world.api.get(MUTATING)
     item["webhooks"] += [
         {"name": "later.gpu-injector.io", "clientConfig": service()},
@@ -211,7 +211,7 @@ def test_a_cluster_asleep_past_expiry_heals_at_its_first_read(asleep: timedelta,
 
 
 def test_a_replica_with_an_old_copy_of_the_secret_follows(world: World) -> None:
-    """What it wanted to write, from what it read before it was held up, is refused; then it sees why."""
+    """Its delayed write, based on an old read, is refused; then it reads the new state."""
     world.ask("graceful")
     for _ in range(3):
         world.step("a")
@@ -227,7 +227,7 @@ def test_a_replica_with_an_old_copy_of_the_secret_follows(world: World) -> None:
 
 
 def test_names_that_a_newer_replica_asks_for_are_added(world: World) -> None:
-    """A rolling update that adds `--tls-name`: old and new replicas do not fight over the leaf."""
+    """A rolling update that adds `--tls-name`: old and new replicas do not overwrite each other's leaf."""
     newer = World({"c": timedelta()}, installation=type(world.installation)(extra_names=("127.0.0.1",)))
     newer.api = world.api
     newer.elapsed = world.elapsed
@@ -240,7 +240,7 @@ def test_names_that_a_newer_replica_asks_for_are_added(world: World) -> None:
 
 
 def test_clocks_an_hour_apart_converge_by_a_handful_of_writes() -> None:
-    """Neither takes the other's certificates for expired or not yet valid."""
+    """Neither treats the other's certificates as expired or not yet valid."""
     world = World({"a": timedelta(minutes=30), "b": timedelta(minutes=-30)})
     world.api.put(registration())
     world.minutes(20)

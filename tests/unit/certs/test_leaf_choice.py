@@ -1,4 +1,4 @@
-"""Which leaf a replica serves, and whether it is alone with a leaf that the API server refuses."""
+"""Which leaf a replica serves, and whether only this replica serves a leaf that the API server refuses."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -71,7 +71,7 @@ def renewed(content: SecretContent) -> SecretContent:
 def test_the_secrets_leaf_is_served_when_the_api_server_takes_it(
     served: KeyPair | None, state: RotationState, why: str | None
 ) -> None:
-    """At once if it is trusted as the served one is or nothing is lost, else when its authority settled everywhere."""
+    """At once if it is as trusted as the served one, or nothing can be lost; otherwise after its authority settled."""
     assert state.secret
     assert why_adopt(served, state.secret, state) == why
 

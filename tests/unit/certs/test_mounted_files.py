@@ -1,4 +1,4 @@
-"""The provider `files`: a mounted pair, reloaded when it changes, refused while it does not fit."""
+"""The source `files`: a mounted pair, reloaded when it changes, refused while it does not match."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ def test_a_mounted_pair_is_served_and_reloaded_when_it_changes(tmp_path: Path) -
 
 
 def test_the_mounted_authoritys_expiry_is_known_where_it_is_mounted_too(tmp_path: Path) -> None:
-    """cert-manager puts the authority beside the pair; others may not."""
+    """cert-manager adds the authority to the Secret; other tools may not."""
     files = Files(tmp_path)
     write_pair(tmp_path, OLD.leaf, write_certificates(OLD.bundle))
     files.source.reload()
@@ -95,7 +95,7 @@ def test_a_missing_file_is_told_without_its_folders_content(tmp_path: Path) -> N
 def test_a_mounted_leaf_that_will_be_refused_is_told(
     names: tuple[str, ...], later: timedelta, event: str, tmp_path: Path
 ) -> None:
-    """It is served all the same: every replica has the same one, and none is better."""
+    """It is served anyway: every replica has the same pair, and no better one."""
     files = Files(tmp_path, NOW + later)
     write_pair(tmp_path, create(names, NOW, Schedule()).leaf)
     files.source.reload()
@@ -104,7 +104,7 @@ def test_a_mounted_leaf_that_will_be_refused_is_told(
 
 
 async def test_files_are_read_repeatedly(tmp_path: Path) -> None:
-    """At once, then each ten seconds, a tenth more or less."""
+    """At once, then every ten seconds, plus or minus a tenth."""
     pauses: list[float] = []
     enough = asyncio.Event()
 
@@ -115,7 +115,7 @@ async def test_files_are_read_repeatedly(tmp_path: Path) -> None:
             await asyncio.Event().wait()
 
     def unheard(_event: str, /, **_facts: object) -> None:
-        """Take note of nothing."""
+        """Ignore the event."""
 
     clock = Clock(now=lambda: NOW, sleep=sleep, jitter=lambda: 0.25)
     source = MountedFiles(tmp_path, NAMES, on_change=unheard, clock=clock)

@@ -1,4 +1,4 @@
-"""`certs show` and `certs rotate`: what there is, what comes next, and how a rotation is asked for."""
+"""`certs show` and `certs rotate`: the present state, the next step, and a request for a rotation."""
 
 from datetime import timedelta
 
@@ -42,7 +42,7 @@ async def test_what_is_there_is_shown(world: World) -> None:
 
 
 async def test_a_rotation_that_was_asked_for_is_the_next_step_and_happens(world: World) -> None:
-    """The former authority's time to leave is shown as soon as the new one is staged."""
+    """The removal time of the former authority is shown as soon as the new one is staged."""
     await request_rotation(world.api, world.installation, "graceful")
     report = await describe(world.api, world.installation, SCHEDULE, START + world.elapsed)
     assert report.next_step.action is Action.STAGE
@@ -66,7 +66,7 @@ async def test_a_revoked_authority_is_gone_within_minutes(world: World) -> None:
 
 
 async def test_an_empty_cluster_is_described_too(world: World) -> None:
-    """With the reason why nothing is served, and what will be done about it."""
+    """With the reason why no leaf is served, and the next step."""
     report = await describe(MemoryApi(), world.installation, SCHEDULE, START)
     assert (report.leaf, report.authorities, report.entries, report.next_renewal) == (None, (), (), None)
     assert report.trouble == "the Secret is absent"

@@ -1,4 +1,4 @@
-"""When replicas write little, or nothing: fights, a missing registration, missing rights, the end, and a crowd."""
+"""When replicas write little or nothing: conflicts, missing registrations or rights, shutdown, many replicas."""
 
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ def world() -> World:
 
 
 def forget(world: World) -> None:
-    """Begin to count anew."""
+    """Reset the counts."""
     world.events.clear()
     world.api.writes.clear()
 
@@ -119,7 +119,7 @@ def test_rotations_that_are_asked_for_without_end_do_not_fill_the_secret(world: 
 
 
 def test_two_installations_that_share_an_entry_live_together(world: World) -> None:
-    """An entry whose URL names both: each adds its authority, neither takes the other's away, and both fall silent."""
+    """An entry whose URL names both: each adds its authority, neither removes the other's, and both stop writing."""
     item = registration("Mutating", service(), {"url": f"https://{NAMES[0]}/mutate/workloads"})
     world.guarded = False
     world.api.put(item)
@@ -148,7 +148,7 @@ def test_a_registration_that_another_installation_took_is_told_and_left_alone(wo
 
 
 def test_nothing_is_written_once_the_registration_is_gone(world: World) -> None:
-    """Uninstalling leaves nothing behind: a replica that still runs must not make the Secret again."""
+    """Uninstalling leaves nothing behind: a replica that still runs must not re-create the Secret."""
     world.api.delete(MUTATING)
     world.api.delete(SECRET)
     forget(world)
@@ -205,7 +205,7 @@ def test_a_replica_stopped_between_two_patches_sends_no_second_one(world: World)
 
 
 def test_registrations_that_cannot_be_read_stop_rotations_and_not_renewals(world: World) -> None:
-    """A leaf of the same authority is as trusted as the one before; anything else would be blind."""
+    """A leaf of the same authority is as trusted as the one before; another leaf would be a guess."""
     world.api.refusals["GET", VALIDATING] = 403
     before = read_content(world.api.get(SECRET))
     world.ask("graceful")
@@ -247,7 +247,7 @@ def test_a_registration_that_may_not_be_patched_is_told_once(world: World) -> No
 
 @pytest.mark.parametrize(("refused", "event"), [(("PATCH", MUTATING), "ca-bundle"), (("PUT", SECRET), "secret")])
 def test_no_problem_is_shown_after_recovery(refused: tuple[str, str], event: str, world: World) -> None:
-    """Each replica says so, the one included that found the other's repair."""
+    """Each replica reports it, also the one that found the other's repair."""
     status = {name: Told(open_log()) for name in world.replicas}
     world.api.refusals[refused] = 403
     world.ask("graceful")

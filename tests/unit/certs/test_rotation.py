@@ -1,4 +1,4 @@
-"""The plan: what the Secret needs next and why, and what carrying it out leaves in the Secret."""
+"""The plan: what the Secret needs next and why, and the content of the Secret after each step."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -105,7 +105,7 @@ ROWS: list[tuple[str, RotationState, Action, str]] = [
 
 @pytest.mark.parametrize(("seen", "action", "reason"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_the_plan_names_the_next_step_and_why(seen: RotationState, action: Action, reason: str) -> None:
-    """One row a state; the sentence is for people and never empty."""
+    """One row for each state; the sentence for people is never empty."""
     step = plan(seen, SCHEDULE)
     assert (step.action, step.reason) == (action, reason)
     assert step.why
@@ -113,7 +113,7 @@ def test_the_plan_names_the_next_step_and_why(seen: RotationState, action: Actio
 
 @pytest.mark.parametrize(("seen", "action"), [row[1:3] for row in ROWS if row[2] is not Action.WAIT])
 def test_a_step_that_was_carried_out_is_not_due_again(seen: RotationState, action: Action) -> None:
-    """Whatever a step leaves in the Secret, the plan's next step is another one, or none."""
+    """After each step, the next step of the plan is another one, or none."""
     after = carry_out(plan(seen, SCHEDULE), seen, SCHEDULE)
     again = state(after, names=seen.names, now=seen.now)
     assert again.issued_by is not None
@@ -121,7 +121,7 @@ def test_a_step_that_was_carried_out_is_not_due_again(seen: RotationState, actio
 
 
 def test_a_step_that_waits_cannot_be_carried_out() -> None:
-    """Nothing is written for want of something to do."""
+    """A step without an action writes nothing."""
     with pytest.raises(ValueError, match="wait cannot be applied"):
         carry_out(plan(state(), SCHEDULE), state(), SCHEDULE)
 
@@ -177,7 +177,7 @@ def test_a_revoked_authority_leaves_minutes_after_the_switch() -> None:
 
 
 def test_missing_names_are_added_to_those_that_are_there() -> None:
-    """Two replicas with different names converge: each adds its own, neither takes the other's away."""
+    """Two replicas with different names converge: each adds its own, neither removes the other's."""
     seen = state(HALF_NAMED, names=(NAMES[0], "10.0.0.1"))
     first = carry_out(plan(seen, SCHEDULE), seen, SCHEDULE)
     then = state(first, names=(NAMES[0], "10.0.0.2"))
@@ -186,7 +186,7 @@ def test_missing_names_are_added_to_those_that_are_there() -> None:
 
 
 def test_an_authority_that_may_not_name_us_is_replaced() -> None:
-    """A signer whose leaf would not verify is not used: here a leaf that poses as an authority."""
+    """A signer whose leaf would not verify is not used: here a leaf that claims to be an authority."""
     posing = replace(GOOD, bundle=(GOOD.leaf.parse(),), signer=GOOD.leaf, leaf=NAMED_OTHERWISE.leaf)
     seen = state(posing)
     healed = carry_out(plan(seen, SCHEDULE), seen, SCHEDULE)
@@ -205,7 +205,7 @@ def test_an_authority_that_expired_before_its_first_leaf_is_replaced() -> None:
 
 
 def test_certificates_without_an_end_are_planned_for() -> None:
-    """Some issuers write the last date there is; adding an hour of skew to that date is no date."""
+    """Some issuers write the last possible date; adding an hour of skew to it must not overflow."""
     endless = create(NAMES, NOW, Schedule(authority_lifetime=NEVER - NOW, leaf_lifetime=NEVER - NOW))
     assert plan(state(endless), SCHEDULE).reason == "nothing-due"
     staged = stage(endless)

@@ -1,4 +1,4 @@
-"""What a Secret holds: read, refused with a reason, and written again."""
+"""The content of a Secret: read, refused with a reason, and written back."""
 
 import json
 from datetime import timedelta
@@ -38,7 +38,7 @@ from certs.secret_content import (
     ],
 )
 def test_a_secret_that_cannot_serve_is_refused_with_its_reason(secret: Json, why: str) -> None:
-    """The reason is fit for a log: nothing of the content is in it."""
+    """The reason can be logged: it shows nothing of the content."""
     with pytest.raises(ValueError, match=why) as refusal:
         read_content(secret)
     assert "PRIVATE" not in str(refusal.value)
@@ -53,7 +53,7 @@ def test_a_pair_without_its_authoritys_key_is_read(key: str | None) -> None:
 
 
 def test_what_is_written_is_read_again() -> None:
-    """Whatever else the Secret carries stays."""
+    """All other content of the Secret stays."""
     retire = {fingerprint(OTHER.bundle[0]): NOW}
     before = {**EMPTY_SECRET, "data": {"notes": "AAAA"}}
     content = SecretContent((*GOOD.bundle, *OTHER.bundle), GOOD.signer, GOOD.leaf, retire, "revoke")

@@ -1,4 +1,4 @@
-"""The Secret in the API server: created once, updated only as it was read, and nothing but named rights used."""
+"""The Secret in the API server: created once, updated only as it was read, and only the granted rights used."""
 
 import base64
 from collections.abc import Callable, Coroutine
@@ -74,7 +74,7 @@ async def test_a_refusal_tells_the_request_and_nothing_of_its_content(refused: t
 
 
 async def test_a_missing_namespace_is_no_lost_race() -> None:
-    """A create that finds no namespace would otherwise be tried again at once, and again."""
+    """A create without its namespace would otherwise be retried at once, and repeatedly."""
     api = MemoryApi()
     stored = await read_secret(api, OURS)
     api.refusals["POST", SECRET.rsplit("/", 1)[0]] = 404
@@ -83,7 +83,7 @@ async def test_a_missing_namespace_is_no_lost_race() -> None:
 
 
 def unheard(_event: str, /, **_facts: object) -> None:
-    """Take note of nothing."""
+    """Ignore the event."""
 
 
 RIGHTS = {

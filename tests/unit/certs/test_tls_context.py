@@ -1,4 +1,4 @@
-"""Live TLS over a loopback socket: which leaf a client gets, what is refused, and that no connection is dropped."""
+"""TLS over a loopback socket: which leaf a client gets, what is refused, and that no connection is dropped."""
 
 import asyncio
 import os
@@ -113,7 +113,7 @@ def of_version(version: ssl.TLSVersion, *trusted: SecretContent) -> ssl.SSLConte
 
 
 def shake_hands(port: int, context: ssl.SSLContext) -> None:
-    """Connect and hang up. Unlike asyncio's client this one says goodbye with an alert, as others do."""
+    """Connect and hang up. Unlike asyncio's client this one sends an alert when it closes, like other clients."""
     with socket.create_connection(("127.0.0.1", port)) as plain, context.wrap_socket(plain, server_hostname=NAMES[0]):
         pass
 
@@ -210,7 +210,7 @@ async def test_what_is_weak_is_refused(offer: list[str]) -> None:
 
 
 async def test_without_a_leaf_a_handshake_fails_and_the_listener_goes_on() -> None:
-    """Nothing is served that was made for no one; the next client may be luckier."""
+    """Without a leaf no handshake succeeds; later clients can succeed."""
     tls = LiveTls()
     async with listening(tls.context) as port:
         with pytest.raises((ssl.SSLError, ConnectionError)):
@@ -250,7 +250,7 @@ async def test_a_bad_pair_is_refused_and_the_old_leaf_stays(pair: KeyPair) -> No
 
 
 def test_a_certificate_whose_intermediate_is_torn_is_refused_by_openssl() -> None:
-    """The pair itself fits; what follows it does not read."""
+    """The pair matches, but an intermediate after it is unreadable."""
     torn = OLD.leaf.certificate + b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     with pytest.raises(ValueError, match="OpenSSL refuses"):
         LiveTls().present(KeyPair(torn, OLD.leaf.key))

@@ -46,7 +46,7 @@ async def served() -> AsyncIterator[tuple[int, bytes]]:
 
 @pytest.fixture
 async def fake(served: tuple[int, bytes]) -> AsyncIterator[FakeApi]:
-    """Serve the registration that leads to the webhook, by its Service."""
+    """Serve the registration that points to the webhook's Service."""
     port, authority = served
     async with FakeApi() as api:
         api.put(service(), registration(port, authority))
@@ -55,7 +55,7 @@ async def fake(served: tuple[int, bytes]) -> AsyncIterator[FakeApi]:
 
 @pytest.fixture
 async def one(fake: FakeApi, tmp_path: Path) -> AsyncIterator[World]:
-    """Have one replica, and two nodes with a blind pod."""
+    """Start one replica, with two nodes that have a blind pod."""
     async with world(fake, tmp_path, EVICT) as made:
         made.add_blind("gpu-1", "gpu-2")
         yield made
@@ -82,7 +82,7 @@ def registration(port: int, authority: bytes, **entry: object) -> dict[str, Any]
 
 
 def make_anew(world: World, name: str, **spec: Any) -> None:  # noqa: ANN401
-    """Play the DaemonSet controller and the kubelet; and the webhook, where the spec says so."""
+    """Act as the DaemonSet controller and the kubelet, and as the webhook if the spec says so."""
     world.fake.put(pod_of(world.owner, name, **spec))
 
 
@@ -92,7 +92,7 @@ def history(world: World) -> History:
 
 
 def evictions(world: World) -> list[str]:
-    """Return the nodes whose pods were asked to be evicted, in order."""
+    """Return the nodes of the requested evictions, in order."""
     asked = (request for request in world.fake.requests if request.path.endswith("/eviction"))
     return [orjson.loads(request.body)["metadata"]["name"].removeprefix(f"{PLUGIN_POD}-") for request in asked]
 
@@ -138,7 +138,7 @@ async def test_a_deleted_node_delays_no_other(one: World) -> None:
 
 
 async def test_a_pod_that_comes_back_blind_is_no_loop(one: World) -> None:
-    """Once a node and hour; and no other pod is risked meanwhile."""
+    """At most once an hour for each node; and no other pod is evicted meanwhile."""
     await one.rounds(SETTLED)
     make_anew(one, "gpu-1")
     await one.minutes(59)
@@ -192,7 +192,7 @@ async def test_a_lost_race_evicts_nothing(one: World, method: str) -> None:
 
 
 async def test_a_replica_that_dies_before_it_evicts_costs_a_turn(one: World) -> None:
-    """What is noted counts, whether or not it happened: rather one eviction too few."""
+    """A recorded eviction counts even if it did not happen: one eviction too few is safe."""
     one.fake.fault(f"{PODS}/{PLUGIN_POD}-gpu-1/eviction", close=True, times=1)
     await one.rounds(SETTLED + MINUTE)
     assert evictions(one) == ["gpu-1", "gpu-2"]
@@ -214,14 +214,14 @@ async def test_nothing_is_evicted_by_default(fake: FakeApi, tmp_path: Path) -> N
 
 
 async def test_nothing_is_evicted_by_an_old_view(one: World) -> None:
-    """It may show blind what was repaired while the API server was away."""
+    """It may contain pods that were repaired while the API server was unavailable."""
     one.source.age_seconds = 91
     await one.rounds(SETTLED + MINUTE)
     assert evictions(one) == []
 
 
 async def test_nothing_is_evicted_after_a_stop(one: World) -> None:
-    """SIGTERM: this replica will not see what becomes of it."""
+    """SIGTERM: this replica could not follow the result."""
     one.replicas[0].rounds.stop()
     await one.rounds(SETTLED + MINUTE)
     assert evictions(one) == []

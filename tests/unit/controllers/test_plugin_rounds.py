@@ -18,7 +18,7 @@ SETTLED = 4
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeApi]:
-    """Serve nothing but what is written."""
+    """Serve only the objects of the test."""
     async with FakeApi() as api:
         yield api
 
@@ -32,7 +32,7 @@ async def one(fake: FakeApi, tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def test_a_blind_pod_is_counted_and_told(one: World) -> None:
-    """By a number without names, and an Event that `kubectl describe daemonset` shows."""
+    """With a metric without names, and an Event that `kubectl describe daemonset` shows."""
     await one.rounds(SETTLED)
     assert one.replicas[0].sample("blind_plugin_pods") == 1
     (event,) = one.events()
@@ -74,7 +74,7 @@ async def test_a_recreated_pod_is_given_time_too(one: World) -> None:
 
 
 async def test_an_event_is_not_told_again_within_the_hour(one: World) -> None:
-    """Never in a loop: the API server is asked once, and once more when it has forgotten."""
+    """Not repeatedly: once, and again after the API server deleted the Event."""
     await one.minutes(61)
     assert len(one.posted()) == 1
     await one.minutes(2)
@@ -82,7 +82,7 @@ async def test_an_event_is_not_told_again_within_the_hour(one: World) -> None:
 
 
 async def test_further_nodes_are_told_together(one: World) -> None:
-    """Not one by one, as a pool of nodes grows; and no Event names those that are repaired."""
+    """Not one by one while a node pool grows; and no Event names those that are repaired."""
     await one.rounds(SETTLED)
     for number in range(2, 20):
         one.add_blind(f"gpu-{number}")
@@ -104,7 +104,7 @@ async def test_replicas_that_see_the_same_tell_it_once(fake: FakeApi, tmp_path: 
 
 
 async def test_a_right_that_is_missing_is_told_once_in_the_log(one: World) -> None:
-    """The rounds go on, and the Event comes when it may."""
+    """The rounds go on, and the Event is created later."""
     forbidden = one.fake.fault(EVENTS, status=403)
     await one.rounds(SETTLED + 10)
     assert one.replicas[0].reported == [("events-refused", {"reason": f"POST {EVENTS}: 403 Fault403"})]
@@ -114,7 +114,7 @@ async def test_a_right_that_is_missing_is_told_once_in_the_log(one: World) -> No
 
 
 async def test_an_api_server_that_is_away_ends_nothing(one: World) -> None:
-    """Likewise."""
+    """The rounds go on here too."""
     away = one.fake.fault(EVENTS, close=True)
     await one.rounds(SETTLED)
     assert one.replicas[0].reported == [("events-unreachable", {"reason": "ConnectionError"})]
@@ -124,14 +124,14 @@ async def test_an_api_server_that_is_away_ends_nothing(one: World) -> None:
 
 
 async def test_nothing_is_written_after_a_stop(one: World) -> None:
-    """A replica that ends leaves it to the others."""
+    """A stopping replica leaves it to the others."""
     one.replicas[0].rounds.stop()
     await one.rounds(SETTLED)
     assert (one.replicas[0].sample("blind_plugin_pods"), one.posted()) == (1, [])
 
 
 async def test_rounds_wait_for_a_complete_view(one: World) -> None:
-    """A namespace that is not listed yet may say no."""
+    """A namespace that is not listed yet may be opted out."""
     synced = asyncio.Event()
     running = asyncio.create_task(one.replicas[0].rounds.run(synced))
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Evictions never pile up and never loop, whatever becomes of the pods."""
+"""Evictions never accumulate and never loop, for every behaviour of the pods."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ class Cluster:
         return choose(blind, self.history, view, self.now)
 
     def check(self, found: BlindPod) -> None:
-        """One at a time, once a node and hour, and no other while one came back blind."""
+        """One at a time, once an hour for each node, and no other while a successor is blind."""
         last_hour = {node: number for node, (at, number) in self.evicted.items() if self.now - at < HOUR}
         assert self.states[found.pod.node] == "blind"
         assert found.pod.node not in last_hour
@@ -46,7 +46,7 @@ class Cluster:
             assert self.states[node] == "healed" or was_refused
 
     def evict(self, found: BlindPod, *, refused: bool) -> None:
-        """Note it, and let it happen."""
+        """Record it, and evict the pod."""
         node = found.pod.node
         self.history = read_history(write_history(with_eviction(self.history, found, self.now)))
         self.evicted[node] = (self.now, self.numbers[node])
@@ -73,7 +73,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_evictions_neither_pile_up_nor_loop(steps: list[tuple[int, bool, str]]) -> None:
-    """For every course of events: minutes pass, pods come back healed, blind or not at all, evictions are refused."""
+    """For every sequence of events: minutes pass, pods come back healed, blind or not at all, evictions are refused."""
     cluster = Cluster()
     for minutes, refused, state in steps:
         if found := cluster.choose():
@@ -84,7 +84,7 @@ def test_evictions_neither_pile_up_nor_loop(steps: list[tuple[int, bool, str]]) 
 
 
 def test_every_pod_has_its_turn() -> None:
-    """Where evictions help, all pods are healed."""
+    """If evictions help, all pods are healed."""
     cluster = Cluster()
     for _ in NODES:
         found = cluster.choose()
@@ -105,6 +105,6 @@ def test_an_unreadable_history_is_empty(written: str) -> None:
 
 
 def test_a_ledger_survives_the_lease() -> None:
-    """Replicas read what another wrote."""
+    """Replicas can read each other's history."""
     history = {"gpu-1": Eviction("pod", "owner", START)}
     assert read_history(write_history(history)) == history

@@ -40,12 +40,12 @@ class Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
+        """Record an element."""
         self.tags.append((tag, dict(attrs)))
         self._in = tag
 
     def handle_data(self, data: str) -> None:
-        """Note text; style and script are none."""
+        """Record text, without style and script."""
         if self._in in ("style", "script"):
             self.raw[self._in] = self.raw.get(self._in, "") + data
             self._in = ""
@@ -157,7 +157,7 @@ async def test_what_is_remembered_is_small_whatever_the_author_chose() -> None:
 
 
 async def test_the_patch_is_shown_as_a_diff() -> None:
-    """Places as people write them, values as YAML."""
+    """Paths in the usual notation, values as YAML."""
     sidecar = {"name": "web", "env": [{"name": "PORT", "value": "1"}]}
     (record,) = await decided(pod("model", initContainers=[sidecar]))
     assert [line.text for line in patch_lines(record["operations"])] == [
@@ -201,7 +201,7 @@ def test_without_a_decision_the_page_says_what_to_check() -> None:
 
 
 async def test_filters_that_find_nothing_say_so() -> None:
-    """And not that there was no decision."""
+    """The text differs from the one for no decisions."""
     text = page_of(await decided(pod("model")), {"q": "absent"}).text
     assert "None of the 1 decisions matches" in text
     assert "No decision yet" not in text
@@ -226,7 +226,7 @@ async def test_several_replicas_are_told_apart() -> None:
     ],
 )
 def test_the_node_matrix_shows_what_decisions_go_by(case: str, shown: list[str]) -> None:
-    """Allocatable GPUs, the handler's evidence, the driver's place, and how the plugin got NVML."""
+    """Allocatable GPUs, evidence of the handler, the driver's directory, and how the plugin got NVML."""
     text = page_of([], None, replica(read_view(GOLDEN / case / "view.yaml"))).text
     assert [word for word in shown if word not in text] == []
 
@@ -277,7 +277,7 @@ def test_a_problem_stays_until_its_subject_recovers() -> None:
 
 
 def test_no_replica_shows_a_number_that_json_cannot_say() -> None:
-    """What is not known is null."""
+    """Unknown values are null."""
     state = replica(ClusterView(cluster_policies={"gpu": ClusterPolicy(cdi=False, nri=False)}), age=math.inf).to_json()
     assert state["viewAgeSeconds"] is None
     assert state["certificate"] == {"leafExpires": None, "authorityExpires": None}
