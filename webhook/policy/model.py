@@ -156,8 +156,8 @@ class Policy(_Model):
     )
     libraries: tuple[Library, ...] = Field(
         default=(),
-        description="Libraries that the fallback mounts in addition to the default ones, with the same proof; "
-        "`{driver_version}` is replaced.",
+        description="Libraries that the fallback mounts in addition to the default ones. Listing a library confirms "
+        "that the nodes have it; `{driver_version}` is replaced.",
     )
     binaries: tuple[Binary, ...] = Field(default=(), description="Programs of /usr/bin that the fallback mounts.")
     devices: Literal["plugin", "privileged"] = Field(
