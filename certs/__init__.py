@@ -1,1 +1,1 @@
-"""The webhook's own certificates: made, kept, served and renewed."""
+"""Creates, stores, serves and renews the webhook's own certificates."""

@@ -1,6 +1,6 @@
-"""Certificates as values: reading them, and judging whether they fit, verify and need renewing. No clock is read.
+"""Reads certificates, verifies them, and decides when they need renewal. Reads no clock.
 
-Source: RFC 5280, and what Go's verifier, and so the API server, asks of a webhook's certificate (crypto/x509 Verify).
+Source: RFC 5280, and Go's crypto/x509 Verify, with which the API server verifies a webhook's certificate.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.x509 import verification
 
-# A verifier whose clock is behind the issuer's must not meet a certificate of the future.
+# Backdated for verifiers whose clock is behind the issuer's: they would refuse it as not yet valid.
 BACKDATE = timedelta(hours=1)
-# Many replicas that look at one certificate should not all renew it in the same minute.
+# Spread over time, so that many replicas do not renew one certificate in the same minute.
 RENEWAL_SPREAD = 1 / 30
 
 _PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -41,7 +41,7 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Whether a certificate is due, since or from when, and why in a stable word."""
+    """Whether a certificate is due for renewal, since or from when, and a stable word for why."""
 
     due: bool
     at: datetime
@@ -49,7 +49,7 @@ class Renewal:
 
 
 def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
-    """Read every certificate of a PEM text in its order, each once; what is no certificate is passed over."""
+    """Read each certificate of a PEM text once, in order; everything else is skipped."""
     found: dict[str, x509.Certificate] = {}
     for block in _PEM_CERTIFICATE.findall(pem):
         try:
@@ -66,12 +66,12 @@ def write_certificates(certificates: Iterable[x509.Certificate]) -> bytes:
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """Return a certificate's SHA-256 in hexadecimal: what `openssl x509 -fingerprint -sha256` shows, without colons."""
+    """Return a certificate's SHA-256 in hexadecimal, as `openssl x509 -fingerprint -sha256` but without colons."""
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def check_pair(pair: KeyPair) -> x509.Certificate:
-    """Return the first certificate of a pair; raise ValueError, saying why, if its key belongs to another."""
+    """Return the first certificate of a pair; raise ValueError with the reason if its key belongs to another."""
     certificate = pair.parse()
     if not matches_key(certificate, pair.key):
         raise ValueError("the private key belongs to another certificate")
@@ -87,7 +87,7 @@ def matches_key(certificate: x509.Certificate, key: bytes) -> bool:
 
 
 def load_key(key: bytes) -> PrivateKeyTypes:
-    """Read a private key (PEM, not encrypted). Raises ValueError without a word of its content."""
+    """Read a private key (PEM, not encrypted). Raises ValueError, whose message shows none of the content."""
     try:
         return serialization.load_pem_private_key(key, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -95,7 +95,7 @@ def load_key(key: bytes) -> PrivateKeyTypes:
 
 
 def names_of(leaf: x509.Certificate) -> frozenset[str]:
-    """Return the DNS names and IP addresses that a leaf is good for."""
+    """Return the DNS names and IP addresses for which a leaf is valid."""
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
@@ -105,7 +105,7 @@ def names_of(leaf: x509.Certificate) -> frozenset[str]:
 
 
 def verify(leaf: bytes, roots: Sequence[x509.Certificate], name: str, now: datetime) -> x509.Certificate | None:
-    """Find the root that vouches for a leaf (PEM, with its intermediates) under a name; None if a client would refuse.
+    """Return the root that verifies a leaf (PEM, with its intermediates) for a name; None if a client would refuse.
 
     As lenient as Go's verifier: a root need not carry a KeyUsage, and may be the leaf itself.
     """
@@ -126,14 +126,14 @@ def verify(leaf: bytes, roots: Sequence[x509.Certificate], name: str, now: datet
 
 
 def is_valid_at(certificate: x509.Certificate, now: datetime) -> bool:
-    """Whether a certificate has begun and has not ended."""
+    """Whether a certificate is neither expired nor not yet valid."""
     return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
 def renewal(certificate: x509.Certificate, now: datetime, who: str) -> Renewal:
     """Whether a certificate needs renewing, from when, and why: at two thirds of its life, or a little later.
 
-    How much later is drawn from the certificate and the replica's name `who`: the same at every look.
+    The delay is computed from the certificate and the replica's name `who`: it is the same at every call.
     """
     begin = min(certificate.not_valid_before_utc + BACKDATE, certificate.not_valid_after_utc)
     life = certificate.not_valid_after_utc - begin

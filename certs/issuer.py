@@ -1,4 +1,4 @@
-"""Making an authority and issuing leaves from it. No clock is read and nothing is stored.
+"""Creates authorities and issues leaves from them. Reads no clock and stores nothing.
 
 Source: RFC 5280, section 4.2, in the strict reading of `openssl verify -x509_strict`.
 """
@@ -18,10 +18,10 @@ SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 def make_authority(now: datetime, lifetime: timedelta) -> KeyPair:
-    """Make a self-signed ECDSA P-256 authority with a subject that no other authority has."""
+    """Create a self-signed ECDSA P-256 authority with a unique subject."""
     key = ec.generate_private_key(ec.SECP256R1())
     serial = x509.random_serial_number()
-    # Verifiers look issuers up by subject: of two authorities with one name, a verifier may try the wrong one only.
+    # Verifiers find issuers by subject: with two authorities of one name, a verifier may try only the wrong one.
     subject = _name(f"gpu-injector {serial:x}")
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (
@@ -41,7 +41,7 @@ def make_authority(now: datetime, lifetime: timedelta) -> KeyPair:
 def issue_leaf(authority: KeyPair, names: Iterable[str], now: datetime, lifetime: timedelta) -> KeyPair:
     """Issue an ECDSA P-256 server certificate for DNS names and IP addresses; it never outlives its authority.
 
-    Raises ValueError if the authority's pair cannot sign.
+    Raises ValueError if the authority cannot sign.
     """
     issuer, issuer_key = check_pair(authority), signing_key(authority.key)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -101,7 +101,7 @@ def _key_usage(*, of_authority: bool) -> x509.KeyUsage:
 def _issued_by(issuer: x509.Certificate, key: SigningKey) -> x509.AuthorityKeyIdentifier:
     try:
         identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    except x509.ExtensionNotFound:  # an authority that somebody else made
+    except x509.ExtensionNotFound:  # an authority from another tool
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 

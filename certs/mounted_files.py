@@ -1,25 +1,25 @@
-"""The provider `files`: a mounted pair, such as cert-manager's Secret, served and reloaded when it changes.
+"""Serves a mounted certificate and key, such as cert-manager's Secret, and reloads them when they change.
 
-It never writes anything: whoever made the pair also keeps the caBundle.
+Nothing is written: the tool that issues the certificate also maintains the caBundle.
 """
 
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from certs.certificate import KeyPair, is_valid_at, names_of, read_certificates, verify
-from certs.state_events import Changes, OnChange
+from certs.state_events import OnChange, StateEvents
 from certs.tls_context import LiveTls, Status
 from webhook.kube_client.clock import Clock
 
 
-class FileKeeper:
-    """Serves `tls.crt` and `tls.key` of a folder; `names` are what the API server asks for, the Service's first.
+class MountedFiles:
+    """Serves `tls.crt` and `tls.key` of a folder; `names` are the names that clients use, the Service's name first.
 
-    A mounted Secret changes as a whole, yet its files are read one after the other: a pair that does not fit, or cannot
-    be read, is refused, the old leaf stays, and the next look finds the rest.
+    Kubernetes swaps all files of a mounted Secret at once, but they are read one after the other. If the pair does not
+    match or is unreadable, the old leaf is kept, and the next read finds the complete pair.
     """
 
-    def __init__(  # noqa: PLR0913 - each is said by the caller or replaced by a test
+    def __init__(  # noqa: PLR0913 - each is set by the caller or replaced by a test
         self,
         folder: Path,
         names: tuple[str, ...],
@@ -32,29 +32,29 @@ class FileKeeper:
         self.tls = tls or LiveTls()
         self.status = Status(ready=False, reason="no-leaf")
         self._folder, self._names = folder, names
-        self._changes, self._clock, self._interval = Changes(on_change), clock or Clock(), interval.total_seconds()
+        self._events, self._clock, self._interval = StateEvents(on_change), clock or Clock(), interval.total_seconds()
 
     def stop(self) -> None:
-        """Do nothing: this provider never writes."""
+        """Do nothing: this source never writes."""
 
     async def run(self) -> None:
-        """Look at once and then at each interval, until cancelled."""
+        """Read at once and then at each interval, until cancelled."""
         while True:
-            self.look()
+            self.reload()
             await self._clock.sleep(self._interval * self._clock.uniform(0.9, 1.1))
 
-    def look(self) -> None:
-        """Read the pair, and serve it if it is another one and fits."""
+    def reload(self) -> None:
+        """Read the pair; serve it if it is new and valid."""
         try:
             pair = KeyPair(self._read("tls.crt"), self._read("tls.key"))
             if pair != self.tls.leaf:
                 self.tls.present(pair)
                 expires = pair.parse().not_valid_after_utc.isoformat()
-                self._changes.tell("leaf-served", reason="file-changed", expires=expires)
+                self._events.emit("leaf-served", reason="file-changed", expires=expires)
         except ValueError as error:
-            self._changes.state("pair", "leaf-unusable", reason=str(error), folder=str(self._folder))
+            self._events.report("pair", "leaf-unusable", reason=str(error), folder=str(self._folder))
         else:
-            self._changes.state("pair", "leaf-usable")
+            self._events.report("pair", "leaf-usable")
         if self.tls.leaf is not None:
             self.status = self._judge(self.tls.leaf)
 
@@ -67,16 +67,16 @@ class FileKeeper:
     def _judge(self, pair: KeyPair) -> Status:
         leaf, now = pair.parse(), self._clock.now()
         if missing := sorted(set(self._names) - names_of(leaf)):
-            self._changes.state("leaf", "leaf-names-missing", reason="names-missing", missing=missing)
+            self._events.report("leaf", "leaf-names-missing", reason="names-missing", missing=missing)
         elif not is_valid_at(leaf, now):
-            self._changes.state("leaf", "leaf-expired", expires=leaf.not_valid_after_utc.isoformat())
+            self._events.report("leaf", "leaf-expired", expires=leaf.not_valid_after_utc.isoformat())
         else:
-            self._changes.state("leaf", "leaf-good")
-        # Every replica mounts the same pair: a bad one is no reason for this one to leave the Service.
+            self._events.report("leaf", "leaf-good")
+        # Every replica mounts the same pair, so a bad pair is no reason to take this replica out of the Service.
         return Status(True, "ok", leaf.not_valid_after_utc, self._authority_expires(pair))
 
     def _authority_expires(self, pair: KeyPair) -> datetime | None:
-        """When the authority in `ca.crt` expires, which cert-manager puts beside the pair; None if there is none."""
+        """Return when the authority in cert-manager's `ca.crt` expires; None if there is none."""
         try:
             authorities = read_certificates(self._read("ca.crt"))
         except ValueError:

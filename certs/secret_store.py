@@ -1,6 +1,6 @@
-"""The certificate Secret in the API server: read, and written with resourceVersion compare-and-swap.
+"""Reads the certificate Secret, and writes it with compare-and-swap on resourceVersion.
 
-Rights: get and update of the one named Secret, and create in the own namespace (RBAC cannot name a create). Only
+Rights: get and update of the one named Secret, and create in our namespace (RBAC cannot limit create to a name). Only
 `certs rotate`, which runs with an administrator's rights, patches it.
 """
 
@@ -8,18 +8,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from certs.api import Installation
-from certs.secret_content import ROTATE_ANNOTATION, Material, Rotation, read_material, write_material
+from certs.secret_content import (
+    ROTATE_ANNOTATION,
+    Rotation,
+    SecretContent,
+    read_content,
+    write_content,
+)
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
-    """The Secret as it was read: the object ({} if absent), and what it holds, or why that is nothing usable."""
+    """The Secret as it was read: the object ({} if absent), and its content, or the problem with it."""
 
     raw: dict[str, Any] = field(repr=False)
-    material: Material | None
-    trouble: str = ""
+    content: SecretContent | None
+    problem: str = ""
 
 
 async def read_secret(client: KubeClient, installation: Installation) -> StoredSecret:
@@ -28,36 +34,36 @@ async def read_secret(client: KubeClient, installation: Installation) -> StoredS
     if found is None:
         return StoredSecret({}, None, "the Secret is absent")
     try:
-        return StoredSecret(found, read_material(found))
+        return StoredSecret(found, read_content(found))
     except ValueError as error:
         return StoredSecret(found, None, str(error))
 
 
 async def write_secret(
-    client: KubeClient, installation: Installation, stored: StoredSecret, material: Material
+    client: KubeClient, installation: Installation, stored: StoredSecret, content: SecretContent
 ) -> bool:
-    """Write the Secret if it is still as it was read; False if another replica was faster.
+    """Write the content if the Secret is still as it was read; return False if another replica was faster.
 
     Raises ApiError, OSError.
     """
     try:
         if stored.raw:
-            await client.replace(installation.secret_path, write_material(material, stored.raw))
+            await client.replace(installation.secret_path, write_content(content, stored.raw))
         else:
-            await client.create(installation.secrets_path, write_material(material, _new_secret(installation)))
+            await client.create(installation.secrets_path, write_content(content, _new_secret(installation)))
     except ApiError as error:
-        # A PUT finds nothing if the Secret was deleted meanwhile; a POST if the namespace is missing, which is no race.
+        # A PUT gets 404 if the Secret was deleted; a POST gets it if the namespace is missing, which is no race.
         if error.is_conflict or (error.is_absent and stored.raw):
             return False
         raise
     return True
 
 
-async def ask_for_rotation(client: KubeClient, installation: Installation, rotation: Rotation) -> None:
-    """Note in the Secret that a rotation is asked for; a replica's next look begins it. Raises ApiError, OSError.
+async def request_rotation(client: KubeClient, installation: Installation, rotation: Rotation) -> None:
+    """Request a rotation in the Secret; a replica starts it at its next read. Raises ApiError, OSError.
 
-    `graceful`: the former authority leaves after its last leaf expired. `revoke`: as soon as every replica had time to
-    take the new leaf, which is how a key that leaked is made worthless.
+    `graceful`: the former authority is removed after its last leaf expired. `revoke`: as soon as every replica had time
+    to take the new leaf, so that a leaked key becomes worthless.
     """
     note = {"metadata": {"annotations": {ROTATE_ANNOTATION: rotation}}}
     await client.patch(installation.secret_path, note)

@@ -1,38 +1,38 @@
-"""Telling about a change of state once, however often it is looked at."""
+"""Reports each change of state once, however often the state is read."""
 
 from typing import Protocol
 
 
 class OnChange(Protocol):
-    """Told about each change of state: an event's stable word and its facts, none of them secret."""
+    """A callback for a change of state: the event's stable word and its facts, none of them secret."""
 
     def __call__(self, event: str, /, **facts: object) -> None:
-        """Take note."""
+        """Handle one event."""
         ...
 
 
-class Changes:
-    """Passes a state on when its subject's event or reason is another than at the last look."""
+class StateEvents:
+    """Emits the state of a subject when its event or its reason has changed since the last report."""
 
     def __init__(self, on_change: OnChange) -> None:
         self._on_change = on_change
         self._last: dict[str, tuple[str, object]] = {}
 
-    def tell(self, event: str, **facts: object) -> None:
-        """Pass an event on in any case."""
+    def emit(self, event: str, **facts: object) -> None:
+        """Emit an event in any case."""
         self._on_change(event, **facts)
 
-    def state(self, subject: str, event: str, **facts: object) -> None:
-        """Pass the state of a subject on if it changed. `reason` is part of it, the other facts only explain it."""
+    def report(self, subject: str, event: str, **facts: object) -> None:
+        """Emit the state of a subject if it changed. `reason` is part of the state; other facts only explain it."""
         if self._last.get(subject) != (event, facts.get("reason")):
             self._last[subject] = (event, facts.get("reason"))
             self._on_change(event, **facts)
 
-    def over(self, subject: str, event: str, **facts: object) -> None:
-        """Pass on that the last state of a subject is over; nothing where there was none."""
+    def resolve(self, subject: str, event: str, **facts: object) -> None:
+        """Emit that the last state of a subject has ended; nothing if there was none."""
         if self._last.pop(subject, None):
             self._on_change(event, **facts)
 
     def forget(self, subject: str) -> None:
-        """Let the next state of a subject be told, whatever the last one was."""
+        """Emit the next state of a subject even if it equals the last one."""
         self._last.pop(subject, None)

@@ -1,14 +1,20 @@
-"""One replica's look at the API server, and what it remembers from look to look."""
+"""Reads the Secret and the registrations for one replica, and remembers what it saw and since when.
 
+Times are seconds of a monotonic clock. They are never compared between replicas, whose clocks differ.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from cryptography import x509
+
 from certs.api import Installation
-from certs.authority_history import Sightings
-from certs.rotation import Situation
-from certs.secret_content import Material
+from certs.certificate import fingerprint
+from certs.rotation import RotationState
+from certs.secret_content import SecretContent
 from certs.secret_store import StoredSecret, read_secret
-from certs.state_events import Changes
+from certs.state_events import StateEvents
 from certs.webhook_configs import Registration, authorities_of, read_registrations, state_of
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
@@ -16,49 +22,74 @@ from webhook.kube_client.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What the API server showed. The registrations were read before the Secret; None if they cannot be read."""
+class Reading:
+    """What the API server returned. The registrations were read before the Secret; None if they are unreadable."""
 
     registrations: tuple[Registration, ...] | None
     stored: StoredSecret
-    situation: Situation
+    state: RotationState
 
 
-class Observer:
-    """Looks at the Secret and the registrations, and remembers the last good Secret and since when it saw what."""
+class AuthorityHistory:
+    """Since when this replica has seen each authority in every entry, and the current leaf in the Secret."""
+
+    def __init__(self) -> None:
+        self._registered: dict[str, float] = {}
+        self._leaf: tuple[bytes, float] | None = None
+
+    def see_registered(self, registered: Sequence[Sequence[x509.Certificate]], at: float) -> None:
+        """Record the authorities that all entries contain; one that is missing from any entry starts again."""
+        entries = [{fingerprint(authority) for authority in authorities} for authorities in registered]
+        everywhere = set.intersection(*entries) if entries else set()
+        self._registered = {authority: self._registered.get(authority, at) for authority in everywhere}
+
+    def settled(self, at: float, settle: timedelta) -> frozenset[str]:
+        """Fingerprints of the authorities that have been in every entry for the settling time."""
+        since = at - settle.total_seconds()
+        return frozenset(authority for authority, seen in self._registered.items() if seen <= since)
+
+    def leaf_age(self, leaf: bytes, at: float) -> timedelta:
+        """How long this replica has seen this leaf in the Secret."""
+        if self._leaf is None or self._leaf[0] != leaf:
+            self._leaf = (leaf, at)
+        return timedelta(seconds=at - self._leaf[1])
+
+
+class StateReader:
+    """Reads the Secret and the registrations. Remembers the last good Secret and the history of authorities."""
 
     def __init__(
-        self, client: KubeClient, installation: Installation, *, who: str, clock: Clock, changes: Changes
+        self, client: KubeClient, installation: Installation, *, who: str, clock: Clock, events: StateEvents
     ) -> None:
-        self.sightings = Sightings()
+        self.history = AuthorityHistory()
         self._client, self._installation, self._who = client, installation, who
-        self._clock, self._changes = clock, changes
-        self._memory: Material | None = None
+        self._clock, self._events = clock, events
+        self._memory: SecretContent | None = None
 
-    async def look(self, settle: timedelta) -> Look:
+    async def read(self, settle: timedelta) -> Reading:
         """Read the registrations, then the Secret. Raises ApiError if the Secret may not be read, OSError."""
         registrations = await self._read_registrations()
-        # Taken after the answer, so that an authority counts as seen rather later than it was there.
+        # Taken after the answer: an authority may only count as seen later than it was really there, never earlier.
         at = self._clock.monotonic()
         if registrations is not None:
-            self.sightings.see_registered(authorities_of(registrations), at)
+            self.history.see_registered(authorities_of(registrations), at)
         stored = await read_secret(self._client, self._installation)
-        situation = self._situation(registrations, stored, at, settle)
-        if situation.issued_by:
-            self._memory = stored.material
-        return Look(registrations, stored, situation)
+        state = self._rotation_state(registrations, stored, at, settle)
+        if state.issued_by:
+            self._memory = stored.content
+        return Reading(registrations, stored, state)
 
-    def _situation(
+    def _rotation_state(
         self, registrations: tuple[Registration, ...] | None, stored: StoredSecret, at: float, settle: timedelta
-    ) -> Situation:
-        leaf = stored.material.leaf.certificate if stored.material else b""
-        return Situation(
-            secret=stored.material,
-            trouble=stored.trouble,
+    ) -> RotationState:
+        leaf = stored.content.leaf.certificate if stored.content else b""
+        return RotationState(
+            secret=stored.content,
+            problem=stored.problem,
             memory=self._memory,
             registered=None if registrations is None else authorities_of(registrations),
-            settled=self.sightings.settled(at, settle),
-            leaf_age=self.sightings.leaf_age(leaf, at),
+            settled=self.history.settled(at, settle),
+            leaf_age=self.history.leaf_age(leaf, at),
             names=self._installation.names,
             who=self._who,
             now=self._clock.now(),
@@ -68,7 +99,7 @@ class Observer:
         try:
             found = await read_registrations(self._client, self._installation)
         except ApiError as error:
-            self._changes.state("registration", "registration-unreadable", reason=error.with_request)
+            self._events.report("registration", "registration-unreadable", reason=error.with_request)
             return None
-        self._changes.state("registration", f"registration-{state_of(found)}")
+        self._events.report("registration", f"registration-{state_of(found)}")
         return found

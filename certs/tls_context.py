@@ -1,7 +1,7 @@
-"""Live TLS: one listener context whose leaf is replaced while it serves, and no connection is dropped.
+"""The TLS context of a listener: its leaf is replaced while it serves, and no connection is dropped.
 
-Every handshake chooses the newest context in the SNI callback, which OpenSSL also calls (with no name) for a client
-that sends no SNI. A connection keeps the context that it began with.
+The SNI callback selects the newest context at every handshake. OpenSSL also calls it (with no name) for a client that
+sends no SNI. A connection keeps the context that it started with.
 """
 
 import contextlib
@@ -17,15 +17,15 @@ from certs.certificate import KeyPair, check_pair, write_certificates
 from certs.rotation import Schedule
 from certs.rotation_steps import create
 
-# Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else anyway.
+# Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
 _TLS12_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What probes and metrics show: readiness with a stable reason, and when what is served expires (None: unknown).
+    """What probes and metrics show: readiness with a stable reason, and when the certificates expire (None: unknown).
 
-    `registration` is one of REGISTRATION_STATES, "" where nobody looks at the registrations.
+    `registration` is one of REGISTRATION_STATES, or "" if this source does not read the registrations.
     """
 
     ready: bool
@@ -35,25 +35,25 @@ class Status:
     registration: str = ""
 
 
-# In OpenSSL's words for what a client answers: it does not trust the authority, or the certificate is not right for it.
+# OpenSSL's names of the alerts with which a client refuses our certificate.
 _REFUSALS = ("ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE", "ALERT_UNSUPPORTED_CERTIFICATE")
 
 OnFailure = Callable[[str], None]
-"""Told about each handshake that failed: `certificate-refused` if the client would not have the leaf, else `other`."""
+"""Called for each failed handshake with `certificate-refused` if the client refused the leaf, else `other`."""
 
 
 class LiveTls:
-    """A server-side SSL context for a listener, and the leaf that it presents from the next handshake on."""
+    """The SSL context of a listener, and the leaf that it presents from the next handshake on."""
 
     def __init__(self, on_failure: OnFailure = lambda _: None) -> None:
         self.context = _context()
         self.context.sni_callback = self._choose
-        self.context.sslobject_class = _telling(on_failure)
+        self.context.sslobject_class = _reporting(on_failure)
         self.leaf: KeyPair | None = None
         self._current: ssl.SSLContext | None = None
 
     def present(self, leaf: KeyPair) -> None:
-        """Serve a leaf from now on. Raises ValueError if it is torn or mismatched: then the old one stays."""
+        """Serve a leaf from now on. Raises ValueError, and keeps the old one, if the pair does not match."""
         check_pair(leaf)
         fresh = _context()
         _load(fresh, leaf)
@@ -66,29 +66,29 @@ class LiveTls:
         return None
 
 
-class Provider(Protocol):
-    """What keeps the certificate of one replica: `builtin` (certs.keeper) or `files` (certs.files)."""
+class CertificateSource(Protocol):
+    """Supplies the certificate of one replica: `builtin` (certs.controller) or `files` (certs.mounted_files)."""
 
     tls: LiveTls
     status: Status
 
     def stop(self) -> None:
-        """Write nothing from now on (SIGTERM); looking and serving go on."""
+        """Write nothing from now on (SIGTERM); keep reading and serving."""
         ...
 
     async def run(self) -> None:
-        """Look at once and then again and again, until cancelled."""
+        """Read at once and then repeatedly, until cancelled."""
         ...
 
 
 def standalone_tls(names: tuple[str, ...]) -> tuple[ssl.SSLContext, bytes]:
-    """Make an authority and a leaf in memory for DNS names and IP addresses; return the context and the CA (PEM)."""
+    """Create an authority and a leaf in memory for DNS names and IP addresses; return the context and the CA (PEM)."""
     lifetime = timedelta(days=365)
     schedule = Schedule(authority_lifetime=lifetime, leaf_lifetime=lifetime)
-    material = create(names, datetime.now(UTC), schedule)
+    content = create(names, datetime.now(UTC), schedule)
     tls = LiveTls()
-    tls.present(material.leaf)
-    return tls.context, write_certificates(material.bundle)
+    tls.present(content.leaf)
+    return tls.context, write_certificates(content.bundle)
 
 
 def _context() -> ssl.SSLContext:
@@ -96,16 +96,16 @@ def _context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_TLS12_CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
-    # The API server's client keeps its connections and resumes none: tickets would only cost every handshake.
+    # The API server keeps its connections and resumes none: tickets would only make every handshake slower.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
     return context
 
 
-def _telling(on_failure: OnFailure) -> type[ssl.SSLObject]:
-    """Return the class of a listener's connections: the event loop tells nobody about a handshake that failed."""
+def _reporting(on_failure: OnFailure) -> type[ssl.SSLObject]:
+    """Return the class of a listener's connections, which reports failed handshakes: the event loop does not."""
 
-    class Telling(ssl.SSLObject):
+    class Reporting(ssl.SSLObject):
         def do_handshake(self) -> None:
             try:
                 super().do_handshake()
@@ -116,13 +116,13 @@ def _telling(on_failure: OnFailure) -> type[ssl.SSLObject]:
                 on_failure("certificate-refused" if refused else "other")
                 raise
 
-    return Telling
+    return Reporting
 
 
 def _load(context: ssl.SSLContext, leaf: KeyPair) -> None:
     with _file(leaf.certificate + b"\n" + leaf.key) as path:
         try:
-            # Without a password OpenSSL would ask for one on the terminal.
+            # Without a password OpenSSL would prompt for one on the terminal.
             context.load_cert_chain(path, password=lambda: b"")
         except ssl.SSLError as error:
             raise ValueError(f"OpenSSL refuses the pair: {error.reason}") from None
@@ -130,8 +130,8 @@ def _load(context: ssl.SSLContext, leaf: KeyPair) -> None:
 
 @contextlib.contextmanager
 def _file(content: bytes) -> Iterator[str]:
-    """Yield a path to read the content from: Python's ssl takes a key from a file only, which should be on no disk."""
-    if not hasattr(os, "memfd_create"):  # not Linux: a private file, gone at once
+    """Yield a path with the content: Python's ssl reads keys only from files, and this one is not on a disk."""
+    if not hasattr(os, "memfd_create"):  # not Linux: a private file, deleted at once
         with tempfile.NamedTemporaryFile() as file:
             file.write(content)
             file.flush()

@@ -1,4 +1,4 @@
-"""A real TLS look at what a replica presents, with the eyes of the API server: by the caBundle of each entry."""
+"""Connects to a replica over TLS and verifies its certificate as the API server does, with each entry's caBundle."""
 
 import socket
 import ssl
@@ -16,10 +16,10 @@ Connect = Callable[[], socket.socket]
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
-    """What was presented where, until when it is good, and the entries (names) that would refuse it.
+class PresentedCertificate:
+    """The certificate of one replica, its expiry, and the entries (names) that would refuse it.
 
-    `trouble` says why nothing was seen.
+    `trouble` says why no certificate was received.
     """
 
     where: str
@@ -29,22 +29,24 @@ class Presented:
     trouble: str = ""
 
 
-def look(where: str, connect: Connect, name: str, trusts: Mapping[str, Sequence[x509.Certificate]]) -> Presented:
-    """Ask a replica for the certificate of `name`; `trusts` are the authorities of each entry. Blocks."""
+def probe_certificate(
+    where: str, connect: Connect, name: str, trusts: Mapping[str, Sequence[x509.Certificate]]
+) -> PresentedCertificate:
+    """Get the certificate of a replica for `name`; `trusts` are the authorities of each entry. Blocks."""
     try:
         accepted = {bundle: _accepted(connect, name, bundle) for bundle in set(map(_bundle, trusts.values()))}
-        leaf = next(filter(None, accepted.values()), None) or _leaf(connect, name, _trusting_anybody())
+        leaf = next(filter(None, accepted.values()), None) or _leaf(connect, name, _unverified())
     except OSError as error:
-        return Presented(where, trouble=str(error) or type(error).__name__)
+        return PresentedCertificate(where, trouble=str(error) or type(error).__name__)
     refused = tuple(entry for entry, authorities in trusts.items() if not accepted[_bundle(authorities)])
-    return Presented(where, fingerprint(leaf), leaf.not_valid_after_utc, refused)
+    return PresentedCertificate(where, fingerprint(leaf), leaf.not_valid_after_utc, refused)
 
 
 def _accepted(connect: Connect, name: str, bundle: str) -> x509.Certificate | None:
     if not bundle:
         return None
     context = ssl.create_default_context(cadata=bundle)
-    # As Go's verifier: an intermediate may be trusted, and the letter of RFC 5280 is not insisted on.
+    # Like Go's verifier: an intermediate may be trusted, and RFC 5280 is not applied strictly.
     context.verify_flags = (context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN) & ~ssl.VERIFY_X509_STRICT
     try:
         return _leaf(connect, name, context)
@@ -52,7 +54,7 @@ def _accepted(connect: Connect, name: str, bundle: str) -> x509.Certificate | No
         return None
 
 
-def _trusting_anybody() -> ssl.SSLContext:
+def _unverified() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -66,9 +68,9 @@ def _leaf(connect: Connect, name: str, context: ssl.SSLContext) -> x509.Certific
         try:
             while not _is_complete(tls):
                 plain.sendall(outgoing.read())
-                incoming.write(_some(plain))
+                incoming.write(_receive(plain))
         finally:
-            _hang_up(plain, outgoing.read())
+            _close(plain, outgoing.read())
     return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"")
 
 
@@ -80,15 +82,15 @@ def _is_complete(tls: ssl.SSLObject) -> bool:
     return True
 
 
-def _some(plain: socket.socket) -> bytes:
+def _receive(plain: socket.socket) -> bytes:
     received = plain.recv(2**16)
     if not received:
         raise ConnectionError("the connection was closed before the certificate came")
     return received
 
 
-def _hang_up(plain: socket.socket, last: bytes) -> None:
-    """Say the last word, and hear the other side out: a port-forward that is closed with bytes unread fails aloud."""
+def _close(plain: socket.socket, last: bytes) -> None:
+    """Send close_notify and drain; otherwise port-forward logs an error."""
     with suppress(OSError):
         plain.sendall(last)
         plain.shutdown(socket.SHUT_WR)

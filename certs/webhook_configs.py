@@ -1,7 +1,7 @@
-"""The caBundle of the registrations: reading the entries that are ours, and adding authorities to them.
+"""Reads our entries in the registrations, and adds authorities to their caBundle.
 
-Rights: get and patch of the two named registrations, nothing else. The patch is a JSON Patch whose `test`s pin the
-registration's resourceVersion and the entry's name, so that it never lands on an entry that moved or changed hands.
+Rights: get and patch of the two named registrations. The JSON Patch tests the registration's resourceVersion and the
+entry's name, so that it never changes an entry that was moved or replaced.
 """
 
 import base64
@@ -18,19 +18,19 @@ from certs.certificate import fingerprint, read_certificates, write_certificates
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 
-# What a replica finds: an entry of ours, entries of others only, no registration, or no right to look.
+# What a replica finds: an entry of ours, only entries of others, no registration, or no right to read it.
 REGISTRATION_STATES = ("ours", "foreign", "absent", "unreadable")
 
-# What tells cert-manager's injector where to take a caBundle from.
+# The annotations that name the source from which cert-manager's injector writes a caBundle.
 # Source: https://cert-manager.io/docs/concepts/ca-injector/
 INJECTED_BY = ("cert-manager.io/inject-ca-from", "cert-manager.io/inject-ca-from-secret")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One webhook entry that calls us: its place in the list, its name, the authorities of its caBundle, and its URL.
+    """One webhook entry that calls us: its index, its name, the authorities of its caBundle, and its URL.
 
-    The URL is empty where the entry names the Service.
+    The URL is empty if the entry names the Service.
     """
 
     index: int
@@ -43,7 +43,7 @@ class Entry:
 class Registration:
     """A MutatingWebhookConfiguration or ValidatingWebhookConfiguration, and which of its entries are ours.
 
-    `injector` is what cert-manager is told to write its caBundle from, empty where it is not told to.
+    `injector` names the object from which cert-manager writes the caBundle; empty if cert-manager does not write it.
     """
 
     kind: str
@@ -54,9 +54,9 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What every entry's caBundle is to hold: the Secret's authorities, nothing that retired, nothing long expired.
+    """What every caBundle should contain: the Secret's authorities, and none that retired or expired long ago.
 
-    Two are equal if they are of the same Secret, whenever that was read.
+    Two values are equal if the Secret is the same, whenever it was read.
     """
 
     authorities: tuple[x509.Certificate, ...]
@@ -64,7 +64,7 @@ class Trust:
     expired_before: datetime = field(compare=False)
 
     def bundle(self, present: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
-        """Add to what is present; only what retired or expired is taken out."""
+        """Return the present authorities plus ours, without those that retired or expired."""
         union = {fingerprint(one): one for one in (*self.authorities, *present)}
         return tuple(one for name, one in union.items() if name not in self.retired and self._is_unexpired(one))
 
@@ -73,7 +73,7 @@ class Trust:
 
 
 async def read_registrations(client: KubeClient, installation: Installation) -> tuple[Registration, ...]:
-    """Read both registrations; one that is absent or being deleted is left out. Raises ApiError, OSError."""
+    """Read both registrations; a registration that is absent or being deleted is omitted. Raises ApiError, OSError."""
     found = []
     for kind in REGISTRATION_KINDS:
         answer = await client.find(installation.registration_path(kind)) or {}
@@ -90,14 +90,14 @@ def authorities_of(registrations: Iterable[Registration]) -> tuple[tuple[x509.Ce
 
 
 def state_of(registrations: tuple[Registration, ...] | None) -> str:
-    """Say in one of REGISTRATION_STATES what was found; None stands for registrations that cannot be read."""
+    """Return one of REGISTRATION_STATES; `registrations` is None if they are unreadable."""
     if registrations is None:
         return "unreadable"
     return "ours" if authorities_of(registrations) else "foreign" if registrations else "absent"
 
 
 def patch_for(registration: Registration, trust: Trust) -> list[dict[str, Any]]:
-    """Return the JSON Patch that makes every entry of ours trust what it should; empty if all do."""
+    """Return the JSON Patch that corrects the caBundle of every entry of ours; empty if all are correct."""
     operations: list[dict[str, Any]] = []
     for entry in registration.entries:
         bundle = trust.bundle(entry.authorities)
@@ -138,12 +138,12 @@ def _entries(registration: Mapping[str, Any], installation: Installation) -> tup
 
 def _injector(metadata: Mapping[str, Any]) -> str:
     annotations = metadata.get("annotations")
-    told = annotations if isinstance(annotations, dict) else {}
-    return next((str(told[key]) for key in INJECTED_BY if told.get(key)), "")
+    found = annotations if isinstance(annotations, dict) else {}
+    return next((str(found[key]) for key in INJECTED_BY if found.get(key)), "")
 
 
 def is_ours(client: Mapping[str, Any], installation: Installation) -> bool:
-    """Say whether an entry's ``clientConfig`` leads to this installation's Service, or to a name of its leaf."""
+    """Return whether a ``clientConfig`` points to this installation's Service or to a name of its leaf."""
     service, url = client.get("service"), client.get("url")
     if isinstance(service, dict):
         return (service.get("namespace"), service.get("name")) == (installation.namespace, installation.name)

@@ -22,10 +22,10 @@ Values = Mapping[str, object]
 HEADER = """\
 # gpu-injector. Apply:   kubectl apply -f install.yaml
 #               Undo:    kubectl delete -f install.yaml
-# In an emergency, this alone takes the webhook out of the way:
+# In an emergency, this command alone disables the webhook:
 #                        kubectl delete mutatingwebhookconfiguration,validatingwebhookconfiguration gpu-injector
 #
-# The registrations stand first, so that `kubectl delete -f` removes them first.
+# The registrations come first, so that `kubectl delete -f` removes them first.
 # Made by `make manifest` from deploy/chart, sha256:{digest}
 """
 

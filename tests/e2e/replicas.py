@@ -10,7 +10,7 @@ from cryptography import x509
 
 from certs.api import Installation
 from certs.certificate import fingerprint
-from certs.secret_content import ROTATE_ANNOTATION, Material, Rotation, read_material
+from certs.secret_content import ROTATE_ANNOTATION, Rotation, SecretContent, read_content
 from e2e.control_plane import LOOPBACK, ControlPlane, wait_for_namespace
 from e2e.direct_api import MERGE_PATCH, DirectApi
 from e2e.forwarder import Forwarder, forwarding
@@ -33,9 +33,9 @@ class Replicas:
     running: list[Webhook]
     namespace: str
 
-    def material(self) -> Material:
+    def material(self) -> SecretContent:
         """Return what the Secret holds."""
-        return read_material(self.api.get(INSTALLATION.secret_path))
+        return read_content(self.api.get(INSTALLATION.secret_path))
 
     def ask(self, rotation: Rotation) -> None:
         """Ask for a rotation as `certs rotate` does."""
@@ -47,7 +47,7 @@ class Replicas:
         """Whether a new authority signs, and the leaf is still of the one before."""
         return is_staged(self.material())
 
-    def rotated(self, before: Material, *replicas: Webhook) -> bool:
+    def rotated(self, before: SecretContent, *replicas: Webhook) -> bool:
         """Whether these replicas serve a leaf of an authority that was not there before."""
         after = self.material()
         new = after.signer is not None and fingerprint(after.signer.parse()) not in map(fingerprint, before.bundle)
@@ -96,7 +96,7 @@ def two_replicas(plane: ControlPlane, port: int, *arguments: object, road: str =
     plane.kubectl.run("delete", "namespace", name, "--wait=false")
 
 
-def is_staged(material: Material) -> bool:
+def is_staged(material: SecretContent) -> bool:
     """Whether the leaf is of another authority than the one that signs."""
     return material.signer is not None and material.leaf.parse().issuer != material.signer.parse().subject
 

@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from certs.api import Installation
-from certs.controller import Keeper
-from certs.state_events import Changes
+from certs.controller import CertificateController
+from certs.state_events import StateEvents
 from e2e.control_plane import LOOPBACK
 from e2e.device_plugins import NAMESPACE as PLUGINS
 from e2e.pods import pod
 from e2e.processes import LOOK_AGAIN_SECONDS
-from webhook.controllers.assemble import join_rounds
+from webhook.controllers.assemble import assemble_rounds
 from webhook.controllers.plugin_rounds import SETTLING_SECONDS
 from webhook.decide.decision import RequestInfo
 from webhook.kube_client.client import KubeClient
@@ -86,7 +86,7 @@ async def keep_certificate(api: KubeClient) -> set[str]:
     """Look once at Secret and registrations, and mend them, as a replica does that has just started."""
     told = Told()
     clock = Clock(sleep=_end)
-    keeper = Keeper(api, INSTALLATION, who=WHO, on_change=told, clock=clock)
+    keeper = CertificateController(api, INSTALLATION, who=WHO, on_change=told, clock=clock)
     with contextlib.suppress(_OverError):
         await keeper.run()
     return told.refused
@@ -101,14 +101,14 @@ async def see(api: KubeClient) -> ClusterView:
 async def repair(api: KubeClient, seen: ClusterView) -> set[str]:
     """Make two rounds, half a minute of the clock apart: tell of the blind pods that were seen, and evict one."""
     told, ahead = Told(), Ahead()
-    rounds = join_rounds(
+    rounds = assemble_rounds(
         api,
         INSTALLATION,
         Policy(bootstrap=Bootstrap(repair="evict")),
         FixedView(seen),
         who=WHO,
         metrics=Metrics.create(),
-        changes=Changes(told),
+        state_events=StateEvents(told),
         clock=Clock(monotonic=ahead.monotonic),
     )
     await rounds.round()

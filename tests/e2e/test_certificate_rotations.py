@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from certs.certificate import write_certificates
-from certs.secret_content import Material, Rotation
+from certs.secret_content import Rotation, SecretContent
 from e2e.conftest import FIGURES
 from e2e.control_plane import ControlPlane
 from e2e.pod_load import INJECTED, PodLoad, constant_load
@@ -116,7 +116,7 @@ def test_a_replica_that_is_killed_in_mid_rotation_costs_no_pod(scene: Replicas, 
     assert (failures["rejected"], failures["certificates refused, by the API server"]) == (0, 0)
 
 
-def stage(scene: Replicas) -> Material:
+def stage(scene: Replicas) -> SecretContent:
     """Ask for a rotation, wait for its first step, and return what the Secret held before."""
     before = scene.material()
     scene.ask("graceful")
@@ -133,7 +133,7 @@ def rotate_once(scene: Replicas, rotation: Rotation) -> None:
         until(lambda: len(scene.material().bundle) == 1, "the former authorities left")
 
 
-def assert_openssl_accepts(material: Material, folder: Path) -> None:
+def assert_openssl_accepts(material: SecretContent, folder: Path) -> None:
     """Let OpenSSL judge what Go's verifier has judged all the while."""
     (folder / "ca.crt").write_bytes(write_certificates(material.bundle))
     (folder / "leaf.crt").write_bytes(material.leaf.certificate)

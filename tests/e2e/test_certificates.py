@@ -15,7 +15,7 @@ from certs.api import Installation
 from certs.certificate import write_certificates
 from certs.rotation import Schedule
 from certs.rotation_steps import create
-from certs.secret_content import Material, read_material, write_material
+from certs.secret_content import SecretContent, read_content, write_content
 from e2e.control_plane import LOOPBACK, ControlPlane
 from e2e.direct_api import MERGE_PATCH, DirectApi
 from e2e.installation import NAME, Webhook, running_webhook
@@ -50,7 +50,7 @@ def replica(plane: ControlPlane, webhook_port: int) -> Iterator[Webhook]:
         yield running
 
 
-def foreign() -> Material:
+def foreign() -> SecretContent:
     """Return an authority and a leaf that somebody else made for our names."""
     return create(INSTALLATION.names, datetime.now(UTC), Schedule())
 
@@ -70,7 +70,7 @@ def patch(api: DirectApi, path: str, change: object, content_type: str = MERGE_P
 def replace_secret(api: DirectApi) -> None:
     """Put another's whole key material in place of ours."""
     status, answer = api.call(
-        "PUT", INSTALLATION.secret_path, write_material(foreign(), api.get(INSTALLATION.secret_path))
+        "PUT", INSTALLATION.secret_path, write_content(foreign(), api.get(INSTALLATION.secret_path))
     )
     assert status == 200, answer
 
@@ -121,7 +121,7 @@ def is_sound(api: DirectApi, replica: Webhook) -> bool:
     """Whether the Secret's leaf is served, and every entry trusts the Secret's authorities."""
     status, secret = api.call("GET", INSTALLATION.secret_path)
     try:
-        material = read_material(secret)
+        material = read_content(secret)
     except ValueError:
         return False
     served = ssl.get_server_certificate((LOOPBACK, replica.port)).encode()
@@ -159,14 +159,14 @@ def test_a_mounted_certificate_is_served_and_nothing_is_written(
     assert written == [trusted(api), secret["metadata"]["resourceVersion"]]
 
 
-def mount(folder: Path, material: Material) -> None:
+def mount(folder: Path, material: SecretContent) -> None:
     """Write a pair and its authority as a mounted Secret shows them."""
     contents = {"tls.crt": material.leaf.certificate, "tls.key": material.leaf.key}
     for name, content in (contents | {"ca.crt": write_certificates(material.bundle)}).items():
         (folder / name).write_bytes(content)
 
 
-def inject(api: DirectApi, materials: list[Material]) -> None:
+def inject(api: DirectApi, materials: list[SecretContent]) -> None:
     """Write the caBundle as cert-manager's injector does, both authorities at once."""
     bundle = b"".join(write_certificates(material.bundle) for material in materials)
     for path in (REGISTRATION, VALIDATING):
@@ -176,7 +176,7 @@ def inject(api: DirectApi, materials: list[Material]) -> None:
         patch(api, path, changes, "application/json-patch+json")
 
 
-def serves(webhook: Webhook, material: Material) -> bool:
+def serves(webhook: Webhook, material: SecretContent) -> bool:
     """Whether a replica presents this leaf."""
     served = ssl.get_server_certificate((LOOPBACK, webhook.port)).encode()
     return x509.load_pem_x509_certificate(served) == material.leaf.parse()

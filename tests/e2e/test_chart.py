@@ -186,7 +186,7 @@ def test_a_changed_policy_restarts_the_replicas(helm: Helm) -> None:
         ({"policy": {"bootstrap": {"recipe": "always"}}}, "recipe"),
         ({"replica": 3}, "replica"),
         ({"image": {"pullPolicy": "Sometimes"}}, "pullPolicy"),
-        ({"drainSeconds": 30}, "terminationGracePeriodSeconds has to be longer than drainSeconds"),
+        ({"drainSeconds": 30}, "terminationGracePeriodSeconds must be longer than drainSeconds"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_installed(helm: Helm, values: Values, told: str) -> None:

@@ -22,7 +22,7 @@ from support.odd_secrets import odd_pieces
 from support.pods import JSON, gpu_pods, spoilt
 
 from certs.rotation import Schedule
-from certs.secret_content import read_material, write_material
+from certs.secret_content import read_content, write_content
 from fuzz.edge import Edge
 from webhook.decide.decision import RequestInfo
 from webhook.decide.nodes.table import node_rows
@@ -145,10 +145,10 @@ def secret(pieces: Mapping[str, bytes], annotations: Mapping[str, Any], odd: obj
         {"data": odd},
     ):
         try:
-            material = read_material(item)
+            material = read_content(item)
         except ValueError:
             continue
-        write_material(material, item)
+        write_content(material, item)
 
 
 @given(

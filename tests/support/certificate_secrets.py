@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from certs.api import Installation
 from certs.rotation import Schedule
 from certs.rotation_steps import create
-from certs.secret_content import Material, write_material
+from certs.secret_content import SecretContent, write_content
 from support.fake_store import Json
 from support.memory_api import NAMESPACE
 
@@ -21,9 +21,9 @@ EMPTY_SECRET: Json = {
 }
 
 
-def secret_of(material: Material, **data: str | None) -> Json:
-    """Return a Secret that holds the material, some keys replaced by raw text or (None) left out."""
-    secret = write_material(material, EMPTY_SECRET)
+def secret_of(content: SecretContent, **data: str | None) -> Json:
+    """Return a Secret that holds the content, some keys replaced by raw text or (None) left out."""
+    secret = write_content(content, EMPTY_SECRET)
     encoded = {**secret["data"], **data}
     return {**secret, "data": {key: value for key, value in encoded.items() if value is not None}}
 

@@ -1,4 +1,4 @@
-"""The Helm chart as its tests see it, and what of it is generated: the policy's values and the schema of all."""
+"""The Helm chart for its tests, and its generated parts: the policy's values and the schema."""
 
 import hashlib
 import json
@@ -20,16 +20,16 @@ MANIFEST = DEPLOY / "install.yaml"
 LINE_LENGTH = 120
 
 POLICY_COMMENT = """\
-# What the administrator asks for: docs/policy.md. From here to the end this file is generated.
+# The policy: docs/policy.md. The rest of this file is generated.
 """
 
-# What a value may be where its default does not tell.
+# The type of a value, by its default.
 TYPES = {bool: "boolean", int: "integer", str: "string", list: "array"}
 CHOICES = {"image.pullPolicy": ["Always", "IfNotPresent", "Never"]}
 
 
 def chart_digest() -> str:
-    """Return a digest of all files of the chart, which the manifest rendered from it carries."""
+    """Return a digest of all files of the chart, which the rendered manifest contains."""
     digest = hashlib.sha256()
     for path in sorted(path for path in CHART.rglob("*") if path.is_file()):
         name = str(path.relative_to(CHART)).encode()
@@ -38,7 +38,7 @@ def chart_digest() -> str:
 
 
 def values_of_the_chart() -> str:
-    """Return values.yaml with the policy's part made anew."""
+    """Return values.yaml with a new policy part."""
     head, _, _ = VALUES.read_text().partition(POLICY_COMMENT)
     return head + POLICY_COMMENT + "\n".join(["policy:", *_policy_lines(Policy, "  ")]) + "\n"
 
@@ -62,7 +62,7 @@ def schema_of_the_chart() -> str:
     definitions = policy.pop("$defs")
     own = {key: value for key, value in values.items() if key != "policy"}
     schema = _schema(own, "")
-    # Helm adds it for charts that use this one.
+    # Helm adds it for charts that depend on this one.
     schema["properties"] |= {"policy": policy, "global": {"type": "object"}}
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of the chart gpu-injector"}
     return json.dumps({**head, **schema, "$defs": definitions}, indent=2) + "\n"
@@ -73,7 +73,7 @@ def _schema(value: Any, path: str) -> dict[str, Any]:  # noqa: ANN401  a value o
         return {"enum": CHOICES[path]}
     if not isinstance(value, dict):
         return {"type": TYPES[type(value)]}
-    # What is empty, or Kubernetes' own, is checked by the API server.
+    # The API server checks empty values and Kubernetes' own types.
     if not value or path in ("resources", "dashboard.labels"):
         return {"type": "object"}
     properties = {key: _schema(inner, f"{path}.{key}".lstrip(".")) for key, inner in value.items()}

@@ -1,17 +1,17 @@
-"""The blocks of the documents in which something is typed, and the marks that say who runs it.
+"""The blocks of the documents with commands, and the marks that say which test runs them.
 
 The line above such a block is one of
 
     <!-- run in tests/data/documented/NAME -->
-        in a copy of that folder, by tests/unit/docs/test_doc_commands.py; what it prints is compared
+        in a copy of that folder, by tests/unit/docs/test_doc_commands.py; the output is compared
     <!-- run on a cluster in tests/data/documented/NAME -->
-        likewise, by tests/e2e/test_documented.py, on an API server that calls the webhook
+        the same, by tests/e2e/test_documented.py, on an API server that calls the webhook
     <!-- e2e: NAME -->
-        by the story of that name (tests/e2e/node/story.py); what it prints is compared
+        by the story of that name (tests/e2e/node/story.py); the output is compared
     <!-- run by tests/e2e/test_x.py -->
         by that test, or by those, with commas between them
     <!-- not run: why -->
-        by nobody
+        by no test
 """
 
 import re
@@ -29,13 +29,13 @@ SHELLS = frozenset({"console", "bash", "sh", "shell"})
 PROMPT = "$ "
 SKIPPED = "..."
 PROGRAMS = frozenset({"kubectl", "helm", "gpu-injector"})
-# Groups of commands, whose second word counts, too.
+# Groups of commands, whose second word also counts.
 GROUPS = frozenset({"certs", "policy", "export", "rollout"})
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What is typed, with what is printed: where it stands, its mark (empty for none), and its lines."""
+    """Commands with their output: document and line, mark (empty for none), and lines."""
 
     document: Path
     line: int
@@ -43,7 +43,7 @@ class Block:
     lines: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return where it stands, for people."""
+        """Return its place for messages."""
         return f"{self.document_name}:{self.line}"
 
     @property
@@ -53,7 +53,7 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """Return the lines that are typed; in a script all of them."""
+        """Return the lines with commands; in a script all lines."""
         typed = [line.removeprefix(PROMPT) for line in self.lines if line.startswith(PROMPT)]
         return typed or [line for line in self.lines if line and not line.startswith("#")]
 

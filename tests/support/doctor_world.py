@@ -13,7 +13,7 @@ import yaml
 
 from certs.rotation import Schedule
 from certs.rotation_steps import create
-from certs.secret_content import Material, write_material
+from certs.secret_content import SecretContent, write_content
 from support.cluster_world import namespace, runtime_class, session
 from support.fake_api import FakeApi
 from support.fake_replica import presenting
@@ -52,7 +52,7 @@ class Cluster:
     warnings: tuple[str, ...] = ()
     version: Json = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
-    served: Material = field(default_factory=lambda: create(NAMES, NOW - timedelta(days=3), Schedule()))
+    served: SecretContent = field(default_factory=lambda: create(NAMES, NOW - timedelta(days=3), Schedule()))
 
     def add(self, *items: Json) -> None:
         """Have objects, in place of those of that kind and name."""
@@ -177,12 +177,12 @@ def _manifest() -> list[Json]:
     return [item for item in yaml.safe_load_all(INSTALL.read_text()) if item]
 
 
-def _installed(material: Material) -> list[Json]:
+def _installed(material: SecretContent) -> list[Json]:
     """Return what deploy/install.yaml installs, as it is once the webhook has written its certificate."""
     kept = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "Deployment")
     items = [deepcopy(item) for item in _manifest() if item["kind"] in kept]
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": HOME, "namespace": HOME}}
-    written = write_material(material, secret)
+    written = write_content(material, secret)
     for item in items:
         for entry in item.get("webhooks", ()):
             entry["clientConfig"]["caBundle"] = written["data"]["ca.crt"]

@@ -1,15 +1,15 @@
-"""A replica's listener, for whoever looks at what it presents over TLS."""
+"""A replica's TLS listener, for tests that read its certificate."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from certs.secret_content import Material
+from certs.secret_content import SecretContent
 from certs.tls_context import LiveTls
 
 
 @asynccontextmanager
-async def presenting(material: Material) -> AsyncIterator[int]:
+async def presenting(material: SecretContent) -> AsyncIterator[int]:
     """Present a leaf on loopback until the block ends, and yield the port; a connection is closed once it is made."""
     tls = LiveTls()
     tls.present(material.leaf)

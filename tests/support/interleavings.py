@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from support.rotation_world import World
 
 Choice = tuple[str, str]
-# Method and path; empty for what reaches no server: a crash, and the end of a look.
+# Method and path; empty for what reaches no server: a crash, and the end of a tick.
 Request = tuple[str, str]
 NOTHING: Request = ("", "")
 
 
 @dataclass
 class Run:
-    """One order of events in one world: each replica looks once; one of them may crash, and looks again at the end."""
+    """One order of events in one world: each replica ticks once; one of them may crash, and ticks again at the end."""
 
     world: World
     going: dict[str, Request] = field(default_factory=dict)

@@ -15,7 +15,7 @@ LIMIT_SECONDS, LIMIT_MIB = 20, 400
 # The larger stream may cost this much more than twice the smaller one.
 LINEAR = 1.5
 VARIABLES = 60
-VIEW = Path(__file__).parents[1] / "data" / "preview" / "view.yaml"
+VIEW = Path(__file__).parents[1] / "data" / "preview" / "field-view.yaml"
 HEAD = """\
 ---
 # Source: trainer/templates/deployment-{number}.yaml

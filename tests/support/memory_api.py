@@ -19,7 +19,7 @@ VALIDATING = f"{ADMISSION}/validatingwebhookconfigurations/gpu-injector"
 
 
 class Turn:
-    """Hands control to whoever drives the coroutine: a scheduler of ours, or asyncio's loop."""
+    """Yields to the driver of the coroutine: our scheduler, or asyncio's loop."""
 
     def __await__(self) -> Generator[None, None, None]:
         """Give up one turn."""
@@ -81,7 +81,7 @@ class MemoryApi(KubeClient):
             case "PATCH":
                 return self.store.patch(address, content_type, body)
             case _:
-                raise AssertionError(f"nobody has the right to {method} {address}")
+                raise AssertionError(f"no client has the right to {method} {address}")
 
     def put(self, item: Json) -> None:
         """Create or replace an object, as an administrator would."""

@@ -1,4 +1,4 @@
-"""What somebody might put into the certificate Secret: whole sets of another kind, and pieces that do not fit."""
+"""Foreign content for the certificate Secret: complete sets of another kind, and pieces that do not match."""
 
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from certs.certificate import KeyPair, write_certificates
 from certs.rotation import Schedule
 from certs.rotation_steps import create
-from certs.secret_content import Material
+from certs.secret_content import SecretContent
 
 PEM = serialization.Encoding.PEM
 
@@ -20,7 +20,7 @@ def odd_pieces(names: tuple[str, ...], now: datetime, schedule: Schedule) -> st.
     """Return what to overwrite, by key of the Secret: nothing or a whole set, then some keys with any piece."""
     foreign, expired = create(names, now, schedule), create(names, now - timedelta(days=50), schedule)
     unnamed = create(("elsewhere.example",), now, schedule)
-    curious = Material((), _ed25519_authority(now), unnamed.leaf)
+    curious = SecretContent((), _ed25519_authority(now), unnamed.leaf)
     sets = [_contents(one) for one in (foreign, expired, unnamed, curious)]
     pieces = [b"", b"garbage", *(content for one in sets for content in one.values())]
     keys = {key: st.sampled_from(pieces) for key in sets[0]}
@@ -31,11 +31,11 @@ def odd_pieces(names: tuple[str, ...], now: datetime, schedule: Schedule) -> st.
     )
 
 
-def _contents(material: Material) -> dict[str, bytes]:
-    assert material.signer
-    bundle = write_certificates(material.bundle) or material.signer.certificate
-    leaf = material.leaf
-    return {"ca.crt": bundle, "ca.key": material.signer.key, "tls.crt": leaf.certificate, "tls.key": leaf.key}
+def _contents(content: SecretContent) -> dict[str, bytes]:
+    assert content.signer
+    bundle = write_certificates(content.bundle) or content.signer.certificate
+    leaf = content.leaf
+    return {"ca.crt": bundle, "ca.key": content.signer.key, "tls.crt": leaf.certificate, "tls.key": leaf.key}
 
 
 def _ed25519_authority(now: datetime) -> KeyPair:

@@ -1,4 +1,4 @@
-"""Replicas that make their rounds over one fake API server, on fake time: what the tests of webhook/repair share."""
+"""Replicas that make their rounds over one fake API server, on fake time; for the tests of webhook/controllers."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,17 +10,17 @@ from typing import Any
 import orjson
 
 from certs.api import Installation
-from certs.state_events import Changes
+from certs.state_events import StateEvents
 from support.cluster_world import session
 from support.fake_api import FakeApi
 from support.fake_store import parse
 from support.fake_time import FakeTime
 from support.plugin_world import NAMESPACE, Json, daemon_set, namespace, node, pod_of
-from webhook.controllers.event_recorder import Events
+from webhook.controllers.event_recorder import EventRecorder
 from webhook.controllers.leader import Lease
 from webhook.controllers.plugin_release import Evictor
-from webhook.controllers.plugin_rounds import ROUND_SECONDS, Rounds
-from webhook.controllers.reachability_check import Proof
+from webhook.controllers.plugin_rounds import ROUND_SECONDS, PluginRounds
+from webhook.controllers.reachability_check import ReachabilityCheck
 from webhook.kube_client.clock import Clock
 from webhook.policy.model import Policy
 from webhook.server.decision_log import Metrics
@@ -35,7 +35,7 @@ INSTALLATION = Installation(extra_names=("127.0.0.1",))
 
 @dataclass(slots=True)
 class StoreView:
-    """A view that shows the fake API server's objects at once, and says the age that a test gives it."""
+    """A view that shows the fake API server's objects at once, with an age that the test sets."""
 
     fake: FakeApi
     age_seconds: float = 0.0
@@ -54,7 +54,7 @@ class StoreView:
         return self.age_seconds
 
     async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:  # noqa: ARG002  the protocol's
-        """Answer that there is nothing more to learn."""
+        """Return that no object was found."""
         return False
 
 
@@ -62,17 +62,17 @@ class StoreView:
 class Replica:
     """One replica's rounds, what it counts, and what it logs."""
 
-    rounds: Rounds
+    rounds: PluginRounds
     metrics: Metrics
-    told: list[tuple[str, dict[str, object]]]
+    reported: list[tuple[str, dict[str, object]]]
 
     def sample(self, name: str, **labels: str) -> float | None:
-        """Return what a metric says."""
+        """Return the value of a metric."""
         return self.metrics.registry.get_sample_value(f"gpu_injector_{name}", labels)
 
     def events(self) -> list[str]:
-        """Return the words that it logged."""
-        return [event for event, _ in self.told]
+        """Return the events that it logged."""
+        return [event for event, _ in self.reported]
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class World:
     replicas: list[Replica] = field(default_factory=list)
 
     def add_blind(self, *names: str) -> None:
-        """Add GPU nodes with a plugin pod that was made without us."""
+        """Add GPU nodes with a plugin pod that was created without the webhook."""
         for name in names:
             self.fake.put(node(name), pod_of(self.owner, name))
 
@@ -106,7 +106,7 @@ class World:
         return [pod["spec"]["nodeName"] for pod in self.fake.store.select(parse(PODS), {})]
 
     def events(self, reason: str | None = None) -> list[Json]:
-        """Return the Events that were made, the first one first."""
+        """Return the created Events in order."""
         made = [item for item in self.fake.store.select(parse(EVENTS), {}) if reason in (None, item["reason"])]
         return sorted(made, key=lambda item: int(item["metadata"]["resourceVersion"]))
 
@@ -118,7 +118,7 @@ class World:
 
 @asynccontextmanager
 async def world(fake: FakeApi, folder: Path, policy: Policy, replicas: int = 1) -> AsyncIterator[World]:
-    """Have replicas with a session of their own each, and nothing done yet."""
+    """Yield replicas, each with its own session, before their first round."""
     fake.put(namespace())
     made = World(fake, FakeTime(), StoreView(fake), fake.put(daemon_set()))
     async with AsyncExitStack() as sessions:
@@ -129,17 +129,17 @@ async def world(fake: FakeApi, folder: Path, policy: Policy, replicas: int = 1) 
 
 
 def _replica(made: World, api: Any, policy: Policy, who: str) -> Replica:  # noqa: ANN401
-    told: list[tuple[str, dict[str, object]]] = []
-    changes = Changes(lambda event, /, **facts: told.append((event, facts)))
+    reported: list[tuple[str, dict[str, object]]] = []
+    state_events = StateEvents(lambda event, /, **facts: reported.append((event, facts)))
     clock = Clock(
         now=lambda: START + timedelta(seconds=made.time.now),
         monotonic=lambda: made.time.now,
         sleep=made.time.sleep,
         uniform=lambda low, high: (low + high) / 2,
     )
-    metrics, events = Metrics.create(), Events(api, who, clock)
-    lease, proof = Lease(api, INSTALLATION, who, clock), Proof(api, INSTALLATION)
-    shared: dict[str, Any] = {"metrics": metrics, "events": events, "changes": changes, "clock": clock}
-    evictor = Evictor(api, made.source, lease=lease, proof=proof, **shared)
+    metrics, events = Metrics.create(), EventRecorder(api, who, clock)
+    lease, reachability = Lease(api, INSTALLATION, who, clock), ReachabilityCheck(api, INSTALLATION)
+    shared: dict[str, Any] = {"metrics": metrics, "events": events, "state_events": state_events, "clock": clock}
+    evictor = Evictor(api, made.source, lease=lease, reachability=reachability, **shared)
     repairer = evictor if policy.bootstrap.repair == "evict" else None
-    return Replica(Rounds(policy, made.source, repairer=repairer, **shared), metrics, told)
+    return Replica(PluginRounds(policy, made.source, repairer=repairer, **shared), metrics, reported)

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 
 from certs.api import Installation
 from certs.certificate import KeyPair
-from certs.controller import Keeper
+from certs.controller import CertificateController
 from certs.rotation import Schedule
 from certs.secret_content import ROTATE_ANNOTATION
 from certs.tls_context import LiveTls
@@ -43,9 +43,9 @@ class Meeting:
 
 @dataclass
 class Replica:
-    """One replica: its keeper, and the look that it is in the middle of."""
+    """One replica: its controller, and its unfinished tick."""
 
-    keeper: Keeper
+    controller: CertificateController
     last_tick: timedelta
     running: Coroutine[Any, Any, bool] | None = None
 
@@ -76,7 +76,7 @@ class Line(KubeClient):
         content_type: str = "application/json",
         timeout_seconds: float = 10,
     ) -> Answer:
-        """Tell the listeners, act at once, and answer a turn later."""
+        """Notify the listeners, act at once, and answer a turn later."""
         assert timeout_seconds > 0
         for listen in self.world.listeners:
             listen(method, path)
@@ -122,7 +122,7 @@ class World:
         def on_change(event: str, /, **facts: object) -> None:
             self.events.append((name, event, facts))
 
-        keeper = Keeper(
+        controller = CertificateController(
             Line(self),
             self.installation,
             who=name,
@@ -131,12 +131,12 @@ class World:
             clock=clock,
             tls=Shown(),
         )
-        self.replicas[name] = Replica(keeper, self.elapsed)
+        self.replicas[name] = Replica(controller, self.elapsed)
 
     def step(self, name: str) -> bool:
-        """Let a replica go on to its next request; whether it finished its look."""
+        """Let a replica go on to its next request; return whether it finished its tick."""
         replica = self.replicas[name]
-        replica.running = replica.running or replica.keeper.tick()
+        replica.running = replica.running or replica.controller.tick()
         try:
             replica.running.send(None)
         except StopIteration:
@@ -147,12 +147,12 @@ class World:
         return False
 
     def tick(self, name: str) -> None:
-        """Let a replica finish the look that it is in, or make one."""
+        """Let a replica finish its tick, or do one."""
         while not self.step(name):
             pass
 
     def rest(self) -> None:
-        """Let every replica finish, and look once more, so that each saw what the others did last."""
+        """Let every replica finish, and tick once more, so that each saw what the others did last."""
         for name in (*self.replicas, *self.replicas):
             self.tick(name)
 
@@ -162,7 +162,7 @@ class World:
         self.check()
 
     def minutes(self, count: int) -> None:
-        """Let minutes pass in which every replica looks once."""
+        """Let minutes pass in which every replica ticks once."""
         for _ in range(count):
             self.wait(timedelta(seconds=50))
             for name in self.replicas:
@@ -178,7 +178,7 @@ class World:
     def check(self) -> None:
         """No API server, its cache being up to a minute old, refuses a leaf that is served."""
         for replica in self.replicas.values():
-            if (leaf := replica.keeper.tls.leaf) and self.guarded:
+            if (leaf := replica.controller.tls.leaf) and self.guarded:
                 for bundle in self._cached():
                     self._meet(leaf.certificate, bundle)
 
@@ -201,7 +201,7 @@ class World:
     def _cached(self) -> set[bytes]:
         ends = [*(at for at, _ in self.bundles[1:]), timedelta.max]
         current = [entries for end, (_, entries) in zip(ends, self.bundles, strict=False) if end > self.elapsed - CACHE]
-        # An empty caBundle was never written to, or was emptied by somebody: no leaf could be right for it.
+        # An empty caBundle was never written, or was emptied by another client: no leaf verifies under it.
         return {bundle for entries in current for bundle in entries if bundle}
 
     def _meet(self, leaf: bytes, bundle: bytes) -> None:

@@ -1,1 +1,1 @@
-"""Plugin pods that find no GPU are looked for, told, and evicted where the policy says so."""
+"""Finds plugin pods without a GPU, reports them, and evicts them if the policy says so."""

@@ -1,12 +1,12 @@
-"""One replica's rounds, with all the parts that they need."""
+"""Builds the rounds of one replica with all their parts."""
 
 from certs.api import Installation
-from certs.state_events import Changes
-from webhook.controllers.event_recorder import Events
+from certs.state_events import StateEvents
+from webhook.controllers.event_recorder import EventRecorder
 from webhook.controllers.leader import Lease
 from webhook.controllers.plugin_release import Evictor
-from webhook.controllers.plugin_rounds import Rounds
-from webhook.controllers.reachability_check import Proof
+from webhook.controllers.plugin_rounds import PluginRounds
+from webhook.controllers.reachability_check import ReachabilityCheck
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.policy.model import Policy
@@ -14,7 +14,7 @@ from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
 
 
-def join_rounds(  # noqa: PLR0913 - each is said by the caller or replaced by a test
+def assemble_rounds(  # noqa: PLR0913 - each is set by the caller or replaced by a test
     client: KubeClient,
     installation: Installation,
     policy: Policy,
@@ -22,20 +22,22 @@ def join_rounds(  # noqa: PLR0913 - each is said by the caller or replaced by a 
     *,
     who: str,
     metrics: Metrics,
-    changes: Changes,
+    state_events: StateEvents,
     clock: Clock,
-) -> Rounds:
-    """Return the rounds of the replica ``who``; they evict where the policy says ``repair: evict``."""
-    events = Events(client, who, clock)
+) -> PluginRounds:
+    """Return the rounds of the replica ``who``; they evict if the policy says ``repair: evict``."""
+    events = EventRecorder(client, who, clock)
     evictor = Evictor(
         client,
         source,
         lease=Lease(client, installation, who, clock),
-        proof=Proof(client, installation),
+        reachability=ReachabilityCheck(client, installation),
         events=events,
         metrics=metrics,
-        changes=changes,
+        state_events=state_events,
         clock=clock,
     )
     repairer = evictor if policy.bootstrap.repair == "evict" else None
-    return Rounds(policy, source, metrics=metrics, events=events, changes=changes, repairer=repairer, clock=clock)
+    return PluginRounds(
+        policy, source, metrics=metrics, events=events, state_events=state_events, repairer=repairer, clock=clock
+    )

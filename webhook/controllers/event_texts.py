@@ -1,6 +1,6 @@
-"""What the Events on a plugin's DaemonSet say. Pure.
+"""The texts of Events on a plugin's DaemonSet. Pure.
 
-Controllers show warnings to nobody, so `kubectl describe daemonset` is where an administrator finds them.
+Controllers do not show admission warnings; an administrator finds these Events with `kubectl describe daemonset`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,17 +11,17 @@ from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.policy.model import Policy
 from webhook.view.view import PluginDaemonSet
 
-# An Event's note has at most 1,024 bytes, and the remedy at its end must not be cut off.
+# An Event's note has at most 1,024 bytes; the remedy at its end must not be cut off.
 # https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 SHOWN_NODES, SHOWN_LENGTH = 5, 640
 BLIND, EVICTED, REFUSED = "BlindPluginPod", "Evicted", "EvictionRefused"
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """An Event to be: what it is about, its reason and action (one word each), its text, and the nodes that it names.
+class EventText:
+    """An Event to create: its DaemonSet, its reason and action (one word each), its text, and the nodes in the text.
 
-    ``is_warning`` says that something is amiss for certain.
+    ``is_warning`` is set if there is certainly a problem.
     """
 
     daemon_set: PluginDaemonSet
@@ -32,10 +32,10 @@ class Note:
     is_warning: bool = True
 
 
-def notes_of(blind: Iterable[UnservedPlugin], policy: Policy) -> Iterator[Note]:
-    """Yield what is to be told of blind pods: one Note for each DaemonSet and reason.
+def texts_of(blind: Iterable[UnservedPlugin], policy: Policy) -> Iterator[EventText]:
+    """Yield one EventText for each DaemonSet and reason.
 
-    Pods that are left alone with no warning are left so on purpose: no news.
+    A pod that we left unchanged without a warning is intended to be so: no Event.
     """
     groups: dict[tuple[str, str], list[UnservedPlugin]] = {}
     for found in blind:
@@ -44,33 +44,33 @@ def notes_of(blind: Iterable[UnservedPlugin], policy: Policy) -> Iterator[Note]:
     for (_, word), group in groups.items():
         nodes = sorted({found.pod.node for found in group})
         text = f"{_text(group[0], nodes)} {_remedy(group[0], policy)}"
-        yield Note(
+        yield EventText(
             daemon_set=group[0].daemon_set,
             reason=word,
             action="Report" if word == BLIND else "Leave",
             text=text,
             nodes=frozenset(nodes),
-            # A static manifest runs on every node: where there is no GPU, nothing is amiss.
+            # A static manifest runs on every node: on a node without a GPU this is no problem.
             is_warning=group[0].decision.reason is not Reason.NO_GPU_EVIDENCE,
         )
 
 
-def eviction_note(found: UnservedPlugin) -> Note:
-    """Return the Note of an eviction."""
+def eviction_text(found: UnservedPlugin) -> EventText:
+    """Return the EventText of an eviction."""
     text = f"evicted the plugin pod of node {found.pod.node}: it found no GPU. The next one gets {found.decision.word}."
-    return Note(found.daemon_set, EVICTED, "Evict", text, frozenset({found.pod.node}), is_warning=False)
+    return EventText(found.daemon_set, EVICTED, "Evict", text, frozenset({found.pod.node}), is_warning=False)
 
 
-def refusal_note(found: UnservedPlugin) -> Note:
-    """Return the Note of an eviction that a PodDisruptionBudget did not allow."""
-    text = f"a PodDisruptionBudget keeps the blind plugin pod of node {found.pod.node} from being evicted."
-    return Note(found.daemon_set, REFUSED, "Evict", text, frozenset({found.pod.node}))
+def refusal_text(found: UnservedPlugin) -> EventText:
+    """Return the EventText of an eviction that a PodDisruptionBudget did not allow."""
+    text = f"a PodDisruptionBudget prevents the eviction of the plugin pod without GPU on node {found.pod.node}."
+    return EventText(found.daemon_set, REFUSED, "Evict", text, frozenset({found.pod.node}))
 
 
 def _reason(found: UnservedPlugin) -> str:
     if found.is_repairable:
         return BLIND
-    # Nothing of the pod's: a view that is stale now will be current again.
+    # Not caused by the pod: a stale view will be current again.
     passing = found.decision.dry_run or found.decision.reason is Reason.VIEW_STALE
     if passing or not found.decision.warnings:
         return ""
@@ -79,9 +79,9 @@ def _reason(found: UnservedPlugin) -> str:
 
 def _text(found: UnservedPlugin, nodes: Sequence[str]) -> str:
     if found.is_repairable:
-        return f"plugin pods that were made without gpu-injector find no GPU (nodes: {_some(nodes, ', ')})."
+        return f"plugin pods that were created without gpu-injector find no GPU (nodes: {_some(nodes, ', ')})."
     if found.decision.reason is Reason.NO_GPU_EVIDENCE:
-        # Labels of a node without a GPU would make its plugin pod wait for a file that never comes: a line for each.
+        # One command for each node: if a node without a GPU gets the label, its plugin pod waits for a missing file.
         lines = [f"kubectl label node {node} nvidia.com/gpu.present=true" for node in nodes]
         return f"nothing shows a GPU on {len(nodes)} of its nodes. Where there is one: {_some(lines, '; ')}."
     return f"{found.decision.warnings[0].removeprefix(WARNING_PREFIX)} (nodes: {_some(nodes, ', ')})."
@@ -92,7 +92,7 @@ def _remedy(found: UnservedPlugin, policy: Policy) -> str:
         return f"The pods are {'' if found.is_repairable else 'then '}evicted one at a time."
     plugin = found.daemon_set.plugin
     restart = f"kubectl -n {plugin.namespace} rollout restart daemonset/{plugin.name}"
-    return f"{'To make them anew' if found.is_repairable else 'Then'}: {restart}"
+    return f"{'To re-create them' if found.is_repairable else 'Then'}: {restart}"
 
 
 def _some(words: Sequence[str], separator: str) -> str:

@@ -1,7 +1,7 @@
-"""The Lease under which one replica at a time evicts, and in which it notes each eviction before it asks for it.
+"""The Lease that lets one replica at a time evict, and in which it records each eviction before it requests it.
 
-Both are one write with the resourceVersion that was read, so replicas that disagree about the time, or one that dies
-in between, evict nothing twice. Nothing is written while nothing is to be evicted.
+The holder and the record are one write with the resourceVersion that was read. So nothing is evicted twice, even if
+clocks differ or a replica crashes in between. Nothing is written while no eviction is due.
 Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/lease-v1/
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from certs.api import Installation
-from webhook.controllers.release_history import Ledger, read_ledger, write_ledger
+from webhook.controllers.release_history import History, read_history, write_history
 from webhook.kube.metadata import metadata
 from webhook.kube.values import mapping, text
 from webhook.kube_client.api_error import ApiError
@@ -18,15 +18,15 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 
 LEASE_SECONDS = 60
-LEDGER_KEY = "gpu-injector.io/evictions"
+HISTORY_KEY = "gpu-injector.io/evictions"
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The Lease as it was read (empty where there is none yet), and the ledger in it."""
+    """The Lease as it was read (empty if there is none yet), and the history in it."""
 
     found: Mapping[str, Any]
-    ledger: Ledger
+    history: History
 
 
 class Lease:
@@ -41,12 +41,12 @@ class Lease:
         found = await self._client.find(self._path)
         if found is None:
             return Held({}, {})
-        written = mapping(metadata(found).get("annotations")).get(LEDGER_KEY)
-        return Held(found, read_ledger(text(written) or "{}")) if self._is_free(found) else None
+        written = mapping(metadata(found).get("annotations")).get(HISTORY_KEY)
+        return Held(found, read_history(text(written) or "{}")) if self._is_free(found) else None
 
-    async def note(self, held: Held, ledger: Ledger) -> bool:
-        """Take or renew the Lease with a new ledger; False where another replica was faster. Raises as ``read``."""
-        written = self._written(held, ledger)
+    async def record(self, held: Held, history: History) -> bool:
+        """Take or renew the Lease with a new history; False if another replica was faster. Raises as ``read``."""
+        written = self._written(held, history)
         try:
             if held.found:
                 await self._client.replace(self._path, written)
@@ -64,18 +64,18 @@ class Lease:
         return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}-repair"
 
     def _is_free(self, found: Mapping[str, Any]) -> bool:
-        """Whether the Lease is held by us, unheld, or expired by our own clock."""
+        """Return whether the Lease is held by us, unheld, or expired by our own clock."""
         version, now = text(metadata(found).get("resourceVersion")), self._clock.monotonic()
         if self._seen[0] != version:
             self._seen = (version, now)
         holder = text(mapping(found.get("spec")).get("holderIdentity"))
         return holder in ("", self._who) or now - self._seen[1] >= LEASE_SECONDS
 
-    def _written(self, held: Held, ledger: Ledger) -> dict[str, Any]:
+    def _written(self, held: Held, history: History) -> dict[str, Any]:
         now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         spec, known = mapping(held.found.get("spec")), metadata(held.found)
         spec = {**spec, "holderIdentity": self._who, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now}
-        annotations = {**mapping(known.get("annotations")), LEDGER_KEY: write_ledger(ledger)}
+        annotations = {**mapping(known.get("annotations")), HISTORY_KEY: write_history(history)}
         identity = {"name": f"{self._installation.name}-repair", "namespace": self._installation.namespace}
         return {
             "apiVersion": "coordination.k8s.io/v1",

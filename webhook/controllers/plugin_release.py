@@ -1,16 +1,16 @@
-"""``repair: evict``: blind plugin pods are evicted, so that their DaemonSet makes them anew, through us.
+"""``repair: evict``: evicts plugin pods without a GPU, so that their DaemonSet re-creates them through the webhook.
 
-Only blind ones, one at a time, once a node and hour, under the Lease, and only after the registration was tried.
+One at a time, at most once an hour for each node, under the Lease, and only if the webhook is reachable.
 """
 
 from collections.abc import Sequence
 
-from certs.state_events import Changes
-from webhook.controllers.event_recorder import Events
-from webhook.controllers.event_texts import eviction_note, refusal_note
+from certs.state_events import StateEvents
+from webhook.controllers.event_recorder import EventRecorder
+from webhook.controllers.event_texts import eviction_text, refusal_text
 from webhook.controllers.leader import Lease
-from webhook.controllers.plugin_rounds import HeldError
-from webhook.controllers.reachability_check import Proof
+from webhook.controllers.plugin_rounds import BlockedError
+from webhook.controllers.reachability_check import ReachabilityCheck
 from webhook.controllers.release_history import choose, with_eviction
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.kube_client.api_error import ApiError
@@ -19,12 +19,12 @@ from webhook.kube_client.clock import Clock
 from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
 
-# A view older than this may show blind what has long been repaired.
+# An older view may contain pods that were repaired since.
 FRESH_SECONDS = 90
 
 
 class Evictor:
-    """Evicts blind pods for one replica."""
+    """Evicts plugin pods without a GPU for one replica."""
 
     def __init__(  # noqa: PLR0913 - each is another part of the same step
         self,
@@ -32,35 +32,35 @@ class Evictor:
         source: ViewSource,
         *,
         lease: Lease,
-        proof: Proof,
-        events: Events,
+        reachability: ReachabilityCheck,
+        events: EventRecorder,
         metrics: Metrics,
-        changes: Changes,
+        state_events: StateEvents,
         clock: Clock,
     ) -> None:
-        self._client, self._source, self._lease, self._proof = client, source, lease, proof
-        self._events, self._metrics, self._changes, self._clock = events, metrics, changes, clock
+        self._client, self._source, self._lease, self._reachability = client, source, lease, reachability
+        self._events, self._metrics, self._state_events, self._clock = events, metrics, state_events, clock
 
     async def step(self, repairable: Sequence[UnservedPlugin]) -> None:
-        """Evict one of these pods, if it is time. Raises HeldError, ApiError, OSError."""
+        """Evict one of these pods if it is due. Raises BlockedError, ApiError, OSError."""
         if not repairable or self._source.oldest_age_seconds() >= FRESH_SECONDS:
             return
         held = await self._lease.read()
         if held is None:
             return
         now = self._clock.now()
-        found = choose(repairable, held.ledger, self._source.view, now)
+        found = choose(repairable, held.history, self._source.view, now)
         if found is None:
             return
-        await self._prove(found)
-        if await self._lease.note(held, with_eviction(held.ledger, found, now)):
+        await self._require_reachable(found)
+        if await self._lease.record(held, with_eviction(held.history, found, now)):
             await self._evict(found)
 
-    async def _prove(self, found: UnservedPlugin) -> None:
+    async def _require_reachable(self, found: UnservedPlugin) -> None:
         namespace = found.pod.plugin.namespace
         labels = (self._source.view.namespaces or {}).get(namespace, {})
-        if missing := await self._proof.missing(namespace, labels):
-            raise HeldError(missing)
+        if missing := await self._reachability.missing(namespace, labels):
+            raise BlockedError(missing)
 
     async def _evict(self, found: UnservedPlugin) -> None:
         plugin = found.pod.plugin
@@ -69,7 +69,7 @@ class Evictor:
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": plugin.name, "namespace": plugin.namespace},
-            # Not another pod of that name, which may see its GPU.
+            # Not another pod of the same name, which may find its GPU.
             "deleteOptions": {"preconditions": {"uid": found.pod.uid}},
         }
         facts = {"namespace": plugin.namespace, "pod": plugin.name, "node": found.pod.node}
@@ -78,11 +78,11 @@ class Evictor:
         except ApiError as error:
             if error.is_too_many:
                 self._metrics.evictions.labels("refused").inc()
-                self._changes.tell("eviction-refused", **facts)
-                await self._events.create(refusal_note(found))
-            elif not (error.is_absent or error.is_conflict):  # else the pod is gone, as was wanted
+                self._state_events.emit("eviction-refused", **facts)
+                await self._events.create(refusal_text(found))
+            elif not (error.is_absent or error.is_conflict):  # otherwise the pod is already gone
                 raise
             return
         self._metrics.evictions.labels("evicted").inc()
-        self._changes.tell("eviction-done", **facts)
-        await self._events.create(eviction_note(found))
+        self._state_events.emit("eviction-done", **facts)
+        await self._events.create(eviction_text(found))

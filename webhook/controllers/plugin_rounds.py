@@ -1,12 +1,12 @@
-"""The rounds that every replica makes: look for blind plugin pods, count them, tell of them, have them evicted."""
+"""The rounds of every replica: find plugin pods without a GPU, count them, record Events, and have them evicted."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
-from certs.state_events import Changes
-from webhook.controllers.event_recorder import Events
-from webhook.controllers.event_texts import notes_of
+from certs.state_events import StateEvents
+from webhook.controllers.event_recorder import EventRecorder
+from webhook.controllers.event_texts import texts_of
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.kube_client.api_error import ApiError, UnauthorizedError
 from webhook.kube_client.clock import Clock
@@ -15,41 +15,41 @@ from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
 
 ROUND_SECONDS = 10
-# A plugin registers within seconds of its start, and its kubelet tells of it within ten more.
+# A plugin registers within seconds of its start; its kubelet reports the GPUs at most ten seconds later.
 SETTLING_SECONDS = 30
 
 
-class HeldError(Exception):
-    """Something is due, and something is amiss that must be put right first; the message says what."""
+class BlockedError(Exception):
+    """An action is due, but a problem must be fixed first; the message names it."""
 
 
 class Repairer(Protocol):
-    """Who has blind pods made anew."""
+    """Has plugin pods without a GPU re-created."""
 
     async def step(self, repairable: Sequence[UnservedPlugin]) -> None:
-        """Do the next thing for these pods, if it is time. Raises HeldError, ApiError, OSError."""
+        """Take the next step for these pods if it is due. Raises BlockedError, ApiError, OSError."""
         ...
 
 
-class Rounds:
-    """One replica's rounds. Without a ``repairer`` blind pods are counted and told, and nothing else.
+class PluginRounds:
+    """The rounds of one replica. Without a ``repairer`` blind pods are only counted and reported.
 
-    A pod counts as blind once it has been so for half a minute.
+    A pod counts as blind after it had no GPU for half a minute.
     """
 
-    def __init__(  # noqa: PLR0913 - each is said by the caller or replaced by a test
+    def __init__(  # noqa: PLR0913 - each is set by the caller or replaced by a test
         self,
         policy: Policy,
         source: ViewSource,
         *,
         metrics: Metrics,
-        events: Events,
-        changes: Changes,
+        events: EventRecorder,
+        state_events: StateEvents,
         repairer: Repairer | None,
         clock: Clock | None = None,
     ) -> None:
         self._policy, self._source, self._metrics, self._events = policy, source, metrics, events
-        self._changes, self._repairer, self._clock = changes, repairer, clock or Clock()
+        self._state_events, self._repairer, self._clock = state_events, repairer, clock or Clock()
         self._since: dict[str, float] = {}
         self._stopped = False
 
@@ -58,29 +58,29 @@ class Rounds:
         self._stopped = True
 
     async def run(self, synced: asyncio.Event) -> None:
-        """Make one round after the other, once the view is complete, until cancelled."""
+        """Wait until the view is complete, then do one round after the other until cancelled."""
         await synced.wait()
         while True:
             await self.round()
             await self._clock.sleep(ROUND_SECONDS * self._clock.uniform(0.9, 1.1))
 
     async def round(self) -> None:
-        """Look once, and do what is due."""
-        blind = self._settled(await self._look())
+        """Find the blind pods once, and do what is due."""
+        blind = self._settled(await self._find())
         repairable = [found for found in blind if found.is_repairable]
         self._metrics.blind_plugin_pods.set(len(repairable))
         if self._stopped:
             return
-        await self._try("events", self._tell(blind))
+        await self._try("events", self._report(blind))
         if self._repairer:
             await self._try("repair", self._repairer.step(repairable))
 
-    async def _look(self) -> list[UnservedPlugin]:
+    async def _find(self) -> list[UnservedPlugin]:
         age_seconds = self._source.object_age_seconds("runtime_classes", self._policy.runtime_class)
         found = []
         for blind in unserved_plugins(self._source.view, self._policy, age_seconds):
             found.append(blind)
-            # Reviews come first: there may be thousands of nodes without a GPU.
+            # Let reviews run in between: there may be thousands of nodes without a GPU.
             await asyncio.sleep(0)
         return found
 
@@ -89,21 +89,21 @@ class Rounds:
         self._since = {found.pod.uid: self._since.get(found.pod.uid, now) for found in blind}
         return [found for found in blind if now - self._since[found.pod.uid] >= SETTLING_SECONDS]
 
-    async def _tell(self, blind: Sequence[UnservedPlugin]) -> None:
-        for note in notes_of(blind, self._policy):
-            await self._events.tell(note)
+    async def _report(self, blind: Sequence[UnservedPlugin]) -> None:
+        for note in texts_of(blind, self._policy):
+            await self._events.record(note)
 
     async def _try(self, subject: str, writing: Awaitable[None]) -> None:
-        """Let no refusal end the rounds; it is told once."""
+        """Report a refusal once; the rounds go on."""
         try:
             await writing
-        except HeldError as error:
-            self._changes.state(subject, f"{subject}-held", reason=str(error))
+        except BlockedError as error:
+            self._state_events.report(subject, f"{subject}-held", reason=str(error))
         except ApiError as error:
-            self._changes.state(subject, f"{subject}-refused", reason=error.with_request)
+            self._state_events.report(subject, f"{subject}-refused", reason=error.with_request)
         except UnauthorizedError as error:
-            self._changes.state(subject, f"{subject}-refused", reason=str(error))
+            self._state_events.report(subject, f"{subject}-refused", reason=str(error))
         except OSError as error:
-            self._changes.state(subject, f"{subject}-unreachable", reason=type(error).__name__)
+            self._state_events.report(subject, f"{subject}-unreachable", reason=type(error).__name__)
         else:
-            self._changes.over(subject, f"{subject}-recovered")
+            self._state_events.resolve(subject, f"{subject}-recovered")

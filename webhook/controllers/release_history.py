@@ -1,7 +1,7 @@
-"""Which blind pod is evicted next, by what was evicted in the last hour. Pure: the time is given.
+"""Chooses the pod to evict next, from the evictions of the last hour. Pure: the time is an argument.
 
-One at a time: the next pod goes when the one before it has a successor that works. Once a node and hour: a pod that
-comes back blind must not be evicted again and again.
+One at a time: the next pod is evicted when the previous one has a working successor. At most once an hour for each
+node: a pod that is blind again must not be evicted repeatedly.
 """
 
 import json
@@ -14,59 +14,59 @@ from webhook.kube.values import mapping, text
 from webhook.view.view import ClusterView, Nvml
 
 HOUR = timedelta(hours=1)
-# A pod that runs on after this long was not evicted: a PodDisruptionBudget refused it, or the replica died before.
+# A pod that still runs after this time was not evicted: a PodDisruptionBudget refused, or the replica crashed.
 UNDER_WAY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Eviction:
-    """An eviction that was asked for: the UIDs of the pod and of its DaemonSet, and when."""
+    """A requested eviction: the UIDs of the pod and of its DaemonSet, and the time."""
 
     pod: str
     daemon_set: str
     at: datetime
 
 
-Ledger = Mapping[str, Eviction]
+History = Mapping[str, Eviction]
 """The evictions of the last hour, by node."""
 
 
 def choose(
-    repairable: Iterable[UnservedPlugin], ledger: Ledger, view: ClusterView, now: datetime
+    repairable: Iterable[UnservedPlugin], history: History, view: ClusterView, now: datetime
 ) -> UnservedPlugin | None:
-    """Return the pod to evict now, None where it is not time: device plugins first, then by node."""
-    last_hour = recent(ledger, now)
+    """Return the pod to evict now, None if none is due: device plugins first, then by node."""
+    last_hour = recent(history, now)
     if any(_is_under_way(node, eviction, view, now) for node, eviction in last_hour.items()):
         return None
     left = [found for found in repairable if found.pod.node not in last_hour]
     return min(left, key=lambda found: (not found.pod.plugin.hands_out_gpus, found.pod.node), default=None)
 
 
-def recent(ledger: Ledger, now: datetime) -> Ledger:
-    """Return what was asked for in the last hour."""
-    return {node: eviction for node, eviction in ledger.items() if abs(now - eviction.at) < HOUR}
+def recent(history: History, now: datetime) -> History:
+    """Return the evictions of the last hour."""
+    return {node: eviction for node, eviction in history.items() if abs(now - eviction.at) < HOUR}
 
 
-def with_eviction(ledger: Ledger, found: UnservedPlugin, now: datetime) -> Ledger:
-    """Return the ledger with one more eviction, without those that are older than an hour."""
-    return {**recent(ledger, now), found.pod.node: Eviction(found.pod.uid, found.pod.owner, now)}
+def with_eviction(history: History, found: UnservedPlugin, now: datetime) -> History:
+    """Return the history with one more eviction, without those that are older than an hour."""
+    return {**recent(history, now), found.pod.node: Eviction(found.pod.uid, found.pod.owner, now)}
 
 
-def read_ledger(written: str) -> Ledger:
-    """Return the ledger of a text, an empty one where it cannot be read."""
+def read_history(written: str) -> History:
+    """Return the history of a text, an empty one if it is unreadable."""
     try:
         entries = mapping(json.loads(written))
         return {node: _eviction(mapping(entry)) for node, entry in entries.items()}
     except ValueError:
-        # Not what we wrote; the next eviction replaces it.
+        # We did not write this; the next eviction replaces it.
         return {}
 
 
-def write_ledger(ledger: Ledger) -> str:
-    """Return the ledger as text."""
+def write_history(history: History) -> str:
+    """Return the history as text."""
     entries = {
         node: {"pod": entry.pod, "daemonSet": entry.daemon_set, "at": entry.at.isoformat()}
-        for node, entry in ledger.items()
+        for node, entry in history.items()
     }
     return json.dumps(entries, separators=(",", ":"))
 
@@ -74,12 +74,12 @@ def write_ledger(ledger: Ledger) -> str:
 def _eviction(entry: Mapping[str, object]) -> Eviction:
     at = datetime.fromisoformat(text(entry.get("at")))
     if at.tzinfo is None:
-        raise ValueError("a time without its zone")
+        raise ValueError("a time without a time zone")
     return Eviction(text(entry.get("pod")), text(entry.get("daemonSet")), at)
 
 
 def _is_under_way(node: str, eviction: Eviction, view: ClusterView, now: datetime) -> bool:
-    """Say whether the successor of an evicted pod is still to come, and will."""
+    """Return whether the successor of an evicted pod is still expected."""
     owners = {item.uid for item in (view.daemon_sets or {}).values()}
     if node not in (view.nodes or {}) or eviction.daemon_set not in owners:
         return False

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from certs.report import Report
-from certs.tls_probe import Presented
+from certs.tls_probe import PresentedCertificate
 from webhook.decide.decision import RequestInfo
 from webhook.decide.nodes.kind import offered_gpus
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
@@ -92,7 +92,7 @@ class Facts:
     own_pods: Objects | Unread = NOT_ASKED
     own_logs: Mapping[str, str | Unread] | Unread = NOT_ASKED
     certificates: Report | Unread = NOT_ASKED
-    presented: tuple[Presented, ...] | Unread = NOT_ASKED
+    presented: tuple[PresentedCertificate, ...] | Unread = NOT_ASKED
     dry_run: DryRun | Unread | None = NOT_ASKED
 
     @cached_property

@@ -18,7 +18,7 @@ from webhook.kube.values import elements, items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.policy.model import Policy
-from webhook.registration.conditions import home_of
+from webhook.registration.entries import home_of
 from webhook.view.live_view import GROUPS_PATH
 from webhook.view.plugin_projections import find_plugin, known_plugins
 

@@ -1,1 +1,1 @@
-"""The page of the decisions: what is shown, filtered and rendered, from the JSON that a replica tells. Pure."""
+"""The HTML page of decisions: filters and renders the JSON of the replicas. Pure."""

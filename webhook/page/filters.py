@@ -1,11 +1,11 @@
-"""Which decisions are asked for: the same query parameters for the page, for ``/decisions`` and for the command."""
+"""Filters of decisions: the same query parameters for the page, ``/decisions`` and the command ``decisions``."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 from urllib.parse import urlencode
 
-# Where the free text looks.
+# The fields that the free text is compared with.
 SEARCHED = ("namespace", "name", "owner", "verdict", "reason", "uid", "warnings", "evidence")
 EXACT = ("namespace", "verdict", "reason")
 ATTENTION = "1"
@@ -13,9 +13,9 @@ ATTENTION = "1"
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Empty fields ask for everything; ``q`` is text to look for, whatever its case; ``attention`` is ``1`` or empty.
+    """Empty fields match everything; ``q`` is a text to search, ignoring case; ``attention`` is ``1`` or empty.
 
-    ``rows`` does not filter: ``all`` asks the page for more than the first ones.
+    ``rows`` does not filter: with ``all`` the page shows more than the first rows.
     """
 
     namespace: str = ""
@@ -27,7 +27,7 @@ class Filters:
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> Self:
-        """Read the parameters of a URL; what is not known is passed over."""
+        """Read the parameters of a URL; unknown ones are ignored."""
         found = cls(**{name: query.get(name, "").strip() for name in cls.__slots__})
         return found if found.attention == ATTENTION else replace(found, attention="")
 
@@ -35,16 +35,16 @@ class Filters:
         return any(asdict(replace(self, rows="")).values())
 
     def url(self, **changes: str) -> str:
-        """Return the page's address with these filters, some of them changed."""
+        """Return the page's URL with these filters, some of them changed."""
         given = {name: value for name, value in (asdict(self) | changes).items() if value}
         return f"?{urlencode(given)}" if given else "?"
 
     def select(self, records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Return the decisions (rows of ``/decisions``) that are asked for, in their order."""
-        return [record for record in records if self.wants(record)]
+        """Return the matching decisions (rows of ``/decisions``) in their order."""
+        return [record for record in records if self.matches(record)]
 
-    def wants(self, record: Mapping[str, Any]) -> bool:
-        """Say whether a decision is asked for."""
+    def matches(self, record: Mapping[str, Any]) -> bool:
+        """Return whether a decision matches."""
         if self.attention and not record["needsAttention"]:
             return False
         if any(getattr(self, name) not in ("", record[name]) for name in EXACT):

@@ -1,22 +1,22 @@
-"""What an administrator should know before looking at any decision: one line for each thing that is amiss."""
+"""Problems of a replica, shown above all decisions: one line for each."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-# As old as this, a view cannot vouch for a RuntimeClass any more (docs/reasons.md: view-stale).
+# From this age on a view is no evidence for a RuntimeClass (docs/reasons.md: view-stale).
 STALE_SECONDS = 90
 EXPIRES_SOON_SECONDS = 7 * 86400
 
 REGISTRATIONS = {
-    "absent": "No registration: the API server never calls this webhook. Apply the installation again.",
-    "foreign": "The registration calls another webhook: its entries do not name our Service.",
-    "unreadable": "The registration cannot be read: look at the ClusterRole gpu-injector.",
+    "absent": "No registration: the API server does not call this webhook. Apply the installation again.",
+    "foreign": "The registration points to another webhook: its entries do not name our Service.",
+    "unreadable": "The registration cannot be read: check the ClusterRole gpu-injector.",
 }
 
 
 def notices(state: Mapping[str, Any], now: float) -> Iterator[str]:
-    """Yield what is amiss with a replica (``/state``), or that it could not be asked; ``now`` in seconds."""
+    """Yield the problems of a replica (``/state``), or why it did not answer; ``now`` in seconds."""
     if why := state.get("unreachable"):
         yield f"Its decisions are missing here: {why}"
         return
@@ -31,21 +31,21 @@ def notices(state: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"{event['event']} since {_moment(event['since'])} ({facts})"
     blind = [name for row in state["nodes"] if row["needsAttention"] for name in row["nodes"]]
     if blind:
-        others = f" and {len(blind) - 3} more" if len(blind) > 3 else ""  # noqa: PLR2004 - as many as a line holds
-        yield f"No GPU is offered by {', '.join(blind[:3])}{others}: see the nodes below, and gpu-injector doctor."
+        more = f" and {len(blind) - 3} more" if len(blind) > 3 else ""  # noqa: PLR2004 - as many as fit in a line
+        yield f"No GPU is offered by {', '.join(blind[:3])}{more}: see the nodes below, and gpu-injector doctor."
 
 
 def _of_view(age_seconds: float | None) -> Iterator[str]:
     if age_seconds is None:
         yield "The view of the cluster was never listed."
     elif age_seconds > STALE_SECONDS:
-        yield f"The view of the cluster is {age_seconds:.0f} s old: pods are left alone where nobody can vouch for it."
+        yield f"The view of the cluster is {age_seconds:.0f} s old: pods that depend on it are left unchanged."
 
 
 def _of_certificate(expires: float | None, now: float) -> Iterator[str]:
     if expires is not None and expires - now < EXPIRES_SOON_SECONDS:
         word = "expired" if expires < now else "expires"
-        yield f"The certificate {word} {_moment(expires)}: it should have been renewed long ago."
+        yield f"The certificate {word} {_moment(expires)}: its renewal is overdue."
 
 
 def _moment(seconds: float) -> str:

@@ -1,4 +1,4 @@
-// Without this script everything works by links and the form. With it, the page follows what is typed, and the cluster.
+// Without this script everything works with links and the form. With it, the page updates while you type, and live.
 "use strict";
 
 const LIVE_MS = 3000;
@@ -10,7 +10,7 @@ const address = () => {
   return "?" + new URLSearchParams(given);
 };
 
-// Replaces what is shown by what the server says for an address; diffs that are open stay open.
+// Replaces the shown rows by the server's answer for an address; open diffs stay open.
 async function show(url) {
   const asked = ++latest;
   const answer = await fetch(url).catch(() => null);

@@ -1,4 +1,4 @@
-"""A patch as the lines of a diff. The pod itself is not remembered, so there is nothing but what we add and remove."""
+"""Shows a patch as the lines of a diff. The pod is not stored, so only additions and removals are shown."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,42 +9,42 @@ from typing import Any
 import orjson
 import yaml
 
-# libyaml where it is built in: ten times as fast, and a page has a thousand patches.
+# Use libyaml if it is built in: it is ten times as fast, and a page can have a thousand patches.
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 SIGNS = {"add": "+", "remove": "-", "replace": "~"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line, and its sign: ``@`` for the place in the pod, ``+``, ``-`` and ``~`` for what becomes of it."""
+class DiffLine:
+    """One line and its sign: ``@`` for the path in the pod, ``+``, ``-`` and ``~`` for the change."""
 
     sign: str
     text: str
 
 
-def patch_lines(operations: Iterable[Mapping[str, Any]]) -> tuple[Line, ...]:
-    """Return the lines of RFC 6902 operations, those at one place together."""
+def patch_lines(operations: Iterable[Mapping[str, Any]]) -> tuple[DiffLine, ...]:
+    """Return the lines of RFC 6902 operations, grouped by path."""
     return _cached_lines(orjson.dumps(list(operations)))
 
 
 @lru_cache(maxsize=128)
-def _cached_lines(operations: bytes) -> tuple[Line, ...]:
-    # Most pods of a cluster get one of a few patches.
+def _cached_lines(operations: bytes) -> tuple[DiffLine, ...]:
+    # Most pods of a cluster get one of few patches.
     return tuple(_lines(orjson.loads(operations)))
 
 
-def _lines(operations: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+def _lines(operations: Iterable[Mapping[str, Any]]) -> Iterator[DiffLine]:
     for place, group in groupby(operations, key=lambda operation: _place(str(operation["path"]))):
-        yield Line("@", f"@@ {place or 'pod'} @@")
+        yield DiffLine("@", f"@@ {place or 'pod'} @@")
         for operation in group:
             sign = SIGNS.get(str(operation["op"]), "~")
             for text in _value(operation):
-                yield Line(sign, f"{sign} {text}")
+                yield DiffLine(sign, f"{sign} {text}")
 
 
 def _place(pointer: str) -> str:
-    """Return the parent of what a JSON pointer names, as people write it: ``spec.containers[1].env``."""
+    """Return the parent of a JSON pointer in the usual notation: ``spec.containers[1].env``."""
     *parents, _ = _segments(pointer)
     text = ""
     for segment in parents:

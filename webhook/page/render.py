@@ -1,4 +1,4 @@
-"""The page as HTML: one template, with style and script in it, so that it needs nothing from anywhere."""
+"""Renders the page as HTML: one template that contains style and script, so that nothing else is loaded."""
 
 import base64
 import hashlib
@@ -23,10 +23,10 @@ SCRIPT = (FOLDER / "page.js").read_text(encoding="utf-8")
 VERDICTS = ("inject", "mount", "bootstrap", "leave")
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
-# Enough to look through, and quickly made; a link shows the others.
+# Enough to read, and rendered quickly; a link shows the others.
 ROWS_SHOWN = 200
 
-# Names of this many alike nodes stand in a row; the others fold.
+# A row shows this many names of equal nodes; the others are folded.
 NODES_SHOWN = 8
 
 
@@ -45,7 +45,7 @@ SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""The Content-Security-Policy that the page is to be sent with."""
+"""The Content-Security-Policy of the page."""
 
 
 def render(
@@ -53,7 +53,7 @@ def render(
 ) -> str:
     """Return the page: ``states`` are the replicas' ``/state``, ``records`` their decisions, ``now`` in seconds.
 
-    Every name in them is a stranger's: the template escapes all that it prints.
+    Names in them are not trusted: the template escapes everything that it prints.
     """
     ordered = sorted(records, key=lambda record: (not record["needsAttention"], -record["time"]))
     found = filters.select(ordered)
@@ -95,7 +95,7 @@ def _counts(records: Iterable[Mapping[str, Any]]) -> list[tuple[str, int]]:
 
 
 def _rows(states: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the nodes as the replica sees them that was asked last: they all see the same cluster."""
+    """Return the nodes as the last replica reports them: all replicas watch the same cluster."""
     known = [state["nodes"] for state in states if "unreachable" not in state]
     return list(known[-1]) if known else []
 
@@ -109,7 +109,7 @@ def _clock(seconds: float) -> str:
 
 
 def _ago(seconds: float) -> str:
-    """Return a span in its largest whole unit."""
+    """Return a duration in its largest whole unit."""
     span = max(0, int(seconds))
     unit, size = next((pair for pair in UNITS if span >= pair[1]), UNITS[-1])
     return f"{span // size} {unit}"

@@ -1,4 +1,4 @@
-"""What the administrator asked for: the policy file, read and validated."""
+"""The policy file: its keys, and reading it."""
 
 from webhook.policy.model import Policy
 

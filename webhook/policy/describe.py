@@ -1,4 +1,4 @@
-"""The policy's keys in words, for docs/policy.md and for ``policy show``: both tell the same."""
+"""Describes the policy's keys, for docs/policy.md and for ``policy show``."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from webhook.policy.model import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """One key: its name (``bootstrap.plugins[].label`` for one within others), its default, and what it means.
+class PolicyKey:
+    """One key: its name (``bootstrap.plugins[].label`` for a nested one), its default, and its meaning.
 
-    ``default`` is a JSON value; it means nothing where the key ``is_required`` or is a ``group`` of other keys.
+    ``default`` is a JSON value; it has no meaning if the key ``is_required`` or ``is_group``.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Key:
     is_group: bool = False
 
 
-def keys(model: type[BaseModel] = Policy, prefix: str = "") -> Iterator[Key]:
+def keys(model: type[BaseModel] = Policy, prefix: str = "") -> Iterator[PolicyKey]:
     """Yield each key, a group before its own keys."""
     defaults = model.model_construct()
     for name, field in model.model_fields.items():
@@ -31,7 +31,7 @@ def keys(model: type[BaseModel] = Policy, prefix: str = "") -> Iterator[Key]:
         inner = [part for part in (field.annotation, *get_args(field.annotation)) if _is_model(part)]
         is_group = _is_model(field.annotation)
         default = None if field.is_required() or is_group else _plain(getattr(defaults, name))
-        yield Key(key, field.description or "", default, field.is_required(), is_group)
+        yield PolicyKey(key, field.description or "", default, field.is_required(), is_group)
         for part in inner:
             yield from keys(part, f"{key}." if is_group else f"{key}[].")
 

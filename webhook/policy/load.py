@@ -1,4 +1,4 @@
-"""The policy file read: YAML in, a Policy out, every fault told with file, line, key and what is allowed."""
+"""Reads the policy file. Each error names the file, the line, the key and the allowed values."""
 
 import json
 from collections.abc import Iterator
@@ -12,33 +12,33 @@ from webhook.policy.model import Policy
 
 
 class PolicyError(ValueError):
-    """A policy that is refused; the message has a line for each fault, with file, line, key and what is allowed."""
+    """An invalid policy; the message has a line for each error, with file, line, key and allowed values."""
 
 
 def parse_policy(text: str, source: str) -> Policy:
-    """Read a policy from the text of its YAML file; ``source`` is the name that errors carry.
+    """Read a policy from the text of its YAML file; ``source`` is its name in errors.
 
-    Raises PolicyError. Keys are checked as the schema says, duplicates are refused.
+    Raises PolicyError, also for duplicate keys.
     """
     try:
         return _parse(text, source)
     except RecursionError:
-        raise PolicyError(f"{source}: nested in itself, or too deeply") from None
+        raise PolicyError(f"{source}: nested too deeply, or in itself") from None
 
 
 def _parse(text: str, source: str) -> Policy:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         plain = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError: a date that is none
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: an invalid date
         raise _not_yaml(error, source) from error
     if root is None or plain is None:
         return Policy()
-    faults = list(_duplicates(root, source))
-    if faults:
-        raise PolicyError("\n".join(faults))
+    errors = list(_duplicates(root, source))
+    if errors:
+        raise PolicyError("\n".join(errors))
     try:
-        # By way of JSON: a list is then a fine tuple, while strictness stays for everything else.
+        # Through JSON, strict validation accepts a list for a tuple.
         return Policy.model_validate_json(json.dumps(plain, default=str), by_alias=True, by_name=False)
     except ValidationError as error:
         placed = sorted((_line(root, detail["loc"]), _fault(detail)) for detail in error.errors())
@@ -84,7 +84,7 @@ def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _line(root: yaml.Node, location: tuple[int | str, ...]) -> int:
-    """Return the line, counted from 1, of the innermost node that the location leads to."""
+    """Return the line, from 1, of the innermost existing node of a location."""
     node, line = root, root.start_mark.line + 1
     for part in location:
         found = _child(node, part)
@@ -112,6 +112,6 @@ def _duplicates(node: yaml.Node, source: str) -> Iterator[str]:
     seen: set[str] = set()
     for key, value in node.value:
         if key.value in seen:
-            yield f"{source}:{key.start_mark.line + 1}: {key.value}: the key stands twice"
+            yield f"{source}:{key.start_mark.line + 1}: {key.value}: duplicate key"
         seen.add(key.value)
         yield from _duplicates(value, source)

@@ -1,4 +1,4 @@
-"""What the administrator asked for: the keys of the policy file, their defaults and what they allow."""
+"""The keys of the policy file, their defaults and their allowed values."""
 
 from enum import StrEnum
 from functools import cached_property
@@ -8,11 +8,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic.alias_generators import to_camel
 
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-# A name of an extended resource, or a family of them. "vendor/*" alone is refused: passthrough and
-# network devices share the vendor's prefix. No quote can get in, so that CEL can carry the text.
+# The name of an extended resource, or a prefix with "*". "vendor/*" is refused: passthrough and network devices
+# share the vendor's prefix. Quotes are refused, because the text becomes part of CEL expressions.
 RESOURCE_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9][-A-Za-z0-9_.]*\*?$"
 CAPABILITIES = r"^$|^[a-z0-9]+(,[a-z0-9]+)*$"
-# A file of one of the driver's libraries, never a path: it is looked for in the profile's directory.
+# A file name of a driver library, never a path: the directory comes from the driver profile.
 LIBRARY_NAME = r"^lib[A-Za-z0-9_+-]+\.so(\.(\d+|\{driver_version\}))*$"
 NVML_NAME = r"^libnvidia-ml\.so(\.(\d+|\{driver_version\}))*$"
 LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
@@ -27,7 +27,7 @@ ResourcePattern = Annotated[str, StringConstraints(pattern=RESOURCE_PATTERN, max
 
 
 def _switch(value: object) -> object:
-    # YAML reads on and off as true and false.
+    # YAML parses on and off as true and false.
     return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 
@@ -44,7 +44,7 @@ Recipe = Annotated[
 
 
 class Overrule(StrEnum):
-    """The reasons to leave a GPU pod alone that an administrator who knows better may overrule."""
+    """Reasons for leaving a GPU pod unchanged that an administrator can overrule."""
 
     CDI = "cdi"
     NRI = "nri"
@@ -59,26 +59,26 @@ class _Model(BaseModel):
 
 
 class Driver(_Model):
-    """A driver profile of the administrator's: a kind of host, and where its driver's libraries are."""
+    """A custom driver profile: a kind of host, and the directory of its driver libraries."""
 
     os_image: Annotated[str, StringConstraints(pattern=PATTERN)] = Field(
-        default="*", description="Pattern over the node's osImage."
+        default="*", description="Pattern for the node's osImage."
     )
     kernel: Annotated[str, StringConstraints(pattern=PATTERN)] = Field(
-        default="*", description="Pattern over the node's kernelVersion."
+        default="*", description="Pattern for the node's kernelVersion."
     )
     architecture: Literal["", "amd64", "arm64"] = Field(
         default="", description="The node's architecture, `amd64` or `arm64`; empty: any."
     )
     node_labels: dict[str, str] = Field(default_factory=dict, description="Labels that the node has.")
     directory: Annotated[str, StringConstraints(pattern=DIRECTORY)] = Field(
-        description="The directory of the libraries; `{triplet}` becomes the architecture's."
+        description="The directory of the libraries; `{triplet}` is replaced by the triplet of the architecture."
     )
-    complete: bool = Field(default=False, description="Vouch that every library stands there on each such node.")
+    complete: bool = Field(default=False, description="Confirm that each such node has every library there.")
 
 
 class PluginRule(_Model):
-    """A plugin of the administrator's: the label that its pods have, and the container that is the plugin."""
+    """A custom plugin: the label of its pods, and its container."""
 
     label: Annotated[str, StringConstraints(pattern=LABEL_KEY, max_length=317)] = Field(description="The label's key.")
     value: Annotated[str, StringConstraints(pattern=LABEL_VALUE, max_length=63)] = Field(
@@ -93,22 +93,23 @@ class PluginRule(_Model):
 
 
 class Bootstrap(_Model):
-    """What concerns the device plugin's own pods."""
+    """Settings for the device plugin's own pods."""
 
     namespaces: tuple[Annotated[str, StringConstraints(pattern=DNS_SUBDOMAIN, max_length=63)], ...] = Field(
         default=("kube-system",),
-        description="The namespaces whose device plugins are believed. Whoever may create DaemonSets there is trusted.",
+        description="The namespaces whose device plugins are trusted. Users who can create DaemonSets "
+        "there are trusted.",
     )
     gpu_nodes: dict[str, str] = Field(default_factory=dict, description="Labels that every GPU node has.")
-    plugins: tuple[PluginRule, ...] = Field(default=(), description="Plugins beside those that are known.")
+    plugins: tuple[PluginRule, ...] = Field(default=(), description="Plugins in addition to the known ones.")
     recipe: Recipe = Field(
         default="auto",
-        description="How plugin pods get the driver. `auto`: chosen for each node; `runtime-class` or `nvml`: that way "
-        "only; `off`: not at all.",
+        description="How plugin pods get the driver. `auto`: chosen for each node; `runtime-class` or `nvml`: only "
+        "this way; `off`: not at all.",
     )
     library: Annotated[str, StringConstraints(pattern=NVML_NAME, max_length=128)] = Field(
         default="libnvidia-ml.so.1",
-        description="The file that the recipe `nvml` mounts; `{driver_version}` is filled in.",
+        description="The file that the recipe `nvml` mounts; `{driver_version}` is replaced.",
     )
     privileged_granted: bool = Field(
         default=False,
@@ -116,12 +117,12 @@ class Bootstrap(_Model):
     )
     repair: Literal["report", "evict"] = Field(
         default="report",
-        description="What to do with plugin pods that were created while the webhook was away: `report` or `evict`.",
+        description="What to do with plugin pods that were created without the webhook: `report` or `evict`.",
     )
 
 
 class Policy(_Model):
-    """The policy file. Every default is a careful administrator's choice: an empty file works."""
+    """The policy file. Every default is a careful choice: an empty file works."""
 
     runtime_class: Annotated[str, StringConstraints(pattern=DNS_SUBDOMAIN, max_length=253)] = Field(
         default="nvidia", description="The RuntimeClass that GPU pods get."
@@ -130,56 +131,56 @@ class Policy(_Model):
         default=("nvidia.com/gpu", "nvidia.com/gpu.shared", "nvidia.com/mig-*"),
         description="The resources whose request makes a pod a GPU pod; `*` only at the end.",
     )
-    dry_run: bool = Field(default=False, description="Patch nothing anywhere; warn and record what would be done.")
+    dry_run: bool = Field(default=False, description="Patch nothing; only warn and record what would be done.")
     opt_out: bool = Field(
-        default=False, description="Treat namespaces without our label as enabled, those of the system excepted."
+        default=False, description="Treat namespaces without our label as enabled, except system namespaces."
     )
     driver_capabilities: Annotated[str, StringConstraints(pattern=CAPABILITIES)] = Field(
         default="",
         description="NVIDIA_DRIVER_CAPABILITIES for containers that request a GPU and do not set it; empty: none.",
     )
     add_toleration: bool = Field(
-        default=False, description="Add a toleration of the taint `nvidia.com/gpu` to injected pods."
+        default=False, description="Add a toleration for the taint `nvidia.com/gpu` to injected pods."
     )
 
     overrule: tuple[Overrule, ...] = Field(
         default=(),
-        description="Reasons for leaving GPU pods alone that do not hold in this cluster: `cdi`, `nri`, `dra`, "
+        description="Reasons for leaving GPU pods unchanged that do not apply in this cluster: `cdi`, `nri`, `dra`, "
         "`platform-provides`, `handler-mixed`, `provider-mixed`.",
     )
     handler_unknown: Literal["inject", "fallback"] = Field(
         default="inject",
-        description="What to do where nodes do not report their handlers: `inject` the class, or let the `fallback` "
-        "decide.",
+        description="What to do if nodes do not report their runtime handlers: `inject` the class, or use the "
+        "`fallback`.",
     )
     fallback: Fallback = Field(
         default="auto",
-        description="Mount the driver's libraries where the RuntimeClass cannot work. `auto`: where every node is "
-        "known to need it; `on`: where none is known to do without; `off`: never.",
+        description="Mount the driver's libraries if the RuntimeClass cannot work. `auto`: if every candidate node is "
+        "known to need it; `on`: if no candidate node is known to work without it; `off`: never.",
     )
     libraries: tuple[Library, ...] = Field(
         default=(),
-        description="Libraries that the fallback mounts beside the default ones, and that are vouched for with them; "
-        "`{driver_version}` is filled in.",
+        description="Libraries that the fallback mounts in addition to the default ones. Listing a library confirms "
+        "that the nodes have it; `{driver_version}` is replaced.",
     )
     binaries: tuple[Binary, ...] = Field(default=(), description="Programs of /usr/bin that the fallback mounts.")
     devices: Literal["plugin", "privileged"] = Field(
         default="plugin",
-        description="How the fallback gets at the devices: by the `plugin`, or by a `privileged` container.",
+        description="How the fallback gives access to the devices: by the `plugin`, or by a `privileged` container.",
     )
     pod_security_default: Literal["privileged", "baseline", "restricted"] = Field(
         default="privileged",
-        description="What the API server enforces on namespaces without a PodSecurity label: `privileged`, `baseline` "
-        "or `restricted`.",
+        description="The PodSecurity level that the API server enforces without a namespace label: `privileged`, "
+        "`baseline` or `restricted`.",
     )
     host_path_granted: bool = Field(
-        default=False, description="The cluster's own admission (SCC, Kyverno, Gatekeeper) lets our hostPath mounts in."
+        default=False, description="Other admission (SCC, Kyverno, Gatekeeper) allows our hostPath mounts."
     )
-    bootstrap: Bootstrap = Field(default_factory=Bootstrap, description="What concerns the plugin's own pods.")
-    drivers: tuple[Driver, ...] = Field(default=(), description="Driver profiles, looked at before the shipped ones.")
+    bootstrap: Bootstrap = Field(default_factory=Bootstrap, description="Settings for the plugin's own pods.")
+    drivers: tuple[Driver, ...] = Field(default=(), description="Driver profiles, checked before the built-in ones.")
 
     def is_gpu_resource(self, name: str) -> bool:
-        """Say whether a request for this resource is a request for a GPU."""
+        """Return whether a request for this resource is a request for a GPU."""
         return name in self.resources or name.startswith(self._families)
 
     @cached_property

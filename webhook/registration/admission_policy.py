@@ -1,4 +1,4 @@
-"""What CEL can say of the decision: a MutatingAdmissionPolicy, for clusters that want no webhook.
+"""The part of the decision that CEL can express: a MutatingAdmissionPolicy, for clusters without the webhook.
 
 Source: https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
 """
@@ -19,35 +19,35 @@ from webhook.registration.conditions import gpu_pods_condition, requests_gpu
 
 NAME = "gpu-injector"
 API_VERSION = "admissionregistration.k8s.io/v1"
-WORD = "inject/runtime-class"
+DECISION = "inject/runtime-class"
 CONTAINERS, INIT_CONTAINERS = "containers", "initContainers"
 # The API server refuses a pod with more than 256 KiB of annotations; a character has up to four bytes.
 ANNOTATIONS_LIMIT = 65_000
 
-# Every reason that CEL cannot give is named, in the words of docs/reasons.md.
+# Names every reason that CEL cannot express, with the words of docs/reasons.md.
 LIMITS = (
-    "It sets the class wherever the RuntimeClass exists, whatever the nodes can do: it sees no node, no device plugin,",
-    "  no ClusterPolicy and no DeviceClass. So it leaves no pod alone for cdi, nri, dra, platform-provides,",
+    "It sets the class wherever the RuntimeClass exists, even if nodes cannot run it: it sees no node, no plugin,",
+    "  no ClusterPolicy and no DeviceClass. So it leaves no pod unchanged for cdi, nri, dra, platform-provides,",
     "  provider-mixed, handler-missing, handler-mixed or handler-unknown. On k3s and RKE2, where the class exists on",
     "  every cluster, it may name a class that a node cannot run.",
     "It mounts no libraries (the fallback, with driver-mixed, driver-unknown, driver-unproven, mount-conflict and",
-    "  pod-security), and keeps no debug container off the GPUs.",
+    "  pod-security), and does not keep debug containers away from GPUs.",
     "It repairs no device plugin (the bootstrap: nvml, nvml-insufficient, nvml-provided, no-gpu-evidence,",
     "  node-unknown, not-a-plugin, operator-managed, creator-untrusted, namespace-not-allowed and recipe-off).",
-    "It warns nobody, and annotates only what it patches: a pod that it leaves alone does not say why.",
-    "It has no dry-run: a namespace labelled dry-run is left alone.",
-    "A class whose scheduling.nodeSelector contradicts the pod's nodeSelector is not set; one that does not fit the",
-    "  pod's nodeName, affinity or tolerations is (scheduling-conflict).",
-    f"A pod of more than {CONTAINERS_LIMIT} containers is patched, too (too-many-containers).",
-    "Host paths of mounts are compared as they are written: /usr//lib64 is not taken for /usr/lib64.",
+    "It gives no warnings, and annotates only pods that it patches: an unchanged pod does not show why.",
+    "It has no dry-run: pods in a namespace labelled dry-run are left unchanged.",
+    "A class whose scheduling.nodeSelector contradicts the pod's nodeSelector is not set; one that contradicts the",
+    "  pod's nodeName, affinity or tolerations is set (scheduling-conflict).",
+    f"A pod of more than {CONTAINERS_LIMIT} containers is patched too (too-many-containers).",
+    "Host paths of mounts are compared as they are written: /usr//lib64 differs from /usr/lib64.",
     f"A pod with more than {ANNOTATIONS_LIMIT} characters of annotations does not get ours.",
-    "It works in the API server, so it knows no view-stale, namespace-unknown or patch-refused.",
+    "It runs in the API server, so it has no view-stale, namespace-unknown or patch-refused.",
 )
-OPT_OUT_LIMIT = "A namespace whose label has another value than enabled, disabled and dry-run counts as enabled."
+OPT_OUT_LIMIT = "A namespace whose label has another value than enabled, disabled or dry-run counts as enabled."
 
 
 def admission_policy(policy: Policy) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the MutatingAdmissionPolicy and its binding. It holds what ``LIMITS`` does not take back."""
+    """Return the MutatingAdmissionPolicy and its binding. It does what the webhook does, except for ``LIMITS``."""
     selectors = {"namespaceSelector": _namespaces(policy), "objectSelector": _not("disabled")}
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
     conditions = {
@@ -60,9 +60,9 @@ def admission_policy(policy: Policy) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     spec = {
         "failurePolicy": "Ignore",
-        # A container that another mutation adds later gets what it lacks.
+        # Also patch a container that a later mutation adds.
         "reinvocationPolicy": "IfNeeded",
-        # With the class as parameter nothing is patched where it does not exist.
+        # With the class as parameter nothing is patched if it does not exist.
         "paramKind": {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass"},
         "matchConstraints": {"matchPolicy": "Equivalent", "resourceRules": [rule], **selectors},
         "matchConditions": [{"name": name, "expression": text} for name, text in conditions.items()],
@@ -82,7 +82,7 @@ def admission_policy(policy: Policy) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def limits(policy: Policy) -> tuple[str, ...]:
-    """Return in words where its result differs from the webhook's."""
+    """Return lines that say where its result differs from the webhook's."""
     return (*LIMITS, *((OPT_OUT_LIMIT,) if policy.opt_out else ()))
 
 
@@ -99,7 +99,7 @@ def _not(*values: str) -> dict[str, Any]:
 
 def _no_class_but_ours(policy: Policy) -> str:
     annotations = "object.metadata.annotations"
-    ours = f"has({annotations}) && '{DECISION_KEY}' in {annotations} && {annotations}['{DECISION_KEY}'] == '{WORD}'"
+    ours = f"has({annotations}) && '{DECISION_KEY}' in {annotations} && {annotations}['{DECISION_KEY}'] == '{DECISION}'"
     return (
         f"!has(object.spec.runtimeClassName) ||\n(object.spec.runtimeClassName == '{policy.runtime_class}' && {ours})"
     )
@@ -129,9 +129,9 @@ _ROOM = (
 
 
 def _patch(policy: Policy) -> str:
-    """Return the expression of the patch: a list of operations, none where the class does not fit."""
-    annotation = f"{{{_text(DECISION_KEY)}: {_text(WORD)}}}"
-    one = _add(_text(at("/metadata/annotations", DECISION_KEY)), _text(WORD))
+    """Return the expression of the patch: a list of operations, empty if the class does not fit."""
+    annotation = f"{{{_text(DECISION_KEY)}: {_text(DECISION)}}}"
+    one = _add(_text(at("/metadata/annotations", DECISION_KEY)), _text(DECISION))
     annotate = (
         f"(!has(object.metadata.annotations) ? [{_add(_text('/metadata/annotations'), annotation)}] :\n"
         f"{_ROOM} ? [{one}] : [])"
@@ -153,15 +153,15 @@ _FIELDS = (INIT_CONTAINERS, CONTAINERS)
 
 
 def _variables(field: str, policy: Policy, *, requests: str, name: str, value: str) -> str:
-    """Set a variable in each container of a field that requests a GPU (``requests`` empty), or none (``!``)."""
-    asks = requests_gpu("c", policy)
+    """Set a variable in each container of a field that requests a GPU (``requests`` empty), or no GPU (``!``)."""
+    is_gpu = requests_gpu("c", policy)
     absent = f'!has(c.envFrom) && !(has(c.env) && c.env.exists(e, e.name == "{name}"))'
     variable = f'Object.spec.{field}.env{{name: "{name}", value: "{value}"}}'
     env = f'"/spec/{field}/" + string(i) + "/env'
     append, make = _add(f'{env}/-"', variable), _add(f'{env}"', f"[{variable}]")
     return (
         f"(has(object.spec.{field}) ? object.spec.{field} : []).transformList(i, c,\n"
-        f"{requests}({asks}) && {absent},\nhas(c.env) ? {append} :\n{make})"
+        f"{requests}({is_gpu}) && {absent},\nhas(c.env) ? {append} :\n{make})"
     )
 
 

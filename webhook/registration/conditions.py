@@ -1,25 +1,17 @@
-"""What the API server is told about us: the conditions under which it calls, by the policy, and where we are."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The CEL conditions of the registrations: for which objects the API server calls the webhook."""
 
 from webhook.decide.decision import DECISION_KEY
-from webhook.kube.values import EMPTY, items, mapping, text
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import known_plugins
 
-PATH = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/gpu-injector"
-# The usual namespace of an installation.
-HOME = "gpu-injector"
-
-# The pod template of the kinds that people apply; a CronJob's stands deeper.
+# The pod template of a workload; a CronJob's is one level deeper.
 _TEMPLATE = "(has(object.spec.jobTemplate) ? object.spec.jobTemplate.spec.template : object.spec.template)"
 
 
 def gpu_pods_condition(policy: Policy) -> str:
-    """Return the CEL expression that keeps pods without a GPU away (matchConditions of the ``workloads`` entry).
+    """Return the CEL expression that selects GPU pods (matchConditions of the ``workloads`` entry).
 
-    It holds for a pod in which a container or init container asks for a positive quantity of a GPU resource.
+    True if a container or init container requests a positive quantity of a GPU resource.
     Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions
     """
     return _any_requests_gpu("object.spec", policy)
@@ -31,16 +23,16 @@ def gpu_templates_condition(policy: Policy) -> str:
 
 
 def injected_pods_condition() -> str:
-    """Return the CEL expression of the ``ephemeral`` entry: pods that we injected."""
+    """Return the CEL expression of the ``ephemeral`` entry: pods that the webhook injected."""
     annotations = "object.metadata.annotations"
     ours = f"{annotations}['{DECISION_KEY}']"
     return f"has({annotations}) && '{DECISION_KEY}' in {annotations} && {ours}.startsWith('inject/')"
 
 
 def plugin_pods_condition(policy: Policy) -> str:
-    """Return the CEL expression of the ``bootstrap`` entry: pods that are labelled like a known plugin.
+    """Return the CEL expression of the ``bootstrap`` entry: pods with the label of a known plugin.
 
-    One objectSelector cannot say "any of these keys".
+    An objectSelector cannot express "any of these keys".
     """
     labels = "object.metadata.labels"
     pairs = dict.fromkeys((plugin.label, plugin.value) for plugin in known_plugins(policy))
@@ -49,18 +41,18 @@ def plugin_pods_condition(policy: Policy) -> str:
 
 
 def no_controller_condition() -> str:
-    """Return the CEL expression that keeps away what a controller keeps: nobody reads its warnings."""
+    """Return the CEL expression that excludes objects with a controller: no person sees their warnings."""
     owners = "object.metadata.ownerReferences"
     return f"!has({owners}) || !{owners}.exists(o, has(o.controller) && o.controller)"
 
 
 def changed_template_condition() -> str:
-    """Return the CEL expression that keeps away updates of anything but the template."""
+    """Return the CEL expression that excludes updates without a change of the template."""
     return f"request.operation == 'CREATE' || {_TEMPLATE} != {_TEMPLATE.replace('object', 'oldObject')}"
 
 
 def requests_gpu(container: str, policy: Policy) -> str:
-    """Return the CEL expression that holds for a container which asks for a positive quantity of a GPU resource."""
+    """Return the CEL expression that is true if a container requests a positive quantity of a GPU resource."""
     asks = " || ".join(_asks(f"{container}.resources.{field}", policy) for field in ("limits", "requests"))
     return f"has({container}.resources) && ({asks})"
 
@@ -79,12 +71,5 @@ def _asks(quantities: str, policy: Policy) -> str:
 
 
 def _matches(pattern: str) -> str:
-    # The policy lets no quote into a pattern.
+    # The policy allows no quotes in a pattern.
     return f"k.startsWith('{pattern[:-1]}')" if pattern.endswith("*") else f"k == '{pattern}'"
-
-
-def home_of(registration: Mapping[str, Any] | None) -> str:
-    """Return the namespace of the Service that our registration names; the usual one where it names none."""
-    entries = items((registration or EMPTY).get("webhooks"))
-    services = (mapping(mapping(entry.get("clientConfig")).get("service")) for entry in entries)
-    return next((text(service["namespace"]) for service in services if service.get("namespace")), HOME)

@@ -1,7 +1,7 @@
-"""Would the API server call an entry of a registration for a pod? Its selectors and conditions, one by one.
+"""Would the API server call an entry of a registration for a pod? Checks its selectors and conditions one by one.
 
-The registration is judged as it stands in the cluster, which need not be as we would write it. CEL is evaluated by a
-library; a condition that it cannot evaluate is unknown.
+The registration is the one in the cluster, which may differ from ours. A library evaluates CEL; a condition that it
+cannot evaluate is unknown.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,16 +18,16 @@ NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that must hold before the API server calls; ``holds`` is None where that is unknown."""
+class MatchCheck:
+    """One condition for a call; ``holds`` is None if it is unknown."""
 
     name: str
     holds: bool | None
     evidence: str
 
 
-def checks(entry: Mapping[str, Any], pod: Pod, namespace: str, labels: Labels | None) -> Iterator[Check]:
-    """Yield what an entry asks of a pod; ``labels`` are its namespace's, None where they are unknown."""
+def checks(entry: Mapping[str, Any], pod: Pod, namespace: str, labels: Labels | None) -> Iterator[MatchCheck]:
+    """Yield the checks of an entry for a pod; ``labels`` are its namespace's, None if unknown."""
     own = None if labels is None else {NAME_LABEL: namespace, **labels}
     yield _selector("namespace selector", entry.get("namespaceSelector"), own)
     yield _selector("object selector", entry.get("objectSelector"), labels_of(pod))
@@ -35,15 +35,15 @@ def checks(entry: Mapping[str, Any], pod: Pod, namespace: str, labels: Labels | 
         yield _condition(text(condition.get("name")), text(condition.get("expression")), pod, namespace)
 
 
-def verdict(found: Iterable[Check]) -> bool | None:
-    """Say whether all checks hold; None where none fails and some are unknown."""
+def verdict(found: Iterable[MatchCheck]) -> bool | None:
+    """Return whether all checks hold; None if none fails and some are unknown."""
     states = [check.holds for check in found]
     if False in states:
         return False
     return None if None in states else True
 
 
-def _selector(name: str, selector: object, labels: Labels | None) -> Check:
+def _selector(name: str, selector: object, labels: Labels | None) -> MatchCheck:
     """Judge a label selector; source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/."""
     equal, expressions = (
         mapping(mapping(selector).get("matchLabels")),
@@ -51,15 +51,15 @@ def _selector(name: str, selector: object, labels: Labels | None) -> Check:
     )
     wanted = [f"{key}={value}" for key, value in equal.items()] + [_shown(expression) for expression in expressions]
     if not wanted:
-        return Check(name, True, "selects everything")
+        return MatchCheck(name, True, "selects everything")
     if labels is None:
-        return Check(name, None, f"wants {' and '.join(wanted)}; the labels are unknown")
+        return MatchCheck(name, None, f"wants {' and '.join(wanted)}; the labels are unknown")
     unmet = [f"{key}={value}" for key, value in equal.items() if not has_labels(labels, {key: value})]
     unmet += [_shown(expression) for expression in expressions if not matches_expression(expression, labels)]
     keys = dict.fromkeys((*equal, *(text(expression.get("key")) for expression in expressions)))
     present = ", ".join(f"{key}={labels[key]}" for key in keys if key in labels) or "none of these labels"
-    asked = f"does not match: {' and '.join(unmet)}" if unmet else "matches"
-    return Check(name, not unmet, f"{asked} ({present})")
+    outcome = f"does not match: {' and '.join(unmet)}" if unmet else "matches"
+    return MatchCheck(name, not unmet, f"{outcome} ({present})")
 
 
 def _shown(expression: Mapping[str, Any]) -> str:
@@ -67,8 +67,8 @@ def _shown(expression: Mapping[str, Any]) -> str:
     return f"{expression.get('key')} {expression.get('operator')}{f' ({values})' if values else ''}"
 
 
-def _condition(name: str, expression: str, pod: Pod, namespace: str) -> Check:
-    import cel  # noqa: PLC0415  heavy, and only for this command
+def _condition(name: str, expression: str, pod: Pod, namespace: str) -> MatchCheck:
+    import cel  # noqa: PLC0415  slow to import, and only one command needs it
 
     request = {
         "operation": "CREATE",
@@ -79,17 +79,17 @@ def _condition(name: str, expression: str, pod: Pod, namespace: str) -> Check:
     try:
         holds = cel.evaluate(expression, cel.Context(variables=variables, functions=FUNCTIONS))
     except (ValueError, TypeError, RuntimeError, LookupError) as error:
-        return Check(f"condition {name}", None, f"cannot be evaluated here: {' '.join(str(error).split())}")
-    return Check(f"condition {name}", holds is True, "holds" if holds is True else "does not hold")
+        return MatchCheck(f"condition {name}", None, f"cannot be evaluated here: {' '.join(str(error).split())}")
+    return MatchCheck(f"condition {name}", holds is True, "holds" if holds is True else "does not hold")
 
 
 def _quantity(value: str) -> float:
-    from kubernetes.utils.quantity import parse_quantity  # noqa: PLC0415  heavy
+    from kubernetes.utils.quantity import parse_quantity  # noqa: PLC0415  slow to import
 
     return float(parse_quantity(value))  # type: ignore[no-untyped-call]
 
 
-# Kubernetes' own functions in CEL that conditions over resources need.
+# Kubernetes' CEL functions for quantities, which conditions on resources need.
 # https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-quantity-library
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "quantity": _quantity,

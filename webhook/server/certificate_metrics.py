@@ -7,7 +7,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from certs.state_events import OnChange
-from certs.tls_context import Provider
+from certs.tls_context import CertificateSource
 from certs.webhook_configs import REGISTRATION_STATES
 
 
@@ -46,7 +46,7 @@ class CertificateMetrics:
         for reason in ("certificate-refused", "other"):
             self._failures.labels(reason)
 
-    def follow(self, provider: Provider) -> None:
+    def follow(self, provider: CertificateSource) -> None:
         """Show a provider's state from now on."""
         self._expiry.labels("leaf").set_function(lambda: _timestamp(provider.status.leaf_expires))
         self._expiry.labels("ca").set_function(lambda: _timestamp(provider.status.authority_expires))
@@ -63,7 +63,7 @@ class CertificateMetrics:
         self._failures.labels(reason).inc()
 
 
-def _is_in(state: str, provider: Provider) -> float:
+def _is_in(state: str, provider: CertificateSource) -> float:
     return float(provider.status.registration == state)
 
 

@@ -1,1 +1,1 @@
-"""The proof that GPU pods work: a probe pod on each GPU node, which is removed afterwards."""
+"""Shows that GPU pods work: runs a probe pod on each GPU node and removes it afterwards."""

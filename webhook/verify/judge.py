@@ -1,4 +1,4 @@
-"""What a probe's answer means. Pure."""
+"""Judges the answer of a probe. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from typing import Any
 
 from webhook.kube.values import empty_mapping, mapping, text
 
-# The device cgroup, or the file's mode, lets the container not open it.
+# The device cgroup or the file mode prevents the container from opening it.
 REFUSED = ("EPERM", "EACCES")
 GPU_NODE = "/dev/nvidia"
 
 
-class State(StrEnum):
-    """Whether a node's GPU works in a pod; ``unknown`` where no pod could show it."""
+class GpuState(StrEnum):
+    """Whether a node's GPU works in a pod; ``unknown`` if no pod could show it."""
 
     WORKS = "works"
     FAILS = "fails"
@@ -21,23 +21,23 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """What was found on one node: the state, why, the webhook's decision about the pod, and the probe's answer."""
+class ProbeResult:
+    """The result of one node: the state, why, the webhook's decision about the pod, and the probe's answer."""
 
     node: str
-    state: State
+    state: GpuState
     why: tuple[str, ...] = ()
     decision: str = ""
     answer: Mapping[str, Any] = field(default_factory=empty_mapping)
 
 
-def judge(node: str, answer: Mapping[str, Any], decision: str) -> Proof:
-    """Return what an answer proves about a node. The pod had requested one GPU."""
-    why = tuple(_troubles(answer))
-    return Proof(node, State.FAILS if why else State.WORKS, why, decision, answer)
+def judge(node: str, answer: Mapping[str, Any], decision: str) -> ProbeResult:
+    """Return the result for a node from its probe's answer. The pod had requested one GPU."""
+    why = tuple(_problems(answer))
+    return ProbeResult(node, GpuState.FAILS if why else GpuState.WORKS, why, decision, answer)
 
 
-def _troubles(answer: Mapping[str, Any]) -> Iterator[str]:
+def _problems(answer: Mapping[str, Any]) -> Iterator[str]:
     for name, title in (("nvml", "NVML"), ("cuda", "CUDA")):
         found = mapping(answer.get(name))
         count = found.get("devices")
@@ -47,8 +47,8 @@ def _troubles(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"{title} sees {count} GPUs; the pod requested 1"
     devices = mapping(answer.get("devices"))
     if not any(path.removeprefix(GPU_NODE).isdecimal() for path in devices):
-        yield "no /dev/nvidia* of a GPU is there"
+        yield "no /dev/nvidia* of a GPU exists"
     for path, opened in devices.items():
-        # ENXIO and the like are for NVML and CUDA to judge, which open it, too.
+        # Other errors, such as ENXIO, show in NVML and CUDA, which open the device too.
         if opened in REFUSED:
             yield f"{path}: {opened}"

@@ -1,4 +1,4 @@
-"""What a container sees of its GPU, as one line of JSON. It runs in any image with Python: the standard library alone.
+"""Prints what a container sees of its GPU as one line of JSON. Needs only Python's standard library.
 
 ``gpu-injector verify`` runs it in a pod on each GPU node, as ``gpu-injector probe`` or as ``python3 -c <this file>``.
 Sources: https://docs.nvidia.com/deploy/nvml-api/ and https://docs.nvidia.com/cuda/cuda-driver-api/
@@ -19,16 +19,16 @@ DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm")
 def probe() -> dict[str, object]:
     """Load NVML and CUDA's driver library, count devices, and try to open the device nodes."""
     return {
-        "nvml": _look(NVML, _nvml),
-        "cuda": _look(CUDA, _cuda),
+        "nvml": _query(NVML, _nvml),
+        "cuda": _query(CUDA, _cuda),
         "devices": {path: _opened(path) for pattern in DEVICES for path in sorted(glob.glob(pattern))},  # noqa: PTH207  a path is text here
         "environment": {name: os.environ[name] for name in SHOWN if name in os.environ},
         "names": sorted(name for name in os.environ if name.startswith(("NVIDIA_", "CUDA_")) and name not in SHOWN),
     }
 
 
-def _look(name: str, ask: Callable[[ctypes.CDLL], dict[str, object]]) -> dict[str, object]:
-    """Load a library, say where it came from, and ask it."""
+def _query(name: str, query: Callable[[ctypes.CDLL], dict[str, object]]) -> dict[str, object]:
+    """Load a library, find its file, and query it."""
     try:
         library = ctypes.CDLL(name)
     except OSError as error:
@@ -36,7 +36,7 @@ def _look(name: str, ask: Callable[[ctypes.CDLL], dict[str, object]]) -> dict[st
     path = _mapped(name)
     facts: dict[str, object] = {"path": path, "from": _source(path)}
     try:
-        return {**facts, **ask(library)}
+        return {**facts, **query(library)}
     except AttributeError as error:  # another library of that name
         return {**facts, "error": str(error)}
 
@@ -62,7 +62,7 @@ def _cuda(library: ctypes.CDLL) -> dict[str, object]:
 
 
 def _mapped(name: str) -> str:
-    """Return the file from which the loader has mapped a library, symbolic links followed."""
+    """Return the file that the loader mapped for a library, with symbolic links resolved."""
     stem = name.partition(".so")[0] + ".so"
     with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
         paths = (line.rstrip("\n").partition("/") for line in maps)
@@ -70,7 +70,7 @@ def _mapped(name: str) -> str:
 
 
 def _source(path: str) -> str:
-    """Return what of the host is mounted at a file or above it; empty for what the image brings."""
+    """Return the path on the host of a mounted file; empty if the file is from the image."""
     found = ("/", "")
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:  # noqa: PTH123
         for line in mounts:

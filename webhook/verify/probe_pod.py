@@ -1,4 +1,4 @@
-"""What is made for a proof: a namespace, and a pod for each GPU node that PodSecurity "restricted" lets in."""
+"""The objects of a verification: a namespace, and for each GPU node a pod that PodSecurity "restricted" allows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from webhook.verify import probe
 
 PREFIX = "gpu-injector-verify-"
 LABELS = {"app.kubernetes.io/name": "gpu-injector-verify"}
-# Whatever happens to whoever asked, the kubelet ends the pod.
+# The kubelet ends the pod even if the command was killed.
 DEADLINE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: the nodes, each with the GPU resource that it offers (empty: none), the image and its program.
+    """What to run: the nodes, each with its GPU resource (empty: none), the image and its program.
 
     ``program`` is the container's command or arguments.
     """
@@ -32,7 +32,7 @@ class Plan:
 
 
 def namespace(name: str) -> dict[str, Any]:
-    """Return a namespace that is opted in."""
+    """Return a namespace with our label."""
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -47,7 +47,7 @@ def probe_pod(name: str, node: str, resource: str, plan: Plan) -> dict[str, Any]
     container |= {"name": "probe", "image": plan.image, "imagePullPolicy": "IfNotPresent", **plan.program}
     container["resources"] = {"limits": {resource: "1", "cpu": "1", "memory": "512Mi"}, "requests": {"cpu": "10m"}}
     pod["metadata"] = {"name": name, "labels": LABELS}
-    # Through the scheduler, which waits for a GPU that is free: a pod with nodeName would fail instead.
+    # Let the scheduler wait for a free GPU: a pod with nodeName would fail instead.
     pod["spec"] |= {
         "affinity": only_on(node, {}),
         "tolerations": [{"operator": "Exists"}],
@@ -62,5 +62,5 @@ def own_program() -> dict[str, Any]:
 
 
 def program_of_any_image() -> dict[str, Any]:
-    """Return how any image with Python runs it: it gets the program's text."""
+    """Return how any image with Python runs it: with the program's text as an argument."""
     return {"command": ["python3", "-c", Path(probe.__file__).read_text(encoding="utf-8")]}

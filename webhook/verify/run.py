@@ -1,4 +1,4 @@
-"""Making the probe pods, waiting for what they say, and removing all that was made."""
+"""Creates the probe pods, waits for their answers, and removes everything that was created."""
 
 import asyncio
 import json
@@ -14,20 +14,20 @@ from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
-from webhook.verify.judge import Proof, State, judge
+from webhook.verify.judge import GpuState, ProbeResult, judge
 from webhook.verify.probe_pod import PREFIX, Plan, namespace, probe_pod
 
 CALL_SECONDS = 30
 POLL_SECONDS = 1.0
 ACCOUNT_POLLS = 30
-# Each pod is asked for once a second.
-AT_ONCE = 20
+# Each pod is read once a second.
+MAX_PODS = 20
 NAMESPACES = "/api/v1/namespaces"
 
 
 @asynccontextmanager
-async def place(client: KubeClient, existing: str) -> AsyncIterator[str]:
-    """Return a namespace for the pods: one that exists, or one that is made and removed again."""
+async def probe_namespace(client: KubeClient, existing: str) -> AsyncIterator[str]:
+    """Yield the namespace for the pods: an existing one, or a new one that is removed at the end."""
     if existing:
         yield existing
         return
@@ -41,18 +41,18 @@ async def place(client: KubeClient, existing: str) -> AsyncIterator[str]:
 
 
 async def _service_account(client: KubeClient, where: str) -> None:
-    """Wait until a controller has made the namespace's ServiceAccount: admission refuses pods before that."""
+    """Wait for the namespace's ServiceAccount, which a controller creates: admission refuses pods before."""
     for _ in range(ACCOUNT_POLLS):
         if await client.find(f"{NAMESPACES}/{where}/serviceaccounts/default"):
             return
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def prove(client: KubeClient, where: str, plan: Plan) -> list[Proof]:
-    """Probe all nodes, some at a time. ``OSError`` when no answer came."""
-    turns = asyncio.Semaphore(AT_ONCE)
+async def probe_nodes(client: KubeClient, where: str, plan: Plan) -> list[ProbeResult]:
+    """Probe all nodes, a limited number at a time. Raises OSError if the API server does not answer."""
+    turns = asyncio.Semaphore(MAX_PODS)
 
-    async def one(node: str, resource: str) -> Proof:
+    async def one(node: str, resource: str) -> ProbeResult:
         async with turns:
             return await _prove(client, where, plan, node, resource)
 
@@ -60,27 +60,27 @@ async def prove(client: KubeClient, where: str, plan: Plan) -> list[Proof]:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(node, resource)) for node, resource in sorted(plan.nodes.items())]
     except ExceptionGroup as failed:
-        # All of them have ended, and removed what they made; why the first one could not go on is the answer.
+        # All tasks have ended and removed their pods; report the first error.
         raise failed.exceptions[0] from failed
     return [task.result() for task in tasks]
 
 
-async def _prove(client: KubeClient, where: str, plan: Plan, node: str, resource: str) -> Proof:
+async def _prove(client: KubeClient, where: str, plan: Plan, node: str, resource: str) -> ProbeResult:
     if not resource:
-        return Proof(node, State.FAILS, ("it offers no GPU: gpu-injector doctor tells why",))
-    # The name is ours, so that a pod is removed even if the answer to its creation never came.
+        return ProbeResult(node, GpuState.FAILS, ("it offers no GPU: gpu-injector doctor shows why",))
+    # We choose the name, so that the pod is removed even if the answer to its creation is lost.
     name = f"{PREFIX}{secrets.token_hex(5)}"
     path = f"{NAMESPACES}/{where}/pods/{name}"
     pod = probe_pod(name, node, resource, plan)
     try:
         return await _answer(client, path, plan, node, await _create(client, path.rpartition("/")[0], pod))
     except ApiError as refused:
-        return Proof(node, State.UNKNOWN, (f"the probe could not be run: {refused.for_people}",))
+        return ProbeResult(node, GpuState.UNKNOWN, (f"the probe could not be run: {refused.for_people}",))
     finally:
         await _delete(client, path)
 
 
-async def _answer(client: KubeClient, path: str, plan: Plan, node: str, made: Mapping[str, Any]) -> Proof:
+async def _answer(client: KubeClient, path: str, plan: Plan, node: str, made: Mapping[str, Any]) -> ProbeResult:
     decision = text(annotations(made).get(DECISION_KEY))
     found: Mapping[str, Any] = made
     try:
@@ -89,35 +89,36 @@ async def _answer(client: KubeClient, path: str, plan: Plan, node: str, made: Ma
                 await asyncio.sleep(POLL_SECONDS)
                 found = await client.find(path) or {"status": {"phase": "Failed", "reason": "it was removed"}}
     except TimeoutError:
-        return await _stuck(client, path, Proof(node, State.FAILS, decision=decision), found)
+        return await _stuck(client, path, ProbeResult(node, GpuState.FAILS, decision=decision), found)
     try:
         said = await client.text(f"{path}/log?container=probe", timeout_seconds=CALL_SECONDS)
     except ApiError as error:
-        return Proof(node, State.UNKNOWN, (f"the probe's log could not be read: {error.for_people}",), decision)
+        why = f"the probe's log could not be read: {error.for_people}"
+        return ProbeResult(node, GpuState.UNKNOWN, (why,), decision)
     try:
         return judge(node, mapping(json.loads(said.strip().rpartition("\n")[2])), decision)
     except ValueError:
         status = mapping(found.get("status"))
         ended = " ".join(filter(None, (text(status.get("reason")), text(status.get("message")), said.strip()[-200:])))
-        return Proof(node, State.FAILS, (f"the probe failed: {ended or 'it said nothing'}",), decision)
+        return ProbeResult(node, GpuState.FAILS, (f"the probe failed: {ended or 'it printed nothing'}",), decision)
 
 
-async def _stuck(client: KubeClient, path: str, proof: Proof, pod: Mapping[str, Any]) -> Proof:
-    """Say why a pod did not end in time: it waits for a GPU, for its image, or for its sandbox."""
+async def _stuck(client: KubeClient, path: str, proof: ProbeResult, pod: Mapping[str, Any]) -> ProbeResult:
+    """Return why a pod did not end in time: it waits for a GPU, for its image, or for its sandbox."""
     status = mapping(pod.get("status"))
     for condition in items(status.get("conditions")):
         if condition.get("reason") == "Unschedulable":
-            # All taken is no fault of the node's.
+            # If all GPUs are in use, the node has no problem.
             why = f"no pod was scheduled: {text(condition.get('message'))}"
-            return Proof(proof.node, State.UNKNOWN, (why,), proof.decision)
+            return ProbeResult(proof.node, GpuState.UNKNOWN, (why,), proof.decision)
     waiting = [
         f"{text(reason.get('reason'))} {text(reason.get('message'))}".strip()
         for container in items(status.get("containerStatuses"))
         if (reason := mapping(mapping(container.get("state")).get("waiting")))
     ]
     events = await _warnings(client, path)
-    told = (f"the pod is {_phase(pod) or 'Pending'}", *dict.fromkeys((*waiting, *events)))
-    return Proof(proof.node, State.FAILS, told, proof.decision)
+    why_stuck = (f"the pod is {_phase(pod) or 'Pending'}", *dict.fromkeys((*waiting, *events)))
+    return ProbeResult(proof.node, GpuState.FAILS, why_stuck, proof.decision)
 
 
 async def _warnings(client: KubeClient, path: str) -> Iterable[str]:
@@ -140,7 +141,7 @@ async def _create(client: KubeClient, path: str, item: Mapping[str, Any]) -> dic
 
 
 async def _delete(client: KubeClient, path: str) -> None:
-    """Remove what was created, also while the command is being interrupted."""
+    """Delete an object, even while the command is being interrupted."""
     options = urlencode({"gracePeriodSeconds": "0"}) if "/pods/" in path else ""
     place = f"{quote(path)}{'?' if options else ''}{options}"
     # It may never have been created, or be gone already.

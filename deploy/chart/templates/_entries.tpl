@@ -1,8 +1,8 @@
-{{/* What every entry of the registrations has. Arguments: the root, the path. */}}
-{{- define "gpu-injector.called" -}}
+{{/* The fields that all webhook entries share. Arguments: the root, the path. */}}
+{{- define "gpu-injector.webhook-defaults" -}}
 admissionReviewVersions: [v1]
 clientConfig:
-  # The caBundle comes later: {{ ternary "cert-manager writes it" "the webhook writes it by itself" (index . 0).Values.certManager.enabled }}.
+  # The caBundle is added later: {{ ternary "cert-manager writes it" "the webhook writes it" (index . 0).Values.certManager.enabled }}.
   service: {name: gpu-injector, namespace: {{ (index . 0).Release.Namespace }}, path: {{ index . 1 }}, port: 443}
 failurePolicy: Ignore
 matchPolicy: Equivalent
@@ -10,8 +10,8 @@ sideEffects: None
 timeoutSeconds: 3
 {{- end }}
 
-{{/* The namespaces that asked, and the pods that did not refuse. */}}
-{{- define "gpu-injector.asked" -}}
+{{/* Selects the namespaces that opted in, and the pods that did not opt out. */}}
+{{- define "gpu-injector.opt-in-selectors" -}}
 namespaceSelector:
   matchExpressions:
     {{- if .Values.policy.optOut }}
@@ -20,30 +20,30 @@ namespaceSelector:
     - {key: gpu-injector.io/inject, operator: In, values: [enabled, dry-run]}
     {{- end }}
     - {key: kubernetes.io/metadata.name, operator: NotIn, values: [{{ .Release.Namespace }}]}
-{{ include "gpu-injector.not-refused" . }}
+{{ include "gpu-injector.opt-out-selector" . }}
 {{- end }}
 
-{{- define "gpu-injector.not-refused" -}}
+{{- define "gpu-injector.opt-out-selector" -}}
 objectSelector:
   matchExpressions:
     - {key: gpu-injector.io/inject, operator: NotIn, values: [disabled]}
 {{- end }}
 
 {{/*
-The conditions under which the API server calls: the same that webhook/registration/conditions.py makes of the policy (tests compare
-them, and folding makes one line of each).
+The matchConditions. They equal those that webhook/registration/conditions.py computes from the policy: tests compare
+them. YAML folds each one into one line.
 */}}
 
-{{/* A pod that requests a GPU. Arguments: the root, the CEL text of the pod's spec. */}}
+{{/* True for a pod that requests a GPU. Arguments: the root, the CEL text of the pod's spec. */}}
 {{- define "gpu-injector.requests-gpu" -}}
 {{- $resources := (index . 0).Values.policy.resources }}
 {{- $spec := index . 1 -}}
 ({{ $spec }}.containers + (has({{ $spec }}.initContainers) ? {{ $spec }}.initContainers : [])).exists(c,
-has(c.resources) && ({{ include "gpu-injector.asks" (list "limits" $resources) }} ||
-{{ include "gpu-injector.asks" (list "requests" $resources) }}))
+has(c.resources) && ({{ include "gpu-injector.requests-resource" (list "limits" $resources) }} ||
+{{ include "gpu-injector.requests-resource" (list "requests" $resources) }}))
 {{- end }}
 
-{{- define "gpu-injector.asks" -}}
+{{- define "gpu-injector.requests-resource" -}}
 {{- $quantities := printf "c.resources.%s" (index . 0) -}}
 (has({{ $quantities }}) &&
 {{ $quantities }}.exists(k, ({{ include "gpu-injector.is-gpu" (index . 1) }}) &&
@@ -62,7 +62,7 @@ quantity(string({{ $quantities }}[k])).isGreaterThan(quantity('0'))))
 {{- join " || " $matches }}
 {{- end }}
 
-{{/* A pod that is labelled like a known plugin: the administrator's, then those of webhook/view/plugin_projections.py. */}}
+{{/* True for a pod with the label of a known plugin: the policy's plugins, then those that the webhook knows. */}}
 {{- define "gpu-injector.is-plugin" -}}
 {{- $plugins := concat .Values.policy.bootstrap.plugins (list
   (dict "label" "name" "value" "nvidia-device-plugin-ds")
@@ -80,7 +80,7 @@ quantity(string({{ $quantities }}[k])).isGreaterThan(quantity('0'))))
 has(object.metadata.labels) && ({{ $matches | uniq | join " ||\n" }})
 {{- end }}
 
-{{/* The pod template of the kinds that people apply; a CronJob's stands deeper. */}}
-{{- define "gpu-injector.template" -}}
+{{/* The pod template of a workload; a CronJob's is one level deeper. */}}
+{{- define "gpu-injector.pod-template" -}}
 (has({{ . }}.spec.jobTemplate) ? {{ . }}.spec.jobTemplate.spec.template : {{ . }}.spec.template)
 {{- end }}

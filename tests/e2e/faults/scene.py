@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from certs.secret_content import read_material
+from certs.secret_content import read_content
 from e2e.control_plane import LOOPBACK, ControlPlane, free_port
 from e2e.forwarder import Forwarder, forwarding
 from e2e.installation import NAME, Webhook, install, running_webhook
@@ -88,7 +88,7 @@ class Scene:
             status, secret = self.replicas.api.call("GET", INSTALLATION.secret_path)
             if status != http.HTTPStatus.OK:
                 return False
-            leaf = read_material(secret).leaf.parse()
+            leaf = read_content(secret).leaf.parse()
             return all(one.read("/readyz") == b"ok\n" and one_served(one) == leaf for one in self.replicas.running)
         except (OSError, http.client.HTTPException):
             return False

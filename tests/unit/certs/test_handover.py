@@ -1,4 +1,4 @@
-"""The API server never meets a leaf that its caBundle does not verify, whoever is late, slow, or dies."""
+"""The caBundle of the API server verifies every served leaf, even if replicas are late, slow, or crash."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,21 +13,21 @@ from support.memory_api import SECRET, registration, service
 from support.rotation_world import World, entry_bundles
 
 from certs.certificate import fingerprint
-from certs.secret_content import read_material
+from certs.secret_content import read_content
 
 IN_STEP = {"a": timedelta(), "b": timedelta()}
 APART = {"a": timedelta(minutes=30), "b": timedelta(minutes=-30)}
 
 
 def new_world(skews: dict[str, timedelta] | None = None) -> World:
-    """Return a cluster with one registration of ours, and replicas that have not looked yet."""
+    """Return a cluster with one registration of ours, and replicas that have not read anything yet."""
     world = World(skews or IN_STEP)
     world.api.put(registration())
     return world
 
 
 def after(world: World, *, asked: str = "", elapsed: timedelta = timedelta()) -> Callable[[], World]:
-    """Return a maker of worlds with the objects of this one, whose replicas have looked once before the rest came."""
+    """Return a factory of worlds with the objects of this one, whose replicas have read everything once."""
     store = world.api.store
 
     def prepare() -> World:
@@ -60,7 +60,7 @@ def staged() -> World:
 
 
 def renewed() -> World:
-    """Return a cluster on its second leaf of the new authority; the former authority may leave within days."""
+    """Return a cluster on its second leaf of the new authority; the former authority can be removed within days."""
     world = staged()
     world.minutes(4)
     world.wait(timedelta(days=9))
@@ -78,35 +78,35 @@ PHASES: dict[str, Callable[[], Callable[[], World]]] = {
 
 
 def converged(world: World) -> None:
-    """Both replicas serve what the Secret holds, and everybody trusts its authorities and no others."""
+    """Both replicas serve what the Secret holds, and all entries trust its authorities and no others."""
     world.tick("a")
     world.tick("b")
     # A replica that began after the others trusts its own sight only.
     world.wait(timedelta(seconds=61))
     world.tick("a")
     world.tick("b")
-    material = read_material(world.api.stored(SECRET))
-    assert [replica.keeper.tls.leaf for replica in world.replicas.values()] == [material.leaf] * len(world.replicas)
-    wanted = {fingerprint(one) for one in material.bundle}
+    content = read_content(world.api.stored(SECRET))
+    assert [replica.controller.tls.leaf for replica in world.replicas.values()] == [content.leaf] * len(world.replicas)
+    wanted = {fingerprint(one) for one in content.bundle}
     for bundle in entry_bundles(world.api):
         assert {fingerprint(one) for one in x509.load_pem_x509_certificates(bundle)} == wanted
 
 
 @pytest.mark.parametrize("action", PHASES)
 def test_no_order_of_two_replicas_requests_breaks_the_handover(action: str) -> None:
-    """Every interleaving of a look of each, a crash of one between any two requests included."""
-    told: set[object] = set()
+    """Every interleaving of one tick of each replica, with a crash of one between any two requests."""
+    actions: set[object] = set()
 
     def conclude(world: World) -> None:
         converged(world)
-        told.update(facts["action"] for _, event, facts in world.events if event == "secret-written")
+        actions.update(facts["action"] for _, event, facts in world.events if event == "secret-written")
 
     assert explore(PHASES[action](), conclude) > 10
-    assert action in told
+    assert action in actions
 
 
 def test_a_whole_life_is_accepted_by_openssl(tmp_path: Path) -> None:
-    """Two rotations and the renewals between them, looked at by each replica a few times a day."""
+    """Two rotations and the renewals between them, read by each replica a few times a day."""
     world = new_world(APART)
     world.rest()
     for _ in range(110):
@@ -120,13 +120,13 @@ def test_a_whole_life_is_accepted_by_openssl(tmp_path: Path) -> None:
 
 
 def test_a_replica_that_is_cut_off_is_trusted_until_its_leaf_expires() -> None:
-    """The former authority stays in the bundle however quickly the other replica went through the rotation."""
+    """The former authority stays in the bundle even if the other replica rotated quickly."""
     world = after(steady(), asked="graceful")()
     world.step("a")
     while world.elapsed < timedelta(days=12) - timedelta(minutes=2):
         world.wait(timedelta(minutes=30))
         world.tick("b")
-    assert world.replicas["a"].keeper.tls.leaf != world.replicas["b"].keeper.tls.leaf
+    assert world.replicas["a"].controller.tls.leaf != world.replicas["b"].controller.tls.leaf
 
 
 NAMES = st.sampled_from(["a", "b"])
@@ -141,7 +141,7 @@ EVENTS = st.one_of(
 
 
 def let_happen(world: World, what: str, which: object) -> None:
-    """Let one event happen. Before a long sleep, whoever has not looked for half a day does."""
+    """Let one event happen. Before a long sleep, each replica that has not read for half a day does."""
     match what, which:
         case "step", str(name):
             world.step(name)
@@ -164,7 +164,7 @@ def let_happen(world: World, what: str, which: object) -> None:
 def test_no_history_of_two_replicas_makes_the_api_server_refuse(
     skews: dict[str, timedelta], events: list[tuple[str, object]]
 ) -> None:
-    """Late answers, crashes, sleeps of a day, rotations asked for at any time, and clocks an hour apart."""
+    """Late answers, crashes, sleeps of a day, rotations at any time, and clocks that differ by an hour."""
     world = new_world(skews)
     world.api.put(registration("Validating", service(), {"url": "https://elsewhere.example/warn"}))
     for event in events:
@@ -172,4 +172,4 @@ def test_no_history_of_two_replicas_makes_the_api_server_refuse(
     for name in world.replicas:
         world.tick(name)
     world.minutes(4)
-    assert len({one.keeper.tls.leaf for one in world.replicas.values()}) == 1
+    assert len({one.controller.tls.leaf for one in world.replicas.values()}) == 1

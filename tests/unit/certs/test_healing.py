@@ -1,4 +1,4 @@
-"""Whatever is deleted, emptied, overwritten, replaced or slept through is healed at the next look, within a minute."""
+"""Deleted, emptied, overwritten or replaced objects, and missed time, are repaired at the next read, in a minute."""
 
 import base64
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from support.rotation_world import SCHEDULE, START, World, entry_bundles
 
 from certs.certificate import fingerprint, names_of, write_certificates
 from certs.rotation_steps import create
-from certs.secret_content import Material, read_material, write_material
+from certs.secret_content import SecretContent, read_content, write_content
 
 NAMES = ("gpu-injector.gpu-injector.svc",)
 FOREIGN = create(NAMES, START, SCHEDULE)
@@ -39,25 +39,27 @@ def world() -> World:
     return serving()
 
 
-def held(world: World) -> Material:
+def held(world: World) -> SecretContent:
     """Return what the Secret holds."""
-    return read_material(world.api.stored(SECRET))
+    return read_content(world.api.stored(SECRET))
 
 
 def is_sound(world: World) -> bool:
     """Whether all serve the Secret's leaf and every entry of ours trusts its authorities."""
-    material = held(world)
-    wanted = {fingerprint(one) for one in material.bundle}
+    content = held(world)
+    wanted = {fingerprint(one) for one in content.bundle}
     bundles = [
         {fingerprint(one) for one in x509.load_pem_x509_certificates(bundle)} if bundle else set()
         for bundle in entry_bundles(world.api)
     ]
-    serve = all(one.keeper.tls.leaf == material.leaf and one.keeper.status.ready for one in world.replicas.values())
+    serve = all(
+        one.controller.tls.leaf == content.leaf and one.controller.status.ready for one in world.replicas.values()
+    )
     return serve and all(wanted <= bundle for bundle in bundles)
 
 
 def events(world: World) -> list[str]:
-    """Return the words of what was told, in order."""
+    """Return the emitted events, in order."""
     return [event for _, event, _ in world.events]
 
 
@@ -80,7 +82,7 @@ DAMAGES: dict[str, Callable[[World], None]] = {
 
 @pytest.mark.parametrize("damage_done", DAMAGES)
 def test_a_damaged_secret_is_restored_from_a_replicas_memory(damage_done: str, world: World) -> None:
-    """The same authority and the same leaf, by one write: the API server notices nothing."""
+    """The same authority and leaf with one write: the API server sees no change."""
     before = held(world)
     DAMAGES[damage_done](world)
     world.minutes(1)
@@ -91,7 +93,7 @@ def test_a_damaged_secret_is_restored_from_a_replicas_memory(damage_done: str, w
 
 
 @pytest.mark.parametrize("damage_done", DAMAGES)
-def test_a_damaged_secret_that_nobody_remembers_is_made_anew(damage_done: str, world: World) -> None:
+def test_a_damaged_secret_that_no_replica_remembers_is_recreated(damage_done: str, world: World) -> None:
     """Replicas that have just started find nothing usable: a new authority joins what the caBundle still holds."""
     before = held(world)
     DAMAGES[damage_done](world)
@@ -108,8 +110,8 @@ def test_a_damaged_secret_that_nobody_remembers_is_made_anew(damage_done: str, w
 
 @settings(max_examples=60)
 @given(odd_pieces(NAMES, START, SCHEDULE), st.sampled_from([(), ("a",), ("a", "b")]))
-def test_whatever_somebody_puts_into_the_secret_is_healed(pieces: dict[str, bytes], restarted: tuple[str, ...]) -> None:
-    """Keys of any kind, pieces of several pairs, expired ones: some minutes later all is sound, by a few writes."""
+def test_any_content_of_the_secret_is_repaired(pieces: dict[str, bytes], restarted: tuple[str, ...]) -> None:
+    """Keys of any kind, parts of several pairs, expired ones: after some minutes and a few writes everything works."""
     world = serving()
     world.guarded = False
     damage(world, **{name: encode(piece) for name, piece in pieces.items()})
@@ -121,11 +123,11 @@ def test_whatever_somebody_puts_into_the_secret_is_healed(pieces: dict[str, byte
 
 
 def test_another_key_pair_in_the_secret_is_followed_without_a_gap(world: World) -> None:
-    """Its authority joins the caBundle at once; its leaf is served when the API server is sure to know that."""
-    world.api.put(write_material(FOREIGN, world.api.stored(SECRET)))
+    """Its authority joins the caBundle at once; its leaf is served when the API server certainly knows it."""
+    world.api.put(write_content(FOREIGN, world.api.stored(SECRET)))
     world.minutes(1)
     assert "leaf-held" in events(world)
-    assert all(one.keeper.status.ready for one in world.replicas.values())
+    assert all(one.controller.status.ready for one in world.replicas.values())
     world.minutes(2)
     assert held(world).leaf == FOREIGN.leaf
     assert is_sound(world)
@@ -133,17 +135,17 @@ def test_another_key_pair_in_the_secret_is_followed_without_a_gap(world: World) 
 
 
 def test_a_leaf_that_waits_is_told_of_each_time(world: World) -> None:
-    """Also when the Secret is put back before the new leaf was ever served."""
+    """Also if the Secret is restored before the new leaf was served."""
     for put in (FOREIGN, create(NAMES, START, SCHEDULE), FOREIGN):
-        world.api.put(write_material(put, world.api.stored(SECRET)))
+        world.api.put(write_content(put, world.api.stored(SECRET)))
         world.minutes(3 if put is FOREIGN else 1)
     of_leaf = [word for name, word, _ in world.events if name == "a" and word.startswith("leaf-")]
     assert of_leaf == ["leaf-held", "leaf-served", "leaf-held", "leaf-recovered"]
 
 
 def test_a_pair_without_its_authoritys_key_is_followed_and_later_rotated(world: World) -> None:
-    """It cannot be renewed, so a new authority is staged when it is due."""
-    world.api.put(write_material(Material(FOREIGN.bundle, None, FOREIGN.leaf), world.api.stored(SECRET)))
+    """It cannot be renewed, so a new authority is staged at its renewal."""
+    world.api.put(write_content(SecretContent(FOREIGN.bundle, None, FOREIGN.leaf), world.api.stored(SECRET)))
     world.minutes(3)
     assert held(world).leaf == FOREIGN.leaf
     world.wait(timedelta(days=9))
@@ -162,15 +164,15 @@ def clear_bundles(world: World) -> None:
 
 
 def test_a_cleared_ca_bundle_is_repaired_at_the_next_look(world: World) -> None:
-    """One patch a registration, and the Secret is not touched."""
+    """One patch per registration, and no write of the Secret."""
     clear_bundles(world)
     world.minutes(1)
     assert is_sound(world)
     assert world.api.writes == {("PATCH", MUTATING): 1, ("PATCH", VALIDATING): 1}
 
 
-def test_an_entry_that_somebody_adds_gets_the_ca_bundle(world: World) -> None:
-    """A newer version's entry, or an administrator's; entries that call others are left alone."""
+def test_an_added_entry_gets_the_ca_bundle(world: World) -> None:
+    """A newer version's entry, or an administrator's; entries that call others are not changed."""
     item = world.api.stored(MUTATING)
     item["webhooks"] += [
         {"name": "later.gpu-injector.io", "clientConfig": service()},
@@ -183,7 +185,7 @@ def test_an_entry_that_somebody_adds_gets_the_ca_bundle(world: World) -> None:
     assert "caBundle" not in other
 
 
-def test_what_somebody_else_put_into_the_ca_bundle_stays(world: World) -> None:
+def test_foreign_authorities_in_the_ca_bundle_stay(world: World) -> None:
     """A repair only adds."""
     item = world.api.stored(MUTATING)
     item["webhooks"][0]["clientConfig"]["caBundle"] = encode(write_certificates(FOREIGN.bundle))
@@ -197,7 +199,7 @@ def test_what_somebody_else_put_into_the_ca_bundle_stays(world: World) -> None:
 @pytest.mark.parametrize(
     "asleep", [timedelta(days=13), timedelta(days=40)], ids=["past the leaf", "past the authority"]
 )
-def test_a_cluster_asleep_past_expiry_heals_at_its_first_look(asleep: timedelta, world: World) -> None:
+def test_a_cluster_asleep_past_expiry_heals_at_its_first_read(asleep: timedelta, world: World) -> None:
     """The laptop was closed for weeks."""
     world.guarded = False
     world.wait(asleep)
@@ -209,7 +211,7 @@ def test_a_cluster_asleep_past_expiry_heals_at_its_first_look(asleep: timedelta,
 
 
 def test_a_replica_with_an_old_copy_of_the_secret_follows(world: World) -> None:
-    """What it wanted to write, from what it read before it was held up, is refused; then it sees why."""
+    """Its delayed write, based on an old read, is refused; then it reads the new state."""
     world.ask("graceful")
     for _ in range(3):
         world.step("a")
@@ -225,7 +227,7 @@ def test_a_replica_with_an_old_copy_of_the_secret_follows(world: World) -> None:
 
 
 def test_names_that_a_newer_replica_asks_for_are_added(world: World) -> None:
-    """A rolling update that adds `--tls-name`: old and new replicas do not fight over the leaf."""
+    """A rolling update that adds `--tls-name`: old and new replicas do not overwrite each other's leaf."""
     newer = World({"c": timedelta()}, installation=type(world.installation)(extra_names=("127.0.0.1",)))
     newer.api = world.api
     newer.elapsed = world.elapsed
@@ -238,7 +240,7 @@ def test_names_that_a_newer_replica_asks_for_are_added(world: World) -> None:
 
 
 def test_clocks_an_hour_apart_converge_by_a_handful_of_writes() -> None:
-    """Neither takes the other's certificates for expired or not yet valid."""
+    """Neither treats the other's certificates as expired or not yet valid."""
     world = World({"a": timedelta(minutes=30), "b": timedelta(minutes=-30)})
     world.api.put(registration())
     world.minutes(20)

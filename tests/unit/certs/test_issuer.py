@@ -1,4 +1,4 @@
-"""Certificates that are made and judged: by OpenSSL first, and only then by the code that made them."""
+"""Certificates are checked by OpenSSL first, and then by the code that created them."""
 
 import base64
 import subprocess
@@ -74,26 +74,26 @@ def test_openssl_accepts_the_leaf_under_each_of_its_names(name: tuple[str, str],
     ids=["another authority", "too early", "expired", "another name", "no root", "the leaf as its root, another name"],
 )
 def test_a_leaf_is_refused_by_openssl_and_by_us(roots: bytes, at: datetime, name: str, tmp_path: Path) -> None:
-    """What a client refuses must not count as good here."""
+    """A certificate that a client refuses must not count as valid here."""
     assert not openssl_verify(tmp_path, LEAF.certificate, roots, at, "-verify_hostname", name)
     assert verify(LEAF.certificate, read_certificates(roots), name, at) is None
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_root_that_vouches_is_named(name: str) -> None:
-    """Of a bundle of several authorities, the one that issued the leaf is found, whatever its place."""
+    """Of a bundle of several authorities, the issuer of the leaf is found at every position."""
     bundle = (*read_certificates(OTHER.certificate), *ROOTS)
     assert verify(LEAF.certificate, bundle, name, NOW) == ROOTS[0]
 
 
 def test_an_authority_that_openssl_made_is_followed(tmp_path: Path) -> None:
-    """`openssl req -x509` makes an authority without a KeyUsage; Go's verifier takes it, and so do we."""
+    """`openssl req -x509` creates an authority without KeyUsage; Go's verifier accepts it, and so do we."""
     foreign, leaf = foreign_pair(tmp_path)
     assert verify(leaf.certificate, read_certificates(foreign.certificate), NAMES[0], datetime.now(UTC)) is not None
 
 
 def test_a_leaf_of_a_foreign_authority_verifies(tmp_path: Path) -> None:
-    """A Secret that somebody filled with an own RSA authority is renewed from that authority."""
+    """If an administrator stores an RSA authority in the Secret, leaves are renewed from it."""
     foreign, _ = foreign_pair(tmp_path)
     now = datetime.now(UTC)
     leaf = issue_leaf(foreign, NAMES, now, QUARTER)
@@ -104,7 +104,7 @@ def test_a_leaf_of_a_foreign_authority_verifies(tmp_path: Path) -> None:
 
 
 def test_a_leaf_cannot_act_as_an_authority(tmp_path: Path) -> None:
-    """Whoever steals a leaf's key can issue nothing that anybody believes."""
+    """A thief of a leaf's key cannot issue certificates that a client accepts."""
     forged = issue_leaf(LEAF, NAMES, NOW, timedelta(days=1))
     roots = LEAF.certificate + AUTHORITY.certificate
     assert not openssl_verify(tmp_path, forged.certificate, roots, NOW)
@@ -112,7 +112,7 @@ def test_a_leaf_cannot_act_as_an_authority(tmp_path: Path) -> None:
 
 
 def test_no_two_authorities_share_a_subject_or_key() -> None:
-    """A verifier that looks issuers up by subject must not try the wrong one of a bundle."""
+    """Some verifiers find issuers by subject; they must not try the wrong authority of a bundle."""
     authorities = [check_pair(make_authority(NOW, YEAR)) for _ in range(20)]
     assert len({one.subject.rfc4514_string() for one in authorities}) == 20
     identifiers = {
@@ -122,7 +122,7 @@ def test_no_two_authorities_share_a_subject_or_key() -> None:
 
 
 def test_the_extensions_are_those_of_an_authority_and_of_a_server() -> None:
-    """The authority signs certificates only, the leaf serves TLS only, and both say so critically."""
+    """The authority signs certificates only, the leaf serves TLS only, and both extensions are critical."""
     authority, leaf = check_pair(AUTHORITY).extensions, check_pair(LEAF).extensions
     critical = {one.oid for one in (*authority, *leaf) if one.critical}
     assert critical == {x509.BasicConstraints.oid, x509.KeyUsage.oid}
@@ -169,7 +169,7 @@ ENCRYPTED = ec.generate_private_key(ec.SECP256R1()).private_bytes(
     ids=["mismatched", "torn certificate", "torn key", "encrypted key", "no key", "no certificate", "swapped"],
 )
 def test_a_pair_that_does_not_fit_is_refused(pair: KeyPair, why: str) -> None:
-    """The reason is said without a word of the key."""
+    """The message shows nothing of the key."""
     with pytest.raises(ValueError, match=why) as refusal:
         check_pair(pair)
     assert "PRIVATE" not in str(refusal.value)
@@ -182,7 +182,7 @@ def test_a_key_is_never_shown() -> None:
 
 
 def test_a_key_of_another_kind_is_no_match() -> None:
-    """The question whether a key is a certificate's has an answer for any key."""
+    """`matches_key` has an answer for every kind of key."""
     assert matches_key(ROOTS[0], AUTHORITY.key)
     assert not matches_key(ROOTS[0], OTHER.key)
     with pytest.raises(ValueError, match="no private key"):
@@ -190,7 +190,7 @@ def test_a_key_of_another_kind_is_no_match() -> None:
 
 
 def test_a_key_that_signs_no_certificates_is_refused() -> None:
-    """Ed25519 is left alone: the API server of some distributions does not verify it."""
+    """Ed25519 is not used: the API servers of some distributions do not verify it."""
     key = ed25519.Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -199,7 +199,7 @@ def test_a_key_that_signs_no_certificates_is_refused() -> None:
 
 
 def test_a_certificate_on_an_unknown_curve_is_refused(tmp_path: Path) -> None:
-    """OpenSSL knows curves that nobody else does."""
+    """OpenSSL knows curves that other libraries do not."""
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:brainpoolP160r1")
     files = ("-keyout", str(tmp_path / "odd.key"), "-out", str(tmp_path / "odd.crt"))
     assert openssl("req", "-x509", *curve, "-nodes", *files, "-subj", "/CN=odd").returncode == 0
@@ -211,7 +211,7 @@ def test_a_certificate_on_an_unknown_curve_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_authority_without_a_key_identifier_issues(tmp_path: Path) -> None:
-    """Made by hand: the leaf then names its issuer's key by its digest."""
+    """A manually created authority: the leaf then names the issuer's key by its digest."""
     bare = ("-addext", "subjectKeyIdentifier=none", "-addext", "authorityKeyIdentifier=none")
     files = ("-keyout", str(tmp_path / "bare.key"), "-out", str(tmp_path / "bare.crt"))
     made = openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", *files, "-subj", "/CN=bare", "-days", "9", *bare)
@@ -223,7 +223,7 @@ def test_an_authority_without_a_key_identifier_issues(tmp_path: Path) -> None:
 
 
 def test_an_authority_issues_with_its_own_key_only() -> None:
-    """A leaf that its authority's certificate does not vouch for must never come into being."""
+    """A leaf that its authority's certificate does not verify must never be issued."""
     with pytest.raises(ValueError, match="another certificate"):
         issue_leaf(KeyPair(AUTHORITY.certificate, OTHER.key), NAMES, NOW, QUARTER)
 
@@ -247,7 +247,7 @@ def test_a_certificate_is_due_after_two_thirds_of_its_life(age: timedelta, *, du
 
 @given(st.text(max_size=40))
 def test_renewal_is_spread_over_a_thirtieth_of_the_life_and_always_the_same(who: str) -> None:
-    """No replica draws a time that another look would contradict."""
+    """A replica computes the same time at every call."""
     certificate = check_pair(LEAF)
     answer = renewal(certificate, NOW, who)
     assert NOW + QUARTER * 2 / 3 <= answer.at <= NOW + QUARTER * 21 / 30 + timedelta(seconds=1)
@@ -255,14 +255,14 @@ def test_renewal_is_spread_over_a_thirtieth_of_the_life_and_always_the_same(who:
 
 
 def test_replicas_do_not_renew_in_the_same_minute() -> None:
-    """Of 50 replicas, one comes first by minutes, and the others find its work done."""
+    """Of 50 replicas, one renews minutes before the others, which then have nothing to do."""
     times = sorted(renewal(check_pair(LEAF), NOW, f"replica-{index}").at for index in range(50))
     assert len({time.replace(second=0, microsecond=0) for time in times}) >= 48
 
 
 @given(st.lists(st.sampled_from([AUTHORITY.certificate, LEAF.certificate, OTHER.certificate]), max_size=5), st.binary())
 def test_certificates_are_found_among_anything(blocks: list[bytes], noise: bytes) -> None:
-    """A bundle that somebody else wrote may hold comments, keys, torn blocks and repetitions."""
+    """A bundle from another tool may contain comments, keys, incomplete blocks and repetitions."""
     torn = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     found = read_certificates(noise + b"\n" + torn + (b"\n" + noise.replace(b"-", b"") + b"\n").join([*blocks, b""]))
     assert write_certificates(found) == b"".join(dict.fromkeys(blocks))
@@ -270,7 +270,7 @@ def test_certificates_are_found_among_anything(blocks: list[bytes], noise: bytes
 
 
 def test_a_certificate_of_an_unknown_version_is_passed_over() -> None:
-    """The library has an error of its own for it, which is no ValueError."""
+    """The library raises a special error for it, which is not a ValueError."""
     der = bytearray(ROOTS[0].public_bytes(serialization.Encoding.DER))
     version = der.index(b"\xa0\x03\x02\x01\x02") + 4
     der[version] = 4
@@ -279,7 +279,7 @@ def test_a_certificate_of_an_unknown_version_is_passed_over() -> None:
 
 
 def foreign_pair(folder: Path) -> tuple[KeyPair, KeyPair]:
-    """Make an RSA authority and a leaf with the openssl of this machine, as an administrator might by hand."""
+    """Make an RSA authority and a leaf with the openssl of this machine, as an administrator could do."""
     made = [
         ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "f.key", "-out", "f.crt", "-subj", "/CN=by hand"),
         ("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "l.key", "-out", "l.csr", "-subj", "/CN=leaf"),

@@ -1,4 +1,4 @@
-"""Which leaf a replica serves, and whether it is alone with a leaf that the API server refuses."""
+"""Which leaf a replica serves, and whether only this replica serves a leaf that the API server refuses."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -10,8 +10,8 @@ from support.certificate_secrets import GOOD, NOW, OTHER, OURS, THIRD
 from certs.certificate import KeyPair, fingerprint
 from certs.issuer import issue_leaf
 from certs.leaf_choice import is_own_fault, why_adopt
-from certs.rotation import Situation
-from certs.secret_content import Material
+from certs.rotation import RotationState
+from certs.secret_content import SecretContent
 
 FORMER, NEW, ELSE = GOOD.bundle[0], OTHER.bundle[0], THIRD.bundle[0]
 BOTH = (FORMER, NEW)
@@ -23,13 +23,13 @@ LATER = timedelta(days=91)
 def seen(
     registered: tuple[tuple[x509.Certificate, ...], ...] | None,
     *settled: x509.Certificate,
-    secret: Material = OTHER,
+    secret: SecretContent = OTHER,
     later: timedelta = timedelta(),
-) -> Situation:
-    """Return a situation with what each entry trusts, what settled there, and the Secret."""
-    return Situation(
+) -> RotationState:
+    """Return a state with what each entry trusts, what settled there, and the Secret."""
+    return RotationState(
         secret=secret,
-        trouble="",
+        problem="",
         memory=None,
         registered=registered,
         settled=frozenset(map(fingerprint, settled)),
@@ -40,14 +40,14 @@ def seen(
     )
 
 
-def renewed(material: Material) -> Material:
-    """Return the material with another leaf of the same authority."""
-    assert material.signer
-    return replace(material, leaf=issue_leaf(material.signer, OURS.names, NOW + timedelta(days=64), timedelta(days=90)))
+def renewed(content: SecretContent) -> SecretContent:
+    """Return the content with another leaf of the same authority."""
+    assert content.signer
+    return replace(content, leaf=issue_leaf(content.signer, OURS.names, NOW + timedelta(days=64), timedelta(days=90)))
 
 
 @pytest.mark.parametrize(
-    ("served", "situation", "why"),
+    ("served", "state", "why"),
     [
         (None, seen(()), "first"),
         (None, seen(((FORMER,),)), "first"),
@@ -69,15 +69,15 @@ def renewed(material: Material) -> Material:
     ],
 )
 def test_the_secrets_leaf_is_served_when_the_api_server_takes_it(
-    served: KeyPair | None, situation: Situation, why: str | None
+    served: KeyPair | None, state: RotationState, why: str | None
 ) -> None:
-    """At once if it is trusted as the served one is or nothing is lost, else when its authority settled everywhere."""
-    assert situation.secret
-    assert why_adopt(served, situation.secret, situation) == why
+    """At once if it is as trusted as the served one, or nothing can be lost; otherwise after its authority settled."""
+    assert state.secret
+    assert why_adopt(served, state.secret, state) == why
 
 
 @pytest.mark.parametrize(
-    ("served", "situation", "fault"),
+    ("served", "state", "fault"),
     [
         (GOOD.leaf, seen(((NEW,),)), True),
         (GOOD.leaf, seen((BOTH, (NEW,))), True),
@@ -93,8 +93,8 @@ def test_the_secrets_leaf_is_served_when_the_api_server_takes_it(
     ],
 )
 def test_only_a_fault_of_this_replica_alone_counts(
-    served: KeyPair | None, situation: Situation, *, fault: bool
+    served: KeyPair | None, state: RotationState, *, fault: bool
 ) -> None:
     """A registration that is absent, unreadable, foreign or wrong for every replica takes none out of the Service."""
-    assert situation.secret
-    assert is_own_fault(served, situation.secret, situation) == fault
+    assert state.secret
+    assert is_own_fault(served, state.secret, state) == fault

@@ -1,4 +1,4 @@
-"""`certs show` and `certs rotate`: what there is, what comes next, and how a rotation is asked for."""
+"""`certs show` and `certs rotate`: the present state, the next step, and a request for a rotation."""
 
 from datetime import timedelta
 
@@ -9,8 +9,8 @@ from support.rotation_world import SCHEDULE, START, World
 from certs.certificate import fingerprint
 from certs.report import describe
 from certs.rotation import Action
-from certs.secret_content import read_material
-from certs.secret_store import ask_for_rotation
+from certs.secret_content import read_content
+from certs.secret_store import request_rotation
 from webhook.kube_client.api_error import ApiError
 
 
@@ -27,10 +27,10 @@ def world() -> World:
 async def test_what_is_there_is_shown(world: World) -> None:
     """Leaf, authority and entries of ours, and that nothing is due before two thirds of the leaf's life."""
     report = await describe(world.api, world.installation, SCHEDULE, START + world.elapsed)
-    material = read_material(world.api.stored(SECRET))
+    content = read_content(world.api.stored(SECRET))
     assert report.leaf
     assert report.leaf.names == world.installation.names
-    assert report.leaf.issued_by == fingerprint(material.bundle[0])
+    assert report.leaf.issued_by == fingerprint(content.bundle[0])
     assert [(one.signs, one.retires) for one in report.authorities] == [(True, None)]
     assert [(one.registration, one.name, one.accepts_leaf) for one in report.entries] == [
         ("mutatingwebhookconfigurations", "entry-1.gpu-injector.io", True),
@@ -42,8 +42,8 @@ async def test_what_is_there_is_shown(world: World) -> None:
 
 
 async def test_a_rotation_that_was_asked_for_is_the_next_step_and_happens(world: World) -> None:
-    """The former authority's time to leave is shown as soon as the new one is staged."""
-    await ask_for_rotation(world.api, world.installation, "graceful")
+    """The removal time of the former authority is shown as soon as the new one is staged."""
+    await request_rotation(world.api, world.installation, "graceful")
     report = await describe(world.api, world.installation, SCHEDULE, START + world.elapsed)
     assert report.next_step.action is Action.STAGE
     world.minutes(1)
@@ -54,8 +54,8 @@ async def test_a_rotation_that_was_asked_for_is_the_next_step_and_happens(world:
 
 async def test_a_revoked_authority_is_gone_within_minutes(world: World) -> None:
     """From the Secret and from every caBundle, yet no replica was refused on the way (the world checks that)."""
-    before = read_material(world.api.stored(SECRET)).bundle[0]
-    await ask_for_rotation(world.api, world.installation, "revoke")
+    before = read_content(world.api.stored(SECRET)).bundle[0]
+    await request_rotation(world.api, world.installation, "revoke")
     world.minutes(10)
     report = await describe(world.api, world.installation, SCHEDULE, START + world.elapsed)
     trusted = {one.fingerprint for one in report.authorities} | {
@@ -66,7 +66,7 @@ async def test_a_revoked_authority_is_gone_within_minutes(world: World) -> None:
 
 
 async def test_an_empty_cluster_is_described_too(world: World) -> None:
-    """With the reason why nothing is served, and what will be done about it."""
+    """With the reason why no leaf is served, and the next step."""
     report = await describe(MemoryApi(), world.installation, SCHEDULE, START)
     assert (report.leaf, report.authorities, report.entries, report.next_renewal) == (None, (), (), None)
     assert report.trouble == "the Secret is absent"
@@ -76,4 +76,4 @@ async def test_an_empty_cluster_is_described_too(world: World) -> None:
 async def test_asking_without_a_secret_is_refused(world: World) -> None:
     """There is nothing to rotate."""
     with pytest.raises(ApiError, match="404"):
-        await ask_for_rotation(MemoryApi(), world.installation, "graceful")
+        await request_rotation(MemoryApi(), world.installation, "graceful")

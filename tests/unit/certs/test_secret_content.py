@@ -1,4 +1,4 @@
-"""What a Secret holds: read, refused with a reason, and written again."""
+"""The content of a Secret: read, refused with a reason, and written back."""
 
 import json
 from datetime import timedelta
@@ -15,9 +15,9 @@ from certs.secret_content import (
     REMEMBERED,
     RETIRE_ANNOTATION,
     ROTATE_ANNOTATION,
-    Material,
-    read_material,
-    write_material,
+    SecretContent,
+    read_content,
+    write_content,
 )
 
 
@@ -34,42 +34,42 @@ from certs.secret_content import (
         (secret_of(GOOD, **{"tls.key": encode(b"garbage")}), "no private key"),
         (secret_of(GOOD, **{"tls.key": encode(OTHER.leaf.key)}), "belongs to another"),
         (secret_of(GOOD, **{"ca.crt": None}), "ca.crt is missing"),
-        (secret_of(GOOD, **{"ca.crt": encode(b"garbage")}), "ca.crt holds no certificate"),
+        (secret_of(GOOD, **{"ca.crt": encode(b"garbage")}), "ca.crt contains no certificate"),
     ],
 )
 def test_a_secret_that_cannot_serve_is_refused_with_its_reason(secret: Json, why: str) -> None:
-    """The reason is fit for a log: nothing of the content is in it."""
+    """The reason can be logged: it shows nothing of the content."""
     with pytest.raises(ValueError, match=why) as refusal:
-        read_material(secret)
+        read_content(secret)
     assert "PRIVATE" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("key", [None, encode(b"garbage"), "%%%", encode(OTHER.leaf.key)])
 def test_a_pair_without_its_authoritys_key_is_read(key: str | None) -> None:
-    """Somebody else's pair is served even if it cannot be renewed from there."""
-    material = read_material(secret_of(GOOD, **{"ca.key": key}))
-    assert material.signer is None
-    assert material.leaf == GOOD.leaf
+    """A pair from another tool is served even if its authority cannot issue the next leaf."""
+    content = read_content(secret_of(GOOD, **{"ca.key": key}))
+    assert content.signer is None
+    assert content.leaf == GOOD.leaf
 
 
 def test_what_is_written_is_read_again() -> None:
-    """Whatever else the Secret carries stays."""
+    """All other content of the Secret stays."""
     retire = {fingerprint(OTHER.bundle[0]): NOW}
     before = {**EMPTY_SECRET, "data": {"notes": "AAAA"}}
-    material = Material((*GOOD.bundle, *OTHER.bundle), GOOD.signer, GOOD.leaf, retire, "revoke")
-    after = write_material(material, before)
-    assert read_material(after) == material
+    content = SecretContent((*GOOD.bundle, *OTHER.bundle), GOOD.signer, GOOD.leaf, retire, "revoke")
+    after = write_content(content, before)
+    assert read_content(after) == content
     assert after["data"]["notes"] == "AAAA"
     assert after["metadata"]["labels"] == EMPTY_SECRET["metadata"]["labels"]
     assert set(after["data"]) == {"notes", "ca.crt", "ca.key", "tls.crt", "tls.key"}
 
 
 def test_the_latest_authorities_that_left_are_remembered() -> None:
-    """And every former one that is still trusted, or nobody would know when it may leave."""
+    """And every former one that is still trusted, or no replica would know when to remove it."""
     left = {f"{index:064x}": NOW + timedelta(days=index) for index in range(20)}
     retire = {fingerprint(OTHER.bundle[0]): NOW - timedelta(days=1), **left}
-    material = Material((*GOOD.bundle, *OTHER.bundle), GOOD.signer, GOOD.leaf, retire)
-    kept = read_material(write_material(material, EMPTY_SECRET)).retire
+    content = SecretContent((*GOOD.bundle, *OTHER.bundle), GOOD.signer, GOOD.leaf, retire)
+    kept = read_content(write_content(content, EMPTY_SECRET)).retire
     assert set(kept) == {fingerprint(OTHER.bundle[0]), *list(left)[-REMEMBERED:]}
 
 
@@ -78,8 +78,8 @@ def test_a_damaged_note_of_former_authorities_is_no_obstacle(note: str) -> None:
     """They then stay until they expire."""
     secret = secret_of(GOOD)
     secret["metadata"] = {**secret["metadata"], "annotations": {RETIRE_ANNOTATION: note, ROTATE_ANNOTATION: "later"}}
-    material = read_material(secret)
-    assert (material.retire, material.rotate) == ({}, None)
+    content = read_content(secret)
+    assert (content.retire, content.rotate) == ({}, None)
 
 
 @given(
@@ -93,7 +93,7 @@ def test_no_secret_makes_the_reader_fail_otherwise_than_said(secret: Json, key: 
     broken["data"][key] = value
     for item in (secret, broken, {**broken, "metadata": secret.get("metadata")}):
         try:
-            assert read_material(item).leaf.certificate
+            assert read_content(item).leaf.certificate
         except ValueError:
             continue
 

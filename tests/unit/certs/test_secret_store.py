@@ -1,4 +1,4 @@
-"""The Secret in the API server: created once, updated only as it was read, and nothing but named rights used."""
+"""The Secret in the API server: created once, updated only as it was read, and only the granted rights used."""
 
 import base64
 from collections.abc import Callable, Coroutine
@@ -13,21 +13,21 @@ from support.fake_store import Json
 from support.memory_api import MUTATING, SECRET, VALIDATING, MemoryApi, registration
 
 from certs.certificate import read_certificates
-from certs.controller import Keeper
-from certs.secret_content import read_material
+from certs.controller import CertificateController
+from certs.secret_content import read_content
 from certs.secret_store import StoredSecret, read_secret, write_secret
 from certs.webhook_configs import Registration, patch_registration, read_registrations
 from webhook.kube_client.api_error import ApiError
 
 
 async def test_the_secret_is_created_once() -> None:
-    """Of two replicas that found none, the second is told that it lost."""
+    """Of two replicas that found none, the second gets a lost race."""
     api = MemoryApi()
     stored = await read_secret(api, OURS)
-    assert stored.trouble == "the Secret is absent"
+    assert stored.problem == "the Secret is absent"
     assert await write_secret(api, OURS, stored, GOOD)
     assert not await write_secret(api, OURS, stored, OTHER)
-    assert (await read_secret(api, OURS)).material == GOOD
+    assert (await read_secret(api, OURS)).content == GOOD
 
 
 async def test_the_secret_is_updated_only_as_it_was_read() -> None:
@@ -35,15 +35,15 @@ async def test_the_secret_is_updated_only_as_it_was_read() -> None:
     api = MemoryApi()
     api.put(EMPTY_SECRET)
     stored = await read_secret(api, OURS)
-    assert stored.trouble == "the Secret is empty"
+    assert stored.problem == "the Secret is empty"
     assert await write_secret(api, OURS, stored, GOOD)
     assert not await write_secret(api, OURS, stored, OTHER)
-    assert (await read_secret(api, OURS)).material == GOOD
+    assert (await read_secret(api, OURS)).content == GOOD
     assert api.stored(SECRET)["metadata"]["labels"] == EMPTY_SECRET["metadata"]["labels"]
 
 
 async def test_a_secret_deleted_meanwhile_is_a_lost_race() -> None:
-    """The next look finds it absent and decides anew."""
+    """The next read finds it absent and plans again."""
     api = MemoryApi()
     api.put(EMPTY_SECRET)
     stored = await read_secret(api, OURS)
@@ -74,7 +74,7 @@ async def test_a_refusal_tells_the_request_and_nothing_of_its_content(refused: t
 
 
 async def test_a_missing_namespace_is_no_lost_race() -> None:
-    """A create that finds no namespace would otherwise be tried again at once, and again."""
+    """A create without its namespace would otherwise be retried at once, and repeatedly."""
     api = MemoryApi()
     stored = await read_secret(api, OURS)
     api.refusals["POST", SECRET.rsplit("/", 1)[0]] = 404
@@ -83,7 +83,7 @@ async def test_a_missing_namespace_is_no_lost_race() -> None:
 
 
 def unheard(_event: str, /, **_facts: object) -> None:
-    """Take note of nothing."""
+    """Ignore the event."""
 
 
 RIGHTS = {
@@ -103,12 +103,12 @@ async def test_the_first_start_over_a_socket(present: list[Json], tmp_path: Path
     async with FakeApi() as fake:
         fake.put(registration(), registration("Validating"), *present)
         async with session(fake, tmp_path) as api:
-            keeper = Keeper(api, OURS, who="replica", on_change=unheard)
-            assert await keeper.tick()
-        material = read_material(fake.get(SECRET))
-        assert keeper.tls.leaf == material.leaf
+            controller = CertificateController(api, OURS, who="replica", on_change=unheard)
+            assert await controller.tick()
+        content = read_content(fake.get(SECRET))
+        assert controller.tls.leaf == content.leaf
         for path in (MUTATING, VALIDATING):
             bundle = base64.b64decode(fake.get(path)["webhooks"][0]["clientConfig"]["caBundle"])
-            assert read_certificates(bundle) == material.bundle
+            assert read_certificates(bundle) == content.bundle
         assert {(request.method, request.path) for request in fake.requests} <= RIGHTS
         assert not any(request.query for request in fake.requests)

@@ -1,4 +1,4 @@
-"""Live TLS over a loopback socket: which leaf a client gets, what is refused, and that no connection is dropped."""
+"""TLS over a loopback socket: which leaf a client gets, what is refused, and that no connection is dropped."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from certs.certificate import KeyPair, write_certificates
 from certs.rotation import Schedule
 from certs.rotation_steps import create
-from certs.secret_content import Material
+from certs.secret_content import SecretContent
 from certs.tls_context import LiveTls, standalone_tls
 
 NAMES = ("gpu-injector.gpu-injector.svc", "127.0.0.1")
@@ -28,7 +28,7 @@ NOW = datetime.now(UTC)
 OLD, NEW = create(NAMES, NOW, Schedule()), create(NAMES, NOW, Schedule())
 
 
-def client(*trusted: Material, name: str | None = NAMES[0]) -> ssl.SSLContext:
+def client(*trusted: SecretContent, name: str | None = NAMES[0]) -> ssl.SSLContext:
     """Return a client that trusts these authorities alone."""
     pem = b"".join(write_certificates(one.bundle) for one in trusted).decode()
     context = ssl.create_default_context(cadata=pem)
@@ -102,7 +102,7 @@ def test_a_new_leaf_is_served_and_no_connection_is_dropped(
         runner.run(swap())
 
 
-def of_version(version: ssl.TLSVersion, *trusted: Material) -> ssl.SSLContext:
+def of_version(version: ssl.TLSVersion, *trusted: SecretContent) -> ssl.SSLContext:
     """Return a client that speaks one version only, however old."""
     context = client(*trusted)
     with warnings.catch_warnings():
@@ -113,7 +113,7 @@ def of_version(version: ssl.TLSVersion, *trusted: Material) -> ssl.SSLContext:
 
 
 def shake_hands(port: int, context: ssl.SSLContext) -> None:
-    """Connect and hang up. Unlike asyncio's client this one says goodbye with an alert, as others do."""
+    """Connect and hang up. Unlike asyncio's client this one sends an alert when it closes, like other clients."""
     with socket.create_connection(("127.0.0.1", port)) as plain, context.wrap_socket(plain, server_hostname=NAMES[0]):
         pass
 
@@ -131,11 +131,11 @@ def shake_hands(port: int, context: ssl.SSLContext) -> None:
 def test_a_failed_handshake_is_told_with_its_reason(
     new_loop: Callable[[], asyncio.AbstractEventLoop], stranger: ssl.SSLContext, reason: str
 ) -> None:
-    """Whoever does not trust the certificate is told from whoever speaks another language; a good one is not told."""
+    """Clients that refuse the certificate are counted apart from other failures; good ones are not reported."""
 
     async def fail() -> None:
-        told: asyncio.Queue[str] = asyncio.Queue()
-        tls = LiveTls(told.put_nowait)
+        reported: asyncio.Queue[str] = asyncio.Queue()
+        tls = LiveTls(reported.put_nowait)
         tls.present(OLD.leaf)
         async with listening(tls.context) as port:
             talk = await Talk.open(port, client(OLD))
@@ -143,14 +143,14 @@ def test_a_failed_handshake_is_told_with_its_reason(
             await talk.close()
             with pytest.raises(ssl.SSLError):
                 await asyncio.to_thread(shake_hands, port, stranger)
-            assert await told.get() == reason
-            assert told.empty()
+            assert await reported.get() == reason
+            assert reported.empty()
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(fail())
 
 
-async def test_a_hundred_swaps_under_constant_handshakes_refuse_nobody() -> None:
+async def test_a_hundred_swaps_under_constant_handshakes_refuse_no_client() -> None:
     """Clients that trust both leaves' authorities connect all the while."""
     tls = LiveTls()
     tls.present(OLD.leaf)
@@ -210,7 +210,7 @@ async def test_what_is_weak_is_refused(offer: list[str]) -> None:
 
 
 async def test_without_a_leaf_a_handshake_fails_and_the_listener_goes_on() -> None:
-    """Nothing is served that was made for no one; the next client may be luckier."""
+    """Without a leaf no handshake succeeds; later clients can succeed."""
     tls = LiveTls()
     async with listening(tls.context) as port:
         with pytest.raises((ssl.SSLError, ConnectionError)):
@@ -250,7 +250,7 @@ async def test_a_bad_pair_is_refused_and_the_old_leaf_stays(pair: KeyPair) -> No
 
 
 def test_a_certificate_whose_intermediate_is_torn_is_refused_by_openssl() -> None:
-    """The pair itself fits; what follows it does not read."""
+    """The pair matches, but an intermediate after it is unreadable."""
     torn = OLD.leaf.certificate + b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     with pytest.raises(ValueError, match="OpenSSL refuses"):
         LiveTls().present(KeyPair(torn, OLD.leaf.key))

@@ -1,4 +1,4 @@
-"""The caBundle: which entries are ours, what they are to trust, and the patch that never lands on another entry."""
+"""The caBundle: which entries are ours, what they should trust, and a patch that never changes another entry."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from support.pods import JSON
 
 from certs.api import Installation, canonical_name
 from certs.certificate import fingerprint, write_certificates
-from certs.secret_content import Material
+from certs.secret_content import SecretContent
 from certs.webhook_configs import Registration, Trust, authorities_of, patch_for, patch_registration, read_registrations
 
 
@@ -44,7 +44,7 @@ async def test_an_entry_is_ours_if_it_calls_our_service_or_a_name_of_our_leaf(cl
 
 
 async def test_a_ca_bundle_that_is_no_base64_counts_as_empty() -> None:
-    """The API server would not take it, but a reader must not fail for it either."""
+    """The API server would refuse it, but the reader must not fail."""
     api = MemoryApi()
     api.put(registration("Mutating", {**service(), "caBundle": "%%%"}))
     assert authorities_of(await read_registrations(api, OURS)) == ((),)
@@ -65,7 +65,7 @@ ENTRIES = JSON | st.lists(JSON | st.fixed_dictionaries({"clientConfig": JSON}), 
 
 @given(st.fixed_dictionaries({"metadata": JSON | st.just({"resourceVersion": "1"})}, optional={"webhooks": ENTRIES}))
 async def test_no_registration_makes_the_reader_fail(item: Json) -> None:
-    """Whatever is there instead of entries, none of it is ours."""
+    """Any other value in the place of entries is not ours."""
 
     class Odd(MemoryApi):
         def answer(self, method: str, path: str, body: object, content_type: str) -> tuple[int, Json]:
@@ -75,10 +75,10 @@ async def test_no_registration_makes_the_reader_fail(item: Json) -> None:
     assert authorities_of(await read_registrations(Odd(), OURS)) == ()
 
 
-def trust(*materials: Material, retired: Material | None = None, at: datetime = NOW) -> Trust:
-    """Return what entries are to trust."""
+def trust(*materials: SecretContent, retired: SecretContent | None = None, at: datetime = NOW) -> Trust:
+    """Return what entries should trust."""
     gone = frozenset(map(fingerprint, retired.bundle)) if retired else frozenset[str]()
-    return Trust(tuple(one for material in materials for one in material.bundle), gone, at)
+    return Trust(tuple(one for content in materials for one in content.bundle), gone, at)
 
 
 AUTHORITIES = st.lists(
@@ -88,9 +88,9 @@ AUTHORITIES = st.lists(
 
 @given(AUTHORITIES, AUTHORITIES, st.sampled_from([None, GOOD, OTHER, THIRD]))
 def test_a_repair_only_adds(
-    present: list[x509.Certificate], wanted: list[x509.Certificate], retired: Material | None
+    present: list[x509.Certificate], wanted: list[x509.Certificate], retired: SecretContent | None
 ) -> None:
-    """Whatever an entry trusts stays, but for what retired."""
+    """All authorities of an entry stay, except those that retired."""
     gone = set(retired.bundle) if retired else set()
     bundle = Trust(tuple(wanted), frozenset(map(fingerprint, gone)), NOW).bundle(present)
     assert set(bundle) == (set(present) | set(wanted)) - gone
@@ -98,14 +98,14 @@ def test_a_repair_only_adds(
 
 
 def test_an_authority_that_expired_leaves_the_bundle() -> None:
-    """It verifies nothing any more, and a bundle must not grow for ever."""
+    """It verifies nothing any more, and a bundle must not grow forever."""
     late = NOW + timedelta(days=366)
     assert trust(GOOD, at=late).bundle(OTHER.bundle) == ()
     assert trust(GOOD, at=late - timedelta(days=2)).bundle(OTHER.bundle) == (*GOOD.bundle, *OTHER.bundle)
 
 
 async def test_the_patch_pins_the_registration_and_each_entry() -> None:
-    """A registration that changed since it was read is left alone, and only entries that lack something are touched."""
+    """A registration that changed since it was read is not patched, and only incomplete entries are changed."""
     api = MemoryApi()
     full = {**service(), "caBundle": encode(write_certificates(GOOD.bundle))}
     api.put(registration("Mutating", service("other"), service(), full))
@@ -125,7 +125,7 @@ async def test_the_patch_pins_the_registration_and_each_entry() -> None:
 
 @pytest.mark.parametrize("pinned", ["resourceVersion", "name"])
 async def test_each_test_of_the_patch_stops_it(pinned: str) -> None:
-    """Either the registration or the entry is another than the one that was read."""
+    """The registration or the entry differs from the one that was read."""
     api = MemoryApi()
     api.put(registration())
     (found,) = await read_registrations(api, OURS)
@@ -138,7 +138,7 @@ async def test_each_test_of_the_patch_stops_it(pinned: str) -> None:
 
 
 async def test_a_registration_deleted_meanwhile_is_a_lost_race() -> None:
-    """The next look finds it gone, and writes nothing."""
+    """The next read finds it gone, and writes nothing."""
     gone = Registration("mutatingwebhookconfigurations", "1", ())
     assert not await patch_registration(MemoryApi(), OURS, gone, [])
 
@@ -162,6 +162,6 @@ def test_names_have_one_form(name: str, canonical: str) -> None:
     "name", ["", ".", "a..b", "-a", "a-", "a b", "a" * 64, "*.example.com", "é.example", "a." * 128]
 )
 def test_what_is_no_name_is_refused_at_once(name: str) -> None:
-    """A certificate for it could not be made, or would be good for nothing."""
+    """A certificate for it could not be issued, or would be useless."""
     with pytest.raises(ValueError, match="neither a DNS name nor an IP address"):
         Installation(extra_names=(name,))

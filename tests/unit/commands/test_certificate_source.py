@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 from support.certificate_secrets import NOW
 from support.memory_api import MemoryApi
 
-from certs.controller import Keeper
-from certs.mounted_files import FileKeeper
+from certs.controller import CertificateController
+from certs.mounted_files import MountedFiles
 from certs.rotation import Schedule
 from certs.tls_context import LiveTls, Status
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
@@ -54,9 +54,9 @@ def test_options_that_cannot_be_kept_are_refused(changes: dict[str, Any], why: s
 def test_a_folder_makes_the_provider_files(tmp_path: Path) -> None:
     """Nothing else is asked for: the API server's Secret is then never touched."""
     tls = LiveTls()
-    assert isinstance(provider(cast("Any", MemoryApi()), options(cert_dir=tmp_path), tls, unheard), FileKeeper)
+    assert isinstance(provider(cast("Any", MemoryApi()), options(cert_dir=tmp_path), tls, unheard), MountedFiles)
     own = provider(cast("Any", MemoryApi()), options(), tls, unheard)
-    assert isinstance(own, Keeper)
+    assert isinstance(own, CertificateController)
     assert own.tls is tls
 
 

@@ -19,7 +19,7 @@ from support.memory_api import MUTATING, SECRET, registration, service
 from certs.certificate import fingerprint, write_certificates
 from certs.rotation import Schedule
 from certs.rotation_steps import create
-from certs.secret_content import ROTATE_ANNOTATION, Material, Rotation, write_material
+from certs.secret_content import ROTATE_ANNOTATION, Rotation, SecretContent, write_content
 from webhook.commands.certs import run as certs
 from webhook.commands.shared.cluster import Target
 from webhook.commands.shared.input_files import InputError
@@ -33,18 +33,18 @@ OURS, OTHER = create(NAMES, NOW, Schedule()), create(NAMES, NOW, Schedule())
 async def fake() -> AsyncIterator[FakeApi]:
     """Serve an API that has our Secret."""
     async with FakeApi() as api:
-        api.put(write_material(OURS, EMPTY_SECRET))
+        api.put(write_content(OURS, EMPTY_SECRET))
         yield api
 
 
 @asynccontextmanager
-async def replica(material: Material) -> AsyncIterator[str]:
+async def replica(material: SecretContent) -> AsyncIterator[str]:
     """Present a leaf on loopback, and yield the URL of it."""
     async with presenting(material) as port:
         yield f"https://127.0.0.1:{port}/mutate/workloads"
 
 
-def trusting(material: Material, client: Json) -> Json:
+def trusting(material: SecretContent, client: Json) -> Json:
     """Return a client that trusts these authorities."""
     return client | {"caBundle": encode(write_certificates(material.bundle))}
 
@@ -236,7 +236,7 @@ async def test_mounted_files_are_nobodys_next_step_here(
         fake.put(registration("Mutating", trusting(OTHER, {"url": url})))
         assert await show(fake, tmp_path) == 0
     told = capsys.readouterr().out
-    assert "Next: whoever writes the files of /tls renews them and writes the caBundle (files)" in told
+    assert "Next: the tool that writes the files in /tls renews them and writes the caBundle (files)" in told
     with pytest.raises(InputError, match="serve the files of /tls"):
         await asyncio.to_thread(certs.rotate, options(fake, tmp_path), "graceful")
 
@@ -245,7 +245,7 @@ async def test_mounted_files_are_nobodys_next_step_here(
     ("argument", "end"),
     [
         ("--port=1", "Next: create: the Secret is absent. A replica does it within a minute"),
-        ("--cert-dir=/tls", "Next: whoever writes the files of /tls renews them and writes the caBundle (files)"),
+        ("--cert-dir=/tls", "Next: the tool that writes the files in /tls renews them and writes the caBundle (files)"),
     ],
 )
 async def test_an_absent_secret_is_made_by_those_who_keep_one(

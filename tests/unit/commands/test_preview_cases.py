@@ -12,7 +12,7 @@ from support.kept_lines import lost_lines
 from webhook.__main__ import main
 
 CASES = Path(__file__).parents[2] / "data" / "preview"
-VIEW = CASES / "view.yaml"
+VIEW = CASES / "field-view.yaml"
 POD = '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"%s","namespace":"ml"},"spec":%s}'
 GPU = '{"containers":[{"name":"c","resources":{"limits":{"nvidia.com/gpu":1}}}]}'
 LATER = "no field for the class here; its pods are patched when they are created"

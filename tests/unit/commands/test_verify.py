@@ -18,9 +18,9 @@ from webhook.__main__ import main
 from webhook.kube_client.api_error import ApiError
 from webhook.policy.model import Policy
 from webhook.verify import probe, run
-from webhook.verify.judge import State, judge
+from webhook.verify.judge import GpuState, judge
 from webhook.verify.probe_pod import LABELS, Plan, own_program, probe_pod, program_of_any_image
-from webhook.verify.run import place, prove
+from webhook.verify.run import probe_namespace, probe_nodes
 
 GPU = "nvidia.com/gpu"
 PODS = "/api/v1/namespaces/ml/pods"
@@ -61,16 +61,16 @@ def without(*path: str, value: object = None) -> Mapping[str, Any]:
         (without("cuda", value={"error": "cuInit answered 100"}), ["CUDA: cuInit answered 100"]),
         (without("cuda", "devices", value=2), ["CUDA sees 2 GPUs; the pod requested 1"]),
         (without("nvml", "devices", value=0), ["NVML sees 0 GPUs; the pod requested 1"]),
-        (without("devices", value={"/dev/nvidiactl": "OK"}), ["no /dev/nvidia* of a GPU is there"]),
+        (without("devices", value={"/dev/nvidiactl": "OK"}), ["no /dev/nvidia* of a GPU exists"]),
         (without("devices", "/dev/nvidia0", value="EPERM"), ["/dev/nvidia0: EPERM"]),
         (without("devices", "/dev/nvidia0", value="ENXIO"), []),
-        ({}, ["NVML: no answer", "CUDA: no answer", "no /dev/nvidia* of a GPU is there"]),
+        ({}, ["NVML: no answer", "CUDA: no answer", "no /dev/nvidia* of a GPU exists"]),
     ],
 )
 def test_what_an_answer_proves(answer: Mapping[str, Any], why: list[str]) -> None:
     """Libraries load, exactly the one GPU that was requested is there, and it may be opened."""
     proof = judge("gpu-node", answer, "inject/runtime-class")
-    assert (list(proof.why), proof.state) == (why, State.FAILS if why else State.WORKS)
+    assert (list(proof.why), proof.state) == (why, GpuState.FAILS if why else GpuState.WORKS)
 
 
 def test_the_probe_runs_from_its_text_alone() -> None:
@@ -142,7 +142,7 @@ async def proved(folder: Path, kubelet: Kubelet, timeout_seconds: float = 30) ->
             kubelet(fake, made)
 
         group.create_task(serve())
-        proofs = await prove(api, "ml", plan("gpu-node", timeout_seconds=timeout_seconds))
+        proofs = await probe_nodes(api, "ml", plan("gpu-node", timeout_seconds=timeout_seconds))
         assert not _stored(fake, "pods")
         return proofs, fake
 
@@ -150,13 +150,13 @@ async def proved(folder: Path, kubelet: Kubelet, timeout_seconds: float = 30) ->
 async def test_a_node_that_works(tmp_path: Path) -> None:
     """Its pod is gone afterwards."""
     (proof,), _ = await proved(tmp_path, ends(json.dumps(WELL)))
-    assert (proof.node, proof.state, proof.answer) == ("gpu-node", State.WORKS, WELL)
+    assert (proof.node, proof.state, proof.answer) == ("gpu-node", GpuState.WORKS, WELL)
 
 
 async def test_a_probe_that_says_nothing(tmp_path: Path) -> None:
     """What is known of its end is shown."""
     (proof,), _ = await proved(tmp_path, ends("python3: not found", "Failed"))
-    assert (proof.state, proof.why) == (State.FAILS, ("the probe failed: python3: not found",))
+    assert (proof.state, proof.why) == (GpuState.FAILS, ("the probe failed: python3: not found",))
 
 
 @pytest.mark.parametrize(
@@ -164,17 +164,17 @@ async def test_a_probe_that_says_nothing(tmp_path: Path) -> None:
     [
         (
             {"conditions": [{"reason": "Unschedulable", "message": "1 Insufficient nvidia.com/gpu."}]},
-            State.UNKNOWN,
+            GpuState.UNKNOWN,
             "no pod was scheduled: 1 Insufficient nvidia.com/gpu.",
         ),
         (
             {"containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}]},
-            State.FAILS,
+            GpuState.FAILS,
             "ErrImagePull not found",
         ),
     ],
 )
-async def test_a_pod_that_never_ends(tmp_path: Path, status: dict[str, Any], state: State, why: str) -> None:
+async def test_a_pod_that_never_ends(tmp_path: Path, status: dict[str, Any], state: GpuState, why: str) -> None:
     """All GPUs taken is no fault of the node's; what the kubelet cannot do is."""
     (proof,), _ = await proved(tmp_path, waits(**status), timeout_seconds=0.2)
     assert (proof.state, why in proof.why) == (state, True), proof
@@ -184,8 +184,8 @@ async def test_a_pod_that_may_not_be_made(tmp_path: Path) -> None:
     """A quota, or a lack of rights, proves nothing of the node."""
     async with FakeApi() as fake, session(fake, tmp_path) as api:
         fake.fault(PODS, method="POST", status=403, body={"message": "exceeded quota"})
-        (proof,) = await prove(api, "ml", plan("gpu-node"))
-    assert (proof.state, proof.why) == (State.UNKNOWN, ("the probe could not be run: exceeded quota",))
+        (proof,) = await probe_nodes(api, "ml", plan("gpu-node"))
+    assert (proof.state, proof.why) == (GpuState.UNKNOWN, ("the probe could not be run: exceeded quota",))
 
 
 async def test_whoever_interrupts_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -193,8 +193,8 @@ async def test_whoever_interrupts_leaves_nothing_behind(tmp_path: Path) -> None:
     async with FakeApi() as fake, session(fake, tmp_path) as api:
 
         async def all_of_it() -> None:
-            async with place(api, "") as where:
-                await prove(api, where, plan("a", "b"))
+            async with probe_namespace(api, "") as where:
+                await probe_nodes(api, where, plan("a", "b"))
 
         task = asyncio.create_task(all_of_it())
         await fake.requested(1, method="POST", path="/api/v1/namespaces")
@@ -216,7 +216,7 @@ async def test_an_api_server_that_goes_away_is_an_error_of_its_own(tmp_path: Pat
     async with FakeApi() as fake, session(fake, tmp_path) as api:
         fake.fault(PODS, method="POST", close=True)
         with pytest.raises(OSError, match="disconnected"):
-            await prove(api, "ml", plan("a", "b"))
+            await probe_nodes(api, "ml", plan("a", "b"))
 
 
 async def test_a_namespace_that_may_not_be_made(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ async def test_a_namespace_that_may_not_be_made(tmp_path: Path) -> None:
     async with FakeApi() as fake, session(fake, tmp_path) as api:
         fake.fault("/api/v1/namespaces", method="POST", status=403, body={"message": "namespaces is forbidden"})
         with pytest.raises(ApiError) as refused:
-            async with place(api, ""):
+            async with probe_namespace(api, ""):
                 pass
     assert refused.value.for_people == "namespaces is forbidden"
 
@@ -271,7 +271,7 @@ def test_a_node_that_offers_nothing_fails_at_once(tmp_path: Path) -> None:
     cluster = healthy()
     cluster.node["status"]["allocatable"][GPU] = "0"
     code, printed = run_command(cluster, tmp_path, "-n", "ml")
-    assert (code, "it offers no GPU: gpu-injector doctor tells why" in printed) == (1, True)
+    assert (code, "it offers no GPU: gpu-injector doctor shows why" in printed) == (1, True)
 
 
 def test_a_node_that_is_not_there(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from webhook.__main__ import main
 from webhook.decide.decision import DECISION_KEY
 from webhook.policy.model import Policy
 from webhook.registration.conditions import gpu_pods_condition, plugin_pods_condition
-from webhook.registration.match import Check, checks, verdict
+from webhook.registration.match import MatchCheck, checks, verdict
 
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 INSTALL = Path(__file__).parents[3] / "deploy/install.yaml"
@@ -221,5 +221,5 @@ def test_a_condition_that_cannot_be_evaluated_is_unknown(expression: str) -> Non
 
 def test_one_no_is_no_and_one_unknown_is_unknown() -> None:
     """A check that fails is enough."""
-    yes, no, unknown = Check("a", True, ""), Check("b", False, ""), Check("c", None, "")
+    yes, no, unknown = MatchCheck("a", True, ""), MatchCheck("b", False, ""), MatchCheck("c", None, "")
     assert [verdict([yes, yes]), verdict([yes, unknown]), verdict([unknown, no])] == [True, None, False]

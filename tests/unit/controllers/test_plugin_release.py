@@ -14,7 +14,7 @@ from support.repair_world import INSTALLATION, PODS, World, world
 
 from certs.tls_context import standalone_tls
 from webhook.controllers.plugin_rounds import ROUND_SECONDS
-from webhook.controllers.release_history import Ledger, read_ledger
+from webhook.controllers.release_history import History, read_history
 from webhook.policy.model import Bootstrap, Policy
 from webhook.server.app import Webhook
 from webhook.server.decide_live import FixedView
@@ -46,7 +46,7 @@ async def served() -> AsyncIterator[tuple[int, bytes]]:
 
 @pytest.fixture
 async def fake(served: tuple[int, bytes]) -> AsyncIterator[FakeApi]:
-    """Serve the registration that leads to the webhook, by its Service."""
+    """Serve the registration that points to the webhook's Service."""
     port, authority = served
     async with FakeApi() as api:
         api.put(service(), registration(port, authority))
@@ -55,7 +55,7 @@ async def fake(served: tuple[int, bytes]) -> AsyncIterator[FakeApi]:
 
 @pytest.fixture
 async def one(fake: FakeApi, tmp_path: Path) -> AsyncIterator[World]:
-    """Have one replica, and two nodes with a blind pod."""
+    """Start one replica, with two nodes that have a blind pod."""
     async with world(fake, tmp_path, EVICT) as made:
         made.add_blind("gpu-1", "gpu-2")
         yield made
@@ -82,35 +82,35 @@ def registration(port: int, authority: bytes, **entry: object) -> dict[str, Any]
 
 
 def make_anew(world: World, name: str, **spec: Any) -> None:  # noqa: ANN401
-    """Play the DaemonSet controller and the kubelet; and the webhook, where the spec says so."""
+    """Act as the DaemonSet controller and the kubelet, and as the webhook if the spec says so."""
     world.fake.put(pod_of(world.owner, name, **spec))
 
 
-def ledger(world: World) -> Ledger:
-    """Return the ledger that the Lease holds."""
-    return read_ledger(world.fake.get(LEASE)["metadata"]["annotations"]["gpu-injector.io/evictions"])
+def history(world: World) -> History:
+    """Return the history that the Lease holds."""
+    return read_history(world.fake.get(LEASE)["metadata"]["annotations"]["gpu-injector.io/evictions"])
 
 
 def evictions(world: World) -> list[str]:
-    """Return the nodes whose pods were asked to be evicted, in order."""
+    """Return the nodes of the requested evictions, in order."""
     asked = (request for request in world.fake.requests if request.path.endswith("/eviction"))
     return [orjson.loads(request.body)["metadata"]["name"].removeprefix(f"{PLUGIN_POD}-") for request in asked]
 
 
 async def test_a_blind_pod_is_evicted(one: World) -> None:
-    """That very pod, noted in the Lease before, counted, logged, and told on the DaemonSet."""
+    """Exactly that pod: recorded in the Lease before, counted, logged, and with an Event on the DaemonSet."""
     blind = one.fake.get(f"{PODS}/{PLUGIN_POD}-gpu-1")
     await one.rounds(SETTLED)
     (eviction,) = one.posted(f"{PODS}/{PLUGIN_POD}-gpu-1/eviction")
     assert (eviction["apiVersion"], eviction["kind"]) == ("policy/v1", "Eviction")
     assert eviction["deleteOptions"] == {"preconditions": {"uid": blind["metadata"]["uid"]}}
-    assert ledger(one)["gpu-1"].pod == blind["metadata"]["uid"]
+    assert history(one)["gpu-1"].pod == blind["metadata"]["uid"]
     lease = one.fake.get(LEASE)["spec"]
     assert (lease["holderIdentity"], lease["leaseDurationSeconds"]) == ("replica-0", 60)
     (replica,) = one.replicas
     assert replica.sample("evictions_total", answer="evicted") == 1
     facts = {"namespace": NAMESPACE, "pod": f"{PLUGIN_POD}-gpu-1", "node": "gpu-1"}
-    assert replica.told == [("eviction-done", facts)]
+    assert replica.reported == [("eviction-done", facts)]
     assert [event["note"] for event in one.events("Evicted")] == [
         "evicted the plugin pod of node gpu-1: it found no GPU. The next one gets bootstrap/nvml."
     ]
@@ -129,7 +129,7 @@ async def test_one_at_a_time(one: World) -> None:
     assert one.pods() == ["gpu-1"]
 
 
-async def test_a_node_that_is_gone_holds_nobody_up(one: World) -> None:
+async def test_a_deleted_node_delays_no_other(one: World) -> None:
     """Its successor never comes."""
     await one.rounds(SETTLED)
     one.fake.delete("/api/v1/nodes/gpu-1")
@@ -138,7 +138,7 @@ async def test_a_node_that_is_gone_holds_nobody_up(one: World) -> None:
 
 
 async def test_a_pod_that_comes_back_blind_is_no_loop(one: World) -> None:
-    """Once a node and hour; and no other pod is risked meanwhile."""
+    """At most once an hour for each node; and no other pod is evicted meanwhile."""
     await one.rounds(SETTLED)
     make_anew(one, "gpu-1")
     await one.minutes(59)
@@ -148,7 +148,7 @@ async def test_a_pod_that_comes_back_blind_is_no_loop(one: World) -> None:
 
 
 async def test_a_refusal_is_no_loop(one: World) -> None:
-    """A PodDisruptionBudget answers 429: told, counted, the other node's turn, and the same again in an hour."""
+    """A PodDisruptionBudget answers 429: reported, counted, the other node's turn, and the same again in an hour."""
     one.fake.fault(f"{PODS}/{PLUGIN_POD}-gpu-1/eviction", status=429)
     await one.rounds(SETTLED + MINUTE)
     assert evictions(one) == ["gpu-1", "gpu-2"]
@@ -180,7 +180,7 @@ async def test_two_replicas_evict_as_one(fake: FakeApi, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_a_lost_race_evicts_nothing(one: World, method: str) -> None:
-    """Another replica wrote the Lease between our look and our write."""
+    """Another replica wrote the Lease between our read and our write."""
     if method == "PUT":
         await one.rounds(SETTLED)
         make_anew(one, "gpu-1", runtimeClassName="nvidia")
@@ -192,14 +192,14 @@ async def test_a_lost_race_evicts_nothing(one: World, method: str) -> None:
 
 
 async def test_a_replica_that_dies_before_it_evicts_costs_a_turn(one: World) -> None:
-    """What is noted counts, whether or not it happened: rather one eviction too few."""
+    """A recorded eviction counts even if it did not happen: one eviction too few is safe."""
     one.fake.fault(f"{PODS}/{PLUGIN_POD}-gpu-1/eviction", close=True, times=1)
     await one.rounds(SETTLED + MINUTE)
     assert evictions(one) == ["gpu-1", "gpu-2"]
 
 
 async def test_only_blind_pods_are_evicted(one: World) -> None:
-    """Not one that found its GPU, has no evidence of one, or was made anew since."""
+    """Not one that found its GPU, has no evidence of one, or was re-created since."""
     one.fake.put(node("gpu-1", gpus="2"), node("gpu-2", labels={}))
     await one.rounds(SETTLED + MINUTE)
     assert evictions(one) == []
@@ -214,14 +214,14 @@ async def test_nothing_is_evicted_by_default(fake: FakeApi, tmp_path: Path) -> N
 
 
 async def test_nothing_is_evicted_by_an_old_view(one: World) -> None:
-    """It may show blind what was repaired while the API server was away."""
+    """It may contain pods that were repaired while the API server was unavailable."""
     one.source.age_seconds = 91
     await one.rounds(SETTLED + MINUTE)
     assert evictions(one) == []
 
 
 async def test_nothing_is_evicted_after_a_stop(one: World) -> None:
-    """SIGTERM: this replica will not see what becomes of it."""
+    """SIGTERM: this replica could not follow the result."""
     one.replicas[0].rounds.stop()
     await one.rounds(SETTLED + MINUTE)
     assert evictions(one) == []
@@ -241,37 +241,37 @@ OTHER_AUTHORITY = base64.b64encode(standalone_tls(("gpu-injector.gpu-injector.sv
 UNPROVEN = {
     "foreign": (
         changed(service={"name": "other", "namespace": "gpu-injector", "path": "/mutate/bootstrap"}),
-        "the entry bootstrap.gpu-injector.io leads elsewhere",
+        "the entry bootstrap.gpu-injector.io does not point to our Service",
     ),
     "no entry": (lambda found: {**found, "webhooks": []}, "there is no entry bootstrap.gpu-injector.io"),
     "another authority": (
         changed(caBundle=OTHER_AUTHORITY),
-        "no answer that verifies came from gpu-injector.gpu-injector.svc (ClientConnectorCertificateError)",
+        "no verified answer from gpu-injector.gpu-injector.svc (ClientConnectorCertificateError)",
     ),
     "no caBundle": (changed(caBundle=""), "the caBundle cannot be read"),
     "no certificates": (changed(caBundle=base64.b64encode(b"no").decode()), "the caBundle cannot be read"),
-    "nobody listens": (
+    "no listener": (
         changed(service={"name": "gpu-injector", "namespace": "gpu-injector", "port": 1}),
-        "no answer that verifies came from gpu-injector.gpu-injector.svc (ClientConnectorError)",
+        "no verified answer from gpu-injector.gpu-injector.svc (ClientConnectorError)",
     ),
     "namespace left out": (
         lambda found: {
             **found,
             "webhooks": [{**found["webhooks"][1], "namespaceSelector": {"matchLabels": {"gpu": "yes"}}}],
         },
-        "the entry bootstrap.gpu-injector.io leaves namespace kube-system out",
+        "the entry bootstrap.gpu-injector.io does not select namespace kube-system",
     ),
 }
 
 
 @pytest.mark.parametrize(("change", "why"), UNPROVEN.values(), ids=UNPROVEN)
 async def test_nothing_is_evicted_that_would_not_reach_us(one: World, change: Any, why: str) -> None:  # noqa: ANN401
-    """The registration is read back and tried first, and what is missing is told once; then it goes on."""
+    """The registration is read back and tried first, and a problem is reported once; then it goes on."""
     whole = one.fake.get(REGISTRATION)
     one.fake.put(change(whole))
     await one.rounds(SETTLED + MINUTE)
     assert evictions(one) == []
-    assert one.replicas[0].told == [("repair-held", {"reason": why})]
+    assert one.replicas[0].reported == [("repair-held", {"reason": why})]
     one.fake.put(whole)
     await one.rounds()
     assert evictions(one) == ["gpu-1"]

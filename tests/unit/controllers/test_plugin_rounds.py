@@ -1,4 +1,4 @@
-"""The rounds over a fake API server, on fake time: blind plugin pods are counted, and told once."""
+"""The rounds over a fake API server, on fake time: blind plugin pods are counted and reported once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ SETTLED = 4
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeApi]:
-    """Serve nothing but what is written."""
+    """Serve only the objects of the test."""
     async with FakeApi() as api:
         yield api
 
@@ -32,7 +32,7 @@ async def one(fake: FakeApi, tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def test_a_blind_pod_is_counted_and_told(one: World) -> None:
-    """By a number without names, and an Event that `kubectl describe daemonset` shows."""
+    """With a metric without names, and an Event that `kubectl describe daemonset` shows."""
     await one.rounds(SETTLED)
     assert one.replicas[0].sample("blind_plugin_pods") == 1
     (event,) = one.events()
@@ -44,8 +44,8 @@ async def test_a_blind_pod_is_counted_and_told(one: World) -> None:
         "name": "nvidia-device-plugin-daemonset",
         "uid": one.owner["metadata"]["uid"],
     }
-    told = {key: event[key] for key in ("type", "reason", "action", "reportingController", "reportingInstance")}
-    assert told == {
+    shown = {key: event[key] for key in ("type", "reason", "action", "reportingController", "reportingInstance")}
+    assert shown == {
         "type": "Warning",
         "reason": "BlindPluginPod",
         "action": "Report",
@@ -64,7 +64,7 @@ async def test_a_pod_that_has_just_started_is_given_time(one: World) -> None:
     assert (one.replicas[0].sample("blind_plugin_pods"), one.posted()) == (0, [])
 
 
-async def test_a_pod_that_was_made_anew_is_given_time_too(one: World) -> None:
+async def test_a_recreated_pod_is_given_time_too(one: World) -> None:
     """Another pod of the same name starts again."""
     await one.rounds(SETTLED - 1)
     one.fake.delete(f"{PODS}/nvidia-device-plugin-daemonset-gpu-1")
@@ -74,7 +74,7 @@ async def test_a_pod_that_was_made_anew_is_given_time_too(one: World) -> None:
 
 
 async def test_an_event_is_not_told_again_within_the_hour(one: World) -> None:
-    """Never in a loop: the API server is asked once, and once more when it has forgotten."""
+    """Not repeatedly: once, and again after the API server deleted the Event."""
     await one.minutes(61)
     assert len(one.posted()) == 1
     await one.minutes(2)
@@ -82,7 +82,7 @@ async def test_an_event_is_not_told_again_within_the_hour(one: World) -> None:
 
 
 async def test_further_nodes_are_told_together(one: World) -> None:
-    """Not one by one, as a pool of nodes grows; and nothing is told of those that are repaired."""
+    """Not one by one while a node pool grows; and no Event names those that are repaired."""
     await one.rounds(SETTLED)
     for number in range(2, 20):
         one.add_blind(f"gpu-{number}")
@@ -90,48 +90,48 @@ async def test_further_nodes_are_told_together(one: World) -> None:
     for number in range(4, 20):
         one.fake.put(node(f"gpu-{number}", gpus="2"))
     await one.minutes(30)
-    told = [event["note"].partition("nodes: ")[2].partition(")")[0] for event in one.events()]
-    assert told == ["gpu-1", "gpu-1, gpu-2, gpu-3"]
+    nodes = [event["note"].partition("nodes: ")[2].partition(")")[0] for event in one.events()]
+    assert nodes == ["gpu-1", "gpu-1, gpu-2, gpu-3"]
 
 
 async def test_replicas_that_see_the_same_tell_it_once(fake: FakeApi, tmp_path: Path) -> None:
-    """The Event's name is made of what it says; the second replica takes the conflict for told."""
+    """The Event's name is a hash of its content; for the second replica a conflict counts as recorded."""
     async with world(fake, tmp_path, Policy(), replicas=2) as two:
         two.add_blind("gpu-1")
         await two.rounds(SETTLED + 10)
         assert (len(two.events()), len(two.posted())) == (1, 2)
-        assert [replica.told for replica in two.replicas] == [[], []]
+        assert [replica.reported for replica in two.replicas] == [[], []]
 
 
 async def test_a_right_that_is_missing_is_told_once_in_the_log(one: World) -> None:
-    """The rounds go on, and the Event comes when it may."""
+    """The rounds go on, and the Event is created later."""
     forbidden = one.fake.fault(EVENTS, status=403)
     await one.rounds(SETTLED + 10)
-    assert one.replicas[0].told == [("events-refused", {"reason": f"POST {EVENTS}: 403 Fault403"})]
+    assert one.replicas[0].reported == [("events-refused", {"reason": f"POST {EVENTS}: 403 Fault403"})]
     forbidden.clear()
     await one.rounds()
-    assert (len(one.events()), one.replicas[0].told[1:]) == (1, [("events-recovered", {})])
+    assert (len(one.events()), one.replicas[0].reported[1:]) == (1, [("events-recovered", {})])
 
 
 async def test_an_api_server_that_is_away_ends_nothing(one: World) -> None:
-    """Likewise."""
+    """The rounds go on here too."""
     away = one.fake.fault(EVENTS, close=True)
     await one.rounds(SETTLED)
-    assert one.replicas[0].told == [("events-unreachable", {"reason": "ConnectionError"})]
+    assert one.replicas[0].reported == [("events-unreachable", {"reason": "ConnectionError"})]
     away.clear()
     await one.rounds()
     assert len(one.events()) == 1
 
 
 async def test_nothing_is_written_after_a_stop(one: World) -> None:
-    """A replica that ends leaves it to the others."""
+    """A stopping replica leaves it to the others."""
     one.replicas[0].rounds.stop()
     await one.rounds(SETTLED)
     assert (one.replicas[0].sample("blind_plugin_pods"), one.posted()) == (1, [])
 
 
 async def test_rounds_wait_for_a_complete_view(one: World) -> None:
-    """A namespace that is not listed yet may say no."""
+    """A namespace that is not listed yet may be opted out."""
     synced = asyncio.Event()
     running = asyncio.create_task(one.replicas[0].rounds.run(synced))
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Evictions never pile up and never loop, whatever becomes of the pods."""
+"""Evictions never accumulate and never loop, for every behaviour of the pods."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.controllers.release_history import Eviction, Ledger, choose, read_ledger, with_eviction, write_ledger
+from webhook.controllers.release_history import (
+    Eviction,
+    History,
+    choose,
+    read_history,
+    with_eviction,
+    write_history,
+)
 from webhook.decide.decision import Decision, Reason, Verdict
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod
@@ -24,7 +31,7 @@ class Cluster:
     """A node's pod is blind, away (evicted, its successor still to come) or healed; the number counts its pods."""
 
     now: datetime = START
-    ledger: Ledger = field(default_factory=dict)
+    history: History = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NODES, "blind"))
     numbers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NODES, 0))
     evicted: dict[str, tuple[datetime, int]] = field(default_factory=dict)
@@ -34,10 +41,10 @@ class Cluster:
         pods = {node: self._pod(node) for node, state in self.states.items() if state != "away"}
         view = ClusterView(nodes={node: Node(node) for node in NODES}, plugin_pods=pods, daemon_sets={"plugin": OWNER})
         blind = [UnservedPlugin(pod, OWNER, REPAIRABLE) for node, pod in pods.items() if self.states[node] == "blind"]
-        return choose(blind, self.ledger, view, self.now)
+        return choose(blind, self.history, view, self.now)
 
     def check(self, found: UnservedPlugin) -> None:
-        """One at a time, once a node and hour, and no other while one came back blind."""
+        """One at a time, once an hour for each node, and no other while a successor is blind."""
         last_hour = {node: number for node, (at, number) in self.evicted.items() if self.now - at < HOUR}
         assert self.states[found.pod.node] == "blind"
         assert found.pod.node not in last_hour
@@ -46,9 +53,9 @@ class Cluster:
             assert self.states[node] == "healed" or was_refused
 
     def evict(self, found: UnservedPlugin, *, refused: bool) -> None:
-        """Note it, and let it happen."""
+        """Record it, and evict the pod."""
         node = found.pod.node
-        self.ledger = read_ledger(write_ledger(with_eviction(self.ledger, found, self.now)))
+        self.history = read_history(write_history(with_eviction(self.history, found, self.now)))
         self.evicted[node] = (self.now, self.numbers[node])
         if not refused:
             self.states[node] = "away"
@@ -73,7 +80,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_evictions_neither_pile_up_nor_loop(steps: list[tuple[int, bool, str]]) -> None:
-    """For every course of events: minutes pass, pods come back healed, blind or not at all, evictions are refused."""
+    """For every sequence of events: minutes pass, pods come back healed, blind or not at all, evictions are refused."""
     cluster = Cluster()
     for minutes, refused, state in steps:
         if found := cluster.choose():
@@ -84,7 +91,7 @@ def test_evictions_neither_pile_up_nor_loop(steps: list[tuple[int, bool, str]]) 
 
 
 def test_every_pod_has_its_turn() -> None:
-    """Where evictions help, all pods are healed."""
+    """If evictions help, all pods are healed."""
     cluster = Cluster()
     for _ in NODES:
         found = cluster.choose()
@@ -99,12 +106,12 @@ def test_every_pod_has_its_turn() -> None:
     "written",
     ["", "no", "[]", "{}", '{"gpu-1": 1}', '{"gpu-1": {"at": "soon"}}', '{"gpu-1": {"at": "2026-01-01T00:00:00"}}'],
 )
-def test_a_ledger_of_anybody_elses_is_empty(written: str) -> None:
+def test_an_unreadable_history_is_empty(written: str) -> None:
     """The next eviction replaces it."""
-    assert read_ledger(written) == {}
+    assert read_history(written) == {}
 
 
 def test_a_ledger_survives_the_lease() -> None:
-    """Replicas read what another wrote."""
-    ledger = {"gpu-1": Eviction("pod", "owner", START)}
-    assert read_ledger(write_ledger(ledger)) == ledger
+    """Replicas can read each other's history."""
+    history = {"gpu-1": Eviction("pod", "owner", START)}
+    assert read_history(write_history(history)) == history

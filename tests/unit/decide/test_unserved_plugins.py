@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from support.plugin_world import LABELS, NVML, PRESENT, daemon_set, namespace, node, pod_of, runtime_class, view
 
-from webhook.controllers.event_texts import Note, notes_of
+from webhook.controllers.event_texts import EventText, texts_of
 from webhook.decide.plugin.unserved_plugins import unserved_plugins
 from webhook.policy.model import Bootstrap, Policy
 
@@ -98,13 +98,13 @@ def test_nothing_is_repaired_in_dry_run(policy: Policy, labels: dict[str, str]) 
     """The next pod would be as blind."""
     objects = (PLUGIN, GPU, pod_of(PLUGIN, "gpu-1"), namespace(**labels))
     assert found(*objects, policy=policy) == [("gpu-1", "bootstrap/nvml", False)]
-    assert not list(notes_of(unserved_plugins(view(*objects), policy, 0), policy))
+    assert not list(texts_of(unserved_plugins(view(*objects), policy, 0), policy))
 
 
-def notes(*objects: dict[str, Any], policy: Policy | None = None, age: float = 0.0) -> list[Note]:
+def notes(*objects: dict[str, Any], policy: Policy | None = None, age: float = 0.0) -> list[EventText]:
     """Return what would be told."""
     asked = policy or Policy()
-    return list(notes_of(unserved_plugins(view(*objects), asked, age), asked))
+    return list(texts_of(unserved_plugins(view(*objects), asked, age), asked))
 
 
 def test_a_blind_pod_is_told_with_the_line_that_repairs_it() -> None:
@@ -112,8 +112,8 @@ def test_a_blind_pod_is_told_with_the_line_that_repairs_it() -> None:
     (note,) = notes(PLUGIN, GPU, pod_of(PLUGIN, "gpu-1"))
     assert (note.reason, note.is_warning, set(note.nodes)) == ("BlindPluginPod", True, {"gpu-1"})
     assert note.text == (
-        "plugin pods that were made without gpu-injector find no GPU (nodes: gpu-1). "
-        "To make them anew: kubectl -n kube-system rollout restart daemonset/nvidia-device-plugin-daemonset"
+        "plugin pods that were created without gpu-injector find no GPU (nodes: gpu-1). "
+        "To re-create them: kubectl -n kube-system rollout restart daemonset/nvidia-device-plugin-daemonset"
     )
 
 

@@ -1,4 +1,4 @@
-"""The Helm chart, as far as no Helm is needed: what is generated in it is fresh, and what it names exists."""
+"""The Helm chart without Helm: generated parts are fresh, and everything that it names exists."""
 
 import json
 import re
@@ -22,7 +22,7 @@ OUR_METRIC = re.compile(r"\b(?:gpu_injector|controller_runtime)_\w+")
     ("path", "make"), [(VALUES, values_of_the_chart), (SCHEMA, schema_of_the_chart)], ids=["values", "schema"]
 )
 def test_what_is_generated_is_fresh(path: Path, make: Callable[[], str], update_golden: bool) -> None:  # noqa: FBT001
-    """Where the policy changed: `make manifest`."""
+    """After a change of the policy run `make manifest`."""
     text = make()
     if update_golden:
         path.write_text(text)
@@ -30,17 +30,17 @@ def test_what_is_generated_is_fresh(path: Path, make: Callable[[], str], update_
 
 
 def test_the_charts_policy_is_the_default() -> None:
-    """Who installs with no values has what an empty policy file says."""
+    """An installation without values has the policy of an empty file."""
     assert parse_policy(yaml.safe_dump(yaml.safe_load(VALUES.read_text())["policy"]), "values.yaml") == Policy()
 
 
 def test_the_manifest_is_of_this_chart() -> None:
-    """`make manifest` renders it; that it was rendered well is for the end-to-end tests, which have Helm."""
+    """`make manifest` renders it; the end-to-end tests, which have Helm, check the result."""
     assert f"sha256:{chart_digest()}" in MANIFEST.read_text()
 
 
 def test_versions_agree() -> None:
-    """The chart installs the program that it comes with."""
+    """The chart installs the version of this repository."""
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     project = (CHART.parents[1] / "pyproject.toml").read_text()
     assert f'\nversion = "{chart["appVersion"]}"\n' in project
@@ -49,14 +49,14 @@ def test_versions_agree() -> None:
 
 @pytest.mark.parametrize("name", ["alerts.yaml", "dashboard.json"])
 def test_alerts_and_dashboard_name_metrics_that_exist(name: str) -> None:
-    """A renamed metric would silence them without a word."""
+    """A renamed metric would silence them without an error."""
     asked = set(OUR_METRIC.findall((CHART / "files" / name).read_text()))
     assert asked
     assert asked <= set(series())
 
 
-def test_alerts_point_to_what_is_there() -> None:
-    """Who is woken by one finds the row that it names."""
+def test_alerts_point_to_existing_rows() -> None:
+    """The row that an alert names exists."""
     named = re.findall(r'See (docs/\S+\.md), "([^"]+)"', (CHART / "files" / "alerts.yaml").read_text())
     assert named
     assert [words for page, words in named if words not in (CHART.parents[1] / page).read_text()] == []
@@ -71,7 +71,7 @@ def series() -> Iterator[str]:
         yield from (metric.name + ending for ending in endings)
 
 
-def test_the_dashboard_asks_something_in_every_panel() -> None:
-    """Each panel has a title and a question."""
+def test_every_panel_of_the_dashboard_has_a_query() -> None:
+    """Each panel has a title and a query."""
     panels = json.loads((CHART / "files" / "dashboard.json").read_text())["panels"]
     assert all(panel["title"] and panel["targets"] for panel in panels)

@@ -1,4 +1,4 @@
-"""What a document asks people to type is run by a test, or is marked as not run: see tests/support/doc_blocks.py."""
+"""A test runs every command of a document, or the command is marked as not run: see tests/support/doc_blocks.py."""
 
 import re
 from pathlib import Path
@@ -11,15 +11,15 @@ BLOCKS = list(blocks())
 RUN_HERE = [block for block in BLOCKS if block.marked("run in")]
 HOW = """
 Write a mark on the line above each of these blocks (CONTRIBUTING.md, "A command in a document"):
-  <!-- run in tests/data/documented/NAME -->               in a copy of that folder; what it prints is compared
+  <!-- run in tests/data/documented/NAME -->               in a copy of that folder; the output is compared
   <!-- run on a cluster in tests/data/documented/NAME -->  likewise, with an API server (tests/e2e/test_documented.py)
   <!-- run by tests/e2e/test_x.py -->                 that test runs the same
-  <!-- not run: why -->                               nobody does
+  <!-- not run: why -->                               no test runs it
 """
 
 
 def test_every_command_is_run_or_says_that_it_is_not() -> None:
-    """A block without a mark is one that nobody would notice to be wrong."""
+    """No test would notice an error in a block without a mark."""
     kinds = ("run in", "run on a cluster in", "run by", "e2e:", "not run:")
     unmarked = [str(block) for block in BLOCKS if not any(block.marked(kind) for kind in kinds)]
     assert not unmarked, "\n".join(unmarked) + HOW
@@ -27,7 +27,7 @@ def test_every_command_is_run_or_says_that_it_is_not() -> None:
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.marked("run by")], ids=str)
 def test_the_test_that_is_named_runs_the_command(block: Block) -> None:
-    """As far as its text tells: each command of kubectl, Helm and ours stands in it."""
+    """The text of the test contains each command of kubectl, Helm and ours."""
     files = [ROOT / name.strip() for name in block.marked("run by").split(",")]
     assert [file.name for file in files if not file.exists()] == []
     text = "\n".join(file.read_text() for file in files)
@@ -35,16 +35,16 @@ def test_the_test_that_is_named_runs_the_command(block: Block) -> None:
     assert {word for word in wanted if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)} == set()
 
 
-def test_each_story_is_told() -> None:
+def test_each_story_is_compared() -> None:
     """Its test compares every block of its name."""
-    told = "\n".join(file.read_text() for file in (ROOT / "tests" / "e2e" / "node").glob("test_*.py"))
+    compared = "\n".join(file.read_text() for file in (ROOT / "tests" / "e2e" / "node").glob("test_*.py"))
     stories = {(block.marked("e2e:"), block.document_name) for block in BLOCKS if block.marked("e2e:")}
     assert stories
-    assert [name for name, page in stories if f'"{name}"' not in told or f'"{page}"' not in told] == []
+    assert [name for name, page in stories if f'"{name}"' not in compared or f'"{page}"' not in compared] == []
 
 
-def test_each_folder_that_is_named_is_there() -> None:
-    """And each that is there is named."""
+def test_each_named_folder_exists() -> None:
+    """And each folder is named by a document."""
     named = {block.marked(kind) for block in BLOCKS for kind in ("run in", "run on a cluster in")} - {""}
     assert named == {
         f"tests/data/documented/{path.name}" for path in (ROOT / "tests" / "data" / "documented").iterdir()
@@ -60,7 +60,7 @@ def test_what_is_shown_is_what_is_printed(block: Block, tmp_path: Path) -> None:
 
 
 def test_make_run_shows_what_the_readme_shows(tmp_path: Path) -> None:
-    """``make run`` is ``gpu-injector demo`` once the environment is there."""
+    """``make run`` is ``gpu-injector demo`` once the environment exists."""
     (block,) = (block for block in BLOCKS if block.commands == ["make run"])
     recipe = re.search(r"^run:.*\n\t@?(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert recipe

@@ -15,7 +15,7 @@ from support.golden_cases import CASES
 
 from webhook.decide.decision import Reason
 from webhook.decide.explain import outcomes
-from webhook.policy.describe import Key, keys
+from webhook.policy.describe import PolicyKey, keys
 
 NOT_MEASURED = "No run of this version on a quiet machine is committed yet.\n"
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -49,7 +49,7 @@ def test_every_decision_of_a_golden_case_is_explained() -> None:
     assert shown - {item.word for item in outcomes()} == set()
 
 
-def policy_row(key: Key) -> str:
+def policy_row(key: PolicyKey) -> str:
     """Return the row of the table for a key."""
     default = "required" if key.is_required else "" if key.is_group else f"`{json.dumps(key.default)}`"
     return f"| `{key.name}` | {default} | {key.meaning} |"
@@ -66,14 +66,14 @@ def test_the_policy_is_explained_whole(update_golden: bool) -> None:  # noqa: FB
 
 
 def test_every_right_is_explained() -> None:
-    """Each rule of the manifests has its row, and no row is of a right that is not there."""
+    """Each rule of the manifests has its row, and each row has its rule."""
     rows = (line.split(" | ") for line in (ROOT / "docs" / "rbac.md").read_text().splitlines() if "`gpu-inj" in line)
-    told = [tuple(frozenset(words(cell)) for cell in row[:5]) for row in rows if len(row) == 6]
+    explained = [tuple(frozenset(words(cell)) for cell in row[:5]) for row in rows if len(row) == 6]
     manifests = (ROOT / "deploy" / name for name in ("install.yaml", "repair-evict.yaml"))
     objects = [one for path in manifests for one in yaml.safe_load_all(path.read_text()) if one]
     granted = [cells_of(one, rule) for one in objects for rule in one.get("rules", [])]
-    assert len(told) == len(set(told))
-    assert set(told) == set(granted)
+    assert len(explained) == len(set(explained))
+    assert set(explained) == set(granted)
 
 
 def words(cell: str) -> list[str]:
@@ -103,7 +103,7 @@ def test_figures_are_those_that_were_measured(
     as_markdown: Callable[[Mapping[str, Any]], str],
     update_golden: bool,  # noqa: FBT001
 ) -> None:
-    """What a page shows below its marker is what the committed run wrote; nobody types a figure."""
+    """What a page shows below its marker is what the committed run wrote; no figure is typed by hand."""
     document, measured = ROOT / page, ROOT / figures
     shown = as_markdown(json.loads(measured.read_text())) if measured.exists() else NOT_MEASURED
     text = between(document, "figures", shown)
@@ -136,7 +136,7 @@ def headings(document: Path) -> set[str]:
 
 
 def test_tests_that_are_named_exist() -> None:
-    """Who is told that a test proves something can read it."""
+    """Every test and golden case that a document names exists."""
     texts = [document.read_text() for document in DOCUMENTS]
     named = {name for text in texts for name in NAMED_TEST.findall(text)}
     cases = {name for text in texts for name in NAMED_CASE.findall(text)}

@@ -41,12 +41,12 @@ class Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
+        """Record an element."""
         self.tags.append((tag, dict(attrs)))
         self._in = tag
 
     def handle_data(self, data: str) -> None:
-        """Note text; style and script are none."""
+        """Record text, without style and script."""
         if self._in in ("style", "script"):
             self.raw[self._in] = self.raw.get(self._in, "") + data
             self._in = ""
@@ -91,13 +91,13 @@ async def test_the_page_allows_itself_nothing_but_its_own_style_and_script(admin
 async def test_a_foreign_name_that_was_rebound_to_loopback_reads_nothing(
     admin: TestClient[Any, Any], path: str, host: str, status: int
 ) -> None:
-    """The browser still sends the name that it was told to visit."""
+    """The browser still sends the host name from the URL."""
     answer = await admin.get(path, headers={"Host": host})
     assert (answer.status, "model" in await answer.text()) == (status, status == 200 and path != "/state")
 
 
 async def test_filters_work_in_the_url_alike_for_page_and_json(admin: TestClient[Any, Any]) -> None:
-    """Whoever gets a link sees what was meant, and a script the same."""
+    """A link shows the same selection to everyone, and to a script."""
     for query, found in (("?verdict=inject", 1), ("?verdict=leave", 0), ("?q=MODEL", 1), ("?attention=1", 0)):
         assert len(await (await admin.get("/decisions" + query)).json()) == found
         rows = [tag for tag, given in Page(await (await admin.get("/" + query)).text()).tags if tag == "details"]
@@ -121,7 +121,7 @@ async def test_filters_work_in_the_url_alike_for_page_and_json(admin: TestClient
     ],
 )
 async def test_what_is_asked_for_is_what_is_found(query: dict[str, str], names: list[str]) -> None:
-    """Text is looked for as it stands; filters join; what is not known is passed over."""
+    """Text is searched literally; filters combine; unknown ones are ignored."""
     records = await decided(pod("first"), pod("own", runtimeClassName="kata"), pod("second"))
     assert sorted(record["name"] for record in Filters.of(query).select(records)) == names
 
@@ -135,7 +135,7 @@ def test_a_link_keeps_the_other_filters() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_hostile_names_are_text(name: str) -> None:
-    """Names are chosen by whoever may create pods, and the API server validates them only after us."""
+    """Users who can create pods choose names, and the API server validates them only after us."""
     owner = [{"kind": name, "name": name, "controller": True}]
     odd = {"metadata": {"name": name, "ownerReferences": owner}, "spec": GPU_POD["spec"] | {"runtimeClassName": name}}
     records = await decided(odd)
@@ -158,7 +158,7 @@ async def test_what_is_remembered_is_small_whatever_the_author_chose() -> None:
 
 
 async def test_the_patch_is_shown_as_a_diff() -> None:
-    """Places as people write them, values as YAML."""
+    """Paths in the usual notation, values as YAML."""
     sidecar = {"name": "web", "env": [{"name": "PORT", "value": "1"}]}
     (record,) = await decided(pod("model", initContainers=[sidecar]))
     assert [line.text for line in patch_lines(record["operations"])] == [
@@ -202,9 +202,9 @@ def test_without_a_decision_the_page_says_what_to_check() -> None:
 
 
 async def test_filters_that_find_nothing_say_so() -> None:
-    """And not that there was no decision."""
+    """The text differs from the one for no decisions."""
     text = page_of(await decided(pod("model")), {"q": "absent"}).text
-    assert "None of the 1 decisions is like that" in text
+    assert "None of the 1 decisions matches" in text
     assert "No decision yet" not in text
 
 
@@ -227,7 +227,7 @@ async def test_several_replicas_are_told_apart() -> None:
     ],
 )
 def test_the_node_matrix_shows_what_decisions_go_by(case: str, shown: list[str]) -> None:
-    """Allocatable GPUs, the handler's evidence, the driver's place, and how the plugin got NVML."""
+    """Allocatable GPUs, evidence of the handler, the driver's directory, and how the plugin got NVML."""
     text = page_of([], None, replica(read_view(GOLDEN / case / "view.yaml"))).text
     assert [word for word in shown if word not in text] == []
 
@@ -248,8 +248,8 @@ def test_nodes_that_offer_nothing_are_noticed() -> None:
         ({"expiries": lambda: (NOW - 86400, NOW)}, "The certificate expired 2027-01-14"),
     ],
 )
-def test_what_is_amiss_stands_above_everything(settings: dict[str, Any], line: str) -> None:
-    """Before anybody looks for a pod."""
+def test_problems_are_shown_first(settings: dict[str, Any], line: str) -> None:
+    """Above the table of decisions."""
     assert line in page_of([], None, replica(**settings)).text
 
 
@@ -264,7 +264,7 @@ def test_a_registration_that_is_not_ours_is_noticed_until_it_is(event: str) -> N
     assert list(notices(replica(told=told).to_json(), NOW)) == []
 
 
-def test_an_event_stays_amiss_until_its_subject_says_otherwise() -> None:
+def test_a_problem_stays_until_its_subject_recovers() -> None:
     """A watch of another kind says nothing about this one."""
     told = Told(open_log(), clock=lambda: NOW)
     with capture_logs() as logs:
@@ -278,7 +278,7 @@ def test_an_event_stays_amiss_until_its_subject_says_otherwise() -> None:
 
 
 def test_no_replica_shows_a_number_that_json_cannot_say() -> None:
-    """What is not known is null."""
+    """Unknown values are null."""
     state = replica(ClusterView(cluster_policies={"gpu": ClusterPolicy(cdi=False, nri=False)}), age=math.inf).to_json()
     assert state["viewAgeSeconds"] is None
     assert state["certificate"] == {"leafExpires": None, "authorityExpires": None}

@@ -1,4 +1,4 @@
-"""The policy file: strict, and told with file, line, key and what is allowed."""
+"""The policy file: strict, and each error names file, line, key and allowed values."""
 
 import pytest
 
@@ -73,7 +73,7 @@ addToleration: true
         ("resources: [nvidia.com/*]\n", "policy.yaml:1: resources.0: 'nvidia.com/*' is not allowed"),
         ("resources: [\"a.b/c') || true || (k == '\"]\n", "policy.yaml:1: resources.0: "),
         ("resources: [gpu]\n", "policy.yaml:1: resources.0: 'gpu' is not allowed"),
-        ("dryRun: true\noptOut: true\ndryRun: false\n", "policy.yaml:3: dryRun: the key stands twice"),
+        ("dryRun: true\noptOut: true\ndryRun: false\n", "policy.yaml:3: dryRun: duplicate key"),
         ("- dryRun\n", "policy.yaml:1: (the file): a mapping of keys to values is needed"),
         ("dryRun: [\n", "policy.yaml:2: not YAML: while parsing a flow node expected the node content"),
         (
@@ -86,14 +86,14 @@ addToleration: true
         ("1: 2\n", "policy.yaml:1: 1: unknown key"),
     ],
 )
-def test_a_fault_is_told_with_its_place(text: str, message: str) -> None:
-    """A policy with a fault is no policy: nothing is guessed."""
+def test_an_error_names_its_place(text: str, message: str) -> None:
+    """An invalid policy is refused: nothing is guessed."""
     with pytest.raises(PolicyError) as error:
         parse_policy(text, "policy.yaml")
     assert str(error.value).startswith(message)
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     """One line each, in the order of the file."""
     with pytest.raises(PolicyError) as error:
         parse_policy("dryrun: true\noptOut: 3\nfallback: x\n", "policy.yaml")
@@ -104,7 +104,7 @@ def test_all_faults_are_told_at_once() -> None:
     ("word", "mode"), [("auto", "auto"), ("on", "on"), ("off", "off"), ('"on"', "on"), ("true", "on"), ("false", "off")]
 )
 def test_on_and_off_are_words(word: str, mode: str) -> None:
-    """YAML takes them for true and false; the policy does not mind."""
+    """YAML parses them as true and false; the policy accepts both."""
     assert parse_policy(f"fallback: {word}\n", "policy.yaml").fallback == mode
 
 
@@ -122,5 +122,5 @@ def test_on_and_off_are_words(word: str, mode: str) -> None:
     ],
 )
 def test_only_listed_resources_are_gpus(resource: str, is_gpu: bool) -> None:  # noqa: FBT001
-    """The vendor's prefix alone is no test: passthrough and network devices share it."""
+    """The vendor's prefix does not decide: passthrough and network devices share it."""
     assert Policy().is_gpu_resource(resource) is is_gpu

@@ -1,4 +1,4 @@
-"""``export``: what it prints; whether the API server takes it, and does the same, is shown in tests/e2e."""
+"""``export``: its output. tests/e2e shows that the API server accepts it and does the same."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def export(tmp_path: Path, policy: str) -> Result:
 
 
 def test_the_output_is_two_objects_and_what_they_cannot(tmp_path: Path) -> None:
-    """The text can be applied as it is; every limit is a comment."""
+    """The text can be applied unchanged; every limit is a comment."""
     result = export(tmp_path, "runtimeClass: gpu\n")
     policy, binding = yaml.safe_load_all(result.stdout)
     assert (policy, binding) == admission_policy(Policy(runtime_class="gpu"))
@@ -63,13 +63,13 @@ def test_the_condition_is_the_registrations() -> None:
     ],
 )
 def test_namespaces_opt_in_or_out(policy: Policy, selector: dict[str, Any]) -> None:
-    """As the policy says; where a selector cannot say it all, that is stated."""
+    """As the policy says; a limit states what a selector cannot express."""
     assert admission_policy(policy)[0]["spec"]["matchConstraints"]["namespaceSelector"] == selector
     assert any("has another value" in line for line in limits(policy)) is policy.opt_out
 
 
 def reasons_in_cel() -> set[Reason]:
-    """Return the reasons of the pods for which the real API server was seen to do as we do (tests/e2e)."""
+    """Return the reasons of the pods for which tests/e2e compares the real API server with the webhook."""
     compared = [(written, "enabled", CLASSES) for name, written in CORPUS.items() if name not in STATED]
     # As in its tests of other namespaces, and of a class that is gone.
     compared += [(CORPUS["gpu-side"], "", CLASSES), (CORPUS["gpu-side"], "enabled", {})]
@@ -77,8 +77,8 @@ def reasons_in_cel() -> set[Reason]:
     return {decide(written, RequestInfo("ml"), Policy(), view).reason for written, view in views}
 
 
-def test_every_reason_is_said_in_cel_or_named_as_a_limit() -> None:
-    """Whoever adds a reason writes it in CEL, or tells that it is not there."""
+def test_every_reason_is_in_cel_or_listed_as_a_limit() -> None:
+    """A new reason is either expressed in CEL or listed as a limit."""
     words = set(re.findall(r"[a-z-]+", " ".join(limits(Policy()))))
     said = reasons_in_cel()
     assert Reason.RUNTIME_CLASS in said

@@ -1,4 +1,4 @@
-"""The registrations in deploy/install.yaml, against the policy and the names that are promised."""
+"""The registrations in deploy/install.yaml agree with the policy and the documented names."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ CONDITIONS = {
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
-def test_the_manifest_carries_the_policys_conditions(name: str) -> None:
+def test_the_manifest_contains_the_policys_conditions(name: str) -> None:
     """What the API server filters by is what the default policy lists."""
     assert {item["name"]: item["expression"] for item in ENTRIES[name]["matchConditions"]} == CONDITIONS[name]
 
@@ -54,22 +54,22 @@ def test_every_entry_has_its_path() -> None:
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 def test_every_entry_fails_open_and_may_be_refused(entry: dict[str, Any]) -> None:
-    """Without us, pods are created as before; and a pod's own label keeps us away."""
+    """Without the webhook, pods are created as before; a pod's label excludes it."""
     assert (entry["failurePolicy"], entry["timeoutSeconds"], entry["sideEffects"]) == ("Ignore", 3, "None")
     (refusal,) = entry["objectSelector"]["matchExpressions"]
     assert refusal == {"key": "gpu-injector.io/inject", "operator": "NotIn", "values": ["disabled"]}
 
 
 @pytest.mark.parametrize("name", sorted(set(CONDITIONS) - {"bootstrap.gpu-injector.io"}))
-def test_namespaces_are_asked(name: str) -> None:
-    """Without a label nobody calls us, and never for our own namespace."""
+def test_namespaces_opt_in(name: str) -> None:
+    """The API server calls us only for labelled namespaces, and never for our own."""
     asked, own = ENTRIES[name]["namespaceSelector"]["matchExpressions"]
     assert asked == {"key": "gpu-injector.io/inject", "operator": "In", "values": ["enabled", "dry-run"]}
     assert own == {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["gpu-injector"]}
 
 
-def test_plugins_are_looked_after_only_where_the_policy_says() -> None:
-    """Anywhere else a tenant could make such a pod."""
+def test_plugins_are_reviewed_only_in_namespaces_of_the_policy() -> None:
+    """In other namespaces a tenant could create such a pod."""
     (names,) = ENTRIES["bootstrap.gpu-injector.io"]["namespaceSelector"]["matchExpressions"]
     allowed = list(Policy().bootstrap.namespaces)
     assert names == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": allowed}

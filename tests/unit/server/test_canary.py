@@ -12,7 +12,7 @@ from support.golden_cases import CASES, GoldenCase, read_case
 from support.plugin_world import daemon_set, node, pod_of, view
 from support.served import replica, review
 
-from webhook.controllers.event_texts import notes_of
+from webhook.controllers.event_texts import texts_of
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.plugin.unserved_plugins import unserved_plugins
 from webhook.policy.model import Policy
@@ -123,6 +123,6 @@ def test_no_value_of_a_plugins_pod_is_told() -> None:
     gpu["metadata"]["annotations"] = pod["metadata"]["annotations"] = {"note": CANARY}
     seen = view(gpu, owner, pod)
     blind = list(unserved_plugins(seen, Policy(), 0.0))
-    notes = list(notes_of(blind, Policy()))
+    notes = list(texts_of(blind, Policy()))
     assert notes, "no Event was made, so nothing was proven"
     assert CANARY not in repr((seen, blind, notes))

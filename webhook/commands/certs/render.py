@@ -10,7 +10,7 @@ from rich.table import Table
 from certs.report import AuthorityFacts, Report
 from certs.rotation import Action
 from certs.secret_content import Rotation
-from certs.tls_probe import Presented
+from certs.tls_probe import PresentedCertificate
 
 DIGITS = 12
 WIDTH = 240
@@ -26,7 +26,7 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
 
 
-def print_report(report: Report, presented: Sequence[Presented], out: Console) -> None:
+def print_report(report: Report, presented: Sequence[PresentedCertificate], out: Console) -> None:
     """Print Secret, registrations, what is served, and the next step."""
     _print_secret(report, out)
     entries = _table("REGISTERED", "TRUSTS", "ACCEPTS THE SECRET'S CERTIFICATE")
@@ -70,7 +70,7 @@ def _part(authority: AuthorityFacts) -> str:
     return f"former, leaves {_date(authority.retires)}" if authority.retires else "trusted"
 
 
-def _seen(one: Presented) -> tuple[str, str, str]:
+def _seen(one: PresentedCertificate) -> tuple[str, str, str]:
     if one.trouble or one.expires is None:
         return "?", "?", f"not reached: {one.trouble}"
     refused = f"[red]refused by {', '.join(one.refused_by)}[/red]" if one.refused_by else "yes"

@@ -11,8 +11,8 @@ import orjson
 from certs.report import Report, describe, find_installation
 from certs.rotation import Schedule
 from certs.secret_content import Rotation
-from certs.secret_store import ask_for_rotation
-from certs.tls_probe import Presented
+from certs.secret_store import request_rotation
+from certs.tls_probe import PresentedCertificate
 from webhook.commands.certs.render import console, print_report, print_rotation
 from webhook.commands.shared.cluster import Target, UnreadError, api_server
 from webhook.commands.shared.input_files import InputError
@@ -72,7 +72,7 @@ async def _rotate(rotation: Rotation, client: KubeClient, options: Options) -> i
     if not before.entries:
         raise InputError("no registration has an entry of this installation, so no replica would rotate")
     try:
-        await ask_for_rotation(client, installation, rotation)
+        await request_rotation(client, installation, rotation)
     except ApiError as error:
         raise InputError(f"the API server refused: {error.with_request}") from error
     after = await describe(client, installation, Schedule(), datetime.now(UTC))
@@ -91,7 +91,7 @@ async def _mounted_folder(client: KubeClient, options: Options) -> str:
         return ""
 
 
-def is_sound(report: Report, presented: Iterable[Presented]) -> bool:
+def is_sound(report: Report, presented: Iterable[PresentedCertificate]) -> bool:
     """Say whether every entry accepts what is served, as far as that was seen."""
     seen = [one for one in presented if not one.trouble]
     if any(one.refused_by for one in seen):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from webhook.commands.shared.input_files import read_policy
-from webhook.policy.describe import Key, keys
+from webhook.policy.describe import PolicyKey, keys
 from webhook.policy.model import Policy
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -50,11 +50,11 @@ def _lines(policy: Policy) -> Iterator[str]:
         yield f"{depth}{name}: {json.dumps(value, ensure_ascii=False)}{default}"
 
 
-def _settable() -> Iterator[Key]:
+def _settable() -> Iterator[PolicyKey]:
     return (key for key in keys() if not key.is_group and "[]" not in key.name)
 
 
-def _value(policy: Policy, key: Key) -> Any:  # noqa: ANN401  any JSON
+def _value(policy: Policy, key: PolicyKey) -> Any:  # noqa: ANN401  any JSON
     value: Any = policy.model_dump(mode="json", by_alias=True)
     for part in key.name.split("."):
         value = value[part] if isinstance(value, Mapping) else None

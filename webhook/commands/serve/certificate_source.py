@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certs.api import Installation
-from certs.controller import Keeper
-from certs.mounted_files import FileKeeper
+from certs.controller import CertificateController
+from certs.mounted_files import MountedFiles
 from certs.rotation import Schedule
 from certs.state_events import OnChange
-from certs.tls_context import LiveTls, Provider
+from certs.tls_context import CertificateSource, LiveTls
 from webhook.commands.shared.input_files import InputError
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ class CertificateOptions:
             raise InputError(f"--tls-name: {error}") from error
 
 
-def provider(client: "KubeClient", options: CertificateOptions, tls: LiveTls, on_change: OnChange) -> Provider:
+def provider(client: "KubeClient", options: CertificateOptions, tls: LiveTls, on_change: OnChange) -> CertificateSource:
     """Return what keeps the certificate of this replica. Raises InputError."""
     if options.cert_dir:
-        return FileKeeper(options.cert_dir, options.installation.names, on_change=on_change, tls=tls)
-    return Keeper(
+        return MountedFiles(options.cert_dir, options.installation.names, on_change=on_change, tls=tls)
+    return CertificateController(
         client,
         options.installation,
         who=socket.gethostname(),

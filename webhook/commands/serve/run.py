@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from certs.api import Installation
-from certs.state_events import Changes, OnChange
-from certs.tls_context import LiveTls, Provider, standalone_tls
+from certs.state_events import OnChange, StateEvents
+from certs.tls_context import CertificateSource, LiveTls, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
 from webhook.commands.shared.input_files import InputError, read_policy, read_view
-from webhook.controllers.assemble import join_rounds
-from webhook.controllers.plugin_rounds import Rounds
+from webhook.controllers.assemble import assemble_rounds
+from webhook.controllers.plugin_rounds import PluginRounds
 from webhook.decide.nodes.candidates import gpu_nodes
 from webhook.kube_client.api_error import CredentialsError
 from webhook.kube_client.client import KubeClient
@@ -160,7 +160,7 @@ async def _keep_current(live: "LiveView") -> None:
         settle()
 
 
-def _unready(webhook: Webhook, live: "LiveView", keeper: Provider) -> str:
+def _unready(webhook: Webhook, live: "LiveView", keeper: CertificateSource) -> str:
     """Return why this replica should get no requests, empty where it should."""
     if webhook.draining.is_set():
         return "draining"
@@ -172,7 +172,7 @@ def _unready(webhook: Webhook, live: "LiveView", keeper: Provider) -> str:
     return "" if keeper.status.ready else f"certificate: {keeper.status.reason}"
 
 
-async def _stop_writing(webhook: Webhook, keeper: Provider, rounds: Rounds) -> None:
+async def _stop_writing(webhook: Webhook, keeper: CertificateSource, rounds: PluginRounds) -> None:
     await webhook.draining.wait()
     keeper.stop()
     rounds.stop()
@@ -180,15 +180,15 @@ async def _stop_writing(webhook: Webhook, keeper: Provider, rounds: Rounds) -> N
 
 def _rounds(
     client: KubeClient, installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange
-) -> Rounds:
-    return join_rounds(
+) -> PluginRounds:
+    return assemble_rounds(
         client,
         installation,
         webhook.policy,
         live,
         who=socket.gethostname(),
         metrics=webhook.observer.metrics,
-        changes=Changes(tell),
+        state_events=StateEvents(tell),
         clock=Clock(),
     )
 
@@ -199,7 +199,7 @@ def _observer(source: ViewSource, log: Log | None = None) -> Observer:
     return Observer(log or open_log(), metrics)
 
 
-def _expiries(keeper: Provider) -> tuple[float, float]:
+def _expiries(keeper: CertificateSource) -> tuple[float, float]:
     return _timestamp(keeper.status.leaf_expires), _timestamp(keeper.status.authority_expires)
 
 

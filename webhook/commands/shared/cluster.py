@@ -16,7 +16,7 @@ from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
 from webhook.policy.model import Policy
-from webhook.registration.conditions import HOME, PATH, home_of
+from webhook.registration.entries import HOME, PATH, home_of
 from webhook.view.live_view import resources
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.snapshot import Snapshot, snapshot

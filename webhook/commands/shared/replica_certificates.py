@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from certs.api import Installation
-from certs.tls_probe import Connect, Presented, look
+from certs.tls_probe import Connect, PresentedCertificate, probe_certificate
 from certs.webhook_configs import Entry, read_registrations
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.replicas import Replicas, UnreachableError, forward, port_of
@@ -17,7 +17,7 @@ from webhook.kube_client.client import KubeClient
 CONNECT_SECONDS = 5
 
 
-async def presented(client: KubeClient, installation: Installation) -> list[Presented]:
+async def presented(client: KubeClient, installation: Installation) -> list[PresentedCertificate]:
     """Read each replica's certificate, and check it as each entry that leads to it does. Raises ApiError, OSError."""
     registrations = await read_registrations(client, installation)
     entries = [entry for registration in registrations for entry in registration.entries]
@@ -27,7 +27,7 @@ async def presented(client: KubeClient, installation: Installation) -> list[Pres
         try:
             pods = await Replicas(client, installation.namespace).running()
         except InputError as error:
-            return [*await asyncio.gather(*looks), Presented("pods", trouble=error.message)]
+            return [*await asyncio.gather(*looks), PresentedCertificate("pods", trouble=error.message)]
         by_service = [entry for entry in entries if not entry.url]
         name = installation.names[0]
         looks += [
@@ -36,9 +36,9 @@ async def presented(client: KubeClient, installation: Installation) -> list[Pres
     return list(await asyncio.gather(*looks))
 
 
-async def _look(where: str, connect: Connect, name: str, entries: Iterable[Entry]) -> Presented:
+async def _look(where: str, connect: Connect, name: str, entries: Iterable[Entry]) -> PresentedCertificate:
     trusts = {entry.name: entry.authorities for entry in entries}
-    return await asyncio.to_thread(look, where, connect, name, trusts)
+    return await asyncio.to_thread(probe_certificate, where, connect, name, trusts)
 
 
 def _by_url(url: str) -> Connect:

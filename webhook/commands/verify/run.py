@@ -26,15 +26,15 @@ from webhook.kube.quantity import is_positive
 from webhook.kube.values import items, mapping, text
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
-from webhook.verify.judge import Proof, State
+from webhook.verify.judge import GpuState, ProbeResult
 from webhook.verify.probe_pod import Plan, own_program, program_of_any_image
-from webhook.verify.run import POLL_SECONDS, place, prove
+from webhook.verify.run import POLL_SECONDS, probe_namespace, probe_nodes
 from webhook.view.live_view import NODES_PAGE_SIZE
 
-SYMBOLS = {State.WORKS: "√", State.FAILS: "×", State.UNKNOWN: "?"}  # noqa: RUF001  as doctor's
-COLOURS = {State.WORKS: "green", State.FAILS: "red", State.UNKNOWN: ASIDE}
+SYMBOLS = {GpuState.WORKS: "√", GpuState.FAILS: "×", GpuState.UNKNOWN: "?"}  # noqa: RUF001  as doctor's
+COLOURS = {GpuState.WORKS: "green", GpuState.FAILS: "red", GpuState.UNKNOWN: ASIDE}
 # The worst first.
-EXIT_CODES = {State.FAILS: ExitCode.CHANGES, State.UNKNOWN: ExitCode.UNREAD, State.WORKS: ExitCode.DONE}
+EXIT_CODES = {GpuState.FAILS: ExitCode.CHANGES, GpuState.UNKNOWN: ExitCode.UNREAD, GpuState.WORKS: ExitCode.DONE}
 JSON_VERSION = 1
 
 
@@ -85,7 +85,7 @@ async def _asked(options: Options) -> int:
         click.echo(f"a GPU pod in {tried.namespace}: {tried.word}")
     else:
         click.echo(f"the webhook did not answer for a GPU pod in {tried.namespace}: {tried.refusal or 'no annotation'}")
-    return EXIT_CODES[State.WORKS if tried.word else State.FAILS]
+    return EXIT_CODES[GpuState.WORKS if tried.word else GpuState.FAILS]
 
 
 async def _tried(options: Options) -> DryRun:
@@ -103,12 +103,12 @@ async def _tried(options: Options) -> DryRun:
     return tried
 
 
-async def _proofs(options: Options) -> Sequence[Proof]:
+async def _proofs(options: Options) -> Sequence[ProbeResult]:
     _end_in_order()
     async with api_server(options.target) as client:
         plan = await _plan(client, options)
-        async with place(client, options.namespace) as where:
-            return await prove(client, where, plan)
+        async with probe_namespace(client, options.namespace) as where:
+            return await probe_nodes(client, where, plan)
 
 
 def _end_in_order() -> None:
@@ -148,7 +148,7 @@ async def _own_image(client: KubeClient) -> str:
     return image
 
 
-def to_json(proofs: Iterable[Proof]) -> dict[str, Any]:
+def to_json(proofs: Iterable[ProbeResult]) -> dict[str, Any]:
     """Return the form of ``-o json``, which docs/verify.md describes; keys are only ever added to it."""
     rows = [
         {
@@ -163,7 +163,7 @@ def to_json(proofs: Iterable[Proof]) -> dict[str, Any]:
     return {"version": JSON_VERSION, "nodes": rows}
 
 
-def show(proofs: Iterable[Proof], console: Console) -> None:
+def show(proofs: Iterable[ProbeResult], console: Console) -> None:
     """Print a table with a row a node, and below it what is wrong."""
     found = list(proofs)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -176,7 +176,7 @@ def show(proofs: Iterable[Proof], console: Console) -> None:
         console.print(_below(proof), soft_wrap=True)
 
 
-def _row(proof: Proof) -> tuple[str | Text, ...]:
+def _row(proof: ProbeResult) -> tuple[str | Text, ...]:
     nvml, cuda, devices = (mapping(proof.answer.get(key)) for key in ("nvml", "cuda", "devices"))
     return (
         Text(proof.node),
@@ -189,7 +189,7 @@ def _row(proof: Proof) -> tuple[str | Text, ...]:
     )
 
 
-def _below(proof: Proof) -> Text:
+def _below(proof: ProbeResult) -> Text:
     lines = Text(f"{proof.node}", style="bold")
     for why in proof.why:
         lines.append(f"\n  {why}", style=COLOURS[proof.state])

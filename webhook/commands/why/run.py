@@ -26,7 +26,7 @@ from webhook.kube.values import EMPTY, items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
-from webhook.registration.match import Check, checks, verdict
+from webhook.registration.match import MatchCheck, checks, verdict
 
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 WORKLOADS, BOOTSTRAP = "workloads.gpu-injector.io", "bootstrap.gpu-injector.io"
@@ -50,7 +50,7 @@ class Called:
     """What an entry of the registration asks of the pods, and whether it is all there (None: unknown)."""
 
     entry: str
-    checks: tuple[Check, ...]
+    checks: tuple[MatchCheck, ...]
 
     @property
     def holds(self) -> bool | None:
@@ -123,13 +123,13 @@ def _called(
 ) -> Iterator[Called]:
     wanted = BOOTSTRAP if one.question.is_plugin else WORKLOADS
     if isinstance(entries, str):
-        yield Called(wanted, (Check("registration", None, entries),))
+        yield Called(wanted, (MatchCheck("registration", None, entries),))
         return
     ours = [entry for entry in entries if entry.get("name") == wanted]
     for entry in ours:
         yield Called(wanted, tuple(checks(entry, one.question.pod, namespace, labels)))
     if not ours:
-        yield Called(wanted, (Check("registration", False, f"no registration has the entry {wanted}"),))
+        yield Called(wanted, (MatchCheck("registration", False, f"no registration has the entry {wanted}"),))
 
 
 async def _past(client: KubeClient, item: Mapping[str, Any], namespace: str) -> tuple[str, ...]:
@@ -177,7 +177,7 @@ def _print(answer: Answer, console: Console) -> None:
     console.print()
 
 
-def _row(check: Check) -> Sequence[Text]:
+def _row(check: MatchCheck) -> Sequence[Text]:
     mark, colour = MARKS[check.holds]
     return [Text(f"  {mark}", colour), Text(check.name), Text(check.evidence)]
 
@@ -207,5 +207,5 @@ def _to_json(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _plain(found: Iterable[Check]) -> list[dict[str, Any]]:
+def _plain(found: Iterable[MatchCheck]) -> list[dict[str, Any]]:
     return [{"name": check.name, "holds": check.holds, "evidence": check.evidence} for check in found]

@@ -1,10 +1,10 @@
-{{/* Labels of every object. Names are fixed: a second installation in one cluster would only fight the first. */}}
+{{/* Labels of every object. Names are fixed: a second installation in one cluster would conflict with the first. */}}
 {{- define "gpu-injector.labels" -}}
 app.kubernetes.io/name: gpu-injector
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
-{{/* What finds the webhook's own pods. It never changes: a Deployment's selector cannot. */}}
+{{/* Selects the webhook's own pods. It must never change: a Deployment's selector is immutable. */}}
 {{- define "gpu-injector.selector" -}}
 app.kubernetes.io/name: gpu-injector
 {{- end }}
@@ -13,23 +13,23 @@ app.kubernetes.io/name: gpu-injector
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
-{{/* The restrictions of every container of ours. */}}
-{{- define "gpu-injector.restricted" -}}
+{{/* The securityContext of our containers. */}}
+{{- define "gpu-injector.container-security" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* The restrictions of every pod of ours. */}}
-{{- define "gpu-injector.non-root" -}}
+{{/* The securityContext of our pods. */}}
+{{- define "gpu-injector.pod-security" -}}
 runAsNonRoot: true
 runAsUser: 65532
 runAsGroup: 65532
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{/* What makes an object part of `helm test`. Argument: its place in the order. */}}
-{{- define "gpu-injector.test" -}}
+{{/* Annotations of an object of `helm test`. Argument: its position in the order. */}}
+{{- define "gpu-injector.test-hook" -}}
 helm.sh/hook: test
 helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
