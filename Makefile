@@ -15,7 +15,7 @@ BASE_IMAGE ?= python:3.13-slim
 # With buildah, two builds of the same files are the same image.
 BUILD_IMAGE := $(if $(shell command -v buildah),buildah bud --isolation chroot --timestamp 0,docker build)
 
-.PHONY: help setup run test sabotage fuzz lint audit e2e manifests preview-speed faults manifest bench figures image image-twice lock clean
+.PHONY: help setup run test sabotage fuzz lint audit e2e manifests preview-speed faults manifest bench hostile figures image image-twice lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
@@ -88,8 +88,11 @@ manifest: $(VENV)/.dev ## Make deploy/install.yaml, and what is generated in the
 bench: $(VENV)/.bench ## Measure, beside a Go webhook, nginx and an admission policy; about 20 minutes.
 	$(BIN)/python -m tests.bench
 
-figures: $(VENV)/.dev ## Put what `make bench` and `make faults` left in build/ into the documents.
-	for name in bench.json bench.svg faults.json; do if [ -e build/$$name ]; then cp build/$$name docs/; fi; done
+hostile: $(VENV)/.dev ## Search for input that makes other requests wait or uses up the memory; about 20 minutes, writes build/hostile.json.
+	PYTHONPATH=tests $(BIN)/python -m hostile
+
+figures: $(VENV)/.dev ## Put what `make bench`, `make faults` and `make hostile` left in build/ into the documents.
+	for name in bench.json bench.svg faults.json hostile.json; do if [ -e build/$$name ]; then cp build/$$name docs/; fi; done
 	$(PYTEST_E2E) -q --update-golden tests/unit/docs/test_docs.py -k figures
 
 image: ## Build the container image with buildah, or with docker where there is no buildah.

@@ -15,7 +15,7 @@ from certs.secret_content import SecretContent
 from certs.state_events import OnChange, StateEvents
 from certs.state_reader import Reading, StateReader
 from certs.tls_context import LiveTls, Status
-from certs.webhook_configs import state_of
+from certs.webhook_configs import foreign_count, state_of
 from certs.writer import Writer
 from webhook.kube_client.api_error import ApiError, UnauthorizedError
 from webhook.kube_client.client import KubeClient
@@ -113,6 +113,7 @@ class CertificateController:
             leaf_expires=leaf.not_valid_after_utc if leaf else None,
             authority_expires=self._authority.not_valid_after_utc if self._authority else None,
             registration=state_of(reading.registrations),
+            foreign_entries=foreign_count(reading.registrations),
         )
 
     def _choose_leaf(self, secret: SecretContent, state: RotationState) -> None:

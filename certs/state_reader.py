@@ -3,13 +3,13 @@
 Times are seconds of a monotonic clock. They are never compared between replicas, whose clocks differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from cryptography import x509
 
-from certs.api import Installation
+from certs.api import REGISTRATION_KINDS, Installation
 from certs.certificate import fingerprint
 from certs.rotation import RotationState
 from certs.secret_content import SecretContent
@@ -19,6 +19,9 @@ from certs.webhook_configs import Registration, authorities_of, read_registratio
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
+
+# Of the names of foreign entries, which others choose.
+SHOWN_NAMES, SHOWN_LENGTH = 5, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +105,17 @@ class StateReader:
             self._events.report("registration", "registration-unreadable", reason=error.with_request)
             return None
         self._events.report("registration", f"registration-{state_of(found)}")
+        self._report_foreign(dict.fromkeys(REGISTRATION_KINDS, ()) | {one.kind: one.foreign for one in found})
         return found
+
+    def _report_foreign(self, foreign: Mapping[str, tuple[str, ...]]) -> None:
+        """Report foreign entries in our registrations: such an entry can read every Secret that is written."""
+        for kind, names in foreign.items():
+            subject = f"{kind} foreign"
+            if not names:
+                self._events.resolve(subject, "entries-recovered", registration=kind)
+                continue
+            shown = ", ".join(name[:SHOWN_LENGTH] for name in names[:SHOWN_NAMES])
+            more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+            why = "they send requests of the API server to another server: see docs/security.md"
+            self._events.report(subject, "entries-foreign", reason=f"{shown}{more}", registration=kind, why=why)

@@ -26,6 +26,7 @@ class Status:
     """What probes and metrics show: readiness with a stable reason, and when the certificates expire (None: unknown).
 
     `registration` is one of REGISTRATION_STATES, or "" if this source does not read the registrations.
+    `foreign_entries` is the number of their entries that belong to others, None if it is not known.
     """
 
     ready: bool
@@ -33,6 +34,7 @@ class Status:
     leaf_expires: datetime | None = None
     authority_expires: datetime | None = None
     registration: str = ""
+    foreign_entries: int | None = None
 
 
 # OpenSSL's names of the alerts with which a client refuses our certificate.

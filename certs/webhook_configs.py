@@ -5,7 +5,7 @@ entry's name, so that it never changes an entry that was moved or replaced.
 """
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -44,12 +44,14 @@ class Registration:
     """A MutatingWebhookConfiguration or ValidatingWebhookConfiguration, and which of its entries are ours.
 
     `injector` names the object from which cert-manager writes the caBundle; empty if cert-manager does not write it.
+    `foreign` are the names of entries that send requests to another server.
     """
 
     kind: str
     resource_version: str
     entries: tuple[Entry, ...]
     injector: str = ""
+    foreign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ async def read_registrations(client: KubeClient, installation: Installation) -> 
         metadata = answer.get("metadata")
         if isinstance(metadata, dict) and not metadata.get("deletionTimestamp"):
             version, entries = str(metadata.get("resourceVersion")), _entries(answer, installation)
-            found.append(Registration(kind, version, entries, _injector(metadata)))
+            found.append(Registration(kind, version, entries, _injector(metadata), _foreign(answer, installation)))
     return tuple(found)
 
 
@@ -94,6 +96,11 @@ def state_of(registrations: tuple[Registration, ...] | None) -> str:
     if registrations is None:
         return "unreadable"
     return "ours" if authorities_of(registrations) else "foreign" if registrations else "absent"
+
+
+def foreign_count(registrations: tuple[Registration, ...] | None) -> int | None:
+    """Count the entries of our registrations that lead elsewhere; None for registrations that cannot be read."""
+    return None if registrations is None else sum(len(one.foreign) for one in registrations)
 
 
 def patch_for(registration: Registration, trust: Trust) -> list[dict[str, Any]]:
@@ -126,14 +133,24 @@ async def patch_registration(
 
 
 def _entries(registration: Mapping[str, Any], installation: Installation) -> tuple[Entry, ...]:
+    return tuple(
+        Entry(index, name, _authorities(client), str(client.get("url") or ""))
+        for index, (name, client) in enumerate(_clients(registration))
+        if is_ours(client, installation)
+    )
+
+
+def _foreign(registration: Mapping[str, Any], installation: Installation) -> tuple[str, ...]:
+    return tuple(name for name, client in _clients(registration) if not is_ours(client, installation))
+
+
+def _clients(registration: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield name and ``clientConfig`` of each entry, in order."""
     webhooks = registration.get("webhooks")
-    entries = []
-    for index, webhook in enumerate(webhooks if isinstance(webhooks, list) else []):
-        client = webhook.get("clientConfig") if isinstance(webhook, dict) else None
-        if isinstance(client, dict) and is_ours(client, installation):
-            url = str(client.get("url") or "")
-            entries.append(Entry(index, str(webhook.get("name")), _authorities(client), url))
-    return tuple(entries)
+    for webhook in webhooks if isinstance(webhooks, list) else []:
+        entry = webhook if isinstance(webhook, dict) else {}
+        client = entry.get("clientConfig")
+        yield str(entry.get("name")), client if isinstance(client, dict) else {}
 
 
 def _injector(metadata: Mapping[str, Any]) -> str:

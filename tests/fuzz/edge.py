@@ -21,6 +21,7 @@ from webhook.policy.model import Policy
 from webhook.server.app import PATHS, Webhook
 from webhook.server.decide_live import FixedView
 from webhook.server.decision_log import Metrics, Observer
+from webhook.server.request_body import BODY_LIMIT_BYTES
 from webhook.view.view import ClusterView
 
 LONGEST_RECORD_BYTES = 64 * 1024
@@ -51,7 +52,7 @@ class Edge:
     async def ask(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Return status and body of the answer."""
         loop = asyncio.get_running_loop()
-        payload = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+        payload = StreamReader(BaseProtocol(loop), BODY_LIMIT_BYTES, loop=loop)
         payload.feed_data(body)
         payload.feed_eof()
         request = self._request.clone(rel_url=path)

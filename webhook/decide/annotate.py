@@ -1,6 +1,7 @@
 """The annotation with the decision about a pod."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from webhook.decide.decision import DECISION_KEY
 from webhook.decide.patch import Operation, add_entry
@@ -15,7 +16,16 @@ def annotation_operation(pod: Pod, word: str) -> Iterator[Operation]:
     present, metadata = annotations(pod), pod.get("metadata")
     if is_mirror(pod) or present.get(DECISION_KEY) == word or not isinstance(metadata, dict):
         return
-    others = (f"{key}{value}" for key, value in present.items() if key != DECISION_KEY)
-    size = sum(len(other.encode(errors="surrogatepass")) for other in others)
-    if size + len(DECISION_KEY) + len(word) <= LIMIT_BYTES:
+    if _leaves_room(present, len(DECISION_KEY) + len(word)):
         yield add_entry("/metadata/annotations", metadata.get("annotations"), DECISION_KEY, word)
+
+
+def _leaves_room(present: Mapping[str, Any], wanted_bytes: int) -> bool:
+    left = LIMIT_BYTES - wanted_bytes
+    for key, value in present.items():
+        if key != DECISION_KEY:
+            left -= len(f"{key}{value}".encode(errors="surrogatepass"))
+        # There may be a hundred thousand more.
+        if left < 0:
+            return False
+    return True

@@ -65,7 +65,7 @@ class Reason(StrEnum):
     RUNTIME_CLASS = "runtime-class"
     RUNTIME_CLASS_MISSING = "runtime-class-missing"
     SCHEDULING_CONFLICT = "scheduling-conflict"
-    TOO_MANY_CONTAINERS = "too-many-containers"
+    TOO_LARGE = "too-large"
     USER_NAMESPACES = "user-namespaces"
     VIEW_STALE = "view-stale"
     ZERO_QUANTITY = "zero-quantity"
@@ -120,5 +120,7 @@ class Decision:
 
 def warning_line(text: str) -> str:
     """Return a text as one line that the API server accepts as a warning, cut where it is too long."""
-    line = WARNING_PREFIX + " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    # A user may choose a name of a megabyte: look only at the characters that may be shown.
+    shown = "".join(c if c.isprintable() else " " for c in text[: 4 * WARNING_LIMIT])
+    line = WARNING_PREFIX + " ".join(shown.split())
     return line if len(line) <= WARNING_LIMIT else line[: WARNING_LIMIT - 1] + "…"

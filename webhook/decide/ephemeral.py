@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from webhook.decide.decision import DECISION_KEY, Decision, Reason, RequestInfo, Verdict
+from webhook.decide.limits import exceeded_limit, left_alone
 from webhook.decide.patch import Operation
 from webhook.decide.pod import Container, Pod, annotations, runtime_class_name
 from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.patch_runtime_class import void_operations
-from webhook.decide.workload.pod_rules import OPTED_OUT, TOO_MANY_CONTAINERS
+from webhook.decide.workload.pod_rules import OPTED_OUT
 from webhook.kube.values import elements, items, mapping, text
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
@@ -20,10 +21,12 @@ def decide_ephemeral(pod: Pod, before: Pod, request: RequestInfo, policy: Policy
     gets ``NVIDIA_VISIBLE_DEVICES=void`` where it sets nothing itself. Nothing else may change in this request.
     """
     context = RuleContext(pod, request, policy, view)
+    if limit := exceeded_limit(pod):
+        return left_alone(limit)
     if not _is_injected(pod, policy):
         evidence = ("we did not set the pod's RuntimeClass",)
         return Decision(Verdict.LEAVE, Reason.NOT_APPLICABLE, evidence=evidence)
-    if found := TOO_MANY_CONTAINERS.check(context) or OPTED_OUT.check(context):
+    if found := OPTED_OUT.check(context):
         return Decision(found.verdict, found.reason, evidence=found.evidence)
     operations = tuple(_operations(pod, before))
     return Decision(Verdict.INJECT, Reason.RUNTIME_CLASS, operations, dry_run=context.is_dry_run)

@@ -28,8 +28,8 @@ def items(value: object) -> Iterator[Mapping[str, Any]]:
 
 
 def text(value: object) -> str:
-    """Return the value as text, empty where there is none."""
-    return "" if value is None else str(value)
+    """Return the value as text, empty where there is none. An object or a list is no text, and may be large."""
+    return "" if value is None or isinstance(value, dict | list) else str(value)
 
 
 def text_map(value: object) -> Mapping[str, str]:

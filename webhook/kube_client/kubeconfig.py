@@ -19,6 +19,8 @@ from webhook.kube_client.exec_plugin import ExecCredential, run_plugin
 if TYPE_CHECKING:
     Configuration = Any  # kubernetes.client.Configuration, whose types say that its refresh hook is always None
 
+# Hundreds of clusters fit. A larger file is not read: YAML takes many times its size in memory.
+KUBECONFIG_BYTES = 4 * 2**20
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE = "default"
 # The keys of a kubeconfig's user that are meant to log it in.
@@ -141,8 +143,11 @@ def _look_for(kubeconfig: str | None) -> None:
     from kubernetes.config import kube_config  # noqa: PLC0415 - see the module's docstring
 
     places = kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION
-    if not any(Path(place).expanduser().exists() for place in places.split(os.pathsep)):
+    found = [path for place in places.split(os.pathsep) if (path := Path(place).expanduser()).exists()]
+    if not found:
         raise CredentialsError(f"credentials: there is no kubeconfig at {places}")
+    if sum(path.stat().st_size for path in found) > KUBECONFIG_BYTES:
+        raise CredentialsError(f"credentials: the kubeconfig at {places} is larger than {KUBECONFIG_BYTES} bytes")
 
 
 @contextmanager

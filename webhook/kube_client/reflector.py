@@ -189,8 +189,12 @@ class Reflector:
             self._tell(event, kind=self.resource.kind.field, **self.resource.part, **facts)
 
 
+# etcd's revisions are 64-bit numbers, and Python refuses to read one of thousands of digits.
+DIGITS = 20
+
+
 def revision_of(item: Mapping[str, Any]) -> int:
     """Return ``metadata.resourceVersion`` as a number, -1 where there is none."""
     metadata = item.get("metadata")
     text = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
-    return int(text) if isinstance(text, str) and text.isdecimal() else -1
+    return int(text) if isinstance(text, str) and len(text) <= DIGITS and text.isdecimal() else -1

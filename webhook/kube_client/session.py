@@ -167,12 +167,15 @@ def _os_errors() -> Iterator[None]:
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     # Not aiohttp's readline: it rejects lines above 128 KiB, which a Node with many images reaches.
-    rest = b""
+    # A long line arrives in many chunks; joining them after each chunk would copy it as often.
+    rest = bytearray()
     async for chunk in content.iter_any():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield line
+        first, *others = chunk.split(b"\n")
+        rest += first
+        for following in others:
+            if rest.strip():
+                yield bytes(rest)
+            rest = bytearray(following)
         if len(rest) > MAX_LINE_BYTES:
             raise ConnectionError("a line without end")
 

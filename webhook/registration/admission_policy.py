@@ -8,10 +8,10 @@ import re
 from typing import Any
 
 from webhook.decide.decision import DECISION_KEY, INJECT_KEY
+from webhook.decide.limits import CONTAINERS_LIMIT
 from webhook.decide.pod import MIRROR_KEY
 from webhook.decide.workload.context import SYSTEM_NAMESPACES
 from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, TOLERATION, VISIBLE_DEVICES
-from webhook.decide.workload.pod_rules import CONTAINERS_LIMIT
 from webhook.kube.values import at
 from webhook.nvidia.driver_paths import DRIVER_DIRECTORIES, LIBRARY, SHARED_LIBRARY_DIRECTORIES
 from webhook.policy.model import Policy
@@ -38,7 +38,7 @@ LIMITS = (
     "It has no dry-run: pods in a namespace labelled dry-run are left unchanged.",
     "A class whose scheduling.nodeSelector contradicts the pod's nodeSelector is not set; one that contradicts the",
     "  pod's nodeName, affinity or tolerations is set (scheduling-conflict).",
-    f"A pod of more than {CONTAINERS_LIMIT} containers is patched too (too-many-containers).",
+    f"A pod of more than {CONTAINERS_LIMIT.most} containers is patched too, and one beyond another limit (too-large).",
     "Host paths of mounts are compared as they are written: /usr//lib64 differs from /usr/lib64.",
     f"A pod with more than {ANNOTATIONS_LIMIT} characters of annotations does not get ours.",
     "It runs in the API server, so it has no view-stale, namespace-unknown or patch-refused.",

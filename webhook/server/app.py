@@ -5,16 +5,20 @@ import re
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import orjson
 from aiohttp import web
 from jsonpatch import JsonPatchException
 from jsonpointer import JsonPointerException
 
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict, warning_line
 from webhook.decide.ephemeral import decide_ephemeral
+from webhook.decide.limits import left_alone
 from webhook.decide.plugin.decide import decide_plugin
-from webhook.kube.templates import changed_templates
+from webhook.decide.workload.decide import decide as decide_workload
+from webhook.kube.templates import ManyTemplatesError, changed_template
 from webhook.policy.model import Policy
 from webhook.server.admission_review import (
     MalformedReviewError,
@@ -25,9 +29,16 @@ from webhook.server.admission_review import (
     parse_review,
     warn,
 )
-from webhook.server.decide_live import ViewSource, decide_live
+from webhook.server.decide_live import Decide, ViewSource, decide_live
 from webhook.server.decision_log import Observer, record_of
 from webhook.server.overload import BusyError, Load
+from webhook.server.request_body import (
+    BODY_LIMIT_BYTES,
+    CREATE_LIMIT_BYTES,
+    Bodies,
+    DisconnectedError,
+    TooLargeError,
+)
 
 # One path an entry of the registrations. They are permanent: an older registration may call a newer server.
 WORKLOADS_PATH = "/mutate/workloads"
@@ -36,8 +47,8 @@ EPHEMERAL_PATH = "/mutate/ephemeral"
 TEMPLATES_PATH = "/warn/templates"
 PATHS = frozenset({WORKLOADS_PATH, BOOTSTRAP_PATH, EPHEMERAL_PATH, TEMPLATES_PATH})
 
-# Pods are at most 1.5 MiB in etcd, and a review carries up to two of them beside managed fields.
-BODY_LIMIT_BYTES = 7 * 1024 * 1024
+# Where a body carries one object, not two.
+LIMITS_BYTES = {WORKLOADS_PATH: CREATE_LIMIT_BYTES, BOOTSTRAP_PATH: CREATE_LIMIT_BYTES}
 
 # The registration's timeoutSeconds, when the query does not say.
 DEFAULT_TIMEOUT_SECONDS = 3.0
@@ -45,6 +56,13 @@ LONGEST_TIMEOUT_SECONDS = 30.0
 
 DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(ms|s|m)")
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+# No status of the standard's: the client went away, and reads no answer. nginx logs the same.
+CLIENT_CLOSED_REQUEST = 499
+
+# What Python, and orjson as it writes, raise of values in one another beyond hundreds of levels.
+NESTED_TOO_DEEPLY = (RecursionError, orjson.JSONEncodeError)
+TOO_DEEP = left_alone("more levels of values in one another than any pod")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -57,11 +75,12 @@ class Webhook:
     source: ViewSource
     observer: Observer
     load: Load = field(default_factory=Load)
+    bodies: Bodies = field(default_factory=Bodies)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     def application(self) -> web.Application:
         """Return the application of the TLS listener."""
-        app = web.Application(client_max_size=BODY_LIMIT_BYTES, middlewares=[self._observe, self._guard])
+        app = web.Application(middlewares=[self._observe, self._guard])
         app.cleanup_ctx.append(self._watch_load)
         app.router.add_post(WORKLOADS_PATH, self._mutate_workloads)
         app.router.add_post(BOOTSTRAP_PATH, self._mutate_bootstrap)
@@ -73,33 +92,44 @@ class Webhook:
         return app
 
     async def _mutate_workloads(self, request: web.Request) -> web.StreamResponse:
-        review = await self._read_review(request)
-        start = time.perf_counter()
-        decision = await decide_live(review.object, review.facts, self.policy, self.source)
-        return self._answer(review, decision, start)
+        return await self._decide(request, decide_workload)
 
     async def _mutate_bootstrap(self, request: web.Request) -> web.StreamResponse:
-        review = await self._read_review(request)
-        start = time.perf_counter()
-        decision = await decide_live(review.object, review.facts, self.policy, self.source, decide_plugin)
-        return self._answer(review, decision, start)
+        return await self._decide(request, decide_plugin)
+
+    async def _decide(self, request: web.Request, decide: Decide) -> web.StreamResponse:
+        async with self._review(request) as review:
+            start = time.perf_counter()
+            try:
+                decision = await decide_live(review.object, review.facts, self.policy, self.source, decide)
+                return self._answer(review, decision, start)
+            except NESTED_TOO_DEEPLY:
+                return self._answer(review, TOO_DEEP, start)
 
     async def _mutate_ephemeral(self, request: web.Request) -> web.StreamResponse:
-        review = await self._read_review(request)
-        start = time.perf_counter()
-        before = review.old_object or {}
-        decision = decide_ephemeral(review.object, before, review.facts, self.policy, self.source.view)
-        return self._answer(review, decision, start)
+        async with self._review(request) as review:
+            start = time.perf_counter()
+            before = review.old_object or {}
+            decision = decide_ephemeral(review.object, before, review.facts, self.policy, self.source.view)
+            return self._answer(review, decision, start)
 
     async def _warn_templates(self, request: web.Request) -> web.StreamResponse:
-        review = await self._read_review(request)
+        async with self._review(request) as review:
+            decision = await self._decide_template(review)
+            if decision:
+                self.observer.template(review, decision)
+            return _json(warn(review.uid, decision.warnings if decision else ()))
+
+    async def _decide_template(self, review: Review) -> Decision | None:
+        """Decide on the template that a person changes by a request, None where there is none."""
         asked = RequestInfo(review.namespace, is_template=True)
-        templates = changed_templates(review.object, review.old_object or {})
-        decisions = [await decide_live(pod, asked, self.policy, self.source) for pod in templates]
-        warnings = list(dict.fromkeys(warning for decision in decisions for warning in decision.warnings))
-        for decision in decisions:
-            self.observer.log.info("template", uid=review.uid, namespace=review.namespace, decision=decision.word)
-        return _json(warn(review.uid, warnings))
+        try:
+            changed = changed_template(review.object, review.old_object or {})
+            return await decide_live(changed, asked, self.policy, self.source) if changed else None
+        except ManyTemplatesError as error:
+            return left_alone(str(error))
+        except NESTED_TOO_DEEPLY:
+            return TOO_DEEP
 
     def _answer(self, review: Review, decision: Decision, start: float) -> web.StreamResponse:
         checked = self._checked(review, decision)
@@ -108,7 +138,8 @@ class Webhook:
         return _json(body)
 
     async def _allow(self, request: web.Request) -> web.StreamResponse:
-        return _json(allow((await self._read_review(request)).uid))
+        async with self._review(request) as review:
+            return _json(allow(review.uid))
 
     def _checked(self, review: Review, decision: Decision) -> Decision:
         """Return the decision if its patch applies, else the one to leave the pod alone."""
@@ -122,11 +153,15 @@ class Webhook:
             return Decision(Verdict.LEAVE, Reason.PATCH_REFUSED, warnings=(warning,))
         return decision
 
-    async def _read_review(self, request: web.Request) -> Review:
-        with self.load.body(request.content_length):
-            async with asyncio.timeout(timeout_seconds(request.query.get("timeout", ""))):
-                body = await request.read()
-        return parse_review(body)
+    @asynccontextmanager
+    async def _review(self, request: web.Request) -> AsyncIterator[Review]:
+        """Give the review of a request; its memory is accounted for until the block ends."""
+        limit_bytes = LIMITS_BYTES.get(request.path, BODY_LIMIT_BYTES)
+        seconds = timeout_seconds(request.query.get("timeout", ""))
+        async with self.bodies.body(request, limit_bytes, seconds) as body:
+            review = parse_review(body)
+            body.clear()
+            yield review
 
     async def _watch_load(self, _: web.Application) -> AsyncIterator[None]:
         async with self.load.watched():
@@ -138,7 +173,7 @@ class Webhook:
         path = request.path if request.path in PATHS else "other"
         metrics = self.observer.metrics
         start = time.perf_counter()
-        code = "499"  # the client went away
+        code = str(CLIENT_CLOSED_REQUEST)
         try:
             with metrics.in_flight.labels(path).track_inprogress():
                 response = await handler(request)
@@ -152,16 +187,18 @@ class Webhook:
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turn every failure into the status by which the API server does the right thing."""
         try:
-            with self.load.request(timeout_seconds(request.query.get("timeout", ""))):
-                response = await handler(request)
+            self.load.check(timeout_seconds(request.query.get("timeout", "")))
+            response = await handler(request)
         except BusyError:
             response = _busy()
         except MalformedReviewError as error:
             response = self._refuse(400, str(error))
+        except TooLargeError as error:
+            response = self._refuse(413, str(error))
+        except DisconnectedError:
+            response = web.Response(status=CLIENT_CLOSED_REQUEST)
         except TimeoutError:
             response = self._refuse(408, "the body did not arrive in time")
-        except web.HTTPRequestEntityTooLarge:
-            response = self._refuse(413, f"the body is larger than {BODY_LIMIT_BYTES} bytes")
         except web.HTTPException as error:
             response = self._refuse(error.status, error.reason)
         except Exception as error:  # noqa: BLE001 - the edge

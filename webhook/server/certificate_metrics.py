@@ -31,6 +31,11 @@ class CertificateMetrics:
             ("state",),
             registry=registry,
         )
+        self._foreign_entries = Gauge(
+            "gpu_injector_registration_foreign_entries",
+            "Entries of the webhook's own registrations that lead elsewhere: a stolen token may have added them.",
+            registry=registry,
+        )
         self._events = Counter(
             "gpu_injector_certificate_events",
             "Changes of state that the certificate's keeper told in the log.",
@@ -50,6 +55,7 @@ class CertificateMetrics:
         """Show a provider's state from now on."""
         self._expiry.labels("leaf").set_function(lambda: _timestamp(provider.status.leaf_expires))
         self._expiry.labels("ca").set_function(lambda: _timestamp(provider.status.authority_expires))
+        self._foreign_entries.set_function(lambda: _count(provider.status.foreign_entries))
         for state in REGISTRATION_STATES:
             self._registration.labels(state).set_function(partial(_is_in, state, provider))
 
@@ -65,6 +71,10 @@ class CertificateMetrics:
 
 def _is_in(state: str, provider: CertificateSource) -> float:
     return float(provider.status.registration == state)
+
+
+def _count(found: int | None) -> float:
+    return math.nan if found is None else found
 
 
 def _timestamp(moment: datetime | None) -> float:

@@ -1,5 +1,6 @@
 """Live looks: where the view cannot answer, ask the API server for the one object that matters, then decide again."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -18,6 +19,9 @@ CLASS_REASONS = frozenset({Reason.VIEW_STALE, Reason.RUNTIME_CLASS_MISSING})
 # What a watch told this recently is not asked for again.
 FRESH_SECONDS = 1.0
 
+# The API server knows no other names, so it is not asked about them. Anybody may send reviews, with any namespace.
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+NAMESPACE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 Decide = Callable[[Pod, RequestInfo, Policy, ClusterView], Decision]
 
@@ -84,7 +88,7 @@ async def decide_live(
 
 def _question(decision: Decision, asked: RequestInfo, policy: Policy) -> tuple[str, str] | None:
     """Return kind and name of the object that the decision lacked."""
-    if decision.reason is Reason.NAMESPACE_UNKNOWN:
+    if decision.reason is Reason.NAMESPACE_UNKNOWN and NAMESPACE_NAME.fullmatch(asked.namespace):
         return ("namespaces", asked.namespace)
     if decision.reason in CLASS_REASONS:
         return ("runtime_classes", policy.runtime_class)

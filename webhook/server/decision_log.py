@@ -1,10 +1,11 @@
 """What is told about the server's work: one log line a decision, metrics, and the last decisions."""
 
+import logging
 import re
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from webhook.decide.decision import Decision
 from webhook.decide.patch import Operation
-from webhook.kube.values import items, mapping
+from webhook.kube.values import items, mapping, text
 from webhook.server.admission_review import Review
 
 RECENT_DECISIONS = 1000
@@ -23,7 +24,9 @@ RECENT_DECISIONS = 1000
 # What is remembered of one decision must be small whatever they choose.
 NAME_LIMIT = 253
 EVIDENCE_LIMIT = 300
+EVIDENCE_LINES = 20
 OPERATIONS_LIMIT = 100
+OPERATIONS_BYTES = 12 * 1024
 
 EXTENDED_VARIABLE = re.compile(r"/env/\d+/value$")
 
@@ -43,7 +46,24 @@ def open_log() -> Log:
         cache_logger_on_first_use=True,
     )
     log: Log = structlog.get_logger()
+    _take_over("aiohttp.server", log)
     return log
+
+
+def _take_over(name: str, log: Log) -> None:
+    """Log what a library logs as one short line: aiohttp writes a traceback for each request that is no HTTP."""
+    logger = logging.getLogger(name)
+    logger.handlers[:], logger.propagate = [_ShortLines(log)], False
+
+
+class _ShortLines(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0] if record.exc_info else None
+        self._log.warning("http", error=kind.__name__ if kind else _legible(record.msg))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +105,35 @@ class Record:
 def record_of(review: Review, decision: Decision, duration_seconds: float) -> Record:
     """Return what is remembered of a decision that was made just now."""
     metadata = mapping(review.object.get("metadata"))
+    small = _small(decision)
     return Record(
         time=time.time(),
         uid=_legible(review.uid),
         namespace=_legible(review.namespace),
         name=_legible(metadata.get("name") or metadata.get("generateName") or ""),
         owner=_controller(metadata),
-        decision=_small(decision),
+        decision=small,
         duration_seconds=duration_seconds,
-        more_operations=max(0, len(decision.operations) - OPERATIONS_LIMIT),
+        more_operations=len(decision.operations) - len(small.operations),
     )
 
 
 def _small(decision: Decision) -> Decision:
     return replace(
         decision,
-        operations=tuple(map(_shown, decision.operations[:OPERATIONS_LIMIT])),
-        evidence=tuple(_legible(line, EVIDENCE_LIMIT) for line in decision.evidence[:OPERATIONS_LIMIT]),
+        operations=tuple(_remembered(decision.operations)),
+        evidence=tuple(_legible(line, EVIDENCE_LIMIT) for line in decision.evidence[:EVIDENCE_LINES]),
     )
+
+
+def _remembered(operations: Sequence[Operation]) -> Iterator[Operation]:
+    """Yield the first operations of a patch, few and small ones."""
+    left = OPERATIONS_BYTES
+    for operation in map(_shown, operations[:OPERATIONS_LIMIT]):
+        left -= len(orjson.dumps(operation))
+        if left < 0:
+            return
+        yield operation
 
 
 def _shown(operation: Operation) -> Operation:
@@ -116,11 +147,11 @@ def _controller(metadata: Mapping[str, Any]) -> str:
 
 
 def _legible(value: object, limit: int = NAME_LIMIT) -> str:
-    """Return a stranger's text short, and with what cannot be seen (controls, overrides of direction) spelled out."""
-    shown = value if isinstance(value, str) else str(value)[: limit + 1]
-    if len(shown) > limit:
-        shown = shown[: limit - 1] + "…"
-    return shown if shown.isprintable() else "".join(map(_visible, shown))
+    """Return an untrusted text cut, with what cannot be seen (controls, overrides of direction) as escapes."""
+    shown = text(value)[: limit + 1]
+    if not shown.isprintable():
+        shown = "".join(map(_visible, shown))
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def _visible(character: str) -> str:
@@ -200,6 +231,11 @@ class Observer:
     log: Log
     metrics: Metrics
     recent: deque[Record] = field(default_factory=lambda: deque(maxlen=RECENT_DECISIONS))
+
+    def template(self, review: Review, decision: Decision) -> None:
+        """Log the decision on a pod template."""
+        namespace = _legible(review.namespace)
+        self.log.info("template", uid=_legible(review.uid), namespace=namespace, decision=decision.word)
 
     def decided(self, record: Record) -> None:
         """Tell one decision."""

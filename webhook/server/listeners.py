@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
+from webhook.server.connections import Connections
 
 LOOPBACK = "127.0.0.1"
 
@@ -20,6 +22,15 @@ KEEP_ALIVE_SECONDS = 120
 
 # What is under way at the end is given this long.
 SHUTDOWN_SECONDS = 5
+
+# API servers keep up to 25 idle connections each. More requests at a time than this could not be answered in time.
+# One that is idle takes 50 KiB, mostly OpenSSL's.
+MOST_CONNECTIONS = 500
+# Probes, scrapes and people.
+FEW_CONNECTIONS = 100
+BACKLOG = 1024
+HEADERS, HEADER_BYTES = 24, 2048
+RECEIVE_BUFFER_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +48,8 @@ async def run(  # noqa: PLR0913 - each of them is another thing
 ) -> None:
     """Serve until a stop is asked for, drain, and end."""
     async with (
-        listener(admin.probes(), addresses.host, addresses.admin_port) as admin_port,
-        listener(admin.decisions(), LOOPBACK, addresses.decisions_port) as decisions_port,
+        listener(admin.probes(), addresses.host, addresses.admin_port, most=FEW_CONNECTIONS) as admin_port,
+        listener(admin.decisions(), LOOPBACK, addresses.decisions_port, most=FEW_CONNECTIONS) as decisions_port,
         listener(webhook.application(), addresses.host, addresses.port, tls) as port,
     ):
         ports = {"event": "listening", "port": port, "adminPort": admin_port, "decisionsPort": decisions_port}
@@ -73,19 +84,44 @@ class Stop:
 
 
 @asynccontextmanager
-async def listener(app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Listen, and give the port that was got."""
+async def listener(
+    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None, *, most: int = MOST_CONNECTIONS
+) -> AsyncIterator[int]:
+    """Listen, with at most so many connections at a time, and give the port."""
     runner = web.AppRunner(
         app,
         access_log=None,
         keepalive_timeout=KEEP_ALIVE_SECONDS,
         shutdown_timeout=SHUTDOWN_SECONDS,
-        # The API server compresses nothing; whoever does would have a few KiB grow to MiB past every limit of ours.
+        # The API server compresses nothing. A few KiB could grow to MiB, beyond every limit.
         auto_decompress=False,
+        # The API server sends ten short headers, a token of a ServiceAccount among them where it is told to.
+        # Browsers send more, and the cookies of every local page.
+        max_headers=HEADERS if tls else 2 * HEADERS,
+        max_field_size=HEADER_BYTES if tls else 4 * HEADER_BYTES,
     )
+    connections = Connections(runner, most=most, tls=tls)
+    app.on_response_prepare.append(connections.answered)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host or None, port, ssl_context=tls, backlog=1024).start()
-        yield int(runner.addresses[0][1])
+        with _listening(host, port) as listening:
+            accepting = asyncio.create_task(connections.run(listening))
+            try:
+                yield int(listening.getsockname()[1])
+            finally:
+                accepting.cancel()
+                await asyncio.gather(accepting, return_exceptions=True)
+                await connections.close()
     finally:
         await runner.cleanup()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Listen on an address, or on all of them, IPv6 too where the machine has it."""
+    everywhere = not host and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if everywhere or ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=everywhere)
+    listening.setblocking(False)
+    # What a connection has received and not read: it bounds what one read takes into the buffers of TLS and HTTP.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    return listening

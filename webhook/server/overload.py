@@ -8,19 +8,13 @@ asked now has waited, whatever a review costs on this machine.
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
 TICK_SECONDS = 0.05
 
 # Of the API server's patience. With the second that Retry-After asks for, another replica has as much left again.
 SHARE = 1 / 3
-
-# Bodies that are being read stay in memory, and whoever sends them may take his time. Reviews are seldom this large.
-LARGE_BYTES = 64 * 1024
-LARGE_AT_ONCE = 16
-# So many small ones, slow or half, are 128 MiB at the worst.
-AT_ONCE = 2048
 
 
 class BusyError(Exception):
@@ -28,12 +22,11 @@ class BusyError(Exception):
 
 
 class Load:
-    """What is under way: when the loop came round last, and how many requests and large bodies there are."""
+    """When the event loop ran its timers last."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.ticked = math.inf
-        self._requests = self._large = 0
 
     def tick(self) -> None:
         """Note that the loop came round."""
@@ -55,27 +48,7 @@ class Load:
             self.tick()
             await asyncio.sleep(TICK_SECONDS)
 
-    @contextmanager
-    def request(self, timeout_seconds: float) -> Iterator[None]:
-        """Hold a request. Raises BusyError where it would be answered late, or there are too many."""
-        if self._requests >= AT_ONCE or self._clock() - self.ticked > timeout_seconds * SHARE:
+    def check(self, timeout_seconds: float) -> None:
+        """Raise BusyError where a request would be answered too late for a caller with this timeout."""
+        if self._clock() - self.ticked > timeout_seconds * SHARE:
             raise BusyError
-        self._requests += 1
-        try:
-            yield
-        finally:
-            self._requests -= 1
-
-    @contextmanager
-    def body(self, length: int | None) -> Iterator[None]:
-        """Hold a body while it is read, of an announced length or none. Raises BusyError where too many are large."""
-        if length is not None and length <= LARGE_BYTES:
-            yield
-            return
-        if self._large >= LARGE_AT_ONCE:
-            raise BusyError
-        self._large += 1
-        try:
-            yield
-        finally:
-            self._large -= 1

@@ -45,6 +45,14 @@ class Event:
         return {"event": self.name, "since": self.since, "facts": {key: str(fact) for key, fact in self.facts.items()}}
 
 
+# A reason may quote another program's answer.
+FACT_LIMIT = 1000
+
+
+def _bounded(fact: object) -> object:
+    return f"{fact[: FACT_LIMIT - 1]}…" if isinstance(fact, str) and len(fact) > FACT_LIMIT else fact
+
+
 class Told:
     """Takes events. A subject is an event's first word, and what it is about."""
 
@@ -55,6 +63,7 @@ class Told:
 
     def __call__(self, event: str, /, **facts: object) -> None:
         """Log an event, as a warning where something is amiss."""
+        facts = {key: _bounded(fact) for key, fact in facts.items()}
         told = Event(event, self._clock(), facts)
         (self._log.warning if told.is_amiss else self._log.info)(event, **facts)
         subject = event.partition("-")[0]

@@ -1,6 +1,6 @@
 """Labels of thousands of objects, in little memory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from sys import intern
 from types import MappingProxyType
@@ -41,6 +41,16 @@ class CompactLabels(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+def values_of(key: str, every: Sequence[Mapping[str, str]]) -> list[str | None]:
+    """Return the value of one label of each object, None where it has none."""
+    return [
+        (None if (position := labels._positions.get(key)) is None else labels._values[position])  # noqa: SLF001 - ours
+        if isinstance(labels, CompactLabels)
+        else labels.get(key)
+        for labels in every
+    ]
 
 
 @lru_cache(maxsize=1024)

@@ -58,6 +58,8 @@ GROUPS_PATH = "/apis"
 # API groups come and go with operators: seldom.
 GROUPS_PAUSE_SECONDS = 60
 LOOK_GROUPS_SECONDS = 10
+# Anybody may send reviews of ever new namespaces; the API server need not answer more about them at a time.
+LOOKS_AT_ONCE = 8
 # After a look that got no answer, the next pods must not each ask again.
 LOOK_PAUSE_SECONDS = 1.0
 
@@ -161,6 +163,7 @@ class LiveView:
             self._watched.setdefault(kind, []).append(_Watched(reflector, cache))
         self._looks: dict[tuple[str, str], asyncio.Task[bool]] = {}
         self._look_again_at = -math.inf
+        self._look_turns = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def run(self) -> None:
         """Keep the view current until cancelled."""
@@ -244,7 +247,8 @@ class LiveView:
         since, started = watched.cache.revision, self._clock.monotonic()
         path = f"{watched.resource.kind.path}/{quote(name, safe='')}"
         try:
-            item = await self._client.find(path, timeout_seconds=timeout_seconds)
+            async with asyncio.timeout(timeout_seconds), self._look_turns:
+                item = await self._client.find(path, timeout_seconds=timeout_seconds)
             answered = item is None or name_of(item) == name
         except (ApiError, OSError):
             item, answered = None, False

@@ -10,7 +10,7 @@ from sys import intern
 from typing import Any
 
 from webhook.kube.containers import host_paths
-from webhook.kube.metadata import controlling_owner, labels_of, metadata, name_of
+from webhook.kube.metadata import controlling_owner, metadata, name_of
 from webhook.kube.values import EMPTY, elements, items, mapping, text
 from webhook.nvidia.driver_paths import is_driver_directory
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin, Role
@@ -46,7 +46,7 @@ def find_plugin(
     pod: ApiObject, known: Iterable[KnownPlugin] = KNOWN_PLUGINS
 ) -> tuple[KnownPlugin, tuple[int, ...]] | None:
     """Return which plugin a pod (or template) is, and the indices of its containers that are; None for no plugin."""
-    labels, containers = labels_of(pod), elements(mapping(pod.get("spec")).get("containers"))
+    labels, containers = mapping(metadata(pod).get("labels")), elements(mapping(pod.get("spec")).get("containers"))
     for plugin in known:
         found = tuple(
             index for index, item in enumerate(containers) if isinstance(item, dict) and plugin.matches(labels, item)

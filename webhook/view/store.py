@@ -11,6 +11,9 @@ from typing import Any
 
 from webhook.kube_client.resource import Found
 
+# Single looks that are remembered: a name is forgotten sooner where there are more.
+LOOKS_KEPT = 1000
+
 
 @dataclass(slots=True)
 class KindCache:
@@ -66,7 +69,11 @@ class KindCache:
         What the watch has told while the GET was under way wins. An absence has no revision to compare, so it yields to
         any newer event on the same object.
         """
+        # The latest stay: as soon as the watch tells anything, all of them are forgotten.
+        self._looked_at.pop(name, None)
         self._looked_at[name] = at
+        if len(self._looked_at) > LOOKS_KEPT:
+            del self._looked_at[next(iter(self._looked_at))]
         known = self._revisions.get(name, -1)
         if found is None:
             return False if known > since else self._set(name, None)
@@ -86,8 +93,10 @@ class KindCache:
         values = self.values or {}
         if found is None:
             self._revisions.pop(name, None)
+            if name not in values:
+                return False
             self.values = {other: value for other, value in values.items() if other != name}
-            return name in values
+            return True
         self._revisions[name] = found.revision
         if name in values and values[name] == found.value:
             return False

@@ -41,6 +41,25 @@ def called_for_all(cluster: Cluster) -> None:
     cluster.entry("workloads")["namespaceSelector"] = {}
 
 
+FOREIGN = {"name": "steal.example.com", "clientConfig": {"url": "https://203.0.113.1/"}, "failurePolicy": "Ignore"}
+REMOVAL = (
+    """kubectl patch mutatingwebhookconfiguration gpu-injector --type=json -p '[{"op": "test", """
+    """"path": "/webhooks/3/name", "value": "steal.example.com"}, {"op": "remove", "path": "/webhooks/3"}]'"""
+)
+
+
+@spoils("foreign-entries", REMOVAL)
+def stolen_token(cluster: Cluster) -> None:
+    """An attacker added an entry of their own. Applying the manifest again would keep it."""
+    cluster.of("MutatingWebhookConfiguration", "gpu-injector")["webhooks"].append(FOREIGN)
+
+
+@spoils("foreign-entries", "ephemeral.gpu-injector.io (mutating) leads elsewhere")
+def entry_turned(cluster: Cluster) -> None:
+    """An entry of ours leads to another Service."""
+    cluster.entry("ephemeral")["clientConfig"]["service"]["namespace"] = "elsewhere"
+
+
 @spoils("ca-bundle", "workloads.gpu-injector.io: no caBundle")
 def no_bundle(cluster: Cluster) -> None:
     """A re-apply took it away."""

@@ -125,4 +125,4 @@ def test_a_value_that_no_node_has_any_more_is_forgotten(view: ClusterView) -> No
     for value in "bcd":
         candidates(view, policy, spec, GPUS)
         view = with_nodes(view, replace(node(7), labels={"pool": value}))
-    assert set(gpu_nodes(view, policy).index.with_label("pool")) == {"a", "d"}
+    assert set(gpu_nodes(view, policy).index.with_label("pool").by_value) == {"a", "d"}

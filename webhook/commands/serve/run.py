@@ -32,7 +32,7 @@ from webhook.server.certificate_metrics import CertificateMetrics
 from webhook.server.decide_live import FixedView, ViewSource
 from webhook.server.decision_log import Log, Metrics, Observer, open_log
 from webhook.server.listeners import LOOPBACK, Addresses, Stop, run
-from webhook.server.memory import settle
+from webhook.server.memory import map_large_blocks, settle
 from webhook.server.state import Replica
 from webhook.server.status_events import Told
 from webhook.view.plugin_projections import known_plugins
@@ -72,6 +72,7 @@ def serve(options: Options) -> None:
 
     Exits with 1 where a task died that should never end.
     """
+    map_large_blocks()
     try:
         uvloop.run(_standalone(options) if options.standalone else _in_cluster(options))
     except TaskDiedError:
@@ -87,9 +88,11 @@ async def _standalone(options: Options) -> None:
     tls, authority = standalone_tls((*LOCAL_NAMES, *options.certificate.tls_names))
     if options.ca_file:
         options.ca_file.write_bytes(authority)
-    # Nobody is left to send on to another replica, so nothing is gained by waiting.
     replica = Replica(name=socket.gethostname(), policy=policy, source=source)
     admin = Admin(webhook.observer, replica)
+    await _sort_nodes(policy, source.view)
+    settle()
+    # There is no other replica to which clients could turn, so nothing is gained by waiting.
     await run(webhook, admin, tls, options.addresses, stop=Stop(), drain_seconds=0)
 
 

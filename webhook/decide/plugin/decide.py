@@ -13,7 +13,7 @@ from webhook.decide.plugin.rules import (
     NOT_ALLOWED,
     OPERATOR_MANAGED,
     OPTED_OUT,
-    TOO_MANY_CONTAINERS,
+    TOO_LARGE,
     UNTRUSTED,
 )
 from webhook.decide.pod import Pod
@@ -23,7 +23,7 @@ from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
 RULES: tuple[Rule[PluginContext], ...] = (
-    TOO_MANY_CONTAINERS,
+    TOO_LARGE,
     NOT_A_PLUGIN,
     OPTED_OUT,
     NOT_ALLOWED,

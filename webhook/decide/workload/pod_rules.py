@@ -3,33 +3,34 @@
 from collections.abc import Iterator
 
 from webhook.decide.decision import INJECT_KEY, Reason, Verdict
-from webhook.decide.pod import container_count, driver_mounts, is_mirror, is_windows, label, runtime_class_name
+from webhook.decide.limits import LIMITS, exceeded_limit, found_too_large
+from webhook.decide.pod import (
+    container_count,
+    driver_mounts,
+    is_mirror,
+    is_windows,
+    label,
+    runtime_class_name,
+)
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
 from webhook.decide.workload.context import RuleContext
 
-# A user chooses how many containers a pod has, and all other requests wait while its patch is built: 10,000 containers
-# took a second, 250 take milliseconds. Nodes run far fewer.
-CONTAINERS_LIMIT = 250
+
+def _too_large(context: RuleContext) -> RuleResult | None:
+    limit = exceeded_limit(context.pod)
+    return found_too_large(limit) if limit else None
 
 
-def _too_many_containers(context: RuleContext) -> RuleResult | None:
-    count = container_count(context.pod)
-    if count <= CONTAINERS_LIMIT:
-        return None
-    warning = f"the pod has {count} containers, more than {CONTAINERS_LIMIT}; pod left alone, it may see no GPU"
-    return leave(Reason.TOO_MANY_CONTAINERS, f"the pod has {count} containers", warning)
-
-
-TOO_MANY_CONTAINERS = Rule(
-    name="too many containers",
-    text="Skip pods with too many containers: patching them would block other requests.",
-    check=_too_many_containers,
+TOO_LARGE = Rule(
+    name="too large",
+    text="Leave pods beyond the limits alone: working on them would delay the requests of others.",
+    check=_too_large,
     evidence=lambda context: [f"containers: {container_count(context.pod)}"],
     outcomes=(
         leaves(
-            Reason.TOO_MANY_CONTAINERS,
-            f"the pod has more than {CONTAINERS_LIMIT} containers: building its patch would delay other pods",
-            "nothing: no node runs such a pod",
+            Reason.TOO_LARGE,
+            f"the pod exceeds a limit, which the warning names: {', '.join(map(str, LIMITS))}",
+            "nothing: no real pod is that large",
         ),
     ),
 )

@@ -1,7 +1,9 @@
 """What the API server was told about us: registrations, the certificate, and other webhooks that change GPU pods."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from shlex import quote
 from typing import Any
 
 from certs.report import Report
@@ -19,6 +21,7 @@ from webhook.registration.conditions import (
 )
 
 INSTALL = "kubectl apply -f deploy/install.yaml"
+STOLEN = "then find out who could add them: a stolen ServiceAccount token can (docs/security.md)"
 MUTATING = ("workloads.gpu-injector.io", "bootstrap.gpu-injector.io", "ephemeral.gpu-injector.io")
 VALIDATING = ("templates.gpu-injector.io",)
 SOON = timedelta(days=7)
@@ -40,9 +43,51 @@ def registered(facts: Facts) -> Result:
 def drift(facts: Facts) -> Result:
     """The registrations say what the policy says, and what keeps pods safe while we are away."""
     troubles = (
-        f"{name}: {trouble}" for name, entry in _entries(facts).items() for trouble in _drift(name, entry, facts.policy)
+        f"{name}: {trouble}"
+        for name, entry in _entries(facts).items()
+        # What is wrong with those of others is that they are there.
+        if _is_ours(entry, facts.home)
+        for trouble in _drift(name, entry, facts.policy)
     )
     return fails_on(troubles, f"{INSTALL}   (it must be of the same version and policy)")
+
+
+def foreign_entries(facts: Facts) -> Result:
+    """Every entry of our registrations leads to our Service."""
+    found = {
+        kind: [(index, text(entry.get("name"))) for index, entry in _indexed(item) if not _is_ours(entry, facts.home)]
+        for kind, item in (("mutating", facts.registration), ("validating", known(facts.validating)))
+    }
+    troubles = [f"{name} ({kind}) leads elsewhere" for kind, entries in found.items() for _, name in entries]
+    fix = [_removal(kind, entries) for kind, entries in found.items() if entries]
+    return fails_on(troubles, *fix, *((STOLEN, INSTALL) if fix else ()))
+
+
+def _indexed(item: ApiObject | None) -> Iterator[tuple[int, ApiObject]]:
+    return ((index, mapping(entry)) for index, entry in enumerate(elements(mapping(item).get("webhooks"))))
+
+
+def _is_ours(entry: ApiObject, home: str) -> bool:
+    client = mapping(entry.get("clientConfig"))
+    if "service" not in client:
+        # An administrator may give our own entries a URL: webhook-answers and ca-bundle look after those.
+        return text(entry.get("name")) in (*MUTATING, *VALIDATING)
+    service = mapping(client.get("service"))
+    return (service.get("namespace"), service.get("name")) == (home, "gpu-injector")
+
+
+def _removal(kind: str, entries: Sequence[tuple[int, str]]) -> str:
+    """Return the command that removes entries. ``kubectl apply`` merges entries by name, and keeps those of others."""
+    # From the last one, so that the others keep their places. The tests let it fail where entries have moved.
+    operations = [
+        operation
+        for index, name in sorted(entries, reverse=True)
+        for operation in (
+            {"op": "test", "path": f"/webhooks/{index}/name", "value": name},
+            {"op": "remove", "path": f"/webhooks/{index}"},
+        )
+    ]
+    return f"kubectl patch {kind}webhookconfiguration gpu-injector --type=json -p {quote(json.dumps(operations))}"
 
 
 def _drift(name: str, entry: ApiObject, policy: Policy) -> Iterator[str]:
@@ -188,6 +233,7 @@ CATEGORY = Category(
     (
         Check("registered", "every entry is registered", registered),
         Check("registration-drift", "the registrations are those of this version and policy", drift),
+        Check("foreign-entries", "every entry of the registrations leads to our Service", foreign_entries),
         Check("ca-bundle", "each caBundle accepts the certificate of the Secret", trusted),
         Check("ca-bundle-served", "each caBundle accepts what each replica serves", served),
         Check("certificate", "the certificate is good for a week at least", certificate),

@@ -1,0 +1,169 @@
+"""The body of a request: read while it arrives, and measured before it is parsed.
+
+Anybody in the cluster may send bodies, slowly or many at once. Three limits keep them harmless: each path has a limit
+for one body, all bodies that are still arriving share so much memory, and so do all that are parsed.
+"""
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+from aiohttp import ClientConnectionError, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from webhook.server.overload import BusyError
+
+MIB = 2**20
+
+# The API server takes requests of 3 MiB, and defaulting makes a pod larger. An update carries two objects.
+CREATE_LIMIT_BYTES = 4 * MIB
+BODY_LIMIT_BYTES = 7 * MIB
+
+# Objects, lists and commas: what a body costs beyond its length, in time and in memory, is one value for each. The
+# parser keeps the interpreter's lock, so a thread would not help. A large real pod has 39,000.
+STRUCTURAL_LIMIT = 250_000
+
+# All bodies that are arriving. A review takes milliseconds to arrive; it is a slow sender that loses its place.
+ARRIVING_BYTES = 16 * MIB
+
+# All bodies that are parsed and not answered: as much as the largest one takes.
+PARSED_BYTES = 60 * MIB
+BYTES_PER_VALUE = 150
+
+
+class TooLargeError(Exception):
+    """A body that is beyond a limit, which the message names."""
+
+
+class DisconnectedError(Exception):
+    """The client went away before its body was complete."""
+
+
+@dataclass(eq=False, slots=True)
+class _Arrival:
+    deadline: asyncio.Timeout
+    received: bytearray = field(default_factory=bytearray)
+    complete: bool = False
+
+
+class Bodies:
+    """The bodies that are read, and those that are being worked on.
+
+    Beyond ``arriving_bytes`` the body that began first gives up its place: its sender gets 408, the others go on.
+    """
+
+    def __init__(self, arriving_bytes: int = ARRIVING_BYTES, room: "Room | None" = None) -> None:
+        self._most_bytes = arriving_bytes
+        self._bytes = 0
+        self._arriving: dict[_Arrival, None] = {}
+        self._room = room or Room()
+
+    @asynccontextmanager
+    async def body(self, request: web.Request, limit_bytes: int, timeout_seconds: float) -> AsyncIterator[bytearray]:
+        """Give the whole body, once there is room to parse it; the room is held until the block ends.
+
+        Raises TooLargeError, DisconnectedError, TimeoutError where the body does not arrive in time, and
+        BusyError where there is no room in time.
+        """
+        if (request.content_length or 0) > limit_bytes:
+            raise _larger_than(limit_bytes)
+        async with asyncio.timeout(timeout_seconds) as deadline:
+            with self._place(deadline) as arrival:
+                await self._receive(request, arrival, limit_bytes)
+                size = parsed_size(arrival.received)
+                await self._room.take(size)
+        try:
+            yield arrival.received
+        finally:
+            self._room.give_back(size)
+
+    @contextmanager
+    def _place(self, deadline: asyncio.Timeout) -> Iterator[_Arrival]:
+        arrival = _Arrival(deadline)
+        self._arriving[arrival] = None
+        try:
+            yield arrival
+        except asyncio.CancelledError:
+            if arrival.complete and deadline.expired():
+                raise BusyError from None
+            raise
+        finally:
+            self._leave(arrival)
+
+    async def _receive(self, request: web.Request, arrival: _Arrival, limit_bytes: int) -> None:
+        while chunk := await _next_chunk(request):
+            arrival.received += chunk
+            self._bytes += len(chunk)
+            if len(arrival.received) > limit_bytes:
+                raise _larger_than(limit_bytes)
+            self._make_room()
+            if arrival not in self._arriving:
+                raise TimeoutError
+        arrival.complete = True
+
+    def _make_room(self) -> None:
+        while self._bytes > self._most_bytes:
+            oldest = next(iter(self._arriving))
+            self._leave(oldest)
+            # This ends its wait for more, or for room.
+            oldest.deadline.reschedule(0)
+
+    def _leave(self, arrival: _Arrival) -> None:
+        if arrival in self._arriving:
+            del self._arriving[arrival]
+            self._bytes -= len(arrival.received)
+
+
+def _larger_than(limit_bytes: int) -> TooLargeError:
+    return TooLargeError(f"the body is larger than {limit_bytes} bytes")
+
+
+async def _next_chunk(request: web.Request) -> bytes:
+    """Return what has arrived, empty at the end of the body."""
+    try:
+        return await request.content.readany()
+    except (ConnectionError, ClientConnectionError, HttpProcessingError) as error:
+        raise DisconnectedError from error
+
+
+def parsed_size(body: bytearray) -> int:
+    """Return about how many bytes a body takes once it is parsed. Raises TooLargeError beyond the limit of values."""
+    values = body.count(b"{") + body.count(b"[") + body.count(b",")
+    if values > STRUCTURAL_LIMIT:
+        raise TooLargeError(f"the body has more than {STRUCTURAL_LIMIT} values")
+    return 2 * len(body) + BYTES_PER_VALUE * values
+
+
+class Room:
+    """So much memory for parsed bodies. A body that finds too little waits; the smallest one goes first."""
+
+    def __init__(self, most_bytes: int = PARSED_BYTES) -> None:
+        self._free = most_bytes
+        self._order = count()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    async def take(self, size: int) -> None:
+        """Take so many bytes, once there are so many. No body is larger than the whole room."""
+        if size <= self._free:
+            self._free -= size
+            return
+        granted = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (size, next(self._order), granted))
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if granted.done() and not granted.cancelled():
+                self.give_back(size)
+            raise
+
+    def give_back(self, size: int) -> None:
+        """Give back so many bytes, to those that wait."""
+        self._free += size
+        while self._waiting and (self._waiting[0][2].done() or self._waiting[0][0] <= self._free):
+            wanted, _, granted = heapq.heappop(self._waiting)
+            if not granted.done():
+                self._free -= wanted
+                granted.set_result(None)
