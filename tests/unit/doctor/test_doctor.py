@@ -82,7 +82,7 @@ def test_a_fix_in_the_evidence_hides_no_other_fix(tmp_path: Path) -> None:
     cluster.node["status"]["nodeInfo"]["containerRuntimeVersion"] = "containerd://1.7.28"
     _, printed = run(cluster, tmp_path, "-o", "short")
     assert ", fix: kubectl -n kube-system delete pod" in printed
-    assert "    fix: if NVIDIA's runtime should be the default of gpu-node, run there: containerd config dump" in printed
+    assert "    fix: if NVIDIA's runtime should be the default of gpu-node, run there: containerd config" in printed
 
 
 def test_json_is_what_the_documentation_says(tmp_path: Path) -> None:
