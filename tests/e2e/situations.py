@@ -100,7 +100,7 @@ SITUATIONS: Mapping[str, Mapping[str, Situation]] = {
         "plugin without devices": Situation(MOUNTED, on("mounted-without-devices"), "PASS_DEVICE_SPECS=true"),
         "two systems": Situation("leave/driver-mixed", on("two-systems"), "nodes differ in their driver"),
         "unknown system": Situation("leave/driver-unknown", on("unknown-system"), "driver is not known"),
-        "split packages": Situation("leave/driver-unproven", on("split-packages"), "nobody vouches"),
+        "split packages": Situation("leave/driver-unproven", on("split-packages"), "no profile vouches"),
         "places taken": Situation(
             "leave/mount-conflict", on("mounted", TAKEN, volumes=[{"name": "own", "emptyDir": {}}])
         ),

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from e2e.control_plane import ControlPlane
+from e2e.direct_api import DirectApi
 from e2e.exported_pods import CORPUS, STATED
 from e2e.kubectl import Kubectl
 from e2e.namespaces import DRY_RUN, ENABLED, INJECT, UNLABELLED
@@ -36,13 +37,17 @@ class Exported:
     """The API server with the exported policy, and what it printed."""
 
     kubectl: Kubectl
+    api: DirectApi
     policy: Policy
     text: str
 
     def admitted(self, written: Mapping[str, Any], namespace: str) -> dict[str, Any]:
         """Return the pod as the API server would store it."""
         metadata = {**written["metadata"], "namespace": namespace}
-        return self.kubectl.create({**written, "metadata": metadata}, "--dry-run=server").object
+        path = f"/api/v1/namespaces/{namespace}/pods?dryRun=All&fieldValidation=Strict"
+        status, answer = self.api.call("POST", path, {**written, "metadata": metadata})
+        assert status == 201, answer
+        return answer
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +59,10 @@ def exported(plane: ControlPlane, webhook_port: int, tmp_path_factory: pytest.Te
     command = [sys.executable, "-m", "webhook", "export", "mutating-admission-policy", "--policy", str(file)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     plane.kubectl.run("apply", "-f", "-", stdin=text)
-    ready = Exported(plane.kubectl, parse_policy(POLICY, "policy"), text)
-    until(lambda: decision_of(ready.admitted(CORPUS["gpu-alone"], ENABLED)), "the exported policy is in effect")
-    yield ready
+    with DirectApi(plane) as api:
+        ready = Exported(plane.kubectl, api, parse_policy(POLICY, "policy"), text)
+        until(lambda: decision_of(ready.admitted(CORPUS["gpu-alone"], ENABLED)), "the exported policy is in effect")
+        yield ready
     plane.kubectl.run("delete", "-f", "-", stdin=text)
 
 

@@ -185,12 +185,17 @@ def serves(webhook: Webhook, material: SecretContent) -> bool:
 @pytest.mark.parametrize("namespace", [NAME, "kube-system", "default"])
 @pytest.mark.usefixtures("webhook_port")
 def test_the_rights_to_secrets_and_registrations_are_these_and_no_others(kubectl: Kubectl, namespace: str) -> None:
-    """The own Secret and the own registrations, by name; RBAC cannot name the object of a create."""
+    """Write the own Secret and the own registrations, by name; read all that may reject a patched pod.
+
+    RBAC cannot name the object of a create or a list.
+    """
     rules = rules_of(kubectl, namespace)
     named, unnamed = frozenset({NAME}), frozenset[str]()
     own = {("secrets", named, verb) for verb in ("get", "update")} | {("secrets", unnamed, "create")}
     kinds = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
     everywhere = {(kind, named, verb) for kind in kinds for verb in ("get", "patch")}
+    guards = (*kinds, "validatingadmissionpolicies", "validatingadmissionpolicybindings")
+    everywhere |= {(kind, unnamed, verb) for kind in guards for verb in ("list", "watch")}
     assert rules == everywhere | (own if namespace == NAME else set())
 
 

@@ -141,11 +141,14 @@ def _patch(policy: Policy) -> str:
         annotate,
         *(_variables(field, policy, requests="!", name=VISIBLE_DEVICES, value="void") for field in _FIELDS),
     ]
-    if policy.driver_capabilities:
-        value = policy.driver_capabilities
-        parts += [_variables(field, policy, requests="", name=DRIVER_CAPABILITIES, value=value) for field in _FIELDS]
+    value = policy.driver_capabilities
+    first = [
+        _variables(field, policy, requests="", name=DRIVER_CAPABILITIES, value=value) for field in _FIELDS if value
+    ]
     if policy.add_toleration:
-        parts.append(_toleration())
+        first.append(_toleration())
+    # A pod that has the class already gets only what hides GPUs, as in the webhook's reinvocation.
+    parts += [f"(has(object.spec.runtimeClassName) ? [] :\n{part})" for part in first]
     return "!variables.fits ? [] :\n" + " +\n".join(parts)
 
 

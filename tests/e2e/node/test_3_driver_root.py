@@ -1,22 +1,26 @@
 """What NVIDIA's own driver root is worth, by a DaemonSet that a person wrote: no webhook has a part in it."""
 
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
 
-from e2e.kubectl import Kubectl
 from e2e.namespaces import UNLABELLED
 from e2e.node.cluster import Cluster
 from e2e.node.driver_root import driver_root_release
 from e2e.node.kubernetes import NODE
 from e2e.node.plugin import installed
 from e2e.node.setups import ON_1_33, ON_1_37
-from e2e.node.volumes import holders, pod_with_volume, remove_pod
+from e2e.node.volumes import holders, mounted
 from e2e.node.workload import CONFINED, gpus_opened, probe, probing_pod, run_to_the_end
 from e2e.processes import until
 
 pytestmark = pytest.mark.usefixtures("webhook_port")
 
 REGISTERED = "Registered device plugin for 'nvidia.com/gpu' with Kubelet"
-WAITS = "No devices found. Waiting indefinitely."
+# What a plugin without GPUs logs, and the state of its container.
+WAITS = ("No devices found. Waiting indefinitely.", "running")
+CRASHES = ("error starting plugins", "waiting")
 
 
 @pytest.fixture
@@ -35,12 +39,12 @@ def assert_serves(on_node: Cluster, version: str) -> None:
         assert len(gpus_opened(answers["main"])) == 1
 
 
-def assert_waits(on_node: Cluster, version: str) -> None:
-    """Assert that a plugin finds no GPU, says so and waits; the node offers none."""
+def assert_finds_no_gpu(on_node: Cluster, version: str, said: str, state: str) -> None:
+    """Assert that a plugin finds no GPU, says so, and is then in a state; the node offers none."""
     with installed(on_node.kubectl, driver_root_release(version)) as plugin:
         pod = plugin.pod(NODE)
-        plugin.wait_for_log(pod, WAITS)
-        plugin.wait_for_state(pod, "running")
+        plugin.wait_for_log(pod, said)
+        plugin.wait_for_state(pod, state)
         assert on_node.gpus() != "2"
 
 
@@ -64,23 +68,33 @@ def test_it_serves_the_plugin_under_containerd_2(on_node: Cluster, version: str)
 @pytest.mark.usefixtures("no_gpus")
 def test_an_older_plugin_does_not_know_it(on_node: Cluster) -> None:
     """0.14 loads NVML from the loader's own folders alone, and waits as it does without."""
-    assert_waits(on_node, "0.14")
+    assert_finds_no_gpu(on_node, "0.14", *WAITS)
 
 
+@ON_1_33
 @pytest.mark.usefixtures("no_gpus")
 def test_without_a_driver_the_plugin_waits(on_node: Cluster) -> None:
-    """The folder is there on every node: the pod starts, and waits as it would without us."""
+    """The folder is there on every node: the pod starts, and waits as it would without it."""
     with on_node.driver.absent():
-        assert_waits(on_node, on_node.setup.plugins[1])
+        assert_finds_no_gpu(on_node, "0.17", *WAITS)
+
+
+@ON_1_37
+@pytest.mark.usefixtures("no_gpus")
+def test_without_a_driver_a_newer_plugin_crashes(on_node: Cluster) -> None:
+    """As it would without the folder: NVIDIA's manifest of 0.18 does not set FAIL_ON_INIT_ERROR to false any more."""
+    with on_node.driver.absent():
+        assert_finds_no_gpu(on_node, "0.18", *CRASHES)
 
 
 @pytest.mark.usefixtures("no_gpus")
 @pytest.mark.parametrize(("host", "keeps"), [("/usr", False), ("/", True)])
-def test_a_volume_is_free_when_its_pod_is_gone(on_node: Cluster, kubectl: Kubectl, host: str, *, keeps: bool) -> None:
-    """With all of the host below the root, the plugin keeps a mount of each volume that was there when it started."""
-    other = pod_with_volume(kubectl)
-    with installed(kubectl, driver_root_release(on_node.setup.plugins[1], host)) as plugin:
-        plugin.wait_for_state(plugin.pod(NODE), "running")
-        assert holders(other)
-        remove_pod(kubectl, other)
-        assert bool(holders(other)) == keeps
+def test_a_disk_is_free_when_it_is_unmounted(on_node: Cluster, tmp_path: Path, host: str, *, keeps: bool) -> None:
+    """With all of the host below the root, the plugin keeps each mount that was there when it started."""
+    with ExitStack() as mount:
+        mount.enter_context(mounted(on_node.runtime.sandbox, tmp_path))
+        with installed(on_node.kubectl, driver_root_release(on_node.setup.plugins[1], host)) as plugin:
+            plugin.wait_for_state(plugin.pod(NODE), "running")
+            mount.close()
+            assert bool(holders(tmp_path)) == keeps
+        until(lambda: not holders(tmp_path), "the plugin's end frees the disk")

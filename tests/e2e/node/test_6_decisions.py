@@ -31,7 +31,8 @@ RIGHTS = [
 
 def replica() -> dict[str, Any]:
     """Return a pod that runs this checkout, with the machine's Python: the node sees the machine's files."""
-    paths = dict.fromkeys((Path("/usr"), Path(sys.base_prefix), CHECKOUT, Path(sys.prefix)))
+    # The environment may be a link to one outside the checkout, and then it has another checkout's packages.
+    paths = dict.fromkeys((Path("/usr"), Path(sys.base_prefix), CHECKOUT, Path(sys.prefix).resolve()))
     folders = [path for path in paths if not any(other in path.parents for other in paths)]
     volumes = [{"name": f"v{number}", "hostPath": {"path": str(path)}} for number, path in enumerate(folders)]
     mounts = [{"name": f"v{number}", "mountPath": str(path), "readOnly": True} for number, path in enumerate(folders)]
@@ -39,7 +40,11 @@ def replica() -> dict[str, Any]:
     command = [sys.executable, program, "serve", "--standalone", "--view", str(VIEW), "--host", "0.0.0.0"]  # noqa: S104
     labels = {"app.kubernetes.io/name": NAME}
     main = container(
-        image=PROBE, command=command, volumeMounts=mounts, readinessProbe={"httpGet": {"path": "/readyz", "port": 8080}}
+        image=PROBE,
+        command=command,
+        env=[{"name": "PYTHONPATH", "value": str(CHECKOUT)}],
+        volumeMounts=mounts,
+        readinessProbe={"httpGet": {"path": "/readyz", "port": 8080}},
     )
     return pod(NAMESPACE, main, name="gpu-injector-0", labels=labels, volumes=volumes)
 

@@ -75,6 +75,16 @@ def test_the_incident(tmp_path: Path) -> None:
     assert "see docs/doctor.md#plugin-nvml" in printed
 
 
+def test_a_fix_in_the_evidence_hides_no_other_fix(tmp_path: Path) -> None:
+    """On containerd 1.x a plugin without NVML has two fixes. The first one is part of the evidence."""
+    cluster = healthy()
+    cluster.blind_plugin("could not load NVML library: libnvidia-ml.so.1: cannot open shared object file")
+    cluster.node["status"]["nodeInfo"]["containerRuntimeVersion"] = "containerd://1.7.28"
+    _, printed = run(cluster, tmp_path, "-o", "short")
+    assert ", fix: kubectl -n kube-system delete pod" in printed
+    assert "    fix: if NVIDIA's runtime should be the default of gpu-node, run there: containerd config" in printed
+
+
 def test_json_is_what_the_documentation_says(tmp_path: Path) -> None:
     """The example in the documentation has the same keys, and the same row for the same trouble."""
     cluster = healthy()

@@ -41,6 +41,15 @@ async def test_it_tells_what_is_wrong(case: Case, tmp_path: Path) -> None:
     assert result.fix
 
 
+async def test_an_empty_log_does_not_count_as_read(tmp_path: Path) -> None:
+    """The API server answers 204 for a pod that no node runs yet: its log shows neither problems nor their absence."""
+    cluster = healthy()
+    cluster.logs["webhook-a"] = ""
+    assert CHECKS["webhook-log"].run(await look(cluster, tmp_path)).evidence == ("1 read",)
+    cluster.logs["webhook-b"] = ""
+    assert CHECKS["webhook-log"].run(await look(cluster, tmp_path)).state is State.UNKNOWN
+
+
 def test_every_check_has_a_case_that_fails_it() -> None:
     """Whoever adds a check adds the cluster in which it finds something."""
     assert {case.check for case in CASES} == CHECKS.keys()

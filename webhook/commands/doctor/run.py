@@ -151,9 +151,9 @@ def _lines(outcome: Outcome) -> Text:
         text.append(f"\n    {line}", style=COLOURS[state])
     if len(result.evidence) > EVIDENCE_SHOWN:
         text.append(f"\n    and {len(result.evidence) - EVIDENCE_SHOWN} more (-o json has all)", style="dim")
-    # Where each line of evidence has a fix of its own, it says so.
-    told = any(line in evidence for line in result.fix[:1] for evidence in result.evidence)
-    for index, line in enumerate(() if told else result.fix):
+    # Evidence may contain its own fix, which is then not repeated.
+    shown = any(line in evidence for line in result.fix[:1] for evidence in result.evidence)
+    for index, line in enumerate(result.fix[1:] if shown else result.fix):
         text.append(f"\n    {'fix: ' if not index else '       '}{line}")
     text.append(f"\n    see {docs_of(outcome)}", style="dim")
     return text

@@ -101,12 +101,11 @@ def label_values(facts: Facts) -> Result:
 
 def webhook_log(facts: Facts) -> Result:
     """The webhook itself complains of nothing in its last lines."""
-    logs = known(facts.own_logs)
+    # A container that has not started has an empty log.
+    logs = {pod: said for pod, log in known(facts.own_logs).items() if (said := known(log))}
     if not logs:
         raise CannotTellError("there is no webhook pod whose log could be read")
-    troubles = [
-        f"{pod}: {event}" for pod, log in sorted(logs.items()) for event in dict.fromkeys(AMISS.findall(known(log)))
-    ]
+    troubles = [f"{pod}: {event}" for pod, log in sorted(logs.items()) for event in dict.fromkeys(AMISS.findall(log))]
     look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector --tail=50"
     return warns_on(troubles, look, otherwise=f"{len(logs)} read")
 
