@@ -1,9 +1,9 @@
-"""What the API server is told about us: the conditions under which it calls, by the policy, and where we are."""
+"""What is registered with the API server: the conditions under which it calls, by the policy, and where we are."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from webhook.decide.decision import DECISION_KEY
+from webhook.decide.decision import ALWAYS, DECISION_KEY, INJECT_KEY
 from webhook.kube.values import EMPTY, items, mapping, text
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import known_plugins
@@ -17,17 +17,24 @@ _TEMPLATE = "(has(object.spec.jobTemplate) ? object.spec.jobTemplate.spec.templa
 
 
 def gpu_pods_condition(policy: Policy) -> str:
-    """Return the CEL expression that keeps pods without a GPU away (matchConditions of the ``workloads`` entry).
+    """Return the CEL expression that keeps other pods than GPU pods away (matchConditions of the ``workloads`` entry).
 
-    It holds for a pod in which a container or init container asks for a positive quantity of a GPU resource.
+    It holds for a pod in which a container or init container requests a positive quantity of a GPU resource, and for
+    one with the label value ``always``.
     Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions
     """
-    return _any_requests_gpu("object.spec", policy)
+    return f"({always_label('object.metadata')}) || {any_requests_gpu('object.spec', policy)}"
 
 
 def gpu_templates_condition(policy: Policy) -> str:
     """Return the same for pod templates (the ``templates`` entry)."""
-    return _any_requests_gpu(f"{_TEMPLATE}.spec", policy)
+    return f"({always_label(f'{_TEMPLATE}.metadata')}) || {any_requests_gpu(f'{_TEMPLATE}.spec', policy)}"
+
+
+def always_label(metadata: str) -> str:
+    """Return the CEL expression that holds for an object whose label asks for the class without a request."""
+    labels = f"{metadata}.labels"
+    return f"has({metadata}) && has({labels}) && '{INJECT_KEY}' in {labels} && {labels}['{INJECT_KEY}'] == '{ALWAYS}'"
 
 
 def injected_pods_condition() -> str:
@@ -65,11 +72,20 @@ def requests_gpu(container: str, policy: Policy) -> str:
     return f"has({container}.resources) && ({asks})"
 
 
-def _any_requests_gpu(spec: str, policy: Policy) -> str:
+def any_requests_gpu(spec: str, policy: Policy) -> str:
+    """Return the CEL expression that holds for a pod's spec in which some container requests a GPU."""
     return (
         f"({spec}.containers + (has({spec}.initContainers) ? {spec}.initContainers : []))"
         f".exists(c, {requests_gpu('c', policy)})"
     )
+
+
+def names_gpu(container: str, policy: Policy) -> str:
+    """Return the CEL expression that holds for a container which lists a GPU resource, with any quantity."""
+    is_gpu = " || ".join(_matches(pattern) for pattern in policy.resources)
+    fields = [f"{container}.resources.{field}" for field in ("limits", "requests")]
+    listed = " || ".join(f"(has({field}) && {field}.exists(k, {is_gpu}))" for field in fields)
+    return f"has({container}.resources) && ({listed})"
 
 
 def _asks(quantities: str, policy: Policy) -> str:

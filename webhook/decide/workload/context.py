@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from webhook.decide.decision import INJECT_KEY, RequestInfo
+from webhook.decide.decision import ALWAYS, INJECT_KEY, RequestInfo
 from webhook.decide.guards import GuardedPod
 from webhook.decide.nodes.candidates import Candidate, all_candidates, candidates
 from webhook.decide.nodes.expected import expected_candidates
@@ -17,8 +17,6 @@ from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Labels, RuntimeClass
 
 # With `optOut` these namespaces still need the label; the registration excludes the webhook's own namespace.
-# The value of the pod's label that asks for the class without a request for a GPU.
-ALWAYS = "always"
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
 

@@ -37,4 +37,5 @@ def own_choices(containers: Iterable[Container]) -> Iterator[str]:
         value = text(entries[-1].get("value"))
         if value in HIDING or PINNING.fullmatch(value):
             effect = "hidden" if value in HIDING else "pinned"
-            yield f"container {container.spec.get('name')}: its GPU is {effect} by its own {VISIBLE_DEVICES}={value or QUOTES}"
+            setting = f"{VISIBLE_DEVICES}={value or QUOTES}"
+            yield f"container {container.spec.get('name')}: its GPU is {effect} by its own {setting}"

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from webhook.decide.decision import INJECT_KEY, Reason, Verdict
+from webhook.decide.decision import ALWAYS, INJECT_KEY, Reason, Verdict
 from webhook.decide.pod import container_count, driver_mounts, is_mirror, label, odd_quantities, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
 from webhook.decide.windows_pods import is_windows
-from webhook.decide.workload.context import ALWAYS, RuleContext
+from webhook.decide.workload.context import RuleContext
 
 # A user chooses how many containers a pod has, and all other requests wait while its patch is built: 10,000 containers
 # took a second, 250 take milliseconds. Nodes run far fewer.
