@@ -71,7 +71,7 @@ class Reason(StrEnum):
     RUNTIME_CLASS = "runtime-class"
     RUNTIME_CLASS_MISSING = "runtime-class-missing"
     SCHEDULING_CONFLICT = "scheduling-conflict"
-    TOO_MANY_CONTAINERS = "too-many-containers"
+    TOO_LARGE = "too-large"
     USER_NAMESPACES = "user-namespaces"
     VIEW_STALE = "view-stale"
     ZERO_QUANTITY = "zero-quantity"

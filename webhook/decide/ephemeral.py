@@ -8,7 +8,7 @@ from webhook.decide.pod import Container, Pod, annotations, runtime_class_name
 from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.hidden_gpus import hides_gpus
 from webhook.decide.workload.patch_runtime_class import void_operations
-from webhook.decide.workload.pod_rules import OPTED_OUT, TOO_MANY_CONTAINERS
+from webhook.decide.workload.pod_rules import OPTED_OUT, TOO_LARGE
 from webhook.kube.values import elements, items, mapping, text
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
@@ -25,7 +25,7 @@ def decide_ephemeral(pod: Pod, before: Pod, request: RequestInfo, policy: Policy
     if not _is_injected(pod, policy):
         evidence = ("we did not set the pod's RuntimeClass",)
         return Decision(Verdict.LEAVE, Reason.NOT_APPLICABLE, evidence=evidence)
-    if found := TOO_MANY_CONTAINERS.check(context) or OPTED_OUT.check(context):
+    if found := TOO_LARGE.check(context) or OPTED_OUT.check(context):
         return Decision(found.verdict, found.reason, evidence=found.evidence)
     operations = tuple(_operations(pod, before)) if hides_gpus(context) else ()
     return Decision(Verdict.INJECT, Reason.RUNTIME_CLASS, operations, dry_run=context.is_dry_run)

@@ -9,10 +9,10 @@ from typing import Any
 
 from webhook.decide.decision import DECISION_KEY, INJECT_KEY
 from webhook.decide.pod import MIRROR_KEY
+from webhook.decide.pod_size import MAX_CONTAINERS
 from webhook.decide.windows_pods import LINUX, OS_LABELS, WINDOWS
 from webhook.decide.workload.context import SYSTEM_NAMESPACES
 from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, TOLERATION, VISIBLE_DEVICES
-from webhook.decide.workload.pod_rules import CONTAINERS_LIMIT
 from webhook.kube.metadata import NAMESPACE_NAME_LABEL
 from webhook.kube.values import at
 from webhook.nvidia.driver_paths import DRIVER_DIRECTORIES, LIBRARY, SHARED_LIBRARY_DIRECTORIES
@@ -43,7 +43,7 @@ LIMITS = (
     "It has no dry-run: a namespace labelled dry-run is left alone.",
     "A class whose scheduling.nodeSelector contradicts the pod's nodeSelector is not set; one that does not fit the",
     "  pod's nodeName, affinity or tolerations is (scheduling-conflict).",
-    f"A pod of more than {CONTAINERS_LIMIT} containers is patched, too (too-many-containers).",
+    f"A pod of more than {MAX_CONTAINERS} containers, or too large in another way, is patched, too (too-large).",
     "Host paths of mounts are compared as they are written: /usr//lib64 is not taken for /usr/lib64.",
     f"A pod with more than {ANNOTATIONS_LIMIT} characters of annotations does not get ours.",
     "It works in the API server, so it knows no view-stale, namespace-unknown or patch-refused.",

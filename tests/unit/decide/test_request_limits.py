@@ -43,7 +43,7 @@ def many(count: int, **spec: Any) -> dict[str, Any]:  # noqa: ANN401  fields of 
 def test_no_container_is_built_beyond_the_limit(pod: dict[str, Any]) -> None:
     """All lists count, whatever is in them; the pod still says what was decided."""
     found = decide(pod, RequestInfo("ml"), Policy(), ENABLED)
-    assert (found.word, len(found.operations)) == ("leave/too-many-containers", 1)
+    assert (found.word, len(found.operations)) == ("leave/too-large", 1)
 
 
 @pytest.mark.usefixtures("no_containers")
@@ -53,7 +53,7 @@ def test_no_container_of_a_plugin_pod_is_built_beyond_the_limit() -> None:
     (owner,) = (cluster.daemon_sets or {}).values()
     facts = RequestInfo("kube-system", username=CREATOR)
     found = decide_plugin(next_pod(owner, "gpu-1"), facts, Policy(), cluster)
-    assert found.word == "leave/too-many-containers"
+    assert found.word == "leave/too-large"
 
 
 def test_ephemeral_containers_count_too() -> None:
@@ -62,7 +62,7 @@ def test_ephemeral_containers_count_too() -> None:
     pod["metadata"] = {"annotations": {"gpu-injector.io/decision": "inject/runtime-class"}}
     facts = RequestInfo("ml", operation="UPDATE", subresource="ephemeralcontainers")
     found = decide_ephemeral(pod, {}, facts, Policy(), ENABLED)
-    assert (found.word, found.operations) == ("leave/too-many-containers", ())
+    assert (found.word, found.operations) == ("leave/too-large", ())
 
 
 @pytest.mark.timeout(10)

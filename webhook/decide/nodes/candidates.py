@@ -13,7 +13,6 @@ from webhook.decide.nodes.index import NodeIndex, Positions, by_value, moved
 from webhook.decide.nodes.kind import KindSources, NodeKind, node_kind, offered_gpus
 from webhook.kube.node_affinity import tolerates_all
 from webhook.kube.values import EMPTY, items
-from webhook.observations.plugin_observation import ObservationKey
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Node
 
@@ -170,7 +169,10 @@ def _touched(before: ClusterView, now: ClusterView) -> set[str]:
 
 def _observed(before: ClusterView, now: ClusterView) -> set[str]:
     """Return the nodes of the kinds for which other states were observed."""
-    hosts = {key.host for key in _differing_keys(before.observations.entries, now.observations.entries)}
+    if before.observations is now.observations:
+        return set()
+    old, new = before.observations, now.observations
+    hosts = {key.host for key in (*old.entries, *new.entries) if old.state(key) is not new.state(key)}
     return {node.name for node in (now.nodes or EMPTY).values() if node.host in hosts} if hosts else set()
 
 
@@ -179,10 +181,6 @@ def _shown(before: ClusterView, now: ClusterView, field: str) -> list[Any]:
     old, new = getattr(before, field), getattr(now, field)
     keys = _differing(old, new)
     return [value for values in (old, new) for key in keys if (value := (values or EMPTY).get(key))]
-
-
-def _differing_keys(old: Mapping[ObservationKey, object], new: Mapping[ObservationKey, object]) -> set[ObservationKey]:
-    return set() if old is new else {key for key in (*old, *new) if old.get(key) is not new.get(key)}
 
 
 def _differing(before: Mapping[str, object] | None, now: Mapping[str, object] | None) -> set[str]:

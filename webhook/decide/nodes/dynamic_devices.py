@@ -46,6 +46,11 @@ class DynamicDevices:
         return self.resources if self.by_node is None else self.by_node.get(node, NO_RESOURCES) | self.everywhere
 
 
+def served_resources(view: ClusterView, policy: Policy) -> frozenset[str]:
+    """Return the GPU resources that DeviceClasses name."""
+    return NO_RESOURCES.union(*_resources_by_driver(view, policy).values())
+
+
 def _resources_by_driver(view: ClusterView, policy: Policy) -> Mapping[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = defaultdict(frozenset)
     for item in (view.device_classes or EMPTY).values():

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from webhook.decide.nodes.candidates import Candidate
-from webhook.decide.nodes.dynamic_devices import DynamicDevices
+from webhook.decide.nodes.dynamic_devices import served_resources
 from webhook.decide.nodes.kind import NodeKind, with_plugin
 from webhook.decide.nodes.operator_nodes import operator_default
 from webhook.decide.nodes.trusted_plugins import observed_anywhere, trusted_daemon_sets
@@ -32,7 +32,7 @@ def _expected(
             yield Candidate(_kind(blank, item, view), f"DaemonSet {item.plugin.name}")
     if operator := operator_default(view):
         yield Candidate(blank._replace(operator=operator), "the GPU Operator")
-    if dynamic := DynamicDevices.of(view, policy).resources & resources:
+    if dynamic := served_resources(view, policy) & resources:
         yield Candidate(blank._replace(dynamic=dynamic), "DRA")
 
 

@@ -18,7 +18,7 @@ def operator_provider(view: ClusterView, node: Node, *, has_other_plugin: bool) 
     ``has_other_plugin`` says that a device plugin of another owner is for the node: then only the operator's labels
     show that it manages the node, too.
     """
-    if not _is_managed(node, has_other_plugin=has_other_plugin):
+    if not (view.cluster_policies or view.gpu_clusters) or not _is_managed(node, has_other_plugin=has_other_plugin):
         return None
     return operator_default(view, has_toolkit=node.labels.get(TOOLKIT_LABEL) != "false")
 

@@ -16,10 +16,10 @@ from webhook.view.plugin_projections import daemon_set_uid
 CREATORS = frozenset({"system:serviceaccount:kube-system:daemon-set-controller", "system:kube-controller-manager"})
 
 TOO_MANY_CONTAINERS: Rule[PluginContext] = Rule(
-    name=pod_rules.TOO_MANY_CONTAINERS.name,
-    text=pod_rules.TOO_MANY_CONTAINERS.text,
-    check=lambda context: pod_rules.TOO_MANY_CONTAINERS.check(context.base),
-    evidence=lambda context: pod_rules.TOO_MANY_CONTAINERS.evidence(context.base),
+    name=pod_rules.TOO_LARGE.name,
+    text=pod_rules.TOO_LARGE.text,
+    check=lambda context: pod_rules.TOO_LARGE.check(context.base),
+    evidence=lambda context: pod_rules.TOO_LARGE.evidence(context.base),
 )
 
 

@@ -50,6 +50,11 @@ class RuleContext:
         return tuple(item for item in self.containers if item.requests_gpu)
 
     @property
+    def gpu_users(self) -> tuple[Container, ...]:
+        """The containers that are to see a GPU: those that request one, or all of a pod with the label ``always``."""
+        return self.containers if self.is_always else self.gpu_containers
+
+    @property
     def spec(self) -> Mapping[str, Any]:
         """The pod's spec."""
         return mapping(self.pod.get("spec"))

@@ -11,13 +11,13 @@ from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.hidden_gpus import hides_gpus, own_choices
 from webhook.decide.workload.patch_libraries import mount_operations
 from webhook.decide.workload.patch_runtime_class import hide_operations, inject_operations
-from webhook.decide.workload.pod_rules import NO_GPU, NOT_APPLICABLE, OPTED_OUT, TOO_MANY_CONTAINERS
+from webhook.decide.workload.pod_rules import NO_GPU, NOT_APPLICABLE, OPTED_OUT, TOO_LARGE
 from webhook.decide.workload.reinvocation import FOLLOWING, REINVOCATION, changed_since
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
 RULES: tuple[Rule[RuleContext], ...] = (
-    TOO_MANY_CONTAINERS,
+    TOO_LARGE,
     NOT_APPLICABLE,
     OPTED_OUT,
     NO_GPU,

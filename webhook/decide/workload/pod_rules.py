@@ -4,32 +4,36 @@ from collections.abc import Iterator
 
 from webhook.decide.decision import ALWAYS, INJECT_KEY, Reason, Verdict
 from webhook.decide.pod import container_count, driver_mounts, is_mirror, label, odd_quantities, runtime_class_name
+from webhook.decide.pod_size import (
+    MAX_CONTAINERS,
+    MAX_TERMS,
+    MAX_TOLERATIONS,
+    MAX_VARIABLES,
+    MAX_VOLUMES,
+    exceeded_limit,
+)
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
 from webhook.decide.windows_pods import is_windows
 from webhook.decide.workload.context import RuleContext
 
-# A user chooses how many containers a pod has, and all other requests wait while its patch is built: 10,000 containers
-# took a second, 250 take milliseconds. Nodes run far fewer.
-CONTAINERS_LIMIT = 250
 
-
-def _too_many_containers(context: RuleContext) -> RuleResult | None:
-    count = container_count(context.pod)
-    if count <= CONTAINERS_LIMIT:
+def _too_large(context: RuleContext) -> RuleResult | None:
+    limit = exceeded_limit(context.pod)
+    if not limit:
         return None
-    warning = f"the pod has {count} containers, more than {CONTAINERS_LIMIT}; pod left alone, it may see no GPU"
-    return leave(Reason.TOO_MANY_CONTAINERS, f"the pod has {count} containers", warning)
+    return leave(Reason.TOO_LARGE, f"the pod has {limit}", f"the pod has {limit}; left alone, it may see no GPU")
 
 
-TOO_MANY_CONTAINERS = Rule(
-    name="too many containers",
-    text="Skip pods with too many containers: patching them would block other requests.",
-    check=_too_many_containers,
-    evidence=lambda context: [f"containers: {container_count(context.pod)}"],
+TOO_LARGE = Rule(
+    name="too large",
+    text="Skip pods that are too large: evaluating and patching them would block other requests.",
+    check=_too_large,
+    evidence=lambda context: [f"containers: {container_count(context.pod)}; no limit is exceeded"],
     outcomes=(
         leaves(
-            Reason.TOO_MANY_CONTAINERS,
-            f"the pod has more than {CONTAINERS_LIMIT} containers: building its patch would delay other pods",
+            Reason.TOO_LARGE,
+            f"the pod exceeds a limit ({MAX_CONTAINERS} containers, {MAX_VOLUMES} volumes, {MAX_VARIABLES} variables "
+            f"in a container, {MAX_TERMS} node selector terms, {MAX_TOLERATIONS} tolerations): it would delay others",
             "nothing: no node runs such a pod",
         ),
     ),
@@ -153,7 +157,7 @@ AUTHOR_CHOSE = Rule(
 
 
 def _author_mounts(context: RuleContext) -> RuleResult | None:
-    for container in context.gpu_containers:
+    for container in context.gpu_users:
         for path in driver_mounts(context.pod, container):
             return leave(Reason.AUTHOR_MOUNTS, f"{container.spec.get('name')} mounts {path} of the host")
     return None
@@ -163,9 +167,7 @@ AUTHOR_MOUNTS = Rule(
     name="author mounts",
     text="Driver libraries that the author mounts would conflict with those of the runtime.",
     check=_author_mounts,
-    evidence=lambda context: (
-        f"{item.spec.get('name')} mounts nothing of the driver" for item in context.gpu_containers
-    ),
+    evidence=lambda context: (f"{item.spec.get('name')} mounts nothing of the driver" for item in context.gpu_users),
     outcomes=(
         leaves(
             Reason.AUTHOR_MOUNTS,
