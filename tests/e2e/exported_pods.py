@@ -32,6 +32,13 @@ def mounting(path: str, *, by: str = "main") -> dict[str, Any]:
     }
 
 
+def requiring_os(operator: str, *values: str) -> dict[str, Any]:
+    """Return the part of a pod's spec that requires nodes by their system."""
+    term = {"matchExpressions": [{"key": "kubernetes.io/os", "operator": operator, "values": list(values)}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    return {"affinity": {"nodeAffinity": required}}
+
+
 MAIN = {
     "gpu": container("main", gpus=1),
     "gpu-env": container("main", gpus=1, env=[PORT]),
@@ -66,6 +73,11 @@ ODD: Mapping[str, dict[str, Any]] = {
     "user-namespace": {"hostUsers": False},
     "host-users": {"hostUsers": True},
     "windows": {"os": {"name": "windows"}},
+    "windows-selector": {"nodeSelector": {"kubernetes.io/os": "windows"}},
+    "windows-affinity": requiring_os("In", "windows"),
+    "not-linux": requiring_os("NotIn", "linux"),
+    "either-system": requiring_os("In", "linux", "windows"),
+    "windows-options": {"securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}}},
     "linux": {"os": {"name": "linux"}},
     "library": mounting("/usr/lib/x86_64-linux-gnu/libcuda.so.1"),
     "versioned-library": mounting("/opt/x/libnvidia-ml.so.535.288.01"),
@@ -85,7 +97,7 @@ ODD: Mapping[str, dict[str, Any]] = {
 }
 # What differs, with the line of the output that says so.
 STATED = {
-    "too-many": "A pod of more than 250 containers is patched, too",
+    "too-many": "A pod of more than 250 containers, or too large in another way, is patched, too",
     "path-with-two-slashes": "Host paths of mounts are compared as they are written",
     "large": "A pod with more than 65000 characters of annotations does not get ours",
 }

@@ -18,6 +18,7 @@ from webhook.decide.nodes.trusted_plugins import TrustedPlugins
 from webhook.decide.pod import containers
 from webhook.decide.workload.decide import decide
 from webhook.kube.node_affinity import selects, tolerates_all
+from webhook.observations.plugin_observation import ObservationKey, PluginState
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod, RuntimeClass, Taint
 
@@ -39,14 +40,27 @@ FACTS = RequestInfo(namespace="ml")
 def landing(pod: dict[str, Any], view: ClusterView) -> list[Node]:
     """Look at every node, one by one, for those that hand out the pod's GPUs and let it in."""
     spec, wanted = pod["spec"], frozenset[str]().union(*(one.gpu_resources for one in containers(pod, Policy())))
-    found = []
-    for node in (view.nodes or {}).values():
-        offers = offered_gpus(node, Policy())
-        fits = wanted <= offers or (not offers and is_labelled_gpu_node(node, Policy()))
-        tolerated = spec.get("nodeName") or tolerates_all(spec.get("tolerations") or [], node.taints)
-        if fits and tolerated and selects(spec, node):
-            found.append(node)
-    return found
+    reached = [
+        node
+        for node in (view.nodes or {}).values()
+        if (spec.get("nodeName") or tolerates_all(spec.get("tolerations") or [], node.taints)) and selects(spec, node)
+    ]
+    offering = [node for node in reached if wanted <= offered_gpus(node, Policy()) | by_dra(node, view)]
+    labelled = [node for node in reached if not offered_gpus(node, Policy()) and is_labelled_gpu_node(node, Policy())]
+    found = offering or labelled
+    return [node for node in found if not node.unschedulable] or found
+
+
+def by_dra(node: Node, view: ClusterView) -> frozenset[str]:
+    """Return what DRA serves on a node; while no plugin is there, a node with a GPU label waits for its driver."""
+    served = frozenset(item.extended_resource for item in (view.device_classes or {}).values())
+    slices = view.resource_slices
+    published = slices is None or any(item.node == node.name for item in slices.values())
+    plugins = TrustedPlugins.of(view, Policy())
+    waits = (
+        is_labelled_gpu_node(node, Policy()) and not offered_gpus(node, Policy()) and not plugins.device_plugin(node)
+    )
+    return served if published or waits else frozenset()
 
 
 def under_class(pod: dict[str, Any], found: RuntimeClass) -> dict[str, Any]:
@@ -81,18 +95,27 @@ def test_no_library_is_mounted_where_the_platform_provides(
 ) -> None:
     """Not even ``fallback: on`` touches pods that may land where they get the libraries without us."""
     if decided(pod, policy, view).verdict is Verdict.MOUNT:
-        plugins = TrustedPlugins.of(view, policy).device_plugins
+        plugins = TrustedPlugins.of(view, policy)
         for node in landing(pod, view):
-            plugin = plugins.get(node.name)
-            assert not (plugin and provides(plugin, node))
-            needs = plugin and plugin.running and plugin.plugin.nvml is Nvml.MOUNT and not plugin.plugin.of_platform
-            assert needs or policy.fallback == "on"
+            template = plugins.template(node)
+            plain = template and view.observations.state(ObservationKey(template.namespace, template.name, node.host))
+            assert not (template and provides(template, plain))
+            assert policy.fallback == "on" or (
+                template and needs(template, plain, plugins.device_plugins.get(node.name))
+            )
 
 
-def provides(pod: PluginPod, node: Node) -> bool:
+def provides(template: Plugin, plain: PluginState | None) -> bool:
     """Say whether a plugin shows that pods on its node get the driver without us."""
-    by_itself = pod.plugin.of_platform or pod.plugin.nvml is Nvml.NEITHER
-    return "cdi-cri" in (pod.plugin.list_strategies or ()) or (pod.running and bool(node.allocatable) and by_itself)
+    seen = template.nvml is Nvml.NEITHER and plain is PluginState.HEALTHY
+    return template.of_platform or "cdi-cri" in (template.list_strategies or ()) or seen
+
+
+def needs(template: Plugin, plain: PluginState | None, pod: PluginPod | None) -> bool:
+    """Say whether a plugin shows that pods on its node get nothing without us."""
+    if template.nvml is Nvml.NEITHER:
+        return plain is PluginState.BLIND
+    return template.nvml is Nvml.MOUNT and not template.of_platform and pod is not None
 
 
 @given(placed_pods(), POLICIES, clusters())
@@ -122,7 +145,8 @@ def test_a_node_that_the_pod_cannot_use_changes_nothing(
     pod: dict[str, Any], policy: Policy, view: ClusterView, node: Node
 ) -> None:
     """Without a GPU, or closed to the pod: as if it were not there."""
-    assume(view.nodes is not None and not landing(pod, ClusterView(nodes={node.name: node})))
+    alone = dataclasses.replace(view, nodes={node.name: node}, plugin_pods=None)
+    assume(view.nodes is not None and not landing(pod, alone))
     more = dataclasses.replace(view, nodes={node.name: node, **(view.nodes or {})})
     assert decided(pod, policy, more) == decided(pod, policy, view)
 
@@ -187,8 +211,10 @@ NO_RESOURCE = frozenset[str]()
 
 def blended(view: ClusterView, other: ClusterView, data: st.DataObject) -> ClusterView:
     """Return a view of which some objects are another's, and the rest the very same."""
-    kinds = data.draw(st.sets(st.sampled_from(["nodes", "plugin_pods", "daemon_sets"]), min_size=1))
+    kinds = data.draw(st.sets(st.sampled_from(["nodes", "plugin_pods", "daemon_sets", "resource_slices"]), min_size=1))
     parts: dict[str, Any] = {kind: mixed(getattr(view, kind), getattr(other, kind), data) for kind in kinds}
+    whole = data.draw(st.sets(st.sampled_from(["observations", "device_classes", "cluster_policies"])))
+    parts |= {kind: getattr(other, kind) for kind in whole}
     return dataclasses.replace(view, **parts)
 
 

@@ -1,13 +1,14 @@
 """Generators of clusters: GPU nodes of every kind, with the plugins that run there, and pods that choose among them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from support.pods import MISSING, fields, optional
-from webhook.view.dynamic_resources import DeviceClass
+from webhook.observations.plugin_observation import Observation, ObservationKey, Observations, PluginState
+from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
 from webhook.view.gpu_operator import ClusterPolicy
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod, RuntimeClass, Taint
 
@@ -23,6 +24,7 @@ PLUGINS: list[Plugin | None] = [
     Plugin("kube-system", "mounted", nvml=Nvml.MOUNT, nvml_directory=LIBRARIES, passes_devices=True),
     Plugin("kube-system", "bootstrapped", nvml=Nvml.MOUNT, nvml_directory=LIBRARIES, bootstrapped=True),
     Plugin("kube-system", "plain"),
+    Plugin("kube-system", "unseen"),
     Plugin("kube-system", "gke", nvml=Nvml.MOUNT, of_platform=True),
     Plugin("kube-system", "classed", nvml=Nvml.CLASS, runtime_class="nvidia"),
     Plugin("kube-system", "cdi", list_strategies=frozenset({"cdi-cri"})),
@@ -60,6 +62,7 @@ MODELS = st.fixed_dictionaries(
         "runtime": st.sampled_from(["containerd://2.1.4", "containerd://2.1.4", "docker://24.0.7"]),
         "handlers": st.sampled_from(HANDLERS),
         "taints": st.sampled_from(TAINTS),
+        "unschedulable": st.sampled_from([False, False, False, True]),
         "allocatable": st.sampled_from([{"nvidia.com/gpu": "2"}, {"nvidia.com/gpu": "2"}, MIG, {}]),
     }
 )
@@ -67,7 +70,14 @@ MODELS = st.fixed_dictionaries(
 
 def plugin_pod(plugin: Plugin, node: str, running: bool) -> PluginPod:  # noqa: FBT001
     """Return the pod of a plugin on a node."""
-    return PluginPod(plugin, uid=node, node=node, owner=plugin.name, running=running, ready=running)
+    return PluginPod(
+        plugin, uid=node, node=node, owner=plugin.name, running=running, ready=running, owner_name=plugin.name
+    )
+
+
+def template_of(plugin: Plugin) -> Plugin:
+    """Return what a plugin's DaemonSet says: a mount of ours is only in the pod."""
+    return replace(plugin, nvml=Nvml.NEITHER, nvml_directory="", bootstrapped=False) if plugin.bootstrapped else plugin
 
 
 @st.composite
@@ -102,7 +112,8 @@ def clusters(
     classes: Sequence[Mapping[str, RuntimeClass]] = CLASSES,
 ) -> ClusterView:
     """Draw a cluster with everything that a decision looks at; now and then it lacks a kind altogether."""
-    view = view_of_fleet(draw(fleet))
+    machines = draw(fleet)
+    view = view_of_fleet(machines)
     lacking = draw(st.sets(st.sampled_from(["nodes", "plugin_pods", "daemon_sets", "api_groups"]), max_size=1))
     facts: dict[str, Any] = {
         "runtime_classes": draw(st.sampled_from(classes)),
@@ -111,11 +122,29 @@ def clusters(
         "plugin_pods": view.plugin_pods,
         "daemon_sets": view.daemon_sets,
         "cluster_policies": draw(st.sampled_from([*FEW, {"policy": ClusterPolicy(cdi=True, nri=False)}])),
-        "device_classes": draw(st.sampled_from([*FEW, {"gpu": DeviceClass("gpu", "nvidia.com/gpu")}])),
+        "device_classes": draw(
+            st.sampled_from([*FEW, {"gpu": DeviceClass("gpu", "nvidia.com/gpu", "gpu.nvidia.com")}])
+        ),
+        "resource_slices": draw(st.sampled_from([None, {}, {"slice": ResourceSlice("gpu.nvidia.com", "gpu-1")}])),
+        "observations": Observations({key: draw(st.sampled_from(SEEN)) for key in observable(machines)}),
         "api_groups": draw(st.sampled_from([frozenset(), frozenset(), frozenset({"kyverno.io"})])),
     }
     facts |= {kind: None for kind in facts if kind in lacking and draw(st.booleans())}
     return ClusterView(**facts)
+
+
+DEVICE_CLASS = DeviceClass("gpu", "nvidia.com/gpu", "gpu.nvidia.com")
+SEEN = [Observation(state) for state in (PluginState.HEALTHY, PluginState.HEALTHY, PluginState.BLIND)]
+
+
+def observable(machines: Sequence[Machine]) -> list[ObservationKey]:
+    """Return the keys under which plugins of these machines may have been observed: some were not."""
+    found = dict.fromkeys(
+        ObservationKey(plugin.namespace, plugin.name, machine.node.host, str(plugin.nvml), plugin.runtime_class)
+        for machine in machines
+        if machine.plugin and (plugin := template_of(machine.plugin.plugin))
+    )
+    return [key for key in found if not key.daemon_set.endswith("unseen")]
 
 
 # No class, a system whose driver is vouched for, and plugins of which half got their library by a mount: where the
@@ -123,7 +152,7 @@ def clusters(
 BARE_CLUSTERS = clusters(
     fleets(
         MODELS.map(lambda model: {**model, "os_image": SYSTEMS[0], "architecture": "amd64"}),
-        [*PLUGINS[:5], *PLUGINS[:3]],
+        [*PLUGINS[:6], *PLUGINS[:3]],
     ),
     [{}],
 )
@@ -138,7 +167,7 @@ def view_of_fleet(fleet: list[Machine]) -> ClusterView:
         # For no node but those that have its pods.
         daemon_sets={
             f"{pod.plugin.namespace}/{pod.plugin.name}": PluginDaemonSet(
-                pod.plugin, pod.plugin.name, {"nodeSelector": {"nobody": "here"}}
+                template_of(pod.plugin), pod.plugin.name, {"nodeSelector": {"no": "node"}}
             )
             for pod in pods
         },

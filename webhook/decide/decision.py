@@ -8,6 +8,9 @@ from webhook.decide.patch import Operation
 INJECT_KEY = "gpu-injector.io/inject"
 """The label of namespaces and pods that asks for injection or refuses it."""
 
+ALWAYS = "always"
+"""The value of a pod's label that asks for the class without a request for a GPU."""
+
 DECISION_KEY = "gpu-injector.io/decision"
 """The annotation in which a GPU pod carries ``<verdict>/<reason>``."""
 
@@ -31,9 +34,12 @@ class Verdict(StrEnum):
 class Reason(StrEnum):
     """Why: the stable word for log, metric, annotation, audit, command line, tests and docs."""
 
+    ADMISSION_POLICY = "admission-policy"
     AUTHOR_CHOSE = "author-chose"
     AUTHOR_MOUNTS = "author-mounts"
     CDI = "cdi"
+    CLASS_MISMATCH = "class-mismatch"
+    CLASS_OVERHEAD = "class-overhead"
     CREATOR_UNTRUSTED = "creator-untrusted"
     DRA = "dra"
     DRIVER_MIXED = "driver-mixed"

@@ -10,12 +10,14 @@ from typing import Any
 from webhook.decide.decision import DECISION_KEY, INJECT_KEY
 from webhook.decide.limits import CONTAINERS_LIMIT
 from webhook.decide.pod import MIRROR_KEY
+from webhook.decide.windows_pods import LINUX, OS_LABELS, WINDOWS
 from webhook.decide.workload.context import SYSTEM_NAMESPACES
 from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, TOLERATION, VISIBLE_DEVICES
+from webhook.kube.metadata import NAMESPACE_NAME_LABEL
 from webhook.kube.values import at
 from webhook.nvidia.driver_paths import DRIVER_DIRECTORIES, LIBRARY, SHARED_LIBRARY_DIRECTORIES
-from webhook.policy.model import Policy
-from webhook.registration.conditions import gpu_pods_condition, requests_gpu
+from webhook.policy.model import Overrule, Policy
+from webhook.registration.conditions import any_requests_gpu, gpu_pods_condition, names_gpu, requests_gpu
 
 NAME = "gpu-injector"
 API_VERSION = "admissionregistration.k8s.io/v1"
@@ -26,10 +28,13 @@ ANNOTATIONS_LIMIT = 65_000
 
 # Names every reason that CEL cannot express, with the words of docs/reasons.md.
 LIMITS = (
-    "It sets the class wherever the RuntimeClass exists, even if nodes cannot run it: it sees no node, no plugin,",
-    "  no ClusterPolicy and no DeviceClass. So it leaves no pod unchanged for cdi, nri, dra, platform-provides,",
-    "  provider-mixed, handler-missing, handler-mixed or handler-unknown. On k3s and RKE2, where the class exists on",
-    "  every cluster, it may name a class that a node cannot run.",
+    "It sets the class wherever the RuntimeClass exists, whatever the nodes can do: it sees no node, no device plugin,",
+    "  no ClusterPolicy and no DeviceClass. So it leaves no pod alone for cdi, nri, dra, platform-provides,",
+    "  provider-mixed, handler-missing, handler-mixed, handler-unknown or class-mismatch. On k3s and RKE2, where the",
+    "  class exists on every cluster, it may name one that a node cannot run. So it may for the label value always.",
+    "  Where NVIDIA's runtime is the default, it hides GPUs from containers that would see them.",
+    "It does not know what else judges the pod (admission-policy): policies that read runtimeClassName, and the",
+    "  tolerations that a namespace allows.",
     "It mounts no libraries (the fallback, with driver-mixed, driver-unknown, driver-unproven, mount-conflict and",
     "  pod-security), and does not keep debug containers away from GPUs.",
     "It repairs no device plugin (the bootstrap: nvml, nvml-insufficient, nvml-provided, no-gpu-evidence,",
@@ -52,7 +57,8 @@ def admission_policy(policy: Policy) -> tuple[dict[str, Any], dict[str, Any]]:
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
     conditions = {
         "gpu": gpu_pods_condition(policy),
-        "linux": "!has(object.spec.os) || object.spec.os.name != 'windows'",
+        "no-zero-quantity": f"{any_requests_gpu('object.spec', policy)} || !{_names_gpu(policy)}",
+        "linux": _LINUX,
         "no-mirror": f"!has(object.metadata.annotations) || !('{MIRROR_KEY}' in object.metadata.annotations)",
         "no-class-but-ours": _no_class_but_ours(policy),
         "no-driver-mounts": _no_driver_mounts(policy),
@@ -66,7 +72,10 @@ def admission_policy(policy: Policy) -> tuple[dict[str, Any], dict[str, Any]]:
         "paramKind": {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass"},
         "matchConstraints": {"matchPolicy": "Equivalent", "resourceRules": [rule], **selectors},
         "matchConditions": [{"name": name, "expression": text} for name, text in conditions.items()],
-        "variables": [{"name": "fits", "expression": _FITS}],
+        "variables": [
+            {"name": "fits", "expression": _fits(policy)},
+            {"name": "requestsGpu", "expression": any_requests_gpu("object.spec", policy)},
+        ],
         "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": _patch(policy)}}],
     }
     binding = {"policyName": NAME, "paramRef": {"name": policy.runtime_class, "parameterNotFoundAction": "Allow"}}
@@ -89,7 +98,7 @@ def limits(policy: Policy) -> tuple[str, ...]:
 def _namespaces(policy: Policy) -> dict[str, Any]:
     if not policy.opt_out:
         return {"matchLabels": {INJECT_KEY: "enabled"}}
-    system = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": sorted(SYSTEM_NAMESPACES)}
+    system = {"key": NAMESPACE_NAME_LABEL, "operator": "NotIn", "values": sorted(SYSTEM_NAMESPACES)}
     return {"matchExpressions": [*_not("disabled", "dry-run")["matchExpressions"], system]}
 
 
@@ -117,8 +126,43 @@ def _no_driver_mounts(policy: Policy) -> str:
     )
 
 
+_OS_LABELS = "['" + "', '".join(sorted(OS_LABELS)) + "']"
+_TERMS = "object.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+# A pod names its system, or selects nodes of one.
+_LINUX = (
+    f"has(object.spec.os) ? object.spec.os.name != '{WINDOWS}' : !(\n"
+    f"(has(object.spec.nodeSelector) && object.spec.nodeSelector.exists(k, k in {_OS_LABELS} &&\n"
+    f"object.spec.nodeSelector[k] == '{WINDOWS}')) ||\n"
+    "(has(object.spec.affinity) && has(object.spec.affinity.nodeAffinity) &&\n"
+    "has(object.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution) &&\n"
+    f"size({_TERMS}) > 0 && {_TERMS}.all(t, has(t.matchExpressions) && t.matchExpressions.exists(e,\n"
+    f"e.key in {_OS_LABELS} && has(e.values) &&\n"
+    f"((e.operator == 'In' && size(e.values) > 0 && e.values.all(v, v == '{WINDOWS}')) ||\n"
+    f"(e.operator == 'NotIn' && '{LINUX}' in e.values))))) ||\n"
+    "(has(object.spec.securityContext) && has(object.spec.securityContext.windowsOptions)))"
+)
+
+
+def _names_gpu(policy: Policy) -> str:
+    return (
+        "(object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : []))"
+        f".exists(c, {names_gpu('c', policy)})"
+    )
+
+
+def _fits(policy: Policy) -> str:
+    """Return the expression that holds where the class would not get the pod rejected."""
+    if Overrule.CLASS_OVERHEAD in policy.overrule:
+        return _SELECTS_ALIKE
+    return f"({_SELECTS_ALIKE}) &&\n({_NO_OVERHEAD})"
+
+
+_NO_OVERHEAD = (
+    "!has(params.overhead) || !has(params.overhead.podFixed) || !params.overhead.podFixed.exists(k,\n"
+    "quantity(string(params.overhead.podFixed[k])).isGreaterThan(quantity('0')))"
+)
 # The API server refuses a pod whose nodeSelector contradicts that of its class.
-_FITS = (
+_SELECTS_ALIKE = (
     "!has(params.scheduling) || !has(params.scheduling.nodeSelector) || !has(object.spec.nodeSelector) ||\n"
     "!params.scheduling.nodeSelector.exists(k, k in object.spec.nodeSelector &&\n"
     "object.spec.nodeSelector[k] != params.scheduling.nodeSelector[k])"
@@ -139,8 +183,9 @@ def _patch(policy: Policy) -> str:
     parts = [
         f"[{_add(_text('/spec/runtimeClassName'), _text(policy.runtime_class))}]",
         annotate,
-        *(_variables(field, policy, requests="!", name=VISIBLE_DEVICES, value="void") for field in _FIELDS),
     ]
+    if policy.hide_gpus:
+        parts += [_variables(field, policy, requests="!", name=VISIBLE_DEVICES, value="void") for field in _FIELDS]
     value = policy.driver_capabilities
     first = [
         _variables(field, policy, requests="", name=DRIVER_CAPABILITIES, value=value) for field in _FIELDS if value
@@ -163,7 +208,7 @@ def _variables(field: str, policy: Policy, *, requests: str, name: str, value: s
     env = f'"/spec/{field}/" + string(i) + "/env'
     append, make = _add(f'{env}/-"', variable), _add(f'{env}"', f"[{variable}]")
     return (
-        f"(has(object.spec.{field}) ? object.spec.{field} : []).transformList(i, c,\n"
+        f"(variables.requestsGpu && has(object.spec.{field}) ? object.spec.{field} : []).transformList(i, c,\n"
         f"{requests}({is_gpu}) && {absent},\nhas(c.env) ? {append} :\n{make})"
     )
 

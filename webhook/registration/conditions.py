@@ -1,6 +1,6 @@
 """The CEL conditions of the registrations: for which objects the API server calls the webhook."""
 
-from webhook.decide.decision import DECISION_KEY
+from webhook.decide.decision import ALWAYS, DECISION_KEY, INJECT_KEY
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import known_plugins
 
@@ -11,15 +11,22 @@ _TEMPLATE = "(has(object.spec.jobTemplate) ? object.spec.jobTemplate.spec.templa
 def gpu_pods_condition(policy: Policy) -> str:
     """Return the CEL expression that selects GPU pods (matchConditions of the ``workloads`` entry).
 
-    True if a container or init container requests a positive quantity of a GPU resource.
+    True if a container or init container requests a positive quantity of a GPU resource, or for the label value
+    ``always``.
     Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions
     """
-    return _any_requests_gpu("object.spec", policy)
+    return f"({always_label('object.metadata')}) || {any_requests_gpu('object.spec', policy)}"
 
 
 def gpu_templates_condition(policy: Policy) -> str:
     """Return the same for pod templates (the ``templates`` entry)."""
-    return _any_requests_gpu(f"{_TEMPLATE}.spec", policy)
+    return f"({always_label(f'{_TEMPLATE}.metadata')}) || {any_requests_gpu(f'{_TEMPLATE}.spec', policy)}"
+
+
+def always_label(metadata: str) -> str:
+    """Return the CEL expression that holds for an object whose label asks for the class without a request."""
+    labels = f"{metadata}.labels"
+    return f"has({metadata}) && has({labels}) && '{INJECT_KEY}' in {labels} && {labels}['{INJECT_KEY}'] == '{ALWAYS}'"
 
 
 def injected_pods_condition() -> str:
@@ -57,11 +64,20 @@ def requests_gpu(container: str, policy: Policy) -> str:
     return f"has({container}.resources) && ({asks})"
 
 
-def _any_requests_gpu(spec: str, policy: Policy) -> str:
+def any_requests_gpu(spec: str, policy: Policy) -> str:
+    """Return the CEL expression that holds for a pod's spec in which some container requests a GPU."""
     return (
         f"({spec}.containers + (has({spec}.initContainers) ? {spec}.initContainers : []))"
         f".exists(c, {requests_gpu('c', policy)})"
     )
+
+
+def names_gpu(container: str, policy: Policy) -> str:
+    """Return the CEL expression that holds for a container which lists a GPU resource, with any quantity."""
+    is_gpu = " || ".join(_matches(pattern) for pattern in policy.resources)
+    fields = [f"{container}.resources.{field}" for field in ("limits", "requests")]
+    listed = " || ".join(f"(has({field}) && {field}.exists(k, {is_gpu}))" for field in fields)
+    return f"has({container}.resources) && ({listed})"
 
 
 def _asks(quantities: str, policy: Policy) -> str:

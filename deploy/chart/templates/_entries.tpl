@@ -34,10 +34,13 @@ The matchConditions. They equal those that webhook/registration/conditions.py co
 them. YAML folds each one into one line.
 */}}
 
-{{/* True for a pod that requests a GPU. Arguments: the root, the CEL text of the pod's spec. */}}
+{{/* A GPU pod, or one with the label value "always". Arguments: the root, the CEL texts of the pod's metadata and spec. */}}
 {{- define "gpu-injector.requests-gpu" -}}
 {{- $resources := (index . 0).Values.policy.resources }}
-{{- $spec := index . 1 -}}
+{{- $labels := printf "%s.labels" (index . 1) }}
+{{- $spec := index . 2 -}}
+(has({{ index . 1 }}) && has({{ $labels }}) && 'gpu-injector.io/inject' in {{ $labels }} &&
+{{ $labels }}['gpu-injector.io/inject'] == 'always') ||
 ({{ $spec }}.containers + (has({{ $spec }}.initContainers) ? {{ $spec }}.initContainers : [])).exists(c,
 has(c.resources) && ({{ include "gpu-injector.requests-resource" (list "limits" $resources) }} ||
 {{ include "gpu-injector.requests-resource" (list "requests" $resources) }}))

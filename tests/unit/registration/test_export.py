@@ -71,8 +71,9 @@ def test_namespaces_opt_in_or_out(policy: Policy, selector: dict[str, Any]) -> N
 def reasons_in_cel() -> set[Reason]:
     """Return the reasons of the pods for which tests/e2e compares the real API server with the webhook."""
     compared = [(written, "enabled", CLASSES) for name, written in CORPUS.items() if name not in STATED]
-    # As in its tests of other namespaces, and of a class that is gone.
+    # As in its tests of other namespaces, of a class that is gone, and of one with overhead.
     compared += [(CORPUS["gpu-side"], "", CLASSES), (CORPUS["gpu-side"], "enabled", {})]
+    compared += [(CORPUS["gpu-side"], "enabled", {"nvidia": RuntimeClass("nvidia", "nvidia", overhead={"cpu": "1m"})})]
     views = ((written, ClusterView(classes, {"ml": {INJECT_KEY: label}})) for written, label, classes in compared)
     return {decide(written, RequestInfo("ml"), Policy(), view).reason for written, view in views}
 

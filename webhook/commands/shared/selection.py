@@ -195,7 +195,10 @@ def _is_controlled(item: Mapping[str, Any]) -> bool:
 
 def _asking(item: Mapping[str, Any], situation: Situation) -> list[PodVerdict]:
     """Return the verdicts for GPU pods and plugins: most pods of a live cluster request no GPU."""
-    return [one for one in foresee(item, situation) if one.decision.reason is not Reason.NO_GPU]
+    # A warning says more than that the pod requests no GPU: its value is not a quantity.
+    return [
+        one for one in foresee(item, situation) if one.decision.reason is not Reason.NO_GPU or one.decision.warnings
+    ]
 
 
 def _report(unread: Mapping[str, str]) -> None:

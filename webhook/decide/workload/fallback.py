@@ -1,63 +1,28 @@
 """The fallback: rules that say whether the driver's libraries may be mounted where no RuntimeClass works."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from webhook.decide.decision import Reason, Verdict
-from webhook.decide.guards import ADMISSION_CONTROLLERS, ENFORCE_LABEL, installed_guard
-from webhook.decide.nodes.candidates import Candidate
+from webhook.decide.guards import MOUNT_CHANGE, PRIVILEGED_CHANGE, guard_against, guards_evidence
 from webhook.decide.nodes.kind import NodeKind
 from webhook.decide.nodes.providers import node_provider, provider
-from webhook.decide.pod import Container
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evidence
-from webhook.decide.workload.patch_libraries import DEFAULT_LIBRARIES, host_files, is_blocked, needs_version
-from webhook.nvidia.driver_paths import HostFile
+from webhook.decide.workload.fallback_context import FallbackContext
+from webhook.decide.workload.patch_libraries import DEFAULT_LIBRARIES, is_blocked, needs_version
+from webhook.observations.plugin_observation import PluginState
 from webhook.policy.model import Policy
-from webhook.view.view import ClusterView, Labels, Nvml, unknown_kinds
-
-REASON_PREFIX = {
-    Reason.RUNTIME_CLASS_MISSING: 'RuntimeClass "{}" not found',
-    Reason.HANDLER_MISSING: 'no node runs RuntimeClass "{}"',
-    Reason.HANDLER_UNKNOWN: 'nodes do not show RuntimeClass "{}"',
-}
-
-
-@dataclass(frozen=True, slots=True)
-class FallbackContext:
-    """The reason that led here, and all that the rules read. ``candidates`` are those of the pod without any class."""
-
-    reason: Reason
-    policy: Policy
-    view: ClusterView
-    namespace_labels: Labels
-    candidates: tuple[Candidate, ...]
-    containers: tuple[Container, ...]
-
-    @property
-    def files(self) -> tuple[HostFile, ...]:
-        """The files to mount; all candidates have the same driver when this is read."""
-        kind = self.candidates[0].kind
-        return host_files(self.policy, kind.driver, kind.driver_version) if kind.driver else ()
-
-    def leave(self, reason: Reason, why: str) -> RuleResult:
-        """Return the result that mounts nothing, with a warning that says why."""
-        lead = REASON_PREFIX[self.reason].format(self.policy.runtime_class)
-        warning = f"{lead}; no GPU libraries were added: {why}"
-        return RuleResult(Verdict.LEAVE, reason, warning, (lead, why, *self.evidence()))
-
-    def evidence(self) -> tuple[str, ...]:
-        """Return what each kind of candidate shows of its driver."""
-        shown = (f"{item.example}: {_describe(item.kind)}" for item in self.candidates)
-        return (*shown, *unknown_kinds(self.view))
+from webhook.view.view import Nvml
 
 
 def _not_wanted(context: FallbackContext) -> RuleResult | None:
+    if context.is_always:
+        return context.leave(context.reason, "for the label value always every node must prove it")
     return context.leave(context.reason, "the fallback is off") if context.policy.fallback == "off" else None
 
 
 NOT_WANTED = Rule(
     name="not wanted",
-    text="The policy may turn the fallback off.",
+    text="The policy may turn the fallback off; a pod that requests no GPU gets no mounts.",
     check=_not_wanted,
     evidence=lambda context: [f"the policy's fallback is {context.policy.fallback}"],
     outcomes=(
@@ -81,13 +46,13 @@ NOT_WANTED = Rule(
 
 
 def _not_needed(context: FallbackContext) -> RuleResult | None:
-    candidates = context.candidates
-    if any(provider(item.kind, context.policy) for item in candidates):
+    candidates, resources = context.candidates, context.resources
+    if any(provider(item.kind, context.policy, resources) for item in candidates):
         return context.leave(context.reason, "some nodes hand GPUs out by themselves")
     if context.policy.fallback == "on" or (candidates and all(_needs_libraries(item.kind) for item in candidates)):
         return None
-    if candidates and all(node_provider(item.kind) for item in candidates):
-        evidence = tuple(f"{item.example}: the plugin found the driver by itself" for item in candidates)
+    if candidates and all(node_provider(item.kind, resources) for item in candidates):
+        evidence = tuple(f"{item.example}: {node_provider(item.kind, resources)}" for item in candidates)
         return RuleResult(Verdict.LEAVE, Reason.PLATFORM_PROVIDES, evidence=evidence)
     return context.leave(context.reason, _why_unknown(context))
 
@@ -95,20 +60,23 @@ def _not_needed(context: FallbackContext) -> RuleResult | None:
 def _why_unknown(context: FallbackContext) -> str:
     if context.view.nodes is None:
         return "nodes are unknown"
-    if any(_may_provide(item.kind) for item in context.candidates):
-        return "NVIDIA's runtime may be the nodes' default"
+    if any(item.kind.bootstrapped for item in context.candidates):
+        return "only our own mount shows a need for them"
     return "nodes are not known to need them"
 
 
 def _needs_libraries(kind: NodeKind) -> bool:
-    # The plugin would not need a mount if the default runtime were NVIDIA's.
-    return kind.nvml is Nvml.MOUNT and kind.plugin_runs and not kind.of_platform and not _may_provide(kind)
+    """Say whether pods on such nodes are known to get no library without us.
 
-
-def _may_provide(kind: NodeKind) -> bool:
-    # Our own mount proves less than the author's: it was never seen that the plugin fails without it. So where the
-    # runtime knows NVIDIA's handler, that may be the default, and bring the libraries into every pod.
-    return kind.bootstrapped and any("nvidia" in handler for handler in kind.handlers or ())
+    Our own mount proves nothing: it was never seen that the plugin fails without it.
+    """
+    if kind.of_platform or kind.observed_plain is PluginState.HEALTHY:
+        return False
+    if kind.template_nvml is Nvml.NEITHER:
+        return kind.observed is PluginState.BLIND
+    # The author's plugin would not need a mount if the default runtime were NVIDIA's.
+    got_it = kind.observed is PluginState.HEALTHY or (kind.observed is None and kind.plugin_runs)
+    return kind.template_nvml is Nvml.MOUNT and got_it
 
 
 NOT_NEEDED = Rule(
@@ -120,24 +88,22 @@ NOT_NEEDED = Rule(
 
 
 def _refused(context: FallbackContext) -> RuleResult | None:
-    level = context.namespace_labels.get(ENFORCE_LABEL, context.policy.pod_security_default)
-    if level != "privileged":
-        return context.leave(Reason.POD_SECURITY, f'namespace enforces PodSecurity "{level}"')
-    if context.policy.host_path_granted:
-        return None
-    if context.view.api_groups is None:
+    guard = guard_against(_change(context.policy), context.guarded)
+    if guard and not (guard.is_grantable and context.policy.host_path_granted):
+        return context.leave(guard.reason, guard.why)
+    if context.view.api_groups is None and not context.policy.host_path_granted:
         return context.leave(Reason.POD_SECURITY, "the cluster's admission policies are unknown")
-    guard = installed_guard(context.view.api_groups)
-    return context.leave(Reason.POD_SECURITY, f"{guard} may refuse hostPath") if guard else None
+    return None
+
+
+def _change(policy: Policy) -> frozenset[str]:
+    return PRIVILEGED_CHANGE if policy.devices == "privileged" else MOUNT_CHANGE
 
 
 def _guard_evidence(context: FallbackContext) -> Iterator[str]:
-    own = context.namespace_labels.get(ENFORCE_LABEL)
-    yield f"PodSecurity: {own or f'{context.policy.pod_security_default} (no label)'}"
+    yield from guards_evidence(context.guarded)
     if context.policy.host_path_granted:
         yield "the policy grants hostPath"
-    else:
-        yield f"none of {', '.join(ADMISSION_CONTROLLERS.values())} is installed"
 
 
 REFUSED = Rule(
@@ -148,8 +114,7 @@ REFUSED = Rule(
     outcomes=(
         leaves(
             Reason.POD_SECURITY,
-            "hostPath volumes or privileges would be refused: PodSecurity, SecurityContextConstraints, Kyverno, "
-            "Gatekeeper or Kubewarden",
+            "hostPath volumes or privileges would be refused: PodSecurity, SecurityContextConstraints",
             "create the RuntimeClass, or allow them and set `hostPathGranted` (a plugin pod: "
             "`bootstrap.privilegedGranted`)",
         ),
@@ -217,9 +182,13 @@ def _mount(context: FallbackContext) -> RuleResult:
 
 
 def _devices_warning(context: FallbackContext) -> str:
-    passes = [item.kind.passes_devices for item in context.candidates]
-    if context.policy.devices == "plugin" and False in passes:
+    if context.policy.devices != "plugin":
+        return ""
+    passes = [item.kind.passes_devices for item in context.candidates if item.kind.nvml is not None]
+    if False in passes:
         return "libraries are mounted, but the device plugin passes no devices (set PASS_DEVICE_SPECS=true)"
+    if None in passes:
+        return "libraries are mounted; the device plugin may pass no devices: set its PASS_DEVICE_SPECS=true"
     return ""
 
 
@@ -242,10 +211,3 @@ MOUNT = Rule(
 )
 
 FALLBACK_RULES = (NOT_WANTED, NOT_NEEDED, REFUSED, DRIVER_UNFIT, MOUNT)
-
-
-def _describe(kind: NodeKind) -> str:
-    if kind.nvml is None:
-        return "no device plugin is known"
-    driver = f"driver in {kind.driver.directory}" if kind.driver else "no driver profile"
-    return f"the plugin has NVML by {kind.nvml}, {driver}"

@@ -2,17 +2,11 @@
 
 from collections.abc import Iterator
 
-from webhook.decide.decision import INJECT_KEY, Reason, Verdict
+from webhook.decide.decision import ALWAYS, INJECT_KEY, Reason, Verdict
 from webhook.decide.limits import LIMITS, exceeded_limit, found_too_large
-from webhook.decide.pod import (
-    container_count,
-    driver_mounts,
-    is_mirror,
-    is_windows,
-    label,
-    runtime_class_name,
-)
+from webhook.decide.pod import container_count, driver_mounts, is_mirror, label, odd_quantities, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
+from webhook.decide.windows_pods import is_windows
 from webhook.decide.workload.context import RuleContext
 
 
@@ -101,22 +95,32 @@ OPTED_OUT = Rule(
 def _no_gpu(context: RuleContext) -> RuleResult | None:
     if context.requests_gpu:
         return None
-    reason = Reason.ZERO_QUANTITY if any(item.names_gpu for item in context.containers) else Reason.NO_GPU
-    return leave(reason, "no container requests a positive quantity of a GPU resource")
+    if odd := next(odd_quantities(context.pod, context.policy), None):
+        name, resource, value = odd
+        why = f'{name} requests {resource}: "{value[:40]}", which is not a quantity'
+        return leave(Reason.NO_GPU, why, f"{why}; pod left alone")
+    if any(item.names_gpu for item in context.containers):
+        warning = f"label {INJECT_KEY}=always, but the pod requests zero GPUs; left alone" if context.is_always else ""
+        return leave(Reason.ZERO_QUANTITY, "the pod requests zero GPUs", warning)
+    if context.is_always:
+        return None
+    return leave(Reason.NO_GPU, "no container requests a positive quantity of a GPU resource")
 
 
 def _gpu_requests(context: RuleContext) -> Iterator[str]:
     for container in context.gpu_containers:
         yield f"{container.spec.get('name')} requests {', '.join(sorted(container.gpu_resources))}"
+    if context.is_always:
+        yield f"the pod has {INJECT_KEY}: {ALWAYS}"
 
 
 NO_GPU = Rule(
     name="no gpu",
-    text="Only pods that request a GPU are patched; a request for zero GPUs is no request.",
+    text="Only pods that request a GPU are patched, and pods with the label value `always`; zero GPUs are no request.",
     check=_no_gpu,
     evidence=_gpu_requests,
     outcomes=(
-        leaves(Reason.NO_GPU, "no container requests a GPU"),
+        leaves(Reason.NO_GPU, "no container requests a GPU, or the value is not a quantity"),
         leaves(Reason.ZERO_QUANTITY, "the pod requests zero GPUs"),
     ),
 )
@@ -143,7 +147,7 @@ AUTHOR_CHOSE = Rule(
 
 
 def _author_mounts(context: RuleContext) -> RuleResult | None:
-    for container in context.gpu_containers:
+    for container in context.gpu_users:
         for path in driver_mounts(context.pod, container):
             return leave(Reason.AUTHOR_MOUNTS, f"{container.spec.get('name')} mounts {path} of the host")
     return None
@@ -153,9 +157,7 @@ AUTHOR_MOUNTS = Rule(
     name="author mounts",
     text="Driver libraries that the author mounts would conflict with those of the runtime.",
     check=_author_mounts,
-    evidence=lambda context: (
-        f"{item.spec.get('name')} mounts nothing of the driver" for item in context.gpu_containers
-    ),
+    evidence=lambda context: (f"{item.spec.get('name')} mounts nothing of the driver" for item in context.gpu_users),
     outcomes=(
         leaves(
             Reason.AUTHOR_MOUNTS,
