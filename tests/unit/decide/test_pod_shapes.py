@@ -68,6 +68,6 @@ def test_the_exceeded_limit_is_named(limit: str, spec: dict[str, Any]) -> None:
 
 def test_a_pod_at_every_limit_is_small_enough() -> None:
     """The limits themselves are allowed."""
-    container = {"env": [{}] * 5000, "volumeMounts": [{}] * 1000}
+    container: dict[str, Any] = {"env": [{}] * 5000, "volumeMounts": [{}] * 1000}
     spec = {"containers": [container] * 250, "volumes": [{}] * 1000, "tolerations": [{}] * 500}
     assert exceeded_limit({"spec": {**spec, **_requiring(*[_term((OS, "In", ["a"] * 19))] * 500)}}) == ""
