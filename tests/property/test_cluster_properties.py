@@ -103,9 +103,8 @@ def test_no_library_is_mounted_where_the_platform_provides(
                 continue
             plain = view.observations.state(ObservationKey(template.namespace, template.name, node.host))
             assert not provides(template, plain)
-            assert policy.fallback == "on" or (
-                template and needs(template, plain, plugins.device_plugins.get(node.name))
-            )
+            pod_there = plugins.device_plugins.get(node.name)
+            assert policy.fallback == "on" or needs(template, plain, pod_there)
 
 
 def provides(template: Plugin, plain: PluginState | None) -> bool:
