@@ -139,10 +139,10 @@ SEEN = [Observation(state) for state in (PluginState.HEALTHY, PluginState.HEALTH
 
 def observable(machines: Sequence[Machine]) -> list[ObservationKey]:
     """Return the keys under which plugins of these machines may have been observed: some were not."""
+    pairs = [(template_of(machine.plugin.plugin), machine.node.host) for machine in machines if machine.plugin]
     found = dict.fromkeys(
-        ObservationKey(plugin.namespace, plugin.name, machine.node.host, str(plugin.nvml), plugin.runtime_class)
-        for machine in machines
-        if machine.plugin and (plugin := template_of(machine.plugin.plugin))
+        ObservationKey(plugin.namespace, plugin.name, host, str(plugin.nvml), plugin.runtime_class)
+        for plugin, host in pairs
     )
     return [key for key in found if not key.daemon_set.endswith("unseen")]
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from webhook.nvidia.startup_taints import is_temporary_taint
 from webhook.observations.plugin_observation import HostKind
 from webhook.view.default_runtime import MAX_ARGUMENTS_CHARACTERS, default_runtime
-from webhook.view.node_projection import is_temporary_taint, project_node
+from webhook.view.node_projection import project_node
 
 ARGUMENTS = "k3s.io/node-args"
 
