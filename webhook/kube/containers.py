@@ -14,6 +14,11 @@ def waiting_state(status: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def host_paths(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[str]:
     """Yield the paths of the host that a container of a pod's spec mounts, parts of a volume (``subPath``) too."""
+    return (path for path, _ in host_mounts(spec, container))
+
+
+def host_mounts(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the same paths, each with its mount."""
     volumes = {
         text(volume.get("name")): text(mapping(volume.get("hostPath")).get("path"))
         for volume in items(spec.get("volumes"))
@@ -23,7 +28,7 @@ def host_paths(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterato
         path = volumes.get(text(mount.get("name")))
         if path is not None:
             part = text(mount.get("subPath"))
-            yield f"{path.rstrip('/')}/{part}" if part else path
+            yield (f"{path.rstrip('/')}/{part}" if part else path), mount
 
 
 def mount_paths(container: Mapping[str, Any]) -> list[str]:

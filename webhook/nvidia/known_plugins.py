@@ -50,6 +50,16 @@ class KnownPlugin:
 PLUGIN_COMMAND = "nvidia-device-plugin"
 CHART_LABEL = "app.kubernetes.io/name"
 
+# Containers that may be beside a plugin in its pod, and need NVML as well.
+COMPANIONS = {
+    "nvidia-device-plugin-ctr": Role.DEVICE_PLUGIN,
+    "gpu-feature-discovery-ctr": Role.FEATURE_DISCOVERY,
+    "gpu-feature-discovery": Role.FEATURE_DISCOVERY,
+    "mps-control-daemon-ctr": Role.MPS_CONTROL_DAEMON,
+    "dcgm-exporter": Role.EXPORTER,
+    "vgpu-monitor": Role.EXPORTER,  # HAMi
+}
+
 KNOWN_PLUGINS = (
     KnownPlugin("name", "nvidia-device-plugin-ds", frozenset({"nvidia-device-plugin-ctr"})),
     KnownPlugin(CHART_LABEL, "nvidia-device-plugin", frozenset({"nvidia-device-plugin-ctr"})),
@@ -69,6 +79,11 @@ KNOWN_PLUGINS = (
         of_platform=True,
     ),
 )
+
+
+def companion_role(container: Mapping[str, Any]) -> Role | None:
+    """Return what a container beside a plugin is for, None where it needs no NVML."""
+    return COMPANIONS.get(text(container.get("name")))
 
 
 def command_words(container: Mapping[str, Any]) -> Iterator[str]:
