@@ -31,9 +31,12 @@ class Verdict(StrEnum):
 class Reason(StrEnum):
     """Why: the stable word for log, metric, annotation, audit, command line, tests and docs."""
 
+    ADMISSION_POLICY = "admission-policy"
     AUTHOR_CHOSE = "author-chose"
     AUTHOR_MOUNTS = "author-mounts"
     CDI = "cdi"
+    CLASS_MISMATCH = "class-mismatch"
+    CLASS_OVERHEAD = "class-overhead"
     CREATOR_UNTRUSTED = "creator-untrusted"
     DRA = "dra"
     DRIVER_MIXED = "driver-mixed"

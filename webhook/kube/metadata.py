@@ -5,6 +5,9 @@ from typing import Any
 
 from webhook.kube.values import EMPTY, items, mapping, text, text_map
 
+# The API server gives each namespace this label with its name.
+NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
+
 
 def metadata(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an API object's metadata."""

@@ -12,6 +12,7 @@ from webhook.decide.pod import MIRROR_KEY
 from webhook.decide.workload.context import SYSTEM_NAMESPACES
 from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, TOLERATION, VISIBLE_DEVICES
 from webhook.decide.workload.pod_rules import CONTAINERS_LIMIT
+from webhook.kube.metadata import NAMESPACE_NAME_LABEL
 from webhook.kube.values import at
 from webhook.nvidia.driver_paths import DRIVER_DIRECTORIES, LIBRARY, SHARED_LIBRARY_DIRECTORIES
 from webhook.policy.model import Policy
@@ -89,7 +90,7 @@ def limits(policy: Policy) -> tuple[str, ...]:
 def _namespaces(policy: Policy) -> dict[str, Any]:
     if not policy.opt_out:
         return {"matchLabels": {INJECT_KEY: "enabled"}}
-    system = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": sorted(SYSTEM_NAMESPACES)}
+    system = {"key": NAMESPACE_NAME_LABEL, "operator": "NotIn", "values": sorted(SYSTEM_NAMESPACES)}
     return {"matchExpressions": [*_not("disabled", "dry-run")["matchExpressions"], system]}
 
 

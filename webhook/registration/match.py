@@ -10,11 +10,9 @@ from typing import Any
 
 from webhook.decide.pod import Pod
 from webhook.kube.label_selector import has_labels, matches_expression
-from webhook.kube.metadata import labels_of
+from webhook.kube.metadata import NAMESPACE_NAME_LABEL, labels_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.view.view import Labels
-
-NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Check:
 
 def checks(entry: Mapping[str, Any], pod: Pod, namespace: str, labels: Labels | None) -> Iterator[Check]:
     """Yield what an entry asks of a pod; ``labels`` are its namespace's, None where they are unknown."""
-    own = None if labels is None else {NAME_LABEL: namespace, **labels}
+    own = None if labels is None else {NAMESPACE_NAME_LABEL: namespace, **labels}
     yield _selector("namespace selector", entry.get("namespaceSelector"), own)
     yield _selector("object selector", entry.get("objectSelector"), labels_of(pod))
     for condition in items(entry.get("matchConditions")):

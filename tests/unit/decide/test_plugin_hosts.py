@@ -124,19 +124,19 @@ def test_an_unknown_strategy_is_not_cdi() -> None:
 
 
 @pytest.mark.parametrize(
-    ("group", "guard"),
+    ("group", "guard", "word"),
     [
-        ("security.openshift.io", "SecurityContextConstraints"),
-        ("kyverno.io", "Kyverno"),
-        ("templates.gatekeeper.sh", "Gatekeeper"),
-        ("policies.kubewarden.io", "Kubewarden"),
+        ("security.openshift.io", "SecurityContextConstraints", "leave/pod-security"),
+        ("kyverno.io", "Kyverno", "leave/admission-policy"),
+        ("templates.gatekeeper.sh", "Gatekeeper", "leave/admission-policy"),
+        ("policies.kubewarden.io", "Kubewarden", "leave/admission-policy"),
     ],
 )
-def test_guards_are_checked_for_plugin_pods(group: str, guard: str) -> None:
+def test_guards_are_checked_for_plugin_pods(group: str, guard: str, word: str) -> None:
     """They may refuse a privileged pod; the class needs no privilege, and the administrator may vouch."""
     groups = GROUPS | {"groups": [{"name": group}]}
     refused = decided(host(), groups)
-    assert refused.word == "leave/pod-security"
+    assert refused.word == word
     assert guard in refused.warnings[0]
     granted = Policy(bootstrap=Bootstrap(privileged_granted=True))
     assert decided(host(), groups, policy=granted).word == "bootstrap/nvml"

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from webhook.decide.decision import RequestInfo
+from webhook.decide.guards import PRIVILEGED, GuardedPod
 from webhook.decide.nodes.kind import VERSION_LABEL, profiles
 from webhook.decide.pod import Container, Pod
 from webhook.decide.workload.class_fitness import class_misfit
 from webhook.decide.workload.context import RuleContext
+from webhook.kube.metadata import labels_of
 from webhook.kube.node_affinity import target_node
 from webhook.kube.values import EMPTY, elements
 from webhook.nvidia.driver_profiles import HostDriver, host_driver, usr_root_works
@@ -20,6 +22,8 @@ from webhook.view.plugin_projections import daemon_set_owner, find_plugin, known
 from webhook.view.view import ClusterView, Node, Nvml
 
 VERSION_PLACEHOLDER = "{driver_version}"
+# Outside of this namespace a missing PodSecurity label does not say that privileged pods are wanted.
+HOME_NAMESPACE = "kube-system"
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,13 @@ class PluginContext:
         if self.driver is None or (VERSION_PLACEHOLDER in name and not version):
             return ""
         return f"{self.driver.directory}/{name.replace(VERSION_PLACEHOLDER, version)}"
+
+    @property
+    def guarded(self) -> GuardedPod:
+        """The pod as admission control sees it."""
+        default = PRIVILEGED if self.namespace == HOME_NAMESPACE else "unset"
+        labels = labels_of(self.base.pod)
+        return GuardedPod(self.base.view, self.namespace, self.base.namespace_labels, labels, default)
 
     @property
     def class_misfit(self) -> str:

@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 
 from webhook.decide.decision import Reason, Verdict
-from webhook.decide.guards import ENFORCE_LABEL, installed_guard
+from webhook.decide.guards import ENFORCE_LABEL, PRIVILEGED_CHANGE, guard_against, guards_evidence
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.patches import LIBRARY_PLACE, is_library_place_taken, taken_names
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evidence
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.plugin_settings import list_strategies
-
-HOME_NAMESPACE = "kube-system"
 
 
 def _nvml_insufficient(context: PluginContext) -> RuleResult | None:
@@ -57,21 +55,17 @@ NVML_INSUFFICIENT = Rule(
 
 
 def _pod_security(context: PluginContext) -> RuleResult | None:
-    default = "privileged" if context.namespace == HOME_NAMESPACE else "unset"
-    level = (context.base.namespace_labels or {}).get(ENFORCE_LABEL, default)
-    if level != "privileged":
-        warning = f"the plugin must be privileged: label the namespace {ENFORCE_LABEL}=privileged"
-        return leave(Reason.POD_SECURITY, f"PodSecurity of the namespace is {level}", warning)
-    guard = installed_guard(context.base.view.api_groups)
-    if not guard or context.policy.bootstrap.privileged_granted:
+    guard = guard_against(PRIVILEGED_CHANGE, context.guarded)
+    if guard is None or (guard.is_grantable and context.policy.bootstrap.privileged_granted):
         return None
-    warning = f"{guard} may refuse the plugin's pod: allow it, set bootstrap.privilegedGranted"
-    return leave(Reason.POD_SECURITY, f"{guard} is installed", warning)
+    if not guard.is_grantable:
+        warning = f"the plugin must be privileged: label the namespace {ENFORCE_LABEL}=privileged"
+        return leave(guard.reason, f"PodSecurity of the namespace is {context.guarded.level}", warning)
+    return leave(guard.reason, guard.why, f"{guard.why}: allow the plugin's pod, set bootstrap.privilegedGranted")
 
 
 def _pod_security_evidence(context: PluginContext) -> Iterator[str]:
-    own = (context.base.namespace_labels or {}).get(ENFORCE_LABEL)
-    yield f"namespace {context.namespace} has {ENFORCE_LABEL}: {own or '(no label)'}"
+    yield from guards_evidence(context.guarded)
     yield f"bootstrap.privilegedGranted is {str(context.policy.bootstrap.privileged_granted).lower()}"
 
 

@@ -16,7 +16,6 @@ from webhook.decide.workload.class_fitness import (
 )
 from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.fallback import FALLBACK_RULES, FallbackContext
-from webhook.kube.values import EMPTY
 
 # The API server rejects a pod whose RuntimeClass was deleted, so older knowledge does not count.
 VOUCHED_SECONDS = 90.0
@@ -219,7 +218,7 @@ def fallback_context(context: RuleContext) -> FallbackContext:
         reason=reason,
         policy=context.policy,
         view=context.view,
-        namespace_labels=context.namespace_labels or EMPTY,
+        guarded=context.guarded,
         candidates=context.candidates,
         containers=context.gpu_containers,
     )

@@ -6,9 +6,11 @@ from functools import cached_property
 from typing import Any
 
 from webhook.decide.decision import INJECT_KEY, RequestInfo
+from webhook.decide.guards import GuardedPod
 from webhook.decide.nodes.candidates import Candidate, candidates
 from webhook.decide.pod import Container, Pod, containers, requests_gpu
 from webhook.decide.workload.patch_runtime_class import TOLERATION
+from webhook.kube.metadata import labels_of
 from webhook.kube.values import EMPTY, elements, mapping
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Labels, RuntimeClass
@@ -50,6 +52,12 @@ class RuleContext:
     def namespace_labels(self) -> Labels | None:
         """The labels of the pod's namespace, None where it is not known."""
         return None if self.view.namespaces is None else self.view.namespaces.get(self.request.namespace)
+
+    @property
+    def guarded(self) -> GuardedPod:
+        """The pod as admission control sees it."""
+        default, labels = self.policy.pod_security_default, labels_of(self.pod)
+        return GuardedPod(self.view, self.request.namespace, self.namespace_labels, labels, default)
 
     @property
     def namespace_setting(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from webhook.decide.decision import Reason, Verdict
-from webhook.decide.guards import ADMISSION_CONTROLLERS, ENFORCE_LABEL, installed_guard
+from webhook.decide.guards import MOUNT_CHANGE, PRIVILEGED_CHANGE, GuardedPod, guard_against, guards_evidence
 from webhook.decide.nodes.candidates import Candidate
 from webhook.decide.nodes.kind import NodeKind
 from webhook.decide.nodes.providers import node_provider, provider
@@ -13,7 +13,7 @@ from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evi
 from webhook.decide.workload.patch_libraries import DEFAULT_LIBRARIES, host_files, is_blocked, needs_version
 from webhook.nvidia.driver_paths import HostFile
 from webhook.policy.model import Policy
-from webhook.view.view import ClusterView, Labels, Nvml, unknown_kinds
+from webhook.view.view import ClusterView, Nvml, unknown_kinds
 
 REASON_PREFIX = {
     Reason.RUNTIME_CLASS_MISSING: 'RuntimeClass "{}" not found',
@@ -29,7 +29,7 @@ class FallbackContext:
     reason: Reason
     policy: Policy
     view: ClusterView
-    namespace_labels: Labels
+    guarded: GuardedPod
     candidates: tuple[Candidate, ...]
     containers: tuple[Container, ...]
 
@@ -120,24 +120,22 @@ NOT_NEEDED = Rule(
 
 
 def _refused(context: FallbackContext) -> RuleResult | None:
-    level = context.namespace_labels.get(ENFORCE_LABEL, context.policy.pod_security_default)
-    if level != "privileged":
-        return context.leave(Reason.POD_SECURITY, f'namespace enforces PodSecurity "{level}"')
-    if context.policy.host_path_granted:
-        return None
-    if context.view.api_groups is None:
+    guard = guard_against(_change(context.policy), context.guarded)
+    if guard and not (guard.is_grantable and context.policy.host_path_granted):
+        return context.leave(guard.reason, guard.why)
+    if context.view.api_groups is None and not context.policy.host_path_granted:
         return context.leave(Reason.POD_SECURITY, "the cluster's admission policies are unknown")
-    guard = installed_guard(context.view.api_groups)
-    return context.leave(Reason.POD_SECURITY, f"{guard} may refuse hostPath") if guard else None
+    return None
+
+
+def _change(policy: Policy) -> frozenset[str]:
+    return PRIVILEGED_CHANGE if policy.devices == "privileged" else MOUNT_CHANGE
 
 
 def _guard_evidence(context: FallbackContext) -> Iterator[str]:
-    own = context.namespace_labels.get(ENFORCE_LABEL)
-    yield f"PodSecurity: {own or f'{context.policy.pod_security_default} (no label)'}"
+    yield from guards_evidence(context.guarded)
     if context.policy.host_path_granted:
         yield "the policy grants hostPath"
-    else:
-        yield f"none of {', '.join(ADMISSION_CONTROLLERS.values())} is installed"
 
 
 REFUSED = Rule(
@@ -148,10 +146,16 @@ REFUSED = Rule(
     outcomes=(
         leaves(
             Reason.POD_SECURITY,
-            "hostPath volumes or privileges would be refused: PodSecurity, SecurityContextConstraints, Kyverno, "
-            "Gatekeeper or Kubewarden",
+            "hostPath volumes or privileges would be refused: PodSecurity, SecurityContextConstraints",
             "create the RuntimeClass, or allow them and set `hostPathGranted` (a plugin pod: "
             "`bootstrap.privilegedGranted`)",
+        ),
+        leaves(
+            Reason.ADMISSION_POLICY,
+            "admission control may reject the patched pod: a ValidatingAdmissionPolicy that reads what the patch "
+            "changes; for hostPath and privileges also Kyverno, Gatekeeper or Kubewarden",
+            "allow it there; then `overrule: [admission-policy]` for the class, `hostPathGranted` for mounts, "
+            "`bootstrap.privilegedGranted` for plugin pods",
         ),
     ),
 )
