@@ -79,7 +79,7 @@ def _of_selectors(context: RuleContext, node: Node | None) -> Iterator[_Sign]:
     for item in (context.view.daemon_sets or {}).values():
         if item.uid != uid or item.plugin.namespace != context.request.namespace:
             continue
-        matches = None if node is None else lambda term: term_selects(term, node)  # noqa: E731  bound to this node
+        matches = None if node is None else lambda term: term_selects(term, node)
         if found := selector_evidence(item.placement, matches):
             yield _sign(f"DaemonSet {item.plugin.name}", found)
 
