@@ -74,7 +74,7 @@ def _root_only(context: PluginContext) -> RuleResult | None:
     if context.policy.bootstrap.recipe != RECIPE:
         return None
     if why := _misfit(context):
-        return leave(Reason.DRIVER_UNKNOWN, why, f"the recipe {RECIPE} does not fit; pod left alone: {why}")
+        return leave(Reason.DRIVER_UNKNOWN, why, f"{why}; the recipe {RECIPE} does not fit, pod left alone")
     return setback_result(context, RECIPE)
 
 

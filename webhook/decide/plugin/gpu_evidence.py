@@ -1,25 +1,16 @@
 """The evidence that a node has a GPU for containers, before any plugin offers it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from webhook.decide.workload.context import RuleContext
 from webhook.kube.label_selector import has_labels
 from webhook.kube.node_affinity import term_selects
 from webhook.kube.quantity import is_positive
-from webhook.nvidia.gpu_labels import LabelEvidence, gpu_labels
-from webhook.nvidia.gpu_selectors import SelectorEvidence, selector_evidence
+from webhook.nvidia.gpu_labels import gpu_labels
+from webhook.nvidia.gpu_selectors import selector_evidence
 from webhook.nvidia.passthrough import passthrough_resource
 from webhook.view.plugin_projections import daemon_set_uid
 from webhook.view.view import Node
-
-
-@dataclass(frozen=True, slots=True)
-class _Sign:
-    """One sign of a GPU, in words. ``needs_driver`` says that it shows a device whose driver is not known."""
-
-    text: str
-    needs_driver: bool = False
 
 
 def gpu_evidence(context: RuleContext, node_name: str) -> tuple[str, ...]:
@@ -30,9 +21,10 @@ def gpu_evidence(context: RuleContext, node_name: str) -> tuple[str, ...]:
     node = (context.view.nodes or {}).get(node_name)
     if _labels_against(node):
         return ()
-    has_other_driver = bool(other_driver(context, node))
-    signs = (*_of_node(context, node), *_of_selectors(context, node))
-    return tuple(sign.text for sign in signs if not (sign.needs_driver and has_other_driver))
+    by_policy = tuple(_of_policy(context, node))
+    if other_driver(context, node):
+        return by_policy
+    return (*_of_node(context, node), *by_policy, *_of_selectors(context, node))
 
 
 def evidence_against(context: RuleContext, node_name: str) -> str:
@@ -42,7 +34,11 @@ def evidence_against(context: RuleContext, node_name: str) -> str:
 
 
 def other_driver(context: RuleContext, node: Node | None) -> str:
-    """Return what shows that the node's GPUs have another driver than NVIDIA's, empty for nothing."""
+    """Return what shows that the node's GPUs have another driver than NVIDIA's, empty for nothing.
+
+    A GPU resource in the capacity shows that some GPU is for containers. So does the policy's ``gpuNodes``, for which
+    the caller looks: an administrator knows better.
+    """
     if node is None or any(map(context.policy.is_gpu_resource, node.capacity)):
         return ""
     offered = (name for name, amount in node.capacity.items() if is_positive(amount))
@@ -55,34 +51,30 @@ def _labels_against(node: Node | None) -> str:
     return f"{node.name} has the label {against[0]}, so it has no GPU for containers" if node and against else ""
 
 
-def _of_node(context: RuleContext, node: Node | None) -> Iterator[_Sign]:
+def _of_node(context: RuleContext, node: Node | None) -> Iterator[str]:
     if node is None:
         return
     shown = gpu_labels(node.labels)
-    for label in (*shown.gpu, *shown.tegra):
-        yield _Sign(f"{node.name} has the label {label}")
-    for label in shown.pci:
-        yield _Sign(f"{node.name} has the label {label}", needs_driver=True)
-    wanted = context.policy.bootstrap.gpu_nodes
-    if wanted and has_labels(node.labels, wanted):
-        yield _Sign(f"{node.name} has the labels of the policy's bootstrap.gpuNodes")
+    for label in (*shown.gpu, *shown.tegra, *shown.pci):
+        yield f"{node.name} has the label {label}"
     # A plugin that registered once and finds no GPU now leaves the resource with zero.
     if any(map(context.policy.is_gpu_resource, node.capacity)):
-        yield _Sign(f"{node.name} has a GPU resource in its capacity")
+        yield f"{node.name} has a GPU resource in its capacity"
 
 
-def _of_selectors(context: RuleContext, node: Node | None) -> Iterator[_Sign]:
+def _of_policy(context: RuleContext, node: Node | None) -> Iterator[str]:
+    wanted = context.policy.bootstrap.gpu_nodes
+    if node and wanted and has_labels(node.labels, wanted):
+        yield f"{node.name} has the labels of the policy's bootstrap.gpuNodes"
+
+
+def _of_selectors(context: RuleContext, node: Node | None) -> Iterator[str]:
     """Yield what the pod selects, and its DaemonSet: the controller replaces the template's affinity in the pod."""
     if found := selector_evidence(context.spec):
-        yield _sign("the pod", found)
+        yield f"the pod selects GPU nodes: {found.text}"
     uid = daemon_set_uid(context.pod)
-    for item in (context.view.daemon_sets or {}).values():
-        if item.uid != uid or item.plugin.namespace != context.request.namespace:
-            continue
-        matches = None if node is None else lambda term: term_selects(term, node)
+    matches = None if node is None else lambda term: term_selects(term, node)
+    sets = (context.view.daemon_sets or {}).values()
+    for item in (item for item in sets if (item.plugin.namespace, item.uid) == (context.request.namespace, uid)):
         if found := selector_evidence(item.placement, matches):
-            yield _sign(f"DaemonSet {item.plugin.name}", found)
-
-
-def _sign(subject: str, found: SelectorEvidence) -> _Sign:
-    return _Sign(f"{subject} selects GPU nodes: {found.text}", needs_driver=found.kind is LabelEvidence.PCI)
+            yield f"DaemonSet {item.plugin.name} selects GPU nodes: {found.text}"

@@ -152,28 +152,41 @@ def _class_mismatch(context: PluginContext) -> RuleResult | None:
 
 
 def _other_class(context: PluginContext) -> str:
-    """Return another NVIDIA class under which pods of the DaemonSet are healthy on such nodes, empty for none."""
-    if context.node is None or not context.daemon_set:
+    """Return another NVIDIA class under which plugin pods are healthy on such nodes, empty for none.
+
+    Where some are healthy under the policy's class too, both work.
+    """
+    if context.node is None:
         return ""
-    classes, host = context.base.view.runtime_classes, context.node.host
-    for key, observation in context.base.view.observations.entries.items():
-        name = key.runtime_class
-        if (
-            (key.namespace, key.daemon_set) == (context.namespace, context.daemon_set)
-            and key.host == host
-            and observation.state is PluginState.HEALTHY
-            and name not in ("", context.policy.runtime_class)
-            # A class that is gone is history.
-            and (classes is None or name in classes)
-            and "nvidia" in (name + (classes[name].handler if classes else ""))
-        ):
-            return name
-    return ""
+    host, namespaces = context.node.host, context.policy.bootstrap.namespaces
+    healthy = {
+        key.runtime_class
+        for key, observation in context.base.view.observations.entries.items()
+        if observation.state is PluginState.HEALTHY and key.host == host and key.namespace in namespaces
+    }
+    if context.policy.runtime_class in healthy:
+        return ""
+    return next((name for name in sorted(healthy) if _is_nvidia_class(context, name)), "")
+
+
+def _is_nvidia_class(context: PluginContext, name: str) -> bool:
+    classes = context.base.view.runtime_classes
+    if not name or (classes is not None and name not in classes):
+        # A class that is gone is history.
+        return False
+    return "nvidia" in name or (classes is not None and "nvidia" in classes[name].handler)
 
 
 CLASS_MISMATCH = Rule(
     name="class mismatch",
     text="Where the plugin works under another NVIDIA class than the policy's, the policy names the wrong one.",
     check=_class_mismatch,
-    evidence=lambda _: ["the DaemonSet's pods are healthy under no other NVIDIA class"],
+    evidence=lambda _: ["plugin pods on such nodes are not healthy under another NVIDIA class alone"],
+    outcomes=(
+        leaves(
+            Reason.CLASS_MISMATCH,
+            "plugin pods of such nodes work under another NVIDIA class than the policy's",
+            "set `runtimeClass` in the policy to that class",
+        ),
+    ),
 )

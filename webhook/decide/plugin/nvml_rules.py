@@ -14,7 +14,6 @@ from webhook.nvidia.plugin_support import nvml_suffices
 from webhook.nvidia.profile_lines import profile_line, profile_lines
 from webhook.nvidia.special_hosts import is_wsl, special_host
 
-
 MPS = "the MPS daemon runs programs of the host"
 
 
@@ -22,7 +21,7 @@ def _nvml_insufficient(context: PluginContext) -> RuleResult | None:
     why = _why_insufficient(context)
     if not why:
         return None
-    warning = f'{why}; NVML is not enough, it needs RuntimeClass "{context.policy.runtime_class}"'
+    warning = f'{why}; it needs RuntimeClass "{context.policy.runtime_class}", NVML is not enough'
     return leave(Reason.NVML_INSUFFICIENT, why, warning)
 
 
@@ -66,7 +65,7 @@ def _pod_security(context: PluginContext) -> RuleResult | None:
     if not guard.is_grantable:
         warning = f"the plugin must be privileged: label the namespace {ENFORCE_LABEL}=privileged"
         return leave(guard.reason, f"PodSecurity of the namespace is {context.guarded.level}", warning)
-    return leave(guard.reason, guard.why, f"{guard.why}: allow the plugin's pod, set bootstrap.privilegedGranted")
+    return leave(guard.reason, guard.why, f"{guard.why}: allow it and set bootstrap.privilegedGranted")
 
 
 def _pod_security_evidence(context: PluginContext) -> Iterator[str]:

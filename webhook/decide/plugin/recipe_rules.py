@@ -156,6 +156,11 @@ RUNTIME_CLASS = Rule(
             Reason.RUNTIME_CLASS,
             "a plugin pod; its node proves the handler, so the RuntimeClass brings the driver",
         ),
+        leaves(
+            Reason.CLASS_OVERHEAD,
+            "the RuntimeClass has `overhead`: quota or a full node could reject a pod that would run without it",
+            "`overrule: [class-overhead]` where there is room",
+        ),
     ),
 )
 
