@@ -6,6 +6,7 @@ from webhook.decide.decision import DECISION_KEY, Decision, Reason, RequestInfo,
 from webhook.decide.patch import Operation
 from webhook.decide.pod import Container, Pod, annotations, runtime_class_name
 from webhook.decide.workload.context import RuleContext
+from webhook.decide.workload.hidden_gpus import hides_gpus
 from webhook.decide.workload.patch_runtime_class import void_operations
 from webhook.decide.workload.pod_rules import OPTED_OUT, TOO_MANY_CONTAINERS
 from webhook.kube.values import elements, items, mapping, text
@@ -17,7 +18,8 @@ def decide_ephemeral(pod: Pod, before: Pod, request: RequestInfo, policy: Policy
     """Decide on the update of ``pods/ephemeralcontainers`` from ``before`` to ``pod``. Pure, as ``decide``.
 
     Under the NVIDIA class a CUDA image used for debugging would see every GPU of the node, so a new ephemeral container
-    gets ``NVIDIA_VISIBLE_DEVICES=void`` where it sets nothing itself. Nothing else may change in this request.
+    gets ``NVIDIA_VISIBLE_DEVICES=void`` where it sets nothing itself, unless the pod's containers get none either.
+    Nothing else may change in this request.
     """
     context = RuleContext(pod, request, policy, view)
     if not _is_injected(pod, policy):
@@ -25,7 +27,7 @@ def decide_ephemeral(pod: Pod, before: Pod, request: RequestInfo, policy: Policy
         return Decision(Verdict.LEAVE, Reason.NOT_APPLICABLE, evidence=evidence)
     if found := TOO_MANY_CONTAINERS.check(context) or OPTED_OUT.check(context):
         return Decision(found.verdict, found.reason, evidence=found.evidence)
-    operations = tuple(_operations(pod, before))
+    operations = tuple(_operations(pod, before)) if hides_gpus(context) else ()
     return Decision(Verdict.INJECT, Reason.RUNTIME_CLASS, operations, dry_run=context.is_dry_run)
 
 

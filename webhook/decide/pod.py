@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook.kube.containers import host_paths
-from webhook.kube.quantity import is_positive
-from webhook.kube.values import elements, items, mapping
+from webhook.kube.quantity import is_positive, is_quantity
+from webhook.kube.values import elements, items, mapping, text
 from webhook.nvidia.driver_paths import is_driver_path
 from webhook.policy.model import Policy
 
@@ -85,9 +85,15 @@ def is_mirror(pod: Pod) -> bool:
     return MIRROR_KEY in annotations(pod)
 
 
-def is_windows(pod: Pod) -> bool:
-    """Say whether the pod is for Windows nodes."""
-    return mapping(mapping(pod.get("spec")).get("os")).get("name") == "windows"
+def odd_quantities(pod: Pod, policy: Policy) -> Iterator[tuple[str, str, str]]:
+    """Yield container, resource and value of requests for a GPU whose value is no quantity."""
+    spec = mapping(pod.get("spec"))
+    for field in ("initContainers", "containers"):
+        for item in items(spec.get(field)):
+            for name, value in _gpu_quantities(item, policy):
+                # The API server reads null as zero.
+                if value is not None and not is_quantity(value):
+                    yield text(item.get("name")), name, text(value)
 
 
 def annotations(pod: Pod) -> Mapping[str, Any]:

@@ -12,6 +12,13 @@ QUANTITY = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:[numkMGTPE]|[KMGTPE]i|[eE
 QUANTITY_LIMIT = 64
 
 
+def is_quantity(value: object) -> bool:
+    """Say whether a value is a quantity; one that is longer than any real one is none."""
+    if isinstance(value, int | float):
+        return not isinstance(value, bool) and -math.inf < value < math.inf
+    return isinstance(value, str) and len(value) <= QUANTITY_LIMIT and QUANTITY.fullmatch(value) is not None
+
+
 def is_positive(quantity: object) -> bool:
     """Say whether a quantity is greater than zero.
 

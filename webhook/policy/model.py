@@ -16,6 +16,11 @@ CAPABILITIES = r"^$|^[a-z0-9]+(,[a-z0-9]+)*$"
 LIBRARY_NAME = r"^lib[A-Za-z0-9_+-]+\.so(\.(\d+|\{driver_version\}))*$"
 NVML_NAME = r"^libnvidia-ml\.so(\.(\d+|\{driver_version\}))*$"
 LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+# A taint's key, or the beginning of such keys.
+TAINT_KEY = (
+    r"^(([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+    r"|[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-A-Za-z0-9_.]*\*|[A-Za-z0-9][-A-Za-z0-9_.]*\*)$"
+)
 LABEL_VALUE = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 BINARY_NAME = r"^nvidia-[a-z0-9-]+$"
 DIRECTORY = r"^(/([A-Za-z0-9_+-][A-Za-z0-9_.+-]*|\{triplet\}))+$"
@@ -23,6 +28,7 @@ PATTERN = r"^[^\x00-\x1f]*$"
 
 Library = Annotated[str, StringConstraints(pattern=LIBRARY_NAME, max_length=128)]
 Binary = Annotated[str, StringConstraints(pattern=BINARY_NAME, max_length=64)]
+TaintKey = Annotated[str, StringConstraints(pattern=TAINT_KEY, max_length=317)]
 ResourcePattern = Annotated[str, StringConstraints(pattern=RESOURCE_PATTERN, max_length=317)]
 
 
@@ -50,6 +56,8 @@ class Overrule(StrEnum):
     NRI = "nri"
     DRA = "dra"
     PLATFORM_PROVIDES = "platform-provides"
+    CLASS_OVERHEAD = "class-overhead"
+    ADMISSION_POLICY = "admission-policy"
     HANDLER_MIXED = "handler-mixed"
     PROVIDER_MIXED = "provider-mixed"
 
@@ -112,7 +120,8 @@ class Bootstrap(_Model):
     )
     privileged_granted: bool = Field(
         default=False,
-        description="The cluster's own admission (SCC, Kyverno, Gatekeeper, Kubewarden) admits privileged plugin pods.",
+        description="Admission control (SCC, Kyverno, Gatekeeper, Kubewarden, ValidatingAdmissionPolicies) admits "
+        "privileged plugin pods.",
     )
     repair: Literal["report", "evict"] = Field(
         default="report",
@@ -145,7 +154,16 @@ class Policy(_Model):
     overrule: tuple[Overrule, ...] = Field(
         default=(),
         description="Reasons for leaving GPU pods alone that do not hold in this cluster: `cdi`, `nri`, `dra`, "
-        "`platform-provides`, `handler-mixed`, `provider-mixed`.",
+        "`platform-provides`, `class-overhead`, `admission-policy`, `handler-mixed`, `provider-mixed`.",
+    )
+    hide_gpus: bool = Field(
+        default=True,
+        description="Hide GPUs from the containers of injected pods that request none (NVIDIA_VISIBLE_DEVICES=void).",
+    )
+    temporary_taints: tuple[TaintKey, ...] = Field(
+        default=(),
+        description="Taints that go away by themselves, besides those that are known; `*` at the end makes a prefix. "
+        "Such a taint does not exclude a node from a decision.",
     )
     handler_unknown: Literal["inject", "fallback"] = Field(
         default="inject",
@@ -173,7 +191,9 @@ class Policy(_Model):
         "or `restricted`.",
     )
     host_path_granted: bool = Field(
-        default=False, description="The cluster's own admission (SCC, Kyverno, Gatekeeper) lets our hostPath mounts in."
+        default=False,
+        description="Admission control (SCC, Kyverno, Gatekeeper, Kubewarden, ValidatingAdmissionPolicies) admits our "
+        "hostPath mounts.",
     )
     bootstrap: Bootstrap = Field(default_factory=Bootstrap, description="What concerns the plugin's own pods.")
     drivers: tuple[Driver, ...] = Field(default=(), description="Driver profiles, looked at before the shipped ones.")

@@ -8,34 +8,12 @@ from typing import Any
 
 from webhook.kube.metadata import labels_of, metadata, name_of
 from webhook.kube.values import items, mapping, text
+from webhook.nvidia.startup_taints import is_temporary_taint
 from webhook.view.compact_labels import CompactLabels
 from webhook.view.default_runtime import default_runtime
 from webhook.view.view import Node, Taint
 
 ApiObject = Mapping[str, Any]
-
-# Taints that come and go with a node's start, its conditions and its end. A pod that is created meanwhile may still
-# land there: controllers create pods just while a node is away, or drained.
-# Source: https://kubernetes.io/docs/reference/labels-annotations-taints/
-TEMPORARY_TAINTS = frozenset(
-    {
-        "node.cloudprovider.kubernetes.io/uninitialized",
-        "node.cluster.x-k8s.io/uninitialized",
-        "ToBeDeletedByClusterAutoscaler",
-        "karpenter.sh/disrupted",
-        "karpenter.sh/disruption",
-        "karpenter.sh/unregistered",
-        "node.cilium.io/agent-not-ready",
-        "cni.istio.io/not-ready",
-        *(f"{driver}.csi.aws.com/agent-not-ready" for driver in ("ebs", "efs", "fsx")),
-    }
-)
-TEMPORARY_TAINT_PREFIXES = (
-    "node.kubernetes.io/",
-    *(f"{word}.cluster-autoscaler.kubernetes.io/" for word in ("startup-taint", "status-taint", "ignore-taint")),
-    "aws-node-termination-handler/",
-    "readiness.k8s.io/",
-)
 
 
 def project_node(item: ApiObject) -> Node:
@@ -63,11 +41,6 @@ def project_node(item: ApiObject) -> Node:
         ready=_is_ready(status),
         default_runtime=intern(default_runtime(mapping(metadata(item).get("annotations")))),
     )
-
-
-def is_temporary_taint(key: str) -> bool:
-    """Say whether a taint goes away by itself."""
-    return key in TEMPORARY_TAINTS or key.startswith(TEMPORARY_TAINT_PREFIXES)
 
 
 def _is_ready(status: ApiObject) -> bool | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.clusters import plugin_pod
 
-from webhook.decide.nodes.candidates import candidates, gpu_nodes
+from webhook.decide.nodes.candidates import candidates, node_groups
 from webhook.decide.nodes.kind import node_kind
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet
@@ -74,9 +74,9 @@ def test_what_says_nothing_of_nodes_has_none_judged(
 ) -> None:
     """Namespaces come and go all day."""
     policy = Policy()
-    known = gpu_nodes(view, policy)
+    known = node_groups(view, policy)
     judged.clear()
-    assert gpu_nodes(replace(view, **other), policy) is known
+    assert node_groups(replace(view, **other), policy) is known
     assert judged == []
 
 
@@ -86,7 +86,7 @@ def test_what_says_nothing_of_nodes_has_none_judged(
         ([node(7, os_image="Ubuntu 24.04")], ["gpu-07"]),
         ([node(7, os_image="Ubuntu 24.04"), node(9, taints=())], ["gpu-07", "gpu-09"]),
         ([node(50)], ["gpu-50"]),
-        ([node(7, allocatable={})], []),
+        ([node(7, allocatable={})], ["gpu-07"]),
     ],
     ids=["one changes", "two change", "one comes", "one offers no GPU any more"],
 )
@@ -95,19 +95,19 @@ def test_only_nodes_that_changed_are_judged(
 ) -> None:
     """In a cluster of thousands some node changes every second."""
     policy = Policy()
-    gpu_nodes(view, policy)
+    node_groups(view, policy)
     judged.clear()
-    gpu_nodes(with_nodes(view, *changed), policy)
+    node_groups(with_nodes(view, *changed), policy)
     assert sorted(judged) == expected
 
 
 def test_a_pod_of_a_plugin_has_its_own_node_judged(view: ClusterView, judged: list[str]) -> None:
     """A roll-out of the plugin changes one pod after the other."""
     policy = Policy()
-    gpu_nodes(view, policy)
+    node_groups(view, policy)
     judged.clear()
     changed = {"kube-system/gpu-03": plugin_pod(PLUGIN, "gpu-03", False)}
-    gpu_nodes(replace(view, plugin_pods={**(view.plugin_pods or {}), **changed}), policy)
+    node_groups(replace(view, plugin_pods={**(view.plugin_pods or {}), **changed}), policy)
     assert judged == ["gpu-03"]
 
 
@@ -115,8 +115,8 @@ def test_labels_that_were_looked_up_are_not_looked_up_again(view: ClusterView) -
     """A change of one node leaves what is known of the others' labels."""
     policy, spec = Policy(), {"nodeSelector": {"pool": "a"}}
     candidates(view, policy, spec, GPUS)
-    known = gpu_nodes(view, policy).index.with_label("pool")
-    assert gpu_nodes(with_nodes(view, node(7, kernel="6.9")), policy).index.with_label("pool") is known
+    known = node_groups(view, policy).index.with_label("pool")
+    assert node_groups(with_nodes(view, node(7, kernel="6.9")), policy).index.with_label("pool") is known
 
 
 def test_a_value_that_no_node_has_any_more_is_forgotten(view: ClusterView) -> None:
@@ -125,4 +125,4 @@ def test_a_value_that_no_node_has_any_more_is_forgotten(view: ClusterView) -> No
     for value in "bcd":
         candidates(view, policy, spec, GPUS)
         view = with_nodes(view, replace(node(7), labels={"pool": value}))
-    assert set(gpu_nodes(view, policy).index.with_label("pool")) == {"a", "d"}
+    assert set(node_groups(view, policy).index.with_label("pool")) == {"a", "d"}

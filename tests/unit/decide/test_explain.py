@@ -47,7 +47,7 @@ def test_rules_after_the_decision_are_named_but_were_not_tried() -> None:
     """A reader sees how far the decision went."""
     steps = explained("author-chose")
     assert [step.name for step in steps if step.tried][-1] == "author chose"
-    assert [step.name for step in steps if not step.tried][:2] == ["author mounts", "user namespaces"]
+    assert [step.name for step in steps if not step.tried][:2] == ["author mounts", "provided"]
 
 
 def test_the_rules_of_the_fallback_replace_its_own() -> None:

@@ -19,7 +19,7 @@ from webhook.commands.serve.certificate_source import CertificateOptions, provid
 from webhook.commands.shared.input_files import InputError, read_policy, read_view
 from webhook.controllers.assemble import join_rounds
 from webhook.controllers.plugin_rounds import Rounds
-from webhook.decide.nodes.candidates import gpu_nodes
+from webhook.decide.nodes.candidates import node_groups
 from webhook.kube_client.api_error import CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
@@ -149,7 +149,7 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
 
 async def _sort_nodes(policy: Policy, view: ClusterView) -> None:
     # In a thread: to judge all nodes of a large cluster takes longer than a request should wait.
-    await asyncio.to_thread(gpu_nodes, view, policy)
+    await asyncio.to_thread(node_groups, view, policy)
 
 
 async def _keep_current(live: "LiveView") -> None:

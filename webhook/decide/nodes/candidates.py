@@ -1,20 +1,19 @@
-"""Candidate nodes: the kinds of GPU nodes that a pod may run on.
+"""Candidate nodes: the kinds of nodes that a pod may run on.
 
 Five thousand nodes are a handful of kinds. Evaluating all of them takes long, so it is done once, and then only for
 nodes that changed in the view.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from webhook.decide.nodes.index import NodeIndex, Positions, by_value, moved
-from webhook.decide.nodes.kind import NodeKind, is_labelled_gpu_node, node_kind, offered_gpus, profiles
-from webhook.decide.nodes.trusted_plugins import TrustedPlugins
+from webhook.decide.nodes.kind import KindSources, NodeKind, node_kind, offered_gpus
 from webhook.kube.node_affinity import tolerates_all
 from webhook.kube.values import EMPTY, items
-from webhook.nvidia.driver_profiles import HostDrivers
+from webhook.observations.plugin_observation import ObservationKey
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Node
 
@@ -28,8 +27,8 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class GpuNodes:
-    """The nodes that hand out GPUs, by name: the positions of each kind, and found by their labels."""
+class NodeGroups:
+    """The nodes, by name: the positions of each kind, and found by their labels."""
 
     groups: Mapping[NodeKind, Positions]
     index: NodeIndex
@@ -38,28 +37,50 @@ class GpuNodes:
 def candidates(
     view: ClusterView, policy: Policy, spec: Mapping[str, Any], resources: frozenset[str]
 ) -> tuple[Candidate, ...]:
-    """Return the kinds of GPU nodes that a pod's constraints allow; ``spec`` is the pod's, or a joined one."""
-    known = gpu_nodes(view, policy)
+    """Return the kinds of GPU nodes that a pod's constraints allow; ``spec`` is the pod's, or a joined one.
+
+    Nodes that only carry a GPU label count where no such node offers the resources, and cordoned nodes where there is
+    no other candidate.
+    """
+    landing = landing_kinds(view, policy, spec)
+    offering = [item for item in landing if resources <= item.kind.offers | item.kind.dynamic]
+    labelled = (item for item in landing if item.kind.is_gpu_node and not item.kind.offers)
+    return _schedulable(offering or list(labelled))
+
+
+def landing_kinds(view: ClusterView, policy: Policy, spec: Mapping[str, Any]) -> tuple[Candidate, ...]:
+    """Return the kinds of all nodes that a pod's constraints allow, with a GPU or without."""
+    known = node_groups(view, policy)
     found = known.index.selected(spec)
     tolerations = tuple(items(spec.get("tolerations")))
     return tuple(
         Candidate(kind, known.index.first(fit).name)
         for kind, members in known.groups.items()
         if (fit := members & found)
-        and (resources <= kind.offers or not kind.offers)
         # A pod with nodeName bypasses the scheduler, so NoSchedule taints do not count.
         and (spec.get("nodeName") or tolerates_all(tolerations, kind.taints))
     )
 
 
+def all_candidates(view: ClusterView, policy: Policy, spec: Mapping[str, Any]) -> tuple[Candidate, ...]:
+    """Return the kinds of nodes that a pod may run on which requests no GPU."""
+    return _schedulable(list(landing_kinds(view, policy, spec)))
+
+
+def _schedulable(found: list[Candidate]) -> tuple[Candidate, ...]:
+    return tuple(item for item in found if not item.kind.is_cordoned) or tuple(found)
+
+
 def gpu_kinds(view: ClusterView, policy: Policy) -> tuple[Candidate, ...]:
     """Return the kinds of all GPU nodes, each with a node to name."""
-    known = gpu_nodes(view, policy)
-    return tuple(Candidate(kind, known.index.first(members).name) for kind, members in known.groups.items())
+    known = node_groups(view, policy)
+    return tuple(
+        Candidate(kind, known.index.first(members).name) for kind, members in known.groups.items() if kind.is_gpu_node
+    )
 
 
-def gpu_nodes(view: ClusterView, policy: Policy) -> GpuNodes:
-    """Return the nodes that offer a GPU resource, or are labelled as GPU nodes.
+def node_groups(view: ClusterView, policy: Policy) -> NodeGroups:
+    """Return the nodes of a view in groups.
 
     That is quick for a view that differs little from the one that was asked about before.
     """
@@ -81,22 +102,22 @@ class _Same:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of a view: the kind of each GPU node, and the nodes in groups."""
+    """What is known of a view: the kind of each node, and the nodes in groups."""
 
     view: ClusterView
     kinds: Mapping[str, NodeKind]
-    found: GpuNodes
+    found: NodeGroups
 
 
 class _Fleet:
-    """The GPU nodes under one policy. It remembers the last view and evaluates only what has changed since."""
+    """The nodes under one policy. It remembers the last view and evaluates only what has changed since."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._known = _Known(ClusterView(), {}, GpuNodes({}, NodeIndex(())))
+        self._known = _Known(ClusterView(), {}, NodeGroups({}, NodeIndex(())))
 
-    def of(self, view: ClusterView) -> GpuNodes:
-        """Return the GPU nodes of a view. Safe for threads: the known state is replaced as a whole."""
+    def of(self, view: ClusterView) -> NodeGroups:
+        """Return the nodes of a view. Safe for threads: the known state is replaced as a whole."""
         known = self._known
         if not _is_same(known.view, view):
             known = self._known = self._following(known, view)
@@ -104,6 +125,8 @@ class _Fleet:
 
     def _following(self, known: _Known, view: ClusterView) -> _Known:
         names = _touched(known.view, view)
+        if not names:
+            return _Known(view, known.kinds, known.found)
         judged = {node.name: kind for node, kind in _kinds_of(_part(view, names), self._policy)}
         before = {name: kind for name in names if (kind := known.kinds.get(name))}
         nodes = view.nodes or EMPTY
@@ -111,10 +134,10 @@ class _Fleet:
         if before.keys() == judged.keys():
             index = known.found.index.following({name: nodes[name] for name in judged})
             moves = [(index.position(name), before[name], kind) for name, kind in judged.items()]
-            return _Known(view, kinds, GpuNodes(_in_order(moved(known.found.groups, moves)), index))
+            return _Known(view, kinds, NodeGroups(_in_order(moved(known.found.groups, moves)), index))
         members = [nodes[name] for name in sorted(kinds)]
         groups = by_value([kinds[node.name] for node in members])
-        return _Known(view, kinds, GpuNodes(groups, NodeIndex(members)))
+        return _Known(view, kinds, NodeGroups(groups, NodeIndex(members)))
 
 
 @lru_cache(maxsize=4)
@@ -122,18 +145,44 @@ def _fleet(policy: _Same) -> _Fleet:
     return _Fleet(policy.policy)
 
 
+# What a view says of many nodes at once.
+_SHARED_FIELDS = ("daemon_sets", "cluster_policies", "gpu_clusters", "device_classes")
+_NODE_FIELDS = ("nodes", "plugin_pods", "resource_slices", "observations")
+
+
 def _is_same(one: ClusterView, other: ClusterView) -> bool:
-    return one.nodes is other.nodes and one.plugin_pods is other.plugin_pods and one.daemon_sets is other.daemon_sets
+    return all(getattr(one, field) is getattr(other, field) for field in (*_NODE_FIELDS, *_SHARED_FIELDS))
 
 
 def _touched(before: ClusterView, now: ClusterView) -> set[str]:
     """Return the names of the nodes of which the views may show different facts."""
-    if before.daemon_sets is not now.daemon_sets:
-        # They decide which pods are trusted, and describe nodes that have no plugin pod yet.
+    if any((getattr(before, field) or EMPTY) != (getattr(now, field) or EMPTY) for field in _SHARED_FIELDS):
+        # DaemonSets decide which pods are trusted, and describe nodes that have no plugin pod yet.
         return {*(before.nodes or ()), *(now.nodes or ())}
-    pods = _differing(before.plugin_pods, now.plugin_pods)
-    shown = (pod for view in (before, now) for key in pods if (pod := (view.plugin_pods or EMPTY).get(key)))
-    return _differing(before.nodes, now.nodes).union(pod.node for pod in shown)
+    pods = _shown(before, now, "plugin_pods")
+    slices = _shown(before, now, "resource_slices")
+    if (before.resource_slices is None) != (now.resource_slices is None) or any(not item.node for item in slices):
+        return {*(before.nodes or ()), *(now.nodes or ())}
+    found = _differing(before.nodes, now.nodes)
+    found.update(item.node for item in (*pods, *slices))
+    return found | _observed(before, now)
+
+
+def _observed(before: ClusterView, now: ClusterView) -> set[str]:
+    """Return the nodes of the kinds for which other states were observed."""
+    hosts = {key.host for key in _differing_keys(before.observations.entries, now.observations.entries)}
+    return {node.name for node in (now.nodes or EMPTY).values() if node.host in hosts} if hosts else set()
+
+
+def _shown(before: ClusterView, now: ClusterView, field: str) -> list[Any]:
+    """Return the values of a kind that differ between two views, from both."""
+    old, new = getattr(before, field), getattr(now, field)
+    keys = _differing(old, new)
+    return [value for values in (old, new) for key in keys if (value := (values or EMPTY).get(key))]
+
+
+def _differing_keys(old: Mapping[ObservationKey, object], new: Mapping[ObservationKey, object]) -> set[ObservationKey]:
+    return set() if old is new else {key for key in (*old, *new) if old.get(key) is not new.get(key)}
 
 
 def _differing(before: Mapping[str, object] | None, now: Mapping[str, object] | None) -> set[str]:
@@ -146,28 +195,28 @@ def _differing(before: Mapping[str, object] | None, now: Mapping[str, object] | 
 
 def _part(view: ClusterView, names: set[str]) -> ClusterView:
     """Return what the view says about some nodes."""
-    nodes, pods = view.nodes or EMPTY, view.plugin_pods or EMPTY
-    return ClusterView(
+    nodes, pods, slices = view.nodes or EMPTY, view.plugin_pods or EMPTY, view.resource_slices
+    return replace(
+        view,
         nodes={name: nodes[name] for name in names if name in nodes},
         plugin_pods={key: pod for key, pod in pods.items() if pod.node in names},
-        daemon_sets=view.daemon_sets,
+        resource_slices=None
+        if slices is None
+        else {key: item for key, item in slices.items() if not item.node or item.node in names},
     )
 
 
 def _kinds_of(view: ClusterView, policy: Policy) -> Iterator[tuple[Node, NodeKind]]:
-    """Yield the GPU nodes, each with its kind; equal kinds are one object."""
-    trusted = TrustedPlugins.of(view, policy)
-    drivers = HostDrivers(profiles(policy))
+    """Yield the nodes, each with its kind; equal kinds are one object."""
+    sources = KindSources.of(view, policy)
     known: dict[tuple[tuple[str, str], ...], frozenset[str]] = {}
     kinds: dict[NodeKind, NodeKind] = {}
     for node in (view.nodes or EMPTY).values():
         amounts = tuple(node.allocatable.items())
         if amounts not in known:
             known[amounts] = offered_gpus(node, policy)
-        offers = known[amounts]
-        if offers or is_labelled_gpu_node(node, policy):
-            kind = node_kind(node, offers, trusted, drivers)
-            yield node, kinds.setdefault(kind, kind)
+        kind = node_kind(node, known[amounts], sources)
+        yield node, kinds.setdefault(kind, kind)
 
 
 def _in_order(groups: Mapping[NodeKind, Positions]) -> Mapping[NodeKind, Positions]:

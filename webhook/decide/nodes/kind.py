@@ -1,28 +1,40 @@
 """What a decision reads of a node: what it offers, its driver, and how its device plugin works."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
-from webhook.decide.nodes.trusted_plugins import TrustedPlugins
+from webhook.decide.decision import Reason
+from webhook.decide.nodes.dynamic_devices import DynamicDevices
+from webhook.decide.nodes.operator_nodes import operator_provider
+from webhook.decide.nodes.trusted_plugins import TrustedPlugins, observed_state
 from webhook.kube.label_selector import has_labels
 from webhook.kube.quantity import is_positive
 from webhook.nvidia.driver_profiles import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
+from webhook.nvidia.gpu_labels import gpu_labels
+from webhook.nvidia.plugin_settings import CDI_PREFIX
+from webhook.nvidia.startup_taints import is_temporary_taint
+from webhook.observations.plugin_observation import ObservationKey, PluginState
 from webhook.policy.model import Policy
-from webhook.view.view import ClusterView, Node, Nvml, Taint
+from webhook.view.view import ClusterView, Node, Nvml, Plugin, Taint
 
 # https://github.com/NVIDIA/gpu-feature-discovery#generated-labels
 GPU_LABEL = ("nvidia.com/gpu.present", "true")
 # https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/gpu-operator-kubevirt.html
 WORKLOAD_LABEL = "nvidia.com/gpu.workload.config"
 VERSION_LABEL = "nvidia.com/cuda.driver-version.full"
+NVIDIA_RUNTIME = "nvidia"
 
 
 class NodeKind(NamedTuple):
     """What a decision reads of a node; nodes with equal values are the same to it.
 
-    ``plugin_runs`` says that the device plugin's pod runs on the node, ``plugin_healthy`` that it also registered GPUs;
-    ``nvml`` and what follows is that plugin's, None where none is known. ``classes`` are the RuntimeClasses under which
-    GPU management pods run there.
+    ``offers`` are the GPU resources that a device plugin offers, ``dynamic`` those that DRA serves. ``plugin_runs``
+    says that the device plugin's pod runs on the node, ``plugin_healthy`` that it also registered GPUs; ``nvml`` and
+    what follows is that plugin's, None where none is known. ``classes`` are the RuntimeClasses under which GPU
+    management pods run there. ``template_nvml`` and ``template_class`` are those of the plugin's DaemonSet,
+    ``observed`` is how its pods without our patch fared on such nodes, and ``observed_plain`` how those fared that had
+    neither a class nor a mount. ``operator`` is how the GPU Operator hands GPUs out on the node.
     """
 
     offers: frozenset[str]
@@ -38,18 +50,50 @@ class NodeKind(NamedTuple):
     nvml: Nvml | None = None
     nvml_directory: str = ""
     list_strategies: frozenset[str] | None = None
+    cdi_prefix: str | None = CDI_PREFIX
     passes_devices: bool | None = None
     of_platform: bool = False
     bootstrapped: bool = False
+    is_gpu_node: bool = True
+    is_cordoned: bool = False
+    dynamic: frozenset[str] = frozenset()
+    template_nvml: Nvml | None = None
+    template_class: str = ""
+    observed: PluginState | None = None
+    observed_plain: PluginState | None = None
+    operator: Reason | None = None
+    has_default_runtime: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KindSources:
+    """What the kind of a node depends on besides the node: the view, the policy, and what was read of them once."""
+
+    view: ClusterView
+    policy: Policy
+    trusted: TrustedPlugins
+    drivers: HostDrivers
+    devices: DynamicDevices
+
+    @classmethod
+    def of(cls, view: ClusterView, policy: Policy) -> Self:
+        """Read the sources of a view."""
+        return cls(
+            view,
+            policy,
+            TrustedPlugins.of(view, policy),
+            HostDrivers(profiles(policy)),
+            DynamicDevices.of(view, policy),
+        )
 
 
 def nodes_of_interest(view: ClusterView, policy: Policy) -> Iterator[tuple[Node, NodeKind]]:
     """Yield the nodes that people ask about: nodes with a GPU now or earlier, and nodes on which a plugin runs."""
-    trusted, drivers = TrustedPlugins.of(view, policy), HostDrivers(profiles(policy))
+    sources = KindSources.of(view, policy)
     for node in (view.nodes or {}).values():
         has_resource = any(map(policy.is_gpu_resource, node.capacity))
-        if has_resource or node.name in trusted.device_plugins or is_labelled_gpu_node(node, policy):
-            yield node, node_kind(node, offered_gpus(node, policy), trusted, drivers)
+        if has_resource or node.name in sources.trusted.device_plugins or is_labelled_gpu_node(node, policy):
+            yield node, node_kind(node, offered_gpus(node, policy), sources)
 
 
 def offered_gpus(node: Node, policy: Policy) -> frozenset[str]:
@@ -60,21 +104,12 @@ def offered_gpus(node: Node, policy: Policy) -> frozenset[str]:
 
 
 def is_labelled_gpu_node(node: Node, policy: Policy) -> bool:
-    """Say whether labels show that a node has a GPU: NVIDIA's feature discovery, NFD, or the policy's own."""
-    if is_for_virtual_machines(node):
+    """Say whether labels show that a node has a GPU for containers, or the policy's labels do."""
+    found = gpu_labels(node.labels)
+    if found.against:
         return False
-    if node.labels.get(GPU_LABEL[0]) == GPU_LABEL[1]:
-        return True
-    if policy.bootstrap.gpu_nodes and has_labels(node.labels, policy.bootstrap.gpu_nodes):
-        return True
-    # NFD names PCI devices by class and vendor; NVIDIA's vendor is 10de.
-    return any(
-        key.startswith("feature.node.kubernetes.io/pci-")
-        and "10de" in key
-        and key.endswith(".present")
-        and node.labels[key] == "true"
-        for key in node.labels
-    )
+    own = policy.bootstrap.gpu_nodes
+    return found.show_gpu or (bool(own) and has_labels(node.labels, own))
 
 
 def is_for_virtual_machines(node: Node) -> bool:
@@ -82,28 +117,74 @@ def is_for_virtual_machines(node: Node) -> bool:
     return node.labels.get(WORKLOAD_LABEL, "").startswith("vm-")
 
 
-def node_kind(node: Node, offers: frozenset[str], trusted: TrustedPlugins, drivers: HostDrivers) -> NodeKind:
+def node_kind(node: Node, offers: frozenset[str], sources: KindSources) -> NodeKind:
     """Return what a decision reads of a node that offers these GPU resources."""
-    plugin, pod = trusted.device_plugin(node), trusted.device_plugins.get(node.name)
-    runs = pod is not None and pod.running
-    return NodeKind(
+    bare = NodeKind(
         offers=offers,
-        taints=node.taints,
+        taints=_lasting_taints(node, sources.policy),
         handlers=node.handlers,
         is_docker=node.runtime.startswith("docker://"),
-        driver=drivers.of(node),
-        driver_version=node.labels.get(VERSION_LABEL, ""),
-        plugin_class=plugin.runtime_class if plugin else "",
-        classes=trusted.classes.get(node.name, frozenset()),
-        plugin_runs=runs,
-        plugin_healthy=runs and pod is not None and pod.ready and bool(offers),
-        nvml=plugin.nvml if plugin else None,
-        nvml_directory=plugin.nvml_directory if plugin else "",
-        list_strategies=plugin.list_strategies if plugin else None,
-        passes_devices=plugin.passes_devices if plugin else None,
-        of_platform=plugin is not None and plugin.of_platform,
-        bootstrapped=plugin is not None and plugin.bootstrapped,
+        driver=None,
+        driver_version="",
+        classes=sources.trusted.classes.get(node.name, frozenset()),
+        is_gpu_node=False,
+        is_cordoned=node.unschedulable,
+        has_default_runtime=node.default_runtime.startswith(NVIDIA_RUNTIME),
     )
+    dynamic = sources.devices.on(node.name) - offers
+    if offers or is_labelled_gpu_node(node, sources.policy):
+        return _gpu_kind(node, bare._replace(is_gpu_node=True, dynamic=dynamic), sources)
+    return bare._replace(dynamic=dynamic) if dynamic else bare
+
+
+def _gpu_kind(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
+    plugin, pod = sources.trusted.device_plugin(node), sources.trusted.device_plugins.get(node.name)
+    runs = pod is not None and pod.running
+    found = kind._replace(
+        driver=sources.drivers.of(node),
+        driver_version=node.labels.get(VERSION_LABEL, ""),
+        plugin_runs=runs,
+        plugin_healthy=runs and pod is not None and pod.ready and bool(kind.offers),
+        operator=operator_provider(sources.view, node, has_other_plugin=plugin is not None),
+    )
+    if plugin is None:
+        # Without a plugin, a node that a driver of DRA has not reached yet will be served by it.
+        return found._replace(dynamic=found.dynamic | (sources.devices.resources if not kind.offers else frozenset()))
+    return _with_template(node, with_plugin(found, plugin), sources)
+
+
+def with_plugin(kind: NodeKind, plugin: Plugin) -> NodeKind:
+    """Return a kind with what a device plugin shows."""
+    return kind._replace(
+        plugin_class=plugin.runtime_class,
+        nvml=plugin.nvml,
+        nvml_directory=plugin.nvml_directory,
+        list_strategies=plugin.list_strategies,
+        cdi_prefix=plugin.cdi_prefix,
+        passes_devices=plugin.passes_devices,
+        of_platform=plugin.of_platform,
+        bootstrapped=plugin.bootstrapped,
+    )
+
+
+def _with_template(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
+    template, observations = sources.trusted.template(node), sources.view.observations
+    if template is None:
+        return kind
+    plain = ObservationKey(template.namespace, template.name, node.host)
+    return kind._replace(
+        # A mount of ours in the template itself proves no more than one in the pod.
+        template_nvml=None if template.bootstrapped else template.nvml,
+        template_class=template.runtime_class,
+        observed=observed_state(observations, template, node),
+        observed_plain=observations.state(plain),
+    )
+
+
+def _lasting_taints(node: Node, policy: Policy) -> tuple[Taint, ...]:
+    if not policy.temporary_taints:
+        return node.taints
+    return tuple(taint for taint in node.taints if not is_temporary_taint(taint.key, policy.temporary_taints))
 
 
 def profiles(policy: Policy) -> tuple[DriverProfile, ...]:

@@ -6,6 +6,7 @@ from typing import Self
 
 from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.values import items
+from webhook.observations.plugin_observation import ObservationKey, Observations, PluginState
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Node, Plugin, PluginDaemonSet, PluginPod
 
@@ -29,8 +30,7 @@ class TrustedPlugins:
         Anyone may label a pod like the plugin. A plugin is trusted if it runs in an allowed namespace and a DaemonSet
         there owns it.
         """
-        namespaces = frozenset(policy.bootstrap.namespaces)
-        sets = [item for _, item in sorted((view.daemon_sets or {}).items()) if item.plugin.namespace in namespaces]
+        sets = _in_trusted_namespaces(view, policy)
         owners = {(item.plugin.namespace, item.uid) for item in sets if item.uid}
         pods = [
             pod
@@ -43,7 +43,48 @@ class TrustedPlugins:
         """Return what is known of the device plugin on a node, by its pod or else by the DaemonSet that is for it."""
         if pod := self.device_plugins.get(node.name):
             return pod.plugin
-        return next((item.plugin for item in self.daemon_sets if _is_for(item, node)), None)
+        found = self._placed(node)
+        return found.plugin if found else None
+
+    def template(self, node: Node) -> Plugin | None:
+        """Return the template of the device plugin on a node: what its pods are without our patch."""
+        if pod := self.device_plugins.get(node.name):
+            namespace, uid = pod.plugin.namespace, pod.owner
+            owned = (item for item in self.daemon_sets if (item.plugin.namespace, item.uid) == (namespace, uid))
+            return next((item.plugin for item in owned), None)
+        found = self._placed(node)
+        return found.plugin if found else None
+
+    def _placed(self, node: Node) -> PluginDaemonSet | None:
+        return next((item for item in self.daemon_sets if _is_for(item, node)), None)
+
+
+def trusted_daemon_sets(view: ClusterView, policy: Policy) -> tuple[PluginDaemonSet, ...]:
+    """Return the trusted DaemonSets of device plugins."""
+    return tuple(item for item in _in_trusted_namespaces(view, policy) if item.plugin.hands_out_gpus)
+
+
+def _in_trusted_namespaces(view: ClusterView, policy: Policy) -> list[PluginDaemonSet]:
+    namespaces = frozenset(policy.bootstrap.namespaces)
+    return [item for _, item in sorted((view.daemon_sets or {}).items()) if item.plugin.namespace in namespaces]
+
+
+def observed_state(observations: Observations, template: Plugin, node: Node) -> PluginState | None:
+    """Return the last state of a DaemonSet's pods without our patch on nodes like this one."""
+    return observations.state(
+        ObservationKey(template.namespace, template.name, node.host, str(template.nvml), template.runtime_class)
+    )
+
+
+def observed_anywhere(observations: Observations, template: Plugin) -> PluginState | None:
+    """Return the last state of a DaemonSet's pods on any kind of node; a healthy one counts more than a blind one."""
+    wanted = (template.namespace, template.name, str(template.nvml), template.runtime_class)
+    states = {
+        item.state
+        for key, item in observations.entries.items()
+        if (key.namespace, key.daemon_set, key.nvml, key.runtime_class) == wanted
+    }
+    return PluginState.HEALTHY if PluginState.HEALTHY in states else next(iter(states), None)
 
 
 def _by_node(pods: list[PluginPod]) -> Mapping[str, PluginPod]:

@@ -1,15 +1,22 @@
 """Whether the policy's RuntimeClass fits a pod and the nodes that it may run on."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from webhook.decide.decision import Reason
 from webhook.decide.nodes.candidates import Candidate
+from webhook.decide.nodes.kind import NodeKind
 from webhook.decide.nodes.providers import node_provider
 from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
 from webhook.decide.workload.context import RuleContext
 from webhook.kube.label_selector import has_labels
-from webhook.kube.values import EMPTY, mapping, text
+from webhook.kube.tolerations import allows
+from webhook.kube.values import EMPTY, items, mapping, text
+from webhook.observations.plugin_observation import PluginState
+from webhook.view.toleration_limits import limits_of
 from webhook.view.view import RuntimeClass, unknown_kinds
+
+Toleration = Mapping[str, Any]
 
 
 def unfit(context: RuleContext, found: RuntimeClass) -> Reason | None:
@@ -30,17 +37,18 @@ def is_fit(context: RuleContext, found: RuntimeClass, candidate: Candidate) -> b
 
 
 def _trusts_unknown(context: RuleContext, found: RuntimeClass) -> bool:
-    # A distribution creates its class on every cluster, so the class says nothing about any node.
-    return context.policy.handler_unknown == "inject" and not found.of_distribution
+    # A distribution creates its class on every cluster, so the class says nothing about any node. A pod that requests
+    # no GPU may run on nodes without any, so only proof counts there.
+    return context.policy.handler_unknown == "inject" and not found.of_distribution and not context.is_always
 
 
 def class_evidence(context: RuleContext, found: RuntimeClass) -> Iterable[str]:
     """Yield what each kind of candidate shows of the class."""
     for item in context.class_candidates:
-        reason = node_provider(item.kind)
+        reason = node_provider(item.kind, context.resources)
         yield f"{item.example}: handler {handler_evidence(item.kind, found)}{f', {reason}' if reason else ''}"
     if not context.class_candidates and context.view.nodes is not None:
-        yield "no node offers the resource yet"
+        yield "no node is known that the pod may run on" if context.is_always else "no node offers the resource yet"
     yield from unknown_kinds(context.view)
 
 
@@ -75,7 +83,42 @@ def class_misfit(context: RuleContext, found: RuntimeClass, node_name: str) -> s
 
 
 def scheduling_misfit(context: RuleContext, found: RuntimeClass) -> str:
-    """Return why the pod would never run with the class's ``scheduling``, empty where it would."""
+    """Return why the pod would be rejected or never run with the class's ``scheduling``, empty where it would run."""
     if why := class_misfit(context, found, text(context.spec.get("nodeName"))):
         return why
+    if not all(map(_is_allowed_in(context), _new_tolerations(context))):
+        return "the namespace's list of tolerations does not allow those that it adds"
     return "no GPU node is left for the pod" if context.candidates and not context.class_candidates else ""
+
+
+def _new_tolerations(context: RuleContext) -> Iterator[Toleration]:
+    own = list(items(context.spec.get("tolerations")))
+    return (item for item in context.added_tolerations if item not in own)
+
+
+def _is_allowed_in(context: RuleContext) -> Callable[[Toleration], bool]:
+    limits = limits_of(context.namespace_labels)
+    # What cannot be read may forbid them.
+    return lambda toleration: limits.is_readable and allows(limits.whitelist, toleration)
+
+
+def class_mismatch(context: RuleContext) -> tuple[str, str]:
+    """Return a candidate's node whose plugin is healthy under another NVIDIA class, and that class; empty for none."""
+    classes = context.view.runtime_classes or EMPTY
+    for item in (*context.class_candidates, *context.expected_candidates):
+        other = mismatching_class(item.kind, context.policy.runtime_class, classes)
+        if other:
+            return item.example, other
+    return "", ""
+
+
+def mismatching_class(kind: NodeKind, wanted: str, classes: Mapping[str, RuntimeClass]) -> str:
+    """Return another class under which the nodes' device plugin is healthy, empty for none.
+
+    Classes with one handler are the same. A GPU management pod that runs under the wanted class proves it.
+    """
+    other = kind.template_class
+    if kind.observed is not PluginState.HEALTHY or other in ("", wanted) or wanted in kind.classes:
+        return ""
+    handlers = [found.handler if (found := classes.get(name)) else name for name in (other, wanted)]
+    return "" if handlers[0] == handlers[1] else other

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from webhook.decide.decision import Reason, Verdict
-from webhook.decide.nodes.providers import cluster_provider, is_overruled, node_provider, provider
+from webhook.decide.nodes.providers import conflicting_provider, is_overruled, node_provider, provider
 from webhook.decide.rule import Outcome, Rule, RuleResult, first_result, leave, leaves, no_evidence
 from webhook.decide.workload.class_fitness import (
     class_evidence,
@@ -14,48 +14,39 @@ from webhook.decide.workload.class_fitness import (
     scheduling_misfit,
     unfit,
 )
-from webhook.decide.workload.context import RuleContext
+from webhook.decide.workload.context import ALWAYS, RuleContext
 from webhook.decide.workload.fallback import FALLBACK_RULES, FallbackContext
+from webhook.view.toleration_limits import limits_of
+from webhook.view.view import RuntimeClass
 
 # The API server rejects a pod whose RuntimeClass was deleted, so older knowledge does not count.
 VOUCHED_SECONDS = 90.0
 
 
 def _provided(context: RuleContext) -> RuleResult | None:
-    reason = cluster_provider(context.view, context.resources)
-    if reason and not is_overruled(reason, context.policy):
-        return _provided_by_cluster(context, reason)
-    # A pod that fits no node as it is may fit one with the class's tolerations.
-    candidates = context.candidates or context.class_candidates
-    providers = [provider(item.kind, context.policy) for item in candidates]
-    found = next(iter(providers), None)
-    if found is None or not all(providers):
+    found = context.served_candidates
+    providers = [provider(item.kind, context.policy, context.resources) for item in found]
+    first = next(iter(providers), None)
+    if first is None or not all(providers):
         return None
-    evidence = tuple(f"{item.example}: {reason}" for item, reason in zip(candidates, providers, strict=True))
-    return RuleResult(Verdict.LEAVE, found, evidence=evidence)
-
-
-def _provided_by_cluster(context: RuleContext, reason: Reason) -> RuleResult | None:
-    offering = [item for item in context.candidates if item.kind.offers]
-    by_plugin = [item for item in offering if provider(item.kind, context.policy) is None]
-    if reason is not Reason.DRA or not by_plugin:
-        return leave(reason, f"the whole cluster hands GPUs out by {reason}")
-    if is_overruled(Reason.PROVIDER_MIXED, context.policy):
-        return None
-    # A node that DRA serves counts no resource, so these have a device plugin, and the scheduler takes either kind. The
-    # view does not say which nodes DRA serves: a class could break the pod there.
-    evidence = tuple(f"{item.example}: a device plugin offers the resource, beside DRA" for item in by_plugin)
-    warning = "nodes hand GPUs out by DRA and by a device plugin; pod left alone, it may see no GPU"
-    return RuleResult(Verdict.LEAVE, Reason.PROVIDER_MIXED, warning, evidence)
+    evidence = tuple(f"{item.example}: {reason}" for item, reason in zip(found, providers, strict=True))
+    warning = f"nodes hand GPUs out by {first}: no class was set for the label {ALWAYS}" if context.is_always else ""
+    return RuleResult(Verdict.LEAVE, first, warning, evidence)
 
 
 def _providers_evidence(context: RuleContext) -> Iterator[str]:
     view = context.view
-    yield f"ClusterPolicies: {_count(view.cluster_policies)}, DeviceClasses: {_count(view.device_classes)}"
+    counts = {
+        "ClusterPolicies": view.cluster_policies,
+        "DeviceClasses": view.device_classes,
+        "ResourceSlices": view.resource_slices,
+    }
+    yield ", ".join(f"{word}: {_count(kind)}" for word, kind in counts.items())
     if context.policy.overrule:
         yield f"the policy overrules {', '.join(context.policy.overrule)}"
-    for item in context.candidates:
-        yield f"{item.example}: {node_provider(item.kind) or 'nothing shows that it hands GPUs out without us'}"
+    for item in context.served_candidates:
+        reason = node_provider(item.kind, context.resources)
+        yield f"{item.example}: {reason or 'nothing shows that it hands GPUs out without us'}"
     if not context.candidates:
         yield "no node is known that the pod may run on"
 
@@ -68,18 +59,19 @@ PROVIDED = Rule(
     outcomes=(
         leaves(
             Reason.CDI,
-            "GPUs are handed out by CDI: the plugin's list strategy, or the GPU Operator",
+            "GPUs are handed out by CDI: the list strategy of the nodes' plugin, or the GPU Operator",
             "nothing; `overrule: [cdi]` if that is wrong",
         ),
         leaves(Reason.NRI, "the GPU Operator hands GPUs out by NRI", "nothing; `overrule: [nri]` if that is wrong"),
         leaves(
             Reason.DRA,
-            "a DeviceClass serves this resource (DRA)",
+            "DRA serves this resource on the nodes: a DeviceClass names it, and its driver published their devices",
             "nothing; `overrule: [dra]` if that is wrong",
         ),
         leaves(
             Reason.PLATFORM_PROVIDES,
-            "the plugin found the driver without anything in its pod: the default runtime or the platform provides it",
+            "the platform or NVIDIA's runtime as the default provides GPUs: the plugin was healthy with nothing in its "
+            "pod, the GPU Operator's toolkit is enabled, or k3s and RKE2 were started that way",
             "nothing; `overrule: [platform-provides]` if that is wrong",
         ),
     ),
@@ -124,7 +116,12 @@ def _scheduling_evidence(context: RuleContext) -> Iterator[str]:
     found = context.runtime_class
     if found is None:
         yield no_such_class(context)
-    elif not found.node_selector:
+        return
+    if context.added_tolerations:
+        limits = limits_of(context.namespace_labels)
+        limited = "limits" if limits.whitelist or not limits.is_readable else "does not limit"
+        yield f"the class or the policy adds tolerations; the namespace {limited} them"
+    if not found.node_selector:
         yield f"RuntimeClass {found.name} selects no nodes"
     else:
         selector = ", ".join(f"{key}={value}" for key, value in found.node_selector.items())
@@ -141,7 +138,7 @@ SCHEDULING_CONFLICT = Rule(
     outcomes=(
         leaves(
             Reason.SCHEDULING_CONFLICT,
-            "the class's own node selector does not fit the pod, or the node that it is for",
+            "the class's own node selector or tolerations do not fit the pod, its node or its namespace",
             "change one of the two",
         ),
     ),
@@ -150,7 +147,7 @@ SCHEDULING_CONFLICT = Rule(
 
 def _runtime_class(context: RuleContext) -> RuleResult | None:
     found = context.runtime_class
-    if found is None or _has_provider(context) or unfit(context, found) is not None:
+    if found is None or _conflict(context, found) or unfit(context, found) is not None:
         return None
     evidence = (f"RuntimeClass {found.name} exists, its handler is {found.handler}", *class_evidence(context, found))
     return RuleResult(Verdict.INJECT, Reason.RUNTIME_CLASS, evidence=evidence)
@@ -176,7 +173,7 @@ def _mixed(context: RuleContext) -> RuleResult | None:
     if found is None:
         return None
     evidence = tuple(class_evidence(context, found))
-    if _has_provider(context):
+    if _conflict(context, found):
         return _mixture(context, Reason.PROVIDER_MIXED, "nodes hand GPUs out in different ways", evidence)
     if any(is_fit(context, found, item) for item in context.class_candidates):
         return _mixture(context, Reason.HANDLER_MIXED, f'some nodes cannot run RuntimeClass "{found.name}"', evidence)
@@ -221,6 +218,7 @@ def fallback_context(context: RuleContext) -> FallbackContext:
         guarded=context.guarded,
         candidates=context.candidates,
         containers=context.gpu_containers,
+        is_always=context.is_always,
     )
 
 
@@ -236,8 +234,11 @@ FALLBACK = Rule(
 )
 
 
-def _has_provider(context: RuleContext) -> bool:
-    return any(provider(item.kind, context.policy) for item in context.class_candidates)
+def _conflict(context: RuleContext, found: RuntimeClass) -> Reason | None:
+    """Return a provider of some candidate with which the class would break the pod."""
+    kinds = [item.kind for item in (*context.class_candidates, *context.expected_candidates)]
+    conflicts = (conflicting_provider(kind, context.policy, context.resources, found) for kind in kinds)
+    return next((reason for reason in conflicts if reason), None)
 
 
 def _count(kind: Mapping[str, object] | None) -> str:

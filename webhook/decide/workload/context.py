@@ -7,8 +7,9 @@ from typing import Any
 
 from webhook.decide.decision import INJECT_KEY, RequestInfo
 from webhook.decide.guards import GuardedPod
-from webhook.decide.nodes.candidates import Candidate, candidates
-from webhook.decide.pod import Container, Pod, containers, requests_gpu
+from webhook.decide.nodes.candidates import Candidate, all_candidates, candidates
+from webhook.decide.nodes.expected import expected_candidates
+from webhook.decide.pod import Container, Pod, containers, label, requests_gpu
 from webhook.decide.workload.patch_runtime_class import TOLERATION
 from webhook.kube.metadata import labels_of
 from webhook.kube.values import EMPTY, elements, mapping
@@ -16,6 +17,8 @@ from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Labels, RuntimeClass
 
 # With `optOut` these namespaces still need the label; the registration excludes the webhook's own namespace.
+# The value of the pod's label that asks for the class without a request for a GPU.
+ALWAYS = "always"
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
 
@@ -32,6 +35,11 @@ class RuleContext:
     def requests_gpu(self) -> bool:
         """Whether a container requests a GPU; known without building containers, however many there are."""
         return requests_gpu(self.pod, self.policy)
+
+    @cached_property
+    def is_always(self) -> bool:
+        """Whether the pod requests no GPU, and its label asks for the class all the same."""
+        return label(self.pod, INJECT_KEY) == ALWAYS and not self.requests_gpu
 
     @cached_property
     def containers(self) -> tuple[Container, ...]:
@@ -85,20 +93,44 @@ class RuleContext:
     @cached_property
     def candidates(self) -> tuple[Candidate, ...]:
         """The kinds of nodes that the pod may run on as it is."""
-        return candidates(self.view, self.policy, self.spec, self.resources)
+        return self._candidates(self.spec)
 
     @cached_property
     def class_candidates(self) -> tuple[Candidate, ...]:
         """The kinds of nodes that the pod may run on after ``inject``, with the class's ``scheduling``."""
-        scheduling = self.runtime_class
-        if scheduling is None:
-            return self.candidates
-        tolerations = (*scheduling.tolerations, *([TOLERATION] if self.policy.add_toleration else []))
-        if not scheduling.node_selector and not tolerations:
+        found = self.runtime_class
+        if found is None or not (found.node_selector or self.added_tolerations):
             return self.candidates
         joined = {
             **self.spec,
-            "nodeSelector": {**mapping(self.spec.get("nodeSelector")), **scheduling.node_selector},
-            "tolerations": [*elements(self.spec.get("tolerations")), *tolerations],
+            "nodeSelector": {**mapping(self.spec.get("nodeSelector")), **found.node_selector},
+            "tolerations": [*elements(self.spec.get("tolerations")), *self.added_tolerations],
         }
-        return candidates(self.view, self.policy, joined, self.resources)
+        return self._candidates(joined)
+
+    @property
+    def added_tolerations(self) -> tuple[Mapping[str, Any], ...]:
+        """The tolerations that the pod gets with ``inject``: those of the class, and the policy's."""
+        of_class = self.runtime_class.tolerations if self.runtime_class else ()
+        return (*of_class, *([TOLERATION] if self.policy.add_toleration else []))
+
+    @cached_property
+    def served_candidates(self) -> tuple[Candidate, ...]:
+        """The kinds of nodes whose providers count.
+
+        A pod that fits no node as it is may fit one with the class's tolerations. Where it fits none at all, the
+        DaemonSets of device plugins, and what else hands GPUs out, show how nodes to come will do it.
+        """
+        return self.candidates or self.class_candidates or self.expected_candidates
+
+    @cached_property
+    def expected_candidates(self) -> tuple[Candidate, ...]:
+        """The kinds of nodes to come, where no node is known that the pod may run on."""
+        if self.candidates or self.class_candidates or self.is_always:
+            return ()
+        return expected_candidates(self.view, self.policy, self.spec, self.resources)
+
+    def _candidates(self, spec: Mapping[str, Any]) -> tuple[Candidate, ...]:
+        if self.is_always:
+            return all_candidates(self.view, self.policy, spec)
+        return candidates(self.view, self.policy, spec, self.resources)

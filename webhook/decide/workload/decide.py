@@ -8,6 +8,7 @@ from webhook.decide.patch import Operation
 from webhook.decide.pod import Pod
 from webhook.decide.rule import Rule, RuleResult, first_result
 from webhook.decide.workload.context import RuleContext
+from webhook.decide.workload.hidden_gpus import hides_gpus, own_choices
 from webhook.decide.workload.patch_libraries import mount_operations
 from webhook.decide.workload.patch_runtime_class import hide_operations, inject_operations
 from webhook.decide.workload.pod_rules import NO_GPU, NOT_APPLICABLE, OPTED_OUT, TOO_MANY_CONTAINERS
@@ -41,23 +42,30 @@ def decide(pod: Pod, request: RequestInfo, policy: Policy, view: ClusterView) ->
 
 def _operations(context: RuleContext, result: RuleResult) -> Iterator[Operation]:
     if result.verdict is Verdict.INJECT and result.kept:
-        yield from hide_operations(context.containers)
+        yield from hide_operations(context.containers) if hides_gpus(context) else ()
     elif result.verdict is Verdict.INJECT:
         yield from inject_operations(context.pod, context.containers, context.policy)
+        yield from hide_operations(context.containers) if hides_gpus(context) else ()
     elif result.verdict is Verdict.MOUNT and not result.kept:
         yield from mount_operations(context.pod, context.gpu_containers, result.files, context.policy)
 
 
 def _annotation(context: RuleContext, result: RuleResult) -> Iterator[Operation]:
     """Annotate every GPU pod with what was decided."""
-    if context.requests_gpu and context.request.is_pod_creation and not context.request.is_template:
+    if _concerns_gpus(context) and context.request.is_pod_creation and not context.request.is_template:
         yield from annotation_operation(context.pod, f"{result.verdict}/{result.reason}")
+
+
+def _concerns_gpus(context: RuleContext) -> bool:
+    return context.requests_gpu or context.is_always
 
 
 def _warnings(context: RuleContext, result: RuleResult) -> Iterator[str]:
     if result.warning:
         yield warning_line(result.warning)
-    if not context.is_dry_run or not context.requests_gpu:
+    if result.verdict is Verdict.INJECT:
+        yield from map(warning_line, own_choices(context.gpu_containers))
+    if not context.is_dry_run or not _concerns_gpus(context):
         return
     if result.verdict is Verdict.LEAVE:
         if not result.warning:

@@ -12,6 +12,7 @@ from webhook.decide.pod import Container
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evidence
 from webhook.decide.workload.patch_libraries import DEFAULT_LIBRARIES, host_files, is_blocked, needs_version
 from webhook.nvidia.driver_paths import HostFile
+from webhook.observations.plugin_observation import PluginState
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Nvml, unknown_kinds
 
@@ -32,6 +33,12 @@ class FallbackContext:
     guarded: GuardedPod
     candidates: tuple[Candidate, ...]
     containers: tuple[Container, ...]
+    is_always: bool = False
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """The GPU resources that the pod requests."""
+        return frozenset[str]().union(*(container.gpu_resources for container in self.containers))
 
     @property
     def files(self) -> tuple[HostFile, ...]:
@@ -52,12 +59,14 @@ class FallbackContext:
 
 
 def _not_wanted(context: FallbackContext) -> RuleResult | None:
+    if context.is_always:
+        return context.leave(context.reason, "the pod requests none, and every node must prove the class")
     return context.leave(context.reason, "the fallback is off") if context.policy.fallback == "off" else None
 
 
 NOT_WANTED = Rule(
     name="not wanted",
-    text="The policy may turn the fallback off.",
+    text="The policy may turn the fallback off; a pod that requests no GPU gets no mounts.",
     check=_not_wanted,
     evidence=lambda context: [f"the policy's fallback is {context.policy.fallback}"],
     outcomes=(
@@ -81,13 +90,13 @@ NOT_WANTED = Rule(
 
 
 def _not_needed(context: FallbackContext) -> RuleResult | None:
-    candidates = context.candidates
-    if any(provider(item.kind, context.policy) for item in candidates):
+    candidates, resources = context.candidates, context.resources
+    if any(provider(item.kind, context.policy, resources) for item in candidates):
         return context.leave(context.reason, "some nodes hand GPUs out by themselves")
     if context.policy.fallback == "on" or (candidates and all(_needs_libraries(item.kind) for item in candidates)):
         return None
-    if candidates and all(node_provider(item.kind) for item in candidates):
-        evidence = tuple(f"{item.example}: the plugin found the driver by itself" for item in candidates)
+    if candidates and all(node_provider(item.kind, resources) for item in candidates):
+        evidence = tuple(f"{item.example}: {node_provider(item.kind, resources)}" for item in candidates)
         return RuleResult(Verdict.LEAVE, Reason.PLATFORM_PROVIDES, evidence=evidence)
     return context.leave(context.reason, _why_unknown(context))
 
@@ -95,20 +104,23 @@ def _not_needed(context: FallbackContext) -> RuleResult | None:
 def _why_unknown(context: FallbackContext) -> str:
     if context.view.nodes is None:
         return "nodes are unknown"
-    if any(_may_provide(item.kind) for item in context.candidates):
-        return "NVIDIA's runtime may be the nodes' default"
+    if any(item.kind.bootstrapped for item in context.candidates):
+        return "only our own mount shows a need for them"
     return "nodes are not known to need them"
 
 
 def _needs_libraries(kind: NodeKind) -> bool:
-    # The plugin would not need a mount if the default runtime were NVIDIA's.
-    return kind.nvml is Nvml.MOUNT and kind.plugin_runs and not kind.of_platform and not _may_provide(kind)
+    """Say whether pods on such nodes are known to get no library without us.
 
-
-def _may_provide(kind: NodeKind) -> bool:
-    # Our own mount proves less than the author's: it was never seen that the plugin fails without it. So where the
-    # runtime knows NVIDIA's handler, that may be the default, and bring the libraries into every pod.
-    return kind.bootstrapped and any("nvidia" in handler for handler in kind.handlers or ())
+    Our own mount proves nothing: it was never seen that the plugin fails without it.
+    """
+    if kind.of_platform or kind.observed_plain is PluginState.HEALTHY:
+        return False
+    if kind.template_nvml is Nvml.NEITHER:
+        return kind.observed is PluginState.BLIND
+    # The author's plugin would not need a mount if the default runtime were NVIDIA's.
+    got_it = kind.observed is PluginState.HEALTHY or (kind.observed is None and kind.plugin_runs)
+    return kind.template_nvml is Nvml.MOUNT and got_it
 
 
 NOT_NEEDED = Rule(
@@ -149,13 +161,6 @@ REFUSED = Rule(
             "hostPath volumes or privileges would be refused: PodSecurity, SecurityContextConstraints",
             "create the RuntimeClass, or allow them and set `hostPathGranted` (a plugin pod: "
             "`bootstrap.privilegedGranted`)",
-        ),
-        leaves(
-            Reason.ADMISSION_POLICY,
-            "admission control may reject the patched pod: a ValidatingAdmissionPolicy that reads what the patch "
-            "changes; for hostPath and privileges also Kyverno, Gatekeeper or Kubewarden",
-            "allow it there; then `overrule: [admission-policy]` for the class, `hostPathGranted` for mounts, "
-            "`bootstrap.privilegedGranted` for plugin pods",
         ),
     ),
 )
@@ -221,9 +226,13 @@ def _mount(context: FallbackContext) -> RuleResult:
 
 
 def _devices_warning(context: FallbackContext) -> str:
-    passes = [item.kind.passes_devices for item in context.candidates]
-    if context.policy.devices == "plugin" and False in passes:
+    if context.policy.devices != "plugin":
+        return ""
+    passes = [item.kind.passes_devices for item in context.candidates if item.kind.nvml is not None]
+    if False in passes:
         return "libraries are mounted, but the device plugin passes no devices (set PASS_DEVICE_SPECS=true)"
+    if None in passes:
+        return "libraries are mounted; the device plugin may pass no devices: set its PASS_DEVICE_SPECS=true"
     return ""
 
 
@@ -252,4 +261,6 @@ def _describe(kind: NodeKind) -> str:
     if kind.nvml is None:
         return "no device plugin is known"
     driver = f"driver in {kind.driver.directory}" if kind.driver else "no driver profile"
-    return f"the plugin has NVML by {kind.nvml}, {driver}"
+    seen = f" ({kind.observed} without our patch)" if kind.observed else ""
+    way = "our mount" if kind.bootstrapped else kind.nvml
+    return f"the plugin has NVML by {way}{seen}, {driver}"

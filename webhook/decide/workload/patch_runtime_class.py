@@ -18,7 +18,6 @@ def inject_operations(pod: Pod, containers: tuple[Container, ...], policy: Polic
     """Run the pod under the NVIDIA runtime. Yields only what the pod lacks, so a second pass yields nothing."""
     if not runtime_class_name(pod):
         yield add("/spec/runtimeClassName", policy.runtime_class)
-    yield from hide_operations(containers)
     for container in containers:
         if container.requests_gpu:
             yield from _capability_operations(container, policy)

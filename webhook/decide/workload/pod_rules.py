@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from webhook.decide.decision import INJECT_KEY, Reason, Verdict
-from webhook.decide.pod import container_count, driver_mounts, is_mirror, is_windows, label, runtime_class_name
+from webhook.decide.pod import container_count, driver_mounts, is_mirror, label, odd_quantities, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
-from webhook.decide.workload.context import RuleContext
+from webhook.decide.windows_pods import is_windows
+from webhook.decide.workload.context import ALWAYS, RuleContext
 
 # A user chooses how many containers a pod has, and all other requests wait while its patch is built: 10,000 containers
 # took a second, 250 take milliseconds. Nodes run far fewer.
@@ -100,22 +101,32 @@ OPTED_OUT = Rule(
 def _no_gpu(context: RuleContext) -> RuleResult | None:
     if context.requests_gpu:
         return None
-    reason = Reason.ZERO_QUANTITY if any(item.names_gpu for item in context.containers) else Reason.NO_GPU
-    return leave(reason, "no container requests a positive quantity of a GPU resource")
+    if odd := next(odd_quantities(context.pod, context.policy), None):
+        name, resource, value = odd
+        why = f'{name} requests {resource}: "{value[:40]}", which is not a quantity'
+        return leave(Reason.NO_GPU, why, f"{why}; pod left alone")
+    if any(item.names_gpu for item in context.containers):
+        warning = f"label {INJECT_KEY}=always, but the pod requests zero GPUs; left alone" if context.is_always else ""
+        return leave(Reason.ZERO_QUANTITY, "the pod requests zero GPUs", warning)
+    if context.is_always:
+        return None
+    return leave(Reason.NO_GPU, "no container requests a positive quantity of a GPU resource")
 
 
 def _gpu_requests(context: RuleContext) -> Iterator[str]:
     for container in context.gpu_containers:
         yield f"{container.spec.get('name')} requests {', '.join(sorted(container.gpu_resources))}"
+    if context.is_always:
+        yield f"the pod has {INJECT_KEY}: {ALWAYS}"
 
 
 NO_GPU = Rule(
     name="no gpu",
-    text="Only pods that request a GPU are patched; a request for zero GPUs is no request.",
+    text="Only pods that request a GPU are patched, and pods with the label value `always`; zero GPUs are no request.",
     check=_no_gpu,
     evidence=_gpu_requests,
     outcomes=(
-        leaves(Reason.NO_GPU, "no container requests a GPU"),
+        leaves(Reason.NO_GPU, "no container requests a GPU, or the value is not a quantity"),
         leaves(Reason.ZERO_QUANTITY, "the pod requests zero GPUs"),
     ),
 )

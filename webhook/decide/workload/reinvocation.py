@@ -10,6 +10,7 @@ from webhook.decide.added_volumes import separate
 from webhook.decide.decision import DECISION_KEY, Reason, Verdict
 from webhook.decide.pod import Pod, annotations, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, first_result
+from webhook.decide.workload.admission_rules import CLASS_MISMATCH, CLASS_OVERHEAD, CLASS_REFUSED
 from webhook.decide.workload.cluster_rules import (
     FALLBACK,
     MIXED,
@@ -26,10 +27,13 @@ from webhook.kube.values import text
 FOLLOWING: tuple[Rule[RuleContext], ...] = (
     AUTHOR_CHOSE,
     AUTHOR_MOUNTS,
-    USER_NAMESPACES,
     PROVIDED,
+    USER_NAMESPACES,
     VIEW_STALE,
+    CLASS_MISMATCH,
     SCHEDULING_CONFLICT,
+    CLASS_OVERHEAD,
+    CLASS_REFUSED,
     RUNTIME_CLASS,
     MIXED,
     FALLBACK,

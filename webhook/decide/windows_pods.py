@@ -1,0 +1,50 @@
+"""Whether a pod is for Windows nodes, where there is no NVIDIA runtime.
+
+Source: https://kubernetes.io/docs/concepts/windows/user-guide/
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from webhook.kube.node_affinity import required_terms
+from webhook.kube.values import elements, items, mapping, text
+
+OS_LABELS = frozenset({"kubernetes.io/os", "beta.kubernetes.io/os"})
+WINDOWS, LINUX = "windows", "linux"
+
+
+def is_windows(pod: Mapping[str, Any]) -> bool:
+    """Say whether a pod can run on Windows nodes only: by its system, node selector, required affinity or options."""
+    spec = mapping(pod.get("spec"))
+    named = text(mapping(spec.get("os")).get("name"))
+    if named:
+        return named == WINDOWS
+    selector = mapping(spec.get("nodeSelector"))
+    if any(selector.get(key) == WINDOWS for key in OS_LABELS):
+        return True
+    terms = required_terms(spec)
+    # Terms are alternatives. Without any, no node fits.
+    return (bool(terms) and all(map(_wants_windows, terms or ()))) or _has_windows_options(spec)
+
+
+def _wants_windows(term: Mapping[str, Any]) -> bool:
+    return any(map(_is_for_windows, items(term.get("matchExpressions"))))
+
+
+def _is_for_windows(expression: Mapping[str, Any]) -> bool:
+    if expression.get("key") not in OS_LABELS:
+        return False
+    values = set(map(text, elements(expression.get("values"))))
+    match expression.get("operator"):
+        case "In":
+            return values == {WINDOWS}
+        case "NotIn":
+            # There is no third system.
+            return LINUX in values
+        case _:
+            return False
+
+
+def _has_windows_options(spec: Mapping[str, Any]) -> bool:
+    contexts = [spec.get("securityContext"), *(item.get("securityContext") for item in items(spec.get("containers")))]
+    return any(mapping(mapping(context).get("windowsOptions")) for context in contexts)
