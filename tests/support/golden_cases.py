@@ -1,4 +1,7 @@
-"""The golden cases: a folder each, with a pod and, where the defaults do not do, a view, a policy and request facts."""
+"""The golden cases: a folder each, with a pod and, where the defaults do not do, a view, a policy and request facts.
+
+``podOf``, ``viewOf`` and ``policyOf`` in the facts name another case whose file is used.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +40,12 @@ class GoldenCase:
 
 def read_case(folder: Path) -> GoldenCase:
     """Return the case of a folder."""
-    view, policy, facts = (folder / f"{name}.yaml" for name in ("view", "policy", "facts"))
-    pod = next(read_documents((folder / "pod.yaml").read_text(), str(folder))).content
+    facts = folder / "facts.yaml"
     said = yaml.safe_load(facts.read_text()) if facts.exists() else {}
+    view, policy, pod_file = (
+        GOLDEN / said.get(f"{name}Of", folder.name) / f"{name}.yaml" for name in ("view", "policy", "pod")
+    )
+    pod = next(read_documents(pod_file.read_text(), str(folder))).content
     return GoldenCase(
         pod=pod,
         facts=RequestInfo(

@@ -49,7 +49,8 @@ class FallbackContext:
     def leave(self, reason: Reason, why: str) -> RuleResult:
         """Return the result that mounts nothing, with a warning that says why."""
         lead = REASON_PREFIX[self.reason].format(self.policy.runtime_class)
-        warning = f"{lead}; no GPU libraries were added: {why}"
+        nothing = "no class was set" if self.is_always else "no GPU libraries were added"
+        warning = f"{lead}; {nothing}: {why}"
         return RuleResult(Verdict.LEAVE, reason, warning, (lead, why, *self.evidence()))
 
     def evidence(self) -> tuple[str, ...]:
@@ -60,7 +61,7 @@ class FallbackContext:
 
 def _not_wanted(context: FallbackContext) -> RuleResult | None:
     if context.is_always:
-        return context.leave(context.reason, "the pod requests none, and every node must prove the class")
+        return context.leave(context.reason, "for the label value always every node must prove it")
     return context.leave(context.reason, "the fallback is off") if context.policy.fallback == "off" else None
 
 

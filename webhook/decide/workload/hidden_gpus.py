@@ -9,6 +9,7 @@ from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.patch_runtime_class import VISIBLE_DEVICES
 from webhook.kube.values import items, text
 
+QUOTES = '""'
 HIDING = frozenset({"", "void", "none"})
 # An index, a UUID, or a list of them: no longer than a line.
 # Source: https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html
@@ -34,11 +35,6 @@ def own_choices(containers: Iterable[Container]) -> Iterator[str]:
         if not entries or entries[-1].get("valueFrom"):
             continue
         value = text(entries[-1].get("value"))
-        start = f"container {container.spec.get('name')} sets {VISIBLE_DEVICES}={value or QUOTES}"
-        if value in HIDING:
-            yield f"{start}: its GPU is hidden"
-        elif PINNING.fullmatch(value):
-            yield f"{start}: it may not be its GPU"
-
-
-QUOTES = '""'
+        if value in HIDING or PINNING.fullmatch(value):
+            effect = "hidden" if value in HIDING else "pinned"
+            yield f"container {container.spec.get('name')}: its GPU is {effect} by its own {VISIBLE_DEVICES}={value or QUOTES}"
