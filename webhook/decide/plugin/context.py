@@ -8,7 +8,7 @@ from webhook.decide.decision import RequestInfo
 from webhook.decide.guards import PRIVILEGED, GuardedPod
 from webhook.decide.nodes.kind import VERSION_LABEL, profiles
 from webhook.decide.pod import Container, Pod
-from webhook.decide.workload.class_fitness import class_misfit
+from webhook.decide.workload.class_fitness import class_misfit, toleration_misfit
 from webhook.decide.workload.context import RuleContext
 from webhook.kube.metadata import labels_of
 from webhook.kube.node_affinity import target_node
@@ -118,9 +118,11 @@ class PluginContext:
 
     @property
     def class_misfit(self) -> str:
-        """Why the RuntimeClass's node selector keeps the pod off its node, empty where it does not."""
+        """Why the RuntimeClass's scheduling keeps the pod off its node, or is refused; empty where it fits."""
         found = self.base.runtime_class
-        return class_misfit(self.base, found, self.node_name) if found else ""
+        if found is None:
+            return ""
+        return class_misfit(self.base, found, self.node_name) or toleration_misfit(self.base)
 
     def observed(self, nvml: Nvml) -> PluginState | None:
         """Return the last state of this DaemonSet's pods on this kind of node, by how they got NVML without us."""

@@ -182,11 +182,4 @@ CLASS_MISMATCH = Rule(
     text="Where the plugin works under another NVIDIA class than the policy's, the policy names the wrong one.",
     check=_class_mismatch,
     evidence=lambda _: ["plugin pods on such nodes are not healthy under another NVIDIA class alone"],
-    outcomes=(
-        leaves(
-            Reason.CLASS_MISMATCH,
-            "plugin pods of such nodes work under another NVIDIA class than the policy's",
-            "set `runtimeClass` in the policy to that class",
-        ),
-    ),
 )

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from webhook.decide.decision import Reason, Verdict
 from webhook.decide.guards import CLASS_CHANGE, guard_against
+from webhook.decide.nodes.providers import is_overruled
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import evidence_against, gpu_evidence
 from webhook.decide.plugin.need_rules import recipe_evidence
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves
 from webhook.decide.workload import pod_rules
+from webhook.decide.workload.admission_rules import overhead_of
 from webhook.decide.workload.cluster_rules import VIEW_STALE
 from webhook.view.view import RuntimeClass
 
@@ -102,12 +104,11 @@ def _runtime_class(context: PluginContext) -> RuleResult | None:
 
 
 def _class_refused(context: PluginContext, found: RuntimeClass) -> RuleResult | None:
-    overruled = {str(reason) for reason in context.policy.overrule}
-    if found.overhead and "class-overhead" not in overruled:
+    if overhead_of(found) and not is_overruled(Reason.CLASS_OVERHEAD, context.policy):
         why = f"RuntimeClass {found.name} has overhead, for which quota or the node may have no room"
         return leave(Reason.CLASS_OVERHEAD, why, f"{why}; plugin pod left alone")
     guard = guard_against(CLASS_CHANGE, context.guarded)
-    if guard and not (guard.is_grantable and str(guard.reason) in overruled):
+    if guard and not is_overruled(guard.reason, context.policy):
         return leave(guard.reason, guard.why, f"{guard.why}; plugin pod left alone")
     return None
 
@@ -155,11 +156,6 @@ RUNTIME_CLASS = Rule(
             Verdict.BOOTSTRAP,
             Reason.RUNTIME_CLASS,
             "a plugin pod; its node proves the handler, so the RuntimeClass brings the driver",
-        ),
-        leaves(
-            Reason.CLASS_OVERHEAD,
-            "the RuntimeClass has `overhead`: quota or a full node could reject a pod that would run without it",
-            "`overrule: [class-overhead]` where there is room",
         ),
     ),
 )
