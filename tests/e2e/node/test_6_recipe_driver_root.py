@@ -1,0 +1,91 @@
+"""The recipe ``driver-root``, as the product writes it, on the real node."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.kubectl import Kubectl
+from e2e.namespaces import UNLABELLED
+from e2e.node.cluster import Cluster
+from e2e.node.kubernetes import NODE
+from e2e.node.os_release import UBUNTU, named
+from e2e.node.plugin import Given, installed, static_release
+from e2e.node.setups import ON_1_33, ON_1_37
+from e2e.node.volumes import holders, pod_with_volume, remove_pod
+from e2e.node.workload import CONFINED, gpus_opened, probe, probing_pod, run_to_the_end
+from e2e.processes import until
+
+pytestmark = pytest.mark.usefixtures("webhook")
+
+# On the second set-up the class would come first.
+POLICY = {"bootstrap": {"recipe": "driver-root"}}
+BY_ROOT = Given("bootstrap/driver-root", privileged=True, host_paths=frozenset({"/dev", "/usr"}))
+REGISTERED = "Registered device plugin for 'nvidia.com/gpu' with Kubelet"
+WAITS = "No devices found. Waiting indefinitely."
+
+
+@pytest.fixture(scope="module")
+def evidence(on_node: Cluster) -> Iterator[None]:
+    """Let the node have GPUs, and the layout of a system where a driver root works."""
+    on_node.show_gpus()
+    with named(on_node, UBUNTU):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_gpus(on_node: Cluster) -> None:
+    """Wait until the node offers no GPU: the plugin before this one is gone."""
+    until(lambda: on_node.gpus() != "2", "the node knows that the plugin before this one is gone")
+
+
+def assert_serves(on_node: Cluster, version: str) -> None:
+    """Assert that NVIDIA's manifest gets the recipe, that the node offers its GPUs, and that pods may open theirs."""
+    with installed(on_node.kubectl, static_release(version)) as plugin:
+        pod = plugin.pod(NODE)
+        assert plugin.given_to(pod) == BY_ROOT
+        plugin.wait_for_log(pod, REGISTERED)
+        until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
+        author = probing_pod(UNLABELLED, probe(gpus=1, securityContext=CONFINED))
+        _, answers = run_to_the_end(on_node.kubectl, author)
+        assert len(gpus_opened(answers["main"])) == 1
+
+
+@ON_1_33
+def test_it_serves_a_plugin_that_has_to_be_told(on_node: Cluster) -> None:
+    """0.17 looks for NVML below the root only with a discovery strategy, which the recipe adds."""
+    assert_serves(on_node, "0.17")
+
+
+@ON_1_37
+@pytest.mark.parametrize("version", ["0.18", "0.19"])
+def test_it_serves_a_current_plugin(on_node: Cluster, version: str) -> None:
+    """These versions look there by themselves."""
+    assert_serves(on_node, version)
+
+
+@ON_1_33
+def test_an_older_plugin_does_not_get_it(on_node: Cluster) -> None:
+    """0.14 does not know a driver root, so privileges would have no effect."""
+    with installed(on_node.kubectl, static_release("0.14")) as plugin:
+        assert plugin.given_to(plugin.pod(NODE)) == Given("leave/driver-unknown")
+
+
+def test_without_a_driver_the_pod_runs_and_waits(on_node: Cluster) -> None:
+    """/usr is there on every node: the pod starts, and waits as it would without us."""
+    with on_node.driver.absent(), installed(on_node.kubectl, static_release(on_node.setup.plugins[1])) as plugin:
+        pod = plugin.pod(NODE)
+        assert plugin.given_to(pod) == BY_ROOT
+        plugin.wait_for_log(pod, WAITS)
+        plugin.wait_for_state(pod, "running")
+
+
+def test_a_volume_of_another_pod_can_be_detached(on_node: Cluster, kubectl: Kubectl) -> None:
+    """The plugin keeps no mount of a volume that was there when it started."""
+    other = pod_with_volume(kubectl)
+    with installed(kubectl, static_release(on_node.setup.plugins[1])) as plugin:
+        pod = plugin.pod(NODE)
+        assert plugin.given_to(pod) == BY_ROOT
+        plugin.wait_for_state(pod, "running")
+        assert holders(other)
+        remove_pod(kubectl, other)
+        assert not holders(other)
