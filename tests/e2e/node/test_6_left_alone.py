@@ -12,11 +12,9 @@ from e2e.installation import running_webhook
 from e2e.node.cluster import Cluster
 from e2e.node.kubernetes import NODE
 from e2e.node.plugin import CONTAINER, Given, Release, installed, release_of, static_release
-from e2e.node.setups import ON_1_33, ON_1_37
+from e2e.node.setups import ON_1_33
 from e2e.pods import would_be_decided
 from e2e.processes import until
-
-WAITS = "No devices found. Waiting indefinitely."
 
 
 def with_variable(release: Release, name: str, value: str) -> Release:
@@ -31,21 +29,6 @@ def with_variable(release: Release, name: str, value: str) -> Release:
 def _containers(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = manifest["spec"]["template"]["spec"]["containers"]
     return found if manifest["kind"] == "DaemonSet" else []
-
-
-@ON_1_37
-def test_a_handler_without_a_gpu_changes_nothing(on_node: Cluster, webhook_port: int, policy: Path) -> None:
-    """One node image serves all nodes: the class exists, the node has the handler, and nothing shows a GPU."""
-    on_node.hide_gpus()
-    with (
-        on_node.driver.absent(),
-        running_webhook(on_node.plane, webhook_port, "--policy", policy),
-    ):
-        until(lambda: would_be_decided(on_node.kubectl), "the API server calls the webhook for GPU pods")
-        with installed(on_node.kubectl, static_release("0.18")) as plugin:
-            pod = plugin.pod(NODE)
-            assert plugin.given_to(pod) == Given("leave/no-gpu-evidence")
-            plugin.wait_for_log(pod, WAITS)
 
 
 def test_what_the_default_runtime_serves_is_left_alone(on_node: Cluster, webhook_port: int, policy: Path) -> None:
