@@ -51,6 +51,18 @@ def test_only_the_plugins_container_is_touched(pod: dict[str, Any]) -> None:
     assert context == before or (context["privileged"], context.get("allowPrivilegeEscalation")) != (True, False)
 
 
+@given(plugin_pods())
+def test_only_the_driver_and_the_devices_of_the_host_are_mounted(pod: dict[str, Any]) -> None:
+    """One file that has to be there, or /usr: read-only, without propagation. All of the host would pin volumes."""
+    spec = patched(pod, decide_plugin(pod, FACTS, Policy(), VIEW))["spec"]
+    added = [volume for volume in spec["volumes"] if volume not in pod["spec"]["volumes"]]
+    file = {"path": "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", "type": "File"}
+    assert all(volume["hostPath"] in (file, {"path": "/usr"}, {"path": "/dev"}) for volume in added)
+    names = {volume["name"] for volume in added if volume["hostPath"] != {"path": "/dev"}}
+    mounts = [mount for mount in spec["containers"][1].get("volumeMounts") or () if mount["name"] in names]
+    assert all(mount.keys() == {"name", "mountPath", "readOnly"} and mount["readOnly"] for mount in mounts)
+
+
 @given(plugin_pods(), st.sampled_from(["jane", "system:serviceaccount:kube-system:deployment-controller", ""]))
 def test_nobody_elses_pod_becomes_privileged(pod: dict[str, Any], username: str) -> None:
     """Labels, containers and owner references are free to write."""

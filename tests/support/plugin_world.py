@@ -17,19 +17,22 @@ LABELS = {"name": "nvidia-device-plugin-ds"}
 NVML = {"name": "nvml", "hostPath": {"path": "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", "type": "File"}}
 VARIABLES = st.fixed_dictionaries(
     {
-        "name": st.sampled_from(["LD_LIBRARY_PATH", "PASS_DEVICE_SPECS", "PORT"]),
-        "value": st.sampled_from(["", "/opt/lib", "true"]),
+        "name": st.sampled_from(
+            ["LD_LIBRARY_PATH", "PASS_DEVICE_SPECS", "PORT", "CONFIG_FILE", "DEVICE_DISCOVERY_STRATEGY"]
+        ),
+        "value": st.sampled_from(["", "/opt/lib", "true", "nvml"]),
     }
 )
-MOUNTS = st.fixed_dictionaries(
-    {"name": st.just("own"), "mountPath": st.sampled_from(["/data", "/dev", "/usr/local", "/usr/local/lib/x", "/"])}
-)
+PLACES = ["/data", "/dev", "/usr/local", "/usr/local/lib/x", "/", "/driver-root"]
+IMAGES = [f"nvcr.io/nvidia/k8s-device-plugin:{tag}" for tag in ("v0.14.5", "v0.17.4", "v0.18.2", "latest")]
+MOUNTS = st.fixed_dictionaries({"name": st.just("own"), "mountPath": st.sampled_from(PLACES)})
 CONTEXTS = st.fixed_dictionaries(
     {}, optional={"privileged": st.booleans(), "allowPrivilegeEscalation": st.booleans(), "runAsUser": st.just(0)}
 )
 OTHERS = st.fixed_dictionaries(
     {},
     optional={
+        "image": st.sampled_from(IMAGES),
         "env": st.none() | st.lists(VARIABLES, max_size=3),
         "volumeMounts": st.none() | st.lists(MOUNTS, max_size=2),
         "securityContext": st.none() | CONTEXTS,

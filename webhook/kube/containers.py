@@ -14,16 +14,30 @@ def waiting_state(status: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def host_paths(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[str]:
     """Yield the paths of the host that a container of a pod's spec mounts, parts of a volume (``subPath``) too."""
-    volumes = {
+    return (path for path, _ in host_mounts(spec, container))
+
+
+def host_mounts(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the same paths, each with its mount."""
+    return mounts_of(host_volumes(spec), container)
+
+
+def host_volumes(spec: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the paths of a pod's hostPath volumes, by the volumes' names."""
+    return {
         text(volume.get("name")): text(mapping(volume.get("hostPath")).get("path"))
         for volume in items(spec.get("volumes"))
         if isinstance(volume.get("hostPath"), dict)
     }
+
+
+def mounts_of(volumes: Mapping[str, str], container: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the same, of volumes that were read once for all containers of a pod."""
     for mount in items(container.get("volumeMounts")):
         path = volumes.get(text(mount.get("name")))
         if path is not None:
             part = text(mount.get("subPath"))
-            yield f"{path.rstrip('/')}/{part}" if part else path
+            yield (f"{path.rstrip('/')}/{part}" if part else path), mount
 
 
 def mount_paths(container: Mapping[str, Any]) -> list[str]:

@@ -63,6 +63,16 @@ def target_node(spec: Mapping[str, Any]) -> str:
     return text(names[0]) if is_name and len(names) == 1 else ""
 
 
+def term_selects(term: Mapping[str, Any], node: NodeLabels) -> bool:
+    """Say whether one term of a required node affinity selects a node."""
+    expressions, fields = list(items(term.get("matchExpressions"))), list(items(term.get("matchFields")))
+    # An empty term selects nothing.
+    return bool(expressions or fields) and (
+        all(matches_expression(expression, node.labels) for expression in expressions)
+        and all(matches_expression(expression, {NAME_FIELD: node.name}) for expression in fields)
+    )
+
+
 def only_on(node_name: str, affinity: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an affinity that requires one node, as the DaemonSet controller writes it."""
     term = {"matchFields": [{"key": NAME_FIELD, "operator": "In", "values": [node_name]}]}
@@ -80,13 +90,4 @@ def _tolerates(toleration: Mapping[str, Any], taint: NodeTaint) -> bool:
 
 def _affinity_selects(spec: Mapping[str, Any], node: NodeLabels) -> bool:
     terms = required_terms(spec)
-    return terms is None or any(_term_selects(term, node) for term in terms)
-
-
-def _term_selects(term: Mapping[str, Any], node: NodeLabels) -> bool:
-    expressions, fields = list(items(term.get("matchExpressions"))), list(items(term.get("matchFields")))
-    # An empty term selects nothing.
-    return bool(expressions or fields) and (
-        all(matches_expression(expression, node.labels) for expression in expressions)
-        and all(matches_expression(expression, {NAME_FIELD: node.name}) for expression in fields)
-    )
+    return terms is None or any(term_selects(term, node) for term in terms)

@@ -79,6 +79,11 @@ DEFAULT_PROFILES = (
 )
 
 
+# Where the device plugin looks below its driver root, as far as it is in /usr.
+# Source: https://github.com/NVIDIA/k8s-device-plugin/blob/v0.18.2/cmd/nvidia-device-plugin/root.go
+ROOT_DIRECTORIES = frozenset({"/usr/lib64", *(f"/usr/lib/{triplet}" for triplet in TRIPLETS.values())})
+
+
 @dataclass(frozen=True, slots=True)
 class HostDriver:
     """The driver of one node: the directory of its libraries, and the loader's triplet for that architecture.
@@ -101,16 +106,23 @@ def host_driver(host: Host, profiles: Iterable[DriverProfile]) -> HostDriver | N
     return HostDriver(profile.directory.replace("{triplet}", triplet), triplet, profile.complete, not is_wsl(host))
 
 
-def usr_root_works(host: Host) -> bool | None:
+def usr_root_works(host: Host, own: Iterable[DriverProfile] = ()) -> bool | None:
     """Say whether a driver root with the host's ``/usr`` lets a device plugin find NVML; None where it is not known.
 
-    This depends on the host's layout, not on the policy's directory: the plugin searches below its driver root by
-    itself. A plugin with such a mount starts in any case.
+    The plugin searches below its driver root by itself, in some directories. ``own`` are the administrator's profiles:
+    one that names another directory says no. A plugin with such a mount starts in any case.
     """
     if special_host(host) is not None or host.architecture not in TRIPLETS:
         return False
     profile = _profile(host, DEFAULT_PROFILES)
-    return profile.usr_root if profile else None
+    works = profile.usr_root if profile else None
+    chosen = host_driver(host, own)
+    if chosen is None or works is False:
+        return works
+    usual = host_driver(host, DEFAULT_PROFILES)
+    if usual is not None and chosen.directory == usual.directory:
+        return works
+    return chosen.directory in ROOT_DIRECTORIES
 
 
 def _profile(host: Host, profiles: Iterable[DriverProfile]) -> DriverProfile | None:

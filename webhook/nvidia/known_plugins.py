@@ -7,6 +7,7 @@ https://github.com/NVIDIA/k8s-device-plugin/tree/main/deployments.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from posixpath import basename
 from typing import Any
 
@@ -43,12 +44,27 @@ class KnownPlugin:
         # A mirrored image keeps neither registry nor name, so the container's name tells, or its command.
         return labels.get(self.label) == self.value and (
             text(container.get("name")) in self.containers
-            or (self.role is Role.DEVICE_PLUGIN and PLUGIN_COMMAND in map(basename, command_words(container)))
+            or (
+                self.role is Role.DEVICE_PLUGIN
+                and PLUGIN_COMMAND in map(basename, islice(command_words(container), MAX_WORDS))
+            )
         )
 
 
 PLUGIN_COMMAND = "nvidia-device-plugin"
+# The program is among the first words of command and arguments, or after a shell.
+MAX_WORDS = 100
 CHART_LABEL = "app.kubernetes.io/name"
+
+# Containers that may be beside a plugin in its pod, and need NVML as well.
+COMPANIONS = {
+    "nvidia-device-plugin-ctr": Role.DEVICE_PLUGIN,
+    "gpu-feature-discovery-ctr": Role.FEATURE_DISCOVERY,
+    "gpu-feature-discovery": Role.FEATURE_DISCOVERY,
+    "mps-control-daemon-ctr": Role.MPS_CONTROL_DAEMON,
+    "dcgm-exporter": Role.EXPORTER,
+    "vgpu-monitor": Role.EXPORTER,  # HAMi
+}
 
 KNOWN_PLUGINS = (
     KnownPlugin("name", "nvidia-device-plugin-ds", frozenset({"nvidia-device-plugin-ctr"})),
@@ -69,6 +85,11 @@ KNOWN_PLUGINS = (
         of_platform=True,
     ),
 )
+
+
+def companion_role(container: Mapping[str, Any]) -> Role | None:
+    """Return what a container beside a plugin is for, None where it needs no NVML."""
+    return COMPANIONS.get(text(container.get("name")))
 
 
 def command_words(container: Mapping[str, Any]) -> Iterator[str]:

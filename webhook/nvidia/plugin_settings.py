@@ -94,8 +94,11 @@ def passes_devices(container: Mapping[str, Any]) -> bool | None:
 
 
 def sets_device_specs(container: Mapping[str, Any]) -> bool:
-    """Say whether the author, or a configuration file, decides whether device nodes are passed."""
-    return is_configured(container) or setting_of(container, SPECS_FLAG, SPECS_VARIABLE) is not None
+    """Say whether the pod's author decides whether device nodes are passed.
+
+    A configuration file does not count: the plugin takes the variable before the file.
+    """
+    return bool(container.get("envFrom")) or setting_of(container, SPECS_FLAG, SPECS_VARIABLE) is not None
 
 
 def is_configured(container: Mapping[str, Any]) -> bool:

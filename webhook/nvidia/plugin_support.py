@@ -11,8 +11,9 @@ from webhook.nvidia.plugin_settings import PluginSettings
 
 Version = tuple[int, int, int]
 
-# The last two parts of the path: a mirror may put them below its own, but another name may be another program.
-IMAGE_PATHS = frozenset({"nvidia/k8s-device-plugin"})
+# A mirror keeps neither registry nor organisation. Other vendors and forks use the name too, with their own versions.
+IMAGE_NAME = "k8s-device-plugin"
+OTHER_ORGANISATIONS = frozenset({"4pdosc", "projecthami", "rocm", "volcanosh"})
 LONGEST_IMAGE = 1024
 # A release, and the base image that older releases name. A release candidate is no release.
 TAG = re.compile(r"v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:-(?:ubi|ubuntu|centos|distroless)[a-z0-9.]{0,16})?", re.ASCII)
@@ -26,7 +27,8 @@ def image_version(image: str) -> Version | None:
     if len(image) > LONGEST_IMAGE or "@" in image:
         return None
     path, _, tag = image.rpartition(":")
-    if "/".join(path.rsplit("/", 2)[-2:]) not in IMAGE_PATHS:
+    *parents, name = path.split("/")
+    if name != IMAGE_NAME or OTHER_ORGANISATIONS.intersection(parents):
         return None
     found = TAG.fullmatch(tag)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None

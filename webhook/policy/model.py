@@ -43,9 +43,9 @@ Fallback = Annotated[
     WithJsonSchema({"enum": ["auto", "on", "off", True, False]}),
 ]
 Recipe = Annotated[
-    Literal["auto", "runtime-class", "nvml", "off"],
+    Literal["auto", "runtime-class", "driver-root", "nvml", "off"],
     BeforeValidator(_switch),
-    WithJsonSchema({"enum": ["auto", "runtime-class", "nvml", "off", False]}),
+    WithJsonSchema({"enum": ["auto", "runtime-class", "driver-root", "nvml", "off", False]}),
 ]
 
 
@@ -112,8 +112,8 @@ class Bootstrap(_Model):
     plugins: tuple[PluginRule, ...] = Field(default=(), description="Plugins in addition to the known ones.")
     recipe: Recipe = Field(
         default="auto",
-        description="How plugin pods get the driver. `auto`: chosen for each node; `runtime-class` or `nvml`: only "
-        "this way; `off`: not at all.",
+        description="How plugin pods get the driver. `auto`: chosen for each node; `runtime-class`, `driver-root` or "
+        "`nvml`: that way only; `off`: not at all.",
     )
     library: Annotated[str, StringConstraints(pattern=NVML_NAME, max_length=128)] = Field(
         default="libnvidia-ml.so.1",

@@ -9,12 +9,13 @@ from posixpath import basename, dirname, normpath
 from sys import intern
 from typing import Any
 
-from webhook.kube.containers import host_paths
+from webhook.kube.containers import host_mounts, host_paths
 from webhook.kube.metadata import controlling_owner, metadata, name_of
 from webhook.kube.values import EMPTY, elements, items, mapping, text
 from webhook.nvidia.driver_paths import is_driver_directory
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin, Role
-from webhook.nvidia.plugin_settings import cdi_prefix, list_strategies, passes_devices
+from webhook.nvidia.plugin_settings import DRIVER_ROOT, cdi_prefix, list_strategies, passes_devices, plugin_settings
+from webhook.nvidia.plugin_support import driver_root_provides_nvml
 from webhook.policy.model import Policy
 from webhook.view.pod_status import ready_condition, restart_count, waiting_reason
 from webhook.view.recorded_time import parse_time
@@ -22,8 +23,11 @@ from webhook.view.view import Nvml, Plugin, PluginDaemonSet, PluginPod
 
 NVML_LIBRARY = "libnvidia-ml.so"
 ROOT_VARIABLE = "NVIDIA_DRIVER_ROOT"
+PLACE_VARIABLES = ("DRIVER_ROOT_CTR_PATH", "CONTAINER_DRIVER_ROOT")
 BOOTSTRAP_VOLUME = "gpu-injector-nvml"
-"""The volume by which we give plugins their library."""
+"""The volume by which the recipe ``nvml`` gives plugins their library."""
+ROOT_VOLUME = "gpu-injector-driver-root"
+"""The volume by which the recipe ``driver-root`` does."""
 OUR_VOLUMES = "gpu-injector-"
 """With this the name of each volume begins that we add to a pod."""
 DECISION_KEY = "gpu-injector.io/decision"
@@ -101,18 +105,21 @@ class PluginProjection:
         found = find_plugin(pod, self.known)
         container: Mapping[str, Any] = elements(spec.get("containers"))[found[1][0]] if found else EMPTY
         directory = nvml_directory(spec, container)
+        # A driver root of ours has no directory: the plugin finds NVML below it by itself.
+        mounts = items(container.get("volumeMounts"))
+        bootstrapped = any(mount.get("name") in (BOOTSTRAP_VOLUME, ROOT_VOLUME) for mount in mounts)
         runtime_class = text(spec.get("runtimeClassName"))
         return Plugin(
             namespace=intern(text(metadata(item).get("namespace"))),
             name=name_of(item),
             hands_out_gpus=found is not None and found[0].role is Role.DEVICE_PLUGIN,
             runtime_class=runtime_class,
-            nvml=Nvml.MOUNT if directory else Nvml.CLASS if runtime_class else Nvml.NEITHER,
+            nvml=Nvml.MOUNT if directory or bootstrapped else Nvml.CLASS if runtime_class else Nvml.NEITHER,
             nvml_directory=directory,
             list_strategies=list_strategies(container),
             passes_devices=passes_devices(container),
             of_platform=found is not None and found[0].of_platform,
-            bootstrapped=any(mount.get("name") == BOOTSTRAP_VOLUME for mount in items(container.get("volumeMounts"))),
+            bootstrapped=bootstrapped,
             role=found[0].role if found else Role.OTHER,
             cdi_prefix=cdi_prefix(container),
             container=intern(text(container.get("name"))),
@@ -126,15 +133,38 @@ def _has_our_volume(spec: Mapping[str, Any]) -> bool:
 def nvml_directory(spec: Mapping[str, Any], container: Mapping[str, Any]) -> str:
     """Return the host's directory from which a container mounts NVML, empty where it mounts none.
 
-    That is a mount of the library itself, of a directory with the driver's libraries, or of a driver's root together
-    with the variable that names it.
+    That is a mount of the library itself, of a directory with the driver's libraries, or of a driver root. A plugin
+    that is known to be too old for a driver root does not find NVML there.
     """
     mounted = list(host_paths(spec, container))
     for path in mounted:
         if basename(path).startswith(NVML_LIBRARY):
             return dirname(path)
-    roots = [text(item.get("value")) for item in items(container.get("env")) if item.get("name") == ROOT_VARIABLE]
-    return next((path for path in mounted if is_driver_directory(path) or (roots and _is_root(path, roots[-1]))), "")
+    roots = driver_roots(spec, container)
+    if roots and driver_root_provides_nvml(plugin_settings(container)) is not False:
+        return roots[0]
+    return next((path for path in mounted if is_driver_directory(path) and path not in roots), "")
+
+
+def driver_roots(spec: Mapping[str, Any], container: Mapping[str, Any]) -> list[str]:
+    """Return the host's directories that the author mounts as the driver's root.
+
+    The plugin looks at ``/driver-root``, or where a variable says. NVIDIA_DRIVER_ROOT names the root on the host, but
+    authors also write the place in the container there.
+    """
+    values = {text(item.get("name")): text(item.get("value")) for item in items(container.get("env"))}
+    roots = (DRIVER_ROOT, *(normpath(values[name]) for name in PLACE_VARIABLES if values.get(name)))
+
+    def is_root(path: str, mount: Mapping[str, Any]) -> bool:
+        place = normpath(text(mount.get("mountPath")))
+        is_named = ROOT_VARIABLE in values and _is_root(path, values[ROOT_VARIABLE])
+        return is_named or any(place == root or place.startswith(root + "/") for root in roots)
+
+    return [
+        path
+        for path, mount in host_mounts(spec, container)
+        if not text(mount.get("name")).startswith(OUR_VOLUMES) and is_root(path, mount)
+    ]
 
 
 def _is_root(path: str, root: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ async def test_few_looks_are_under_way_at_a_time() -> None:
     """Reviews of ever new namespaces are no load for the API server; each waits no longer than it may."""
     held = Held()
     live = LiveView(held)  # no watch is started
-    for (watched,) in live._watched.values():  # noqa: SLF001 - as after a list
+    for watched in chain.from_iterable(live._watched.values()):  # noqa: SLF001 - as after a list
         watched.cache.replace({}, 1, started_at=0.0)
     looks = [live.look("namespaces", f"n{number}", 0.05) for number in range(5 * LOOKS_AT_ONCE)]
     assert not any(await asyncio.gather(*looks))

@@ -7,6 +7,7 @@ from typing import Any
 
 from webhook.kube.values import EMPTY
 from webhook.observations.plugin_observation import Observations
+from webhook.observations.setback import Setbacks
 from webhook.view.projections import view_of
 from webhook.view.toleration_limits import NO_LIMITS, NamespaceLabels, limits_of
 from webhook.view.view import ClusterView, Labels
@@ -41,4 +42,6 @@ def _both(below: Any, above: Any) -> Any:  # noqa: ANN401  a field of the view
         return above if below is None else below
     if isinstance(below, Observations):
         return below.updated(above)
+    if isinstance(below, Setbacks):
+        return above if above.entries else below
     return below | above if isinstance(below, frozenset) else MappingProxyType({**below, **above})

@@ -6,8 +6,8 @@ from webhook.decide.annotate import annotation_operation
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict, warning_line
 from webhook.decide.patch import Operation
 from webhook.decide.plugin.context import PluginContext
-from webhook.decide.plugin.patches import class_operations, nvml_operations
-from webhook.decide.plugin.plugin_reinvocation import FOLLOWING, REINVOCATION
+from webhook.decide.plugin.patches import class_operations
+from webhook.decide.plugin.plugin_reinvocation import FOLLOWING, REINVOCATION, patch_of
 from webhook.decide.plugin.rules import (
     NOT_A_PLUGIN,
     NOT_ALLOWED,
@@ -56,7 +56,7 @@ def _operations(context: PluginContext, result: RuleResult) -> Iterator[Operatio
         if result.reason is Reason.RUNTIME_CLASS:
             yield from class_operations(base.pod, base.policy)
         else:
-            yield from nvml_operations(base.pod, context.containers, context.library, context.plugin.role)
+            yield from patch_of(context, result.reason).operations(base.pod)
     if not request.is_template:
         yield from annotation_operation(base.pod, f"{result.verdict}/{result.reason}")
 

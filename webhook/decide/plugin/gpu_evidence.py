@@ -1,16 +1,16 @@
-"""The evidence that a node has a GPU before any plugin offers it."""
+"""The evidence that a node has a GPU for containers, before any plugin offers it."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from webhook.decide.nodes.kind import GPU_LABEL, WORKLOAD_LABEL, is_for_virtual_machines, is_labelled_gpu_node
 from webhook.decide.workload.context import RuleContext
-from webhook.kube.node_affinity import required_terms
-from webhook.kube.values import items, mapping, text
+from webhook.kube.label_selector import has_labels
+from webhook.kube.node_affinity import term_selects
+from webhook.kube.quantity import is_positive
+from webhook.nvidia.gpu_labels import gpu_labels
+from webhook.nvidia.gpu_selectors import selector_evidence
+from webhook.nvidia.passthrough import passthrough_resource
 from webhook.view.plugin_projections import daemon_set_uid
 from webhook.view.view import Node
-
-HOSTNAME_LABEL = "kubernetes.io/hostname"
 
 
 def gpu_evidence(context: RuleContext, node_name: str) -> tuple[str, ...]:
@@ -18,61 +18,63 @@ def gpu_evidence(context: RuleContext, node_name: str) -> tuple[str, ...]:
 
     A runtime handler is no evidence: one node image, with NVIDIA's runtime in it, may be used for all nodes.
     """
-    if evidence_against((context.view.nodes or {}).get(node_name)):
-        return ()
-    return (*_of_node(context, node_name), *_of_pod(context), *_of_daemon_set(context))
-
-
-def evidence_against(node: Node | None) -> str:
-    """Return the evidence that a node's GPUs are not for containers, empty for none."""
-    if node is None or not is_for_virtual_machines(node):
-        return ""
-    return f"{node.name} has {WORKLOAD_LABEL}: {node.labels[WORKLOAD_LABEL]}, so its GPUs are for virtual machines"
-
-
-def _of_node(context: RuleContext, node_name: str) -> Iterator[str]:
     node = (context.view.nodes or {}).get(node_name)
+    if _labels_against(node):
+        return ()
+    by_policy = tuple(_of_policy(context, node))
+    if other_driver(context, node):
+        return by_policy
+    return (*_of_node(context, node), *by_policy, *_of_selectors(context, node))
+
+
+def evidence_against(context: RuleContext, node_name: str) -> str:
+    """Return why a node has no GPU for containers, empty where nothing shows that."""
+    node = (context.view.nodes or {}).get(node_name)
+    return _labels_against(node) or other_driver(context, node)
+
+
+def other_driver(context: RuleContext, node: Node | None) -> str:
+    """Return what shows that the node's GPUs have another driver than NVIDIA's, empty for nothing.
+
+    A GPU resource in the capacity shows that some GPU is for containers. So does the policy's ``gpuNodes``, for which
+    the caller looks: an administrator knows better.
+    """
+    if node is None or any(map(context.policy.is_gpu_resource, node.capacity)):
+        return ""
+    offered = (name for name, amount in node.capacity.items() if is_positive(amount))
+    name = passthrough_resource(name for name in offered if not context.policy.is_gpu_resource(name))
+    return f"{node.name} offers {name}, so its GPUs are for virtual machines" if name else ""
+
+
+def _labels_against(node: Node | None) -> str:
+    against = gpu_labels(node.labels).against if node else ()
+    return f"{node.name} has the label {against[0]}, so it has no GPU for containers" if node and against else ""
+
+
+def _of_node(context: RuleContext, node: Node | None) -> Iterator[str]:
     if node is None:
         return
-    if is_labelled_gpu_node(node, context.policy):
-        yield f"{node_name} is labelled as a GPU node"
+    shown = gpu_labels(node.labels)
+    for label in (*shown.gpu, *shown.tegra, *shown.pci):
+        yield f"{node.name} has the label {label}"
     # A plugin that registered once and finds no GPU now leaves the resource with zero.
-    if any(context.policy.is_gpu_resource(name) for name in node.capacity):
-        yield f"{node_name} had a GPU resource before"
+    if any(map(context.policy.is_gpu_resource, node.capacity)):
+        yield f"{node.name} has a GPU resource in its capacity"
 
 
-def _of_pod(context: RuleContext) -> Iterator[str]:
-    if _selects_gpu_nodes(mapping(context.spec.get("nodeSelector"))):
-        yield "the pod selects GPU nodes"
+def _of_policy(context: RuleContext, node: Node | None) -> Iterator[str]:
+    wanted = context.policy.bootstrap.gpu_nodes
+    if node and wanted and has_labels(node.labels, wanted):
+        yield f"{node.name} has the labels of the policy's bootstrap.gpuNodes"
 
 
-def _of_daemon_set(context: RuleContext) -> Iterator[str]:
-    # The controller replaces the template's affinity, so that it is not visible in the pod.
+def _of_selectors(context: RuleContext, node: Node | None) -> Iterator[str]:
+    """Yield what the pod selects, and its DaemonSet: the controller replaces the template's affinity in the pod."""
+    if found := selector_evidence(context.spec):
+        yield f"the pod selects GPU nodes: {found.text}"
     uid = daemon_set_uid(context.pod)
-    for item in (context.view.daemon_sets or {}).values():
-        if (
-            item.uid == uid
-            and item.plugin.namespace == context.request.namespace
-            and _places_on_gpu_nodes(item.placement)
-        ):
-            yield f"DaemonSet {item.plugin.name} selects GPU nodes"
-
-
-def _places_on_gpu_nodes(placement: Mapping[str, Any]) -> bool:
-    terms = required_terms(placement) or []
-    return _selects_gpu_nodes(mapping(placement.get("nodeSelector"))) or (
-        # Terms are alternatives: each of them must select GPU nodes.
-        bool(terms) and all(any(map(_asks_for_gpu, items(term.get("matchExpressions")))) for term in terms)
-    )
-
-
-def _asks_for_gpu(expression: Mapping[str, Any]) -> bool:
-    return expression.get("operator") in ("In", "Exists", "Gt") and _is_gpu_key(text(expression.get("key")))
-
-
-def _selects_gpu_nodes(selector: Mapping[str, Any]) -> bool:
-    return any(_is_gpu_key(text(key)) and value != "false" for key, value in selector.items())
-
-
-def _is_gpu_key(key: str) -> bool:
-    return key in (HOSTNAME_LABEL, GPU_LABEL[0]) or "nvidia" in key or "gpu" in key or "10de" in key
+    matches = None if node is None else lambda term: term_selects(term, node)
+    sets = (context.view.daemon_sets or {}).values()
+    for item in (item for item in sets if (item.plugin.namespace, item.uid) == (context.request.namespace, uid)):
+        if found := selector_evidence(item.placement, matches):
+            yield f"DaemonSet {item.plugin.name} selects GPU nodes: {found.text}"

@@ -2,32 +2,36 @@
 
 from collections.abc import Iterator
 
-from webhook.decide.decision import Reason, Verdict
+from webhook.decide.decision import WARNING_LIMIT, WARNING_PREFIX, Reason, Verdict
 from webhook.decide.guards import ENFORCE_LABEL, PRIVILEGED_CHANGE, guard_against, guards_evidence
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
-from webhook.decide.plugin.patches import LIBRARY_PLACE, is_library_place_taken, taken_names
+from webhook.decide.plugin.patches import LIBRARY_PLACE, is_place_taken, taken_names
+from webhook.decide.plugin.recipe_rules import setback_result
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evidence
-from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.plugin_settings import list_strategies
+from webhook.nvidia.plugin_support import nvml_suffices
+from webhook.nvidia.profile_lines import profile_line, profile_lines
+from webhook.nvidia.special_hosts import is_wsl, special_host
+
+MPS = "the MPS daemon runs programs of the host"
 
 
 def _nvml_insufficient(context: PluginContext) -> RuleResult | None:
     why = _why_insufficient(context)
     if not why:
         return None
-    warning = f'{why}; NVML is not enough, it needs RuntimeClass "{context.policy.runtime_class}"'
+    warning = f'{why}; it needs RuntimeClass "{context.policy.runtime_class}", NVML is not enough'
     return leave(Reason.NVML_INSUFFICIENT, why, warning)
 
 
 def _why_insufficient(context: PluginContext) -> str:
-    if context.plugin and context.plugin.role is Role.MPS_CONTROL_DAEMON:
-        return "the MPS daemon runs programs of the host"
     for container in context.containers:
-        strategies = list_strategies(container.spec) or ()
-        if cdi := next((name for name in sorted(strategies) if name.startswith("cdi-")), ""):
-            return f"list strategy {cdi} describes the whole driver"
-    if context.driver and context.driver.directory.startswith("/usr/lib/wsl/"):
+        strategies = list_strategies(container.spec)
+        if nvml_suffices(context.roles[container.pointer], strategies) is False:
+            cdi = next((name for name in sorted(strategies or ()) if name.startswith("cdi-")), "")
+            return f"list strategy {cdi} describes the whole driver" if cdi else MPS
+    if context.node and is_wsl(context.node):
         return "under WSL2 NVML loads other libraries of the host"
     return ""
 
@@ -61,7 +65,7 @@ def _pod_security(context: PluginContext) -> RuleResult | None:
     if not guard.is_grantable:
         warning = f"the plugin must be privileged: label the namespace {ENFORCE_LABEL}=privileged"
         return leave(guard.reason, f"PodSecurity of the namespace is {context.guarded.level}", warning)
-    return leave(guard.reason, guard.why, f"{guard.why}: allow the plugin's pod, set bootstrap.privilegedGranted")
+    return leave(guard.reason, guard.why, f"{guard.why}: allow it and set bootstrap.privilegedGranted")
 
 
 def _pod_security_evidence(context: PluginContext) -> Iterator[str]:
@@ -79,22 +83,48 @@ POD_SECURITY = Rule(
 
 def _nvml(context: PluginContext) -> RuleResult:
     node = context.node_name
+    # A driver root that failed here says more than that the file's place is not known.
+    if failed := setback_result(context, "nvml") or (not context.library and setback_result(context, "driver-root")):
+        return failed
     if not context.library:
-        warning = f"the driver of node {node} is not known; add a profile under `drivers` in the policy"
-        if handler := _unused_handler(context):
-            warning = (
-                f"create RuntimeClass {context.policy.runtime_class} with handler {handler}, which node {node} reports"
-            )
-        return leave(Reason.DRIVER_UNKNOWN, f"no driver profile for {node}", warning)
+        return _driver_unknown(context)
     if names := taken_names(context.base.spec):
         warning = f"the plugin has a volume of its own named {names[0]}; pod left alone"
         return leave(Reason.MOUNT_CONFLICT, f"volume name {names[0]} is taken", warning)
-    if any(is_library_place_taken(container) for container in context.containers):
+    if any(is_place_taken(container, LIBRARY_PLACE) for container in context.containers):
         # A file below a read-only volume would keep the container from starting.
         warning = f"the plugin mounts something of its own at or around {LIBRARY_PLACE}; pod left alone"
         return leave(Reason.MOUNT_CONFLICT, f"{LIBRARY_PLACE} is taken", warning)
     profile = f"the driver profile of {node} has {context.library}"
     return RuleResult(Verdict.BOOTSTRAP, Reason.NVML, evidence=(*gpu_evidence(context.base, node), profile))
+
+
+def _driver_unknown(context: PluginContext) -> RuleResult:
+    """Leave the pod alone, with what helps: the RuntimeClass to create, or the lines for the policy."""
+    node, name = context.node, context.node_name
+    evidence = [f"no driver profile for {name}"]
+    if handler := _unused_handler(context):
+        wanted = f"create RuntimeClass {context.policy.runtime_class} with handler {handler}"
+        evidence.append(f"{name} reports the handler {handler}, and the RuntimeClass does not exist")
+        return RuleResult(Verdict.LEAVE, Reason.DRIVER_UNKNOWN, f"{wanted}, which node {name} reports", tuple(evidence))
+    warning = f"the driver of node {name} is not known; `why` and `preview --explain` show lines for the policy"
+    if node and context.driver:
+        warning = f"node {name} does not show its driver's version, which bootstrap.library needs"
+        evidence = [warning]
+    elif node:
+        if kind := special_host(node):
+            evidence.append(kind.why)
+            warning = f"node {name}: {kind.why}"
+        # With a ready profile the person needs nothing else.
+        if line := profile_line(node):
+            evidence.extend(("lines for the policy, to be checked on the host:", *profile_lines(node)))
+            warning = _fitting(f"driver of {name} not known; for the policy: {line}", f"add {line}") or warning
+    return RuleResult(Verdict.LEAVE, Reason.DRIVER_UNKNOWN, warning, tuple(evidence))
+
+
+def _fitting(*texts: str) -> str:
+    """Return the first text that is not cut as a warning, empty if all are: half a line is no help."""
+    return next((text for text in texts if len(WARNING_PREFIX) + len(text) <= WARNING_LIMIT), "")
 
 
 def _unused_handler(context: PluginContext) -> str:

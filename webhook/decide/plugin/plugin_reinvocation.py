@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from webhook.decide.added_volumes import AddedVolumes, separate
 from webhook.decide.decision import DECISION_KEY, Reason, Verdict
 from webhook.decide.plugin.context import PluginContext
+from webhook.decide.plugin.driver_root_rules import DRIVER_ROOT, ROOT_ONLY
+from webhook.decide.plugin.need_rules import AUTHOR_PROVIDES, CLASS_MISMATCH, NODE_UNKNOWN, NOT_NEEDED, RECIPE_OFF
 from webhook.decide.plugin.nvml_rules import NVML, NVML_INSUFFICIENT, POD_SECURITY
-from webhook.decide.plugin.patches import carries_nvml, is_nvml_volume
+from webhook.decide.plugin.patches import PluginPatch, driver_root_patch, is_plugin_volume, nvml_patch
 from webhook.decide.plugin.recipe_rules import (
-    AUTHOR_PROVIDES,
     CLASS_ONLY,
+    CLASS_SETBACK,
     NO_GPU_EVIDENCE,
-    NODE_UNKNOWN,
-    RECIPE_OFF,
     RUNTIME_CLASS,
     USER_NAMESPACES,
 )
@@ -24,19 +24,31 @@ FOLLOWING: tuple[Rule[PluginContext], ...] = (
     AUTHOR_PROVIDES,
     RECIPE_OFF,
     NODE_UNKNOWN,
+    NOT_NEEDED,
+    CLASS_MISMATCH,
     NO_GPU_EVIDENCE,
     USER_NAMESPACES,
+    CLASS_SETBACK,
     RUNTIME_CLASS,
     CLASS_ONLY,
     NVML_INSUFFICIENT,
     POD_SECURITY,
+    DRIVER_ROOT,
+    ROOT_ONLY,
     NVML,
 )
 """The rules for a pod that carries no decision, or one that is not kept."""
 
 RECIPES: Mapping[str, Reason] = {
-    f"{Verdict.BOOTSTRAP}/{reason}": reason for reason in (Reason.RUNTIME_CLASS, Reason.NVML)
+    f"{Verdict.BOOTSTRAP}/{reason}": reason for reason in (Reason.RUNTIME_CLASS, Reason.DRIVER_ROOT, Reason.NVML)
 }
+
+
+def patch_of(context: PluginContext, recipe: Reason) -> PluginPatch:
+    """Return what a recipe with privileges gives to a pod without our patch."""
+    if recipe is Reason.DRIVER_ROOT:
+        return driver_root_patch(context.containers, context.roles)
+    return nvml_patch(context.containers, context.roles, context.library)
 
 
 def _reinvocation(context: PluginContext) -> RuleResult | None:
@@ -52,14 +64,14 @@ def _reinvocation(context: PluginContext) -> RuleResult | None:
     if recipe is Reason.RUNTIME_CLASS:
         is_same = runtime_class_name(base.pod) == base.policy.runtime_class
     else:
-        is_same = carries_nvml(without.containers, present, without.library, context.plugin.role)
+        is_same = patch_of(without, recipe).is_carried(present)
     evidence = (f"the pod carries our annotation {now.verdict}/{now.reason}",)
     return RuleResult(now.verdict, now.reason, evidence=evidence, kept=True) if is_same else None
 
 
 def _without_recipe(pod: Pod, recipe: Reason) -> tuple[Pod, AddedVolumes]:
-    if recipe is Reason.NVML:
-        return separate(pod, is_nvml_volume)
+    if recipe is not Reason.RUNTIME_CLASS:
+        return separate(pod, is_plugin_volume)
     spec = {key: value for key, value in mapping(pod.get("spec")).items() if key != "runtimeClassName"}
     return {**pod, "spec": spec}, AddedVolumes((), {})
 

@@ -1,80 +1,31 @@
-"""Rules that choose the recipe for a plugin pod: is a patch needed, does the node have a GPU, is the class enough.
+"""Rules that choose the recipe for a plugin pod: does the node have a GPU, and is the RuntimeClass enough.
 
-The rules for the recipe ``nvml`` follow in ``nvml_rules``.
+The rules for the recipes with privileges follow in ``driver_root_rules`` and ``nvml_rules``.
 """
 
 from collections.abc import Iterator
 
 from webhook.decide.decision import Reason, Verdict
+from webhook.decide.guards import CLASS_CHANGE, guard_against
+from webhook.decide.nodes.providers import is_overruled
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import evidence_against, gpu_evidence
-from webhook.decide.pod import runtime_class_name
+from webhook.decide.plugin.need_rules import recipe_evidence
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves
 from webhook.decide.workload import pod_rules
+from webhook.decide.workload.admission_rules import overhead_of
 from webhook.decide.workload.cluster_rules import VIEW_STALE
-from webhook.view.plugin_projections import nvml_directory
+from webhook.view.view import RuntimeClass
 
 # How the unnamed default handler is shown.
 QUOTES = '""'
 
 
-def _author_provides(context: PluginContext) -> RuleResult | None:
-    if name := runtime_class_name(context.base.pod):
-        return leave(Reason.AUTHOR_CHOSE, f"the pod names the RuntimeClass {name}")
-    for container in context.containers:
-        if directory := nvml_directory(context.base.spec, container.spec):
-            return leave(Reason.NVML_PROVIDED, f"the pod mounts NVML from {directory}")
-    return None
-
-
-AUTHOR_PROVIDES = Rule(
-    name="author provides",
-    text="A RuntimeClass that the author set is kept, and so is the author's own mount of NVML.",
-    check=_author_provides,
-    evidence=lambda _: ["the pod names no RuntimeClass and mounts no NVML"],
-    outcomes=(leaves(Reason.NVML_PROVIDED, "a plugin pod that mounts the driver itself"),),
-)
-
-
-def _recipe_off(context: PluginContext) -> RuleResult | None:
-    if context.policy.bootstrap.recipe != "off":
-        return None
-    return leave(Reason.RECIPE_OFF, "the policy's bootstrap.recipe is off")
-
-
-def _recipe_evidence(context: PluginContext) -> Iterator[str]:
-    yield f"the policy's bootstrap.recipe is {context.policy.bootstrap.recipe}"
-
-
-RECIPE_OFF = Rule(
-    name="recipe off",
-    text="The policy may leave plugin pods alone.",
-    check=_recipe_off,
-    evidence=_recipe_evidence,
-    outcomes=(leaves(Reason.RECIPE_OFF, "a plugin pod; the policy's `bootstrap.recipe` is off"),),
-)
-
-
-def _node_unknown(context: PluginContext) -> RuleResult | None:
-    if context.node_name:
-        return None
-    return leave(Reason.NODE_UNKNOWN, "the pod's affinity does not name exactly one node")
-
-
-NODE_UNKNOWN = Rule(
-    name="node unknown",
-    text="The recipe depends on the node, which the DaemonSet controller names.",
-    check=_node_unknown,
-    evidence=lambda context: [f"the pod is for node {context.node_name}"],
-    outcomes=(leaves(Reason.NODE_UNKNOWN, "a plugin pod whose affinity does not name exactly one node"),),
-)
-
-
 def _no_gpu_evidence(context: PluginContext) -> RuleResult | None:
-    if against := evidence_against(context.node):
-        return leave(Reason.NO_GPU_EVIDENCE, against)
     if gpu_evidence(context.base, context.node_name):
         return None
+    if against := evidence_against(context.base, context.node_name):
+        return leave(Reason.NO_GPU_EVIDENCE, against)
     # Short, so that the line is not cut for a long node name.
     warning = f"no sign of a GPU: kubectl label node {context.node_name} nvidia.com/gpu.present=true"
     return leave(Reason.NO_GPU_EVIDENCE, f"nothing shows that {context.node_name} has a GPU", warning)
@@ -102,18 +53,85 @@ USER_NAMESPACES: Rule[PluginContext] = Rule(
 )
 
 
+def setback_result(context: PluginContext, recipe: str) -> RuleResult | None:
+    """Return the result for a recipe that failed on this node before, None where it did not."""
+    failed = context.setback(recipe)
+    if failed is None:
+        return None
+    why = f"the recipe {recipe} failed on {context.node_name}: {failed.text}"
+    return leave(Reason.SETBACK, why, f"{recipe} failed on node {context.node_name}; pod left alone: {failed.text}")
+
+
+def _class_setback(context: PluginContext) -> RuleResult | None:
+    found, node = context.base.runtime_class, context.node
+    if not context.allows("runtime-class") or found is None or node is None:
+        return None
+    # A recipe with privileges follows only where the node lacks the handler.
+    lacks_handler = node.handlers is not None and found.handler not in node.handlers
+    return None if lacks_handler else setback_result(context, "runtime-class")
+
+
+CLASS_SETBACK = Rule(
+    name="class setback",
+    text="Where the class failed before, it is not set again, and no privilege takes its place.",
+    check=_class_setback,
+    evidence=lambda context: [f"the class did not fail on {context.node_name} lately, or the node lacks its handler"],
+    outcomes=(
+        leaves(
+            Reason.SETBACK,
+            "a plugin pod; the recipe that fits failed on this node before",
+            "see what the node said in `gpu-injector doctor`; the recipe is tried again after hours or a reboot",
+        ),
+    ),
+)
+
+
 def _runtime_class(context: PluginContext) -> RuleResult | None:
     found = context.base.runtime_class
-    if context.policy.bootstrap.recipe == "nvml" or found is None or context.node is None:
+    if not context.allows("runtime-class") or found is None or context.node is None:
         return None
-    if context.node.handlers is None or found.handler not in context.node.handlers or context.class_misfit:
+    proof = _handler_proof(context, found)
+    if not proof or context.class_misfit:
         return None
     # A class that may be gone would get the pod rejected.
-    if stale := VIEW_STALE.check(context.base):
-        return stale
-    reported = f"{context.node_name} reports the handler {found.handler}"
-    evidence = (*gpu_evidence(context.base, context.node_name), reported)
-    return RuleResult(Verdict.BOOTSTRAP, Reason.RUNTIME_CLASS, evidence=evidence)
+    if refused := _class_refused(context, found) or VIEW_STALE.check(context.base):
+        return refused
+    return RuleResult(
+        Verdict.BOOTSTRAP,
+        Reason.RUNTIME_CLASS,
+        evidence=(*gpu_evidence(context.base, context.node_name), proof),
+    )
+
+
+def _class_refused(context: PluginContext, found: RuntimeClass) -> RuleResult | None:
+    if overhead_of(found) and not is_overruled(Reason.CLASS_OVERHEAD, context.policy):
+        why = f"RuntimeClass {found.name} has overhead, for which quota or the node may have no room"
+        return leave(Reason.CLASS_OVERHEAD, why, f"{why}; plugin pod left alone")
+    guard = guard_against(CLASS_CHANGE, context.guarded)
+    if guard and not is_overruled(guard.reason, context.policy):
+        return leave(guard.reason, guard.why, f"{guard.why}; plugin pod left alone")
+    return None
+
+
+def _handler_proof(context: PluginContext, found: RuntimeClass) -> str:
+    """Return what proves that the node knows the class's handler, empty for nothing."""
+    node = context.node
+    if node is None:
+        return ""
+    if node.handlers is not None:
+        return f"{node.name} reports the handler {found.handler}" if found.handler in node.handlers else ""
+    return next((f"{name} runs under the class on {node.name}" for name in _running_under(context, found)), "")
+
+
+def _running_under(context: PluginContext, found: RuntimeClass) -> Iterator[str]:
+    """Yield the GPU management pods of trusted DaemonSets that run under the class on the node."""
+    namespaces, view = context.policy.bootstrap.namespaces, context.base.view
+    trusted = {(item.plugin.namespace, item.uid) for item in (view.daemon_sets or {}).values() if item.uid}
+    for pod in (view.plugin_pods or {}).values():
+        if pod.node != context.node_name or pod.plugin.runtime_class != found.name or not pod.running:
+            continue
+        if pod.plugin.namespace in namespaces and (pod.plugin.namespace, pod.owner) in trusted:
+            yield pod.plugin.name
 
 
 def _handler_evidence(context: PluginContext) -> Iterator[str]:
@@ -158,5 +176,5 @@ CLASS_ONLY = Rule(
     name="class only",
     text="The policy may allow the class and nothing else.",
     check=_class_only,
-    evidence=_recipe_evidence,
+    evidence=recipe_evidence,
 )

@@ -86,9 +86,16 @@ def scheduling_misfit(context: RuleContext, found: RuntimeClass) -> str:
     """Return why the pod would be rejected or never run with the class's ``scheduling``, empty where it would run."""
     if why := class_misfit(context, found, text(context.spec.get("nodeName"))):
         return why
-    if not all(map(_is_allowed_in(context), _new_tolerations(context))):
-        return "the namespace's list of tolerations does not allow those that it adds"
+    if why := toleration_misfit(context):
+        return why
     return "no GPU node is left for the pod" if context.candidates and not context.class_candidates else ""
+
+
+def toleration_misfit(context: RuleContext) -> str:
+    """Return why the namespace refuses the tolerations that the class adds, empty where it does not."""
+    if all(map(_is_allowed_in(context), _new_tolerations(context))):
+        return ""
+    return "the namespace's list of tolerations does not allow those that it adds"
 
 
 def _new_tolerations(context: RuleContext) -> Iterator[Toleration]:

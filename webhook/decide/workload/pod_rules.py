@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from webhook.decide.decision import ALWAYS, INJECT_KEY, Reason, Verdict
 from webhook.decide.limits import LIMITS, exceeded_limit, found_too_large
-from webhook.decide.pod import container_count, driver_mounts, is_mirror, label, odd_quantities, runtime_class_name
+from webhook.decide.pod import container_count, is_mirror, label, odd_quantities, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
 from webhook.decide.windows_pods import is_windows
 from webhook.decide.workload.context import RuleContext
+from webhook.kube.containers import host_volumes, mounts_of
+from webhook.nvidia.driver_paths import is_driver_path
 
 
 def _too_large(context: RuleContext) -> RuleResult | None:
@@ -147,8 +149,9 @@ AUTHOR_CHOSE = Rule(
 
 
 def _author_mounts(context: RuleContext) -> RuleResult | None:
+    volumes = host_volumes(context.spec)
     for container in context.gpu_users:
-        for path in driver_mounts(context.pod, container):
+        for path in (path for path, _ in mounts_of(volumes, container.spec) if is_driver_path(path)):
             return leave(Reason.AUTHOR_MOUNTS, f"{container.spec.get('name')} mounts {path} of the host")
     return None
 
