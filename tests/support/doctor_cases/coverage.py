@@ -45,4 +45,5 @@ def restricted(cluster: Cluster) -> None:
     """The class does not work there, and the libraries would be refused."""
     cluster.remove("RuntimeClass", "nvidia")
     cluster.of("Namespace", "ml")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    mounts_nvml(cluster.of("DaemonSet", "nvidia-device-plugin")["spec"]["template"])
     mounts_nvml(cluster.blind_plugin())

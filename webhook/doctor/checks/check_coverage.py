@@ -78,12 +78,15 @@ def left(facts: Facts) -> Result:
     )
 
 
+REFUSED = frozenset({Reason.POD_SECURITY, Reason.ADMISSION_POLICY})
+
+
 def pod_security(facts: Facts) -> Result:
     """No opted-in namespace would refuse the libraries that its GPU pods would need."""
     troubles = (
         f"{name}: {'; '.join(decision.evidence[:2])}"
         for name in sorted(_opted_in(facts))
-        if (decision := _decide(facts, _sample(facts), name)).reason is Reason.POD_SECURITY
+        if (decision := _decide(facts, _sample(facts), name)).reason in REFUSED
     )
     return warns_on(troubles, "make the RuntimeClass work on the nodes: it needs no hostPath")
 
