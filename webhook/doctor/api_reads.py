@@ -4,11 +4,11 @@ Each raises UnauthorizedError, and ``OSError`` when no answer came.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Objects, Unread, known
 from webhook.kube.metadata import full_name, metadata, name_of
-from webhook.kube.values import mapping, text
+from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import PAGE_SIZE, pages
@@ -16,6 +16,8 @@ from webhook.view.live_view import NODES_PAGE_SIZE
 
 LOG_SECONDS = 15
 LOG_LINES = 200
+# Of one pod. A device plugin has three containers at most.
+RUNS_AT_MOST = 8
 
 
 async def read_one(client: KubeClient, path: str, what: str) -> ApiObject | Unread | None:
@@ -56,20 +58,55 @@ async def read_everywhere(
         return Unread(str(error))
 
 
-async def read_logs(
-    client: KubeClient, pods: Objects | Unread, container: Callable[[ApiObject], str]
-) -> Mapping[str, str | Unread] | Unread:
-    """Return the last lines of pods by ``namespace/name``; ``container`` says whose of a pod."""
+async def read_logs(client: KubeClient, pods: Objects | Unread, container: str) -> Mapping[str, str | Unread] | Unread:
+    """Return the last lines of one container of pods, by ``namespace/name``."""
     if isinstance(pods, Unread):
         return pods
-    logs = await asyncio.gather(*(_log(client, pod, container(pod)) for pod in pods))
+    logs = await asyncio.gather(*(_log(client, pod, container) for pod in pods))
     return dict(zip(map(full_name, pods), logs, strict=True))
 
 
-async def _log(client: KubeClient, pod: ApiObject, container: str) -> str | Unread:
+async def read_plugin_logs(client: KubeClient, pods: Objects | Unread) -> Mapping[str, str | Unread] | Unread:
+    """Return the last lines of all containers of pods, by ``namespace/name``; of restarted ones the run before too."""
+    if isinstance(pods, Unread):
+        return pods
+    logs = await asyncio.gather(*(_logs(client, pod) for pod in pods))
+    return dict(zip(map(full_name, pods), logs, strict=True))
+
+
+async def _logs(client: KubeClient, pod: ApiObject) -> str | Unread:
+    runs = list(_runs(pod))[:RUNS_AT_MOST]
+    found = await asyncio.gather(*(_log(client, pod, name, previous=previous) for name, previous in runs))
+    told = [part for part in found if not isinstance(part, Unread)]
+    unread = [part for part in found if isinstance(part, Unread)]
+    return (
+        unread[0]
+        if unread and not any(told)
+        else "".join(part if part.endswith("\n") else f"{part}\n" for part in told if part)
+    )
+
+
+def _runs(pod: ApiObject) -> Iterator[tuple[str, bool]]:
+    """Yield the runs of a pod's containers: the name, and whether it is the run before; init containers first."""
+    spec, status = mapping(pod.get("spec")), mapping(pod.get("status"))
+    for field, state in (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses")):
+        restarted = {text(item.get("name")) for item in items(status.get(state)) if item.get("restartCount")}
+        for container in items(spec.get(field)):
+            name = text(container.get("name"))
+            yield from ((name, previous) for previous in ((True, False) if name in restarted else (False,)))
+
+
+def is_ready(pod: ApiObject) -> bool:
+    """Say whether a pod is Ready."""
+    conditions = items(mapping(pod.get("status")).get("conditions"))
+    return any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
+
+
+async def _log(client: KubeClient, pod: ApiObject, container: str, *, previous: bool = False) -> str | Unread:
     place = f"/api/v1/namespaces/{text(metadata(pod).get('namespace'))}/pods/{name_of(pod)}/log"
+    query = f"container={container}&tailLines={LOG_LINES}" + ("&previous=true" if previous else "")
     try:
-        return await client.text(f"{place}?container={container}&tailLines={LOG_LINES}", timeout_seconds=LOG_SECONDS)
+        return await client.text(f"{place}?{query}", timeout_seconds=LOG_SECONDS)
     except ApiError as error:
         # A container that has not started has no log yet.
         return "" if error.is_bad_request or error.is_absent else Unread(why("logs", error))
