@@ -19,6 +19,7 @@ from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.served_version import client_for
 from webhook.nvidia.device_plugins import Vendor, device_plugin_of
+from webhook.nvidia.failure_messages import failure_of
 from webhook.policy.model import Policy
 from webhook.registration.conditions import home_of
 from webhook.view.live_view import GROUPS_PATH
@@ -74,12 +75,13 @@ def _of_cluster(client: KubeClient) -> Mapping[str, Awaitable[Any]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sorting:
+class Sorting:
     """Which of the facts a pod, or a DaemonSet, belongs to."""
 
     policy: Policy
 
     def is_plugin(self, item: ApiObject) -> bool:
+        """Say whether it is a plugin that is known."""
         return find_plugin(template_of(item), known_plugins(self.policy)) is not None
 
     def is_other(self, item: ApiObject) -> bool:
@@ -88,25 +90,28 @@ class _Sorting:
         return found is not None and (found.vendor is not Vendor.OTHER or not found.serves_containers)
 
     def is_any_plugin(self, item: ApiObject) -> bool:
+        """Say whether it is a plugin, known or not."""
         return self.is_plugin(item) or self.is_other(item)
 
     def is_of_gpu(self, item: ApiObject) -> bool:
+        """Say whether it is a GPU pod."""
         return not self.is_any_plugin(item) and _concerns_gpus(item, self.policy)
 
     def keeps(self, item: ApiObject) -> bool:
+        """Say whether it is any of these."""
         return self.is_any_plugin(item) or self.is_of_gpu(item)
 
 
 async def _pods(client: KubeClient, facts: Facts, asked: Asked) -> Facts:
     """Read pods, DaemonSets and events: everywhere, else in the namespaces where one may look."""
-    sorting = _Sorting(asked.policy)
+    sorting = Sorting(asked.policy)
     running = {"fieldSelector": "status.phase!=Succeeded"}
     everything = await read_list(client, "/api/v1/pods", running, wanted=sorting.keeps)
     scope = asked.scope or (asked.own_namespace if isinstance(everything, Unread) else "")
     at = f"/api/v1/namespaces/{scope}" if scope else "/api/v1"
     places = asked.policy.bootstrap.namespaces
     reads = {
-        "events": read_list(client, f"{at}/events", {"fieldSelector": "type=Warning"}),
+        "events": read_list(client, f"{at}/events", {"fieldSelector": "type=Warning"}, wanted=names_cause),
         "sets": read_everywhere(client, "/apis/apps/v1/{}daemonsets", places, sorting.is_any_plugin),
     }
     if isinstance(everything, Unread):
@@ -125,11 +130,16 @@ async def _pods(client: KubeClient, facts: Facts, asked: Asked) -> Facts:
     return replace(facts, scope=scope, **found)
 
 
-def _parted(found: Objects | Unread, sorting: _Sorting) -> tuple[Objects | Unread, Objects | Unread]:
+def _parted(found: Objects | Unread, sorting: Sorting) -> tuple[Objects | Unread, Objects | Unread]:
     """Return the known plugins, and the others."""
     if isinstance(found, Unread):
         return found, found
     return tuple(filter(sorting.is_plugin, found)), tuple(filter(sorting.is_other, found))
+
+
+def names_cause(event: ApiObject) -> bool:
+    """Say whether an event tells why a pod does not start."""
+    return failure_of(text(event.get("message")), text(event.get("reason"))) is not None
 
 
 def _is_in(item: ApiObject, namespace: str) -> bool:
