@@ -1,7 +1,7 @@
 """The file that ``view`` and ``collect`` write: a List of reduced objects, and one object that says what was read.
 
-It is what ``kubectl get -o yaml`` prints, so that other tools read it too. The object of kind ``Archive`` holds, by path
-of the API, how each request was answered: a kind that could not be read stays unknown when the file is read.
+It is what ``kubectl get -o yaml`` prints, so that other tools read it too. The object of kind ``Archive`` holds, by
+path of the API, how each request was answered: a kind that could not be read stays unknown when the file is read.
 """
 
 import gzip
@@ -30,8 +30,8 @@ class ArchiveError(ValueError):
 class Archive:
     """A cluster at one moment, without secrets.
 
-    ``answers`` are HTTP statuses by path, without queries; a file of kubectl's has none. ``texts`` are logs by path with
-    query. ``facts`` is what objects do not show, such as the state of the certificates.
+    ``answers`` are HTTP statuses by path, without queries; a file of kubectl's has none. ``texts`` are logs by path
+    with query. ``facts`` is what objects do not show, such as the state of the certificates.
     """
 
     time: datetime

@@ -8,10 +8,8 @@ LONGEST_TEXT = 256 * 1024
 # Of longer words nothing is compared: no argument is that long in a message.
 WORD = re.compile(r"[^\s\"'`=,;()\[\]{}<>|\\]{6,512}")
 # All repetitions are bounded.
-CALLED_SECRET = (
-    r"[\w-]{0,64}(?:token|passw(?:or)?d|secret|api[-_]?key|credentials?|authorization|configjson)[\w-]{0,64}"
-)
-ASSIGNED = rf"(?i:\b({CALLED_SECRET})[\"']{{0,2}}\s{{0,4}}[:=]\s{{0,4}})[\"']?[^\s\"',;}}]{{1,8192}}"
+TELLING_NAME = r"[\w-]{0,64}(?:token|passw(?:or)?d|secret|api[-_]?key|credentials?|authorization|configjson)[\w-]{0,64}"
+ASSIGNED = rf"(?i:\b({TELLING_NAME})[\"']{{0,2}}\s{{0,4}}[:=]\s{{0,4}})[\"']?[^\s\"',;}}]{{1,8192}}"
 CREDENTIALS = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (

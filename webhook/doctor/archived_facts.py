@@ -1,6 +1,6 @@
 """The facts that no object of the API shows, written into an archive and read again: certificates, and the dry-run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ KEYS = ("certificates", "presented", "dryRun")
 
 def to_json(facts: Facts) -> dict[str, Any]:
     """Return these facts as JSON; one that could not be read says why."""
-    parts = {
+    parts: dict[str, Callable[[Any], object]] = {
         "certificates": _report_to_json,
         "presented": _presented_to_json,
         "dryRun": lambda tried: tried and {"namespace": tried.namespace, "word": tried.word, "refusal": tried.refusal},

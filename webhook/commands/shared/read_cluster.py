@@ -1,12 +1,11 @@
 """A cluster as doctor reads it, live or from a file; and the file that holds all that was read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import orjson
 from rich.progress import Progress
 
 from certs.api import Installation
@@ -137,7 +136,7 @@ async def _replicas(client: KubeClient, home: str) -> dict[str, Any]:
 def _archive(recorded: Recorded, installed: InstalledPolicy, facts: Mapping[str, Any]) -> Archive:
     texts = {"policyUnread": installed.unread} if installed.unread else {}
     objects, logs = recorded.objects(), recorded.logs()
-    said = orjson.loads(recorded.reduce.text(orjson.dumps({**facts, **texts}).decode()))
+    said = _scrubbed({**facts, **texts}, recorded.reduce.text)
     return Archive(
         time=utc_now(),
         objects=objects,
@@ -146,6 +145,14 @@ def _archive(recorded: Recorded, installed: InstalledPolicy, facts: Mapping[str,
         facts={**mapping(said), **recorded.facts},
         tool=_version(),
     )
+
+
+def _scrubbed(value: Any, scrub: Callable[[str], str]) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        return {key: _scrubbed(part, scrub) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_scrubbed(part, scrub) for part in value]
+    return scrub(value) if isinstance(value, str) else value
 
 
 def _version() -> str:
