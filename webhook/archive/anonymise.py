@@ -1,4 +1,4 @@
-"""Names replaced by hashes: the same name becomes the same hash everywhere in one archive, and another one in the next."""
+"""Names replaced by hashes: one name becomes the same hash everywhere in an archive, and another one in the next."""
 
 import hmac
 import re

@@ -28,8 +28,8 @@ def collect(kubeconfig: Path | None, context: str | None, **options: Any) -> Non
     gpu-injector preview -f pod.yaml --view gpu-injector.json.gz
 
     Objects are reduced to the fields that checks read: no value of a variable, no argument, no annotation and no Secret
-    gets into the file, and credentials are taken out of logs and messages. It needs the rights of a viewer; what could not
-    be read is printed to standard error. Look into the file before you send it: names and labels are in it, without
+    gets into the file, and credentials are taken out of logs and messages. It needs the rights of a viewer; what could
+    not be read is printed to standard error. Look into the file before you send it: names and labels are in it, without
     --anonymise also those of people and projects.
     """
     from webhook.commands.collect import run as command

@@ -20,6 +20,8 @@ from webhook.archive.replay import ReplayClient
 from webhook.commands.shared.archive_files import policy_of_cluster, read_archive
 from webhook.commands.shared.cluster import Target, api_server, installed_policy
 from webhook.commands.shared.exit_codes import ExitCode
+from webhook.commands.shared.list_workloads import progress_bar
+from webhook.commands.shared.progress_client import ProgressClient
 from webhook.commands.shared.read_cluster import look
 from webhook.commands.shared.render import ASIDE, ATTENTION
 from webhook.doctor.archived_facts import with_archived
@@ -74,7 +76,8 @@ async def _examined(options: Options) -> tuple[Facts, Sequence[Outcome], str]:
         installed = await installed_policy(client, options.policy_file)
         asked = Asked(installed.policy, options.namespace, options.target.namespace())
         while True:
-            facts = await look(client, asked, datetime.now(UTC))
+            with progress_bar() as progress:
+                facts = await look(ProgressClient(client, progress), asked, datetime.now(UTC))
             outcomes = tuple(examine(facts, CATEGORIES))
             if exit_code(outcomes) != EXIT_CODES[State.FAIL] or time.monotonic() >= deadline:
                 return facts, outcomes, installed.unread

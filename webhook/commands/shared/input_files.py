@@ -7,11 +7,8 @@ from pathlib import Path
 
 import click
 
-from webhook.kube.manifests import Manifest, ManifestError, read_documents, read_manifests
+from webhook.kube.manifests import Manifest, ManifestError, read_manifests
 from webhook.policy.model import Policy
-from webhook.view.plugin_projections import known_plugins
-from webhook.view.projections import view_of
-from webhook.view.view import ClusterView
 
 MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -35,14 +32,6 @@ def policy_of(text: str, source: str) -> Policy:
         return parse_policy(text, source)
     except PolicyError as error:
         raise InputError(str(error)) from error
-
-
-def read_view(path: Path, policy: Policy) -> ClusterView:
-    """Return the view that a file holds, as ``kubectl get runtimeclasses,namespaces,… -o yaml`` prints it."""
-    with _told():
-        found = list(read_documents(_text(path), str(path)))
-    contents = (document.content for document in found)
-    return view_of(contents, known_plugins(policy), policy.is_gpu_resource)
 
 
 def read_files(names: Iterable[str], pattern: str = "*") -> Iterator[Manifest]:

@@ -10,17 +10,16 @@ import click
 
 from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
 from webhook.commands.shared.evaluate import foresee
-from webhook.commands.shared.input_files import InputError, read_files, read_policy, read_view
+from webhook.commands.shared.input_files import InputError, read_files
 from webhook.commands.shared.list_workloads import progress_bar, workloads
 from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Situation, kind_word, reference
 from webhook.commands.shared.unread import POLICY
+from webhook.commands.shared.view_files import read_view_files, report_missing
 from webhook.commands.shared.view_sources import merged, with_declared
 from webhook.decide.decision import Reason
 from webhook.kube.manifests import Manifest
 from webhook.kube.values import empty_mapping
 from webhook.kube_client.client import KubeClient
-from webhook.policy.model import Policy
-from webhook.view.view import ClusterView
 
 RECURSIVE, FLAT = "**/*", "*"
 
@@ -85,16 +84,11 @@ def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing
     """
     if not scope.is_offline:
         return asyncio.run(_with_cluster(scope, manifests, above))
-    policy = read_policy(scope.policy_file)
-    view = _view_of_files(scope.view_files, policy)
-    return Found(list(_of_manifests(manifests, Situation(policy, view, scope.namespace or DEFAULT_NAMESPACE))))
-
-
-def _view_of_files(files: Iterable[Path], policy: Policy) -> ClusterView:
-    view = ClusterView()
-    for file in files:
-        view = merged(view, read_view(file, policy))
-    return view
+    files = asyncio.run(read_view_files(scope.view_files, scope.policy_file))
+    situation = Situation(files.policy, files.view, scope.namespace or DEFAULT_NAMESPACE, files.unread)
+    found = list(_of_manifests(manifests, situation))
+    report_missing(found, files.view)
+    return Found(found)
 
 
 async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Above) -> Found:
@@ -104,7 +98,7 @@ async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Abov
     named = {usual, *(reference(item.content, usual)["namespace"] for item in documents)} - {""}
     async with api_server(scope.target) as client:
         installed = await installed_policy(client, scope.policy_file)
-        view = _view_of_files(scope.view_files, installed.policy)
+        view = (await read_view_files(scope.view_files, None, installed.policy)).view
         snapshot = await live_view(client, installed.policy, {"namespaces": sorted(named)})
         unread = {POLICY: installed.unread} if installed.unread else {}
         # What a file says need not be read from the cluster.
