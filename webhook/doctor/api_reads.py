@@ -5,6 +5,12 @@ Each raises UnauthorizedError, and ``OSError`` when no answer came.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from sys import intern
+from typing import Any
+
+import orjson
 
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Objects, Unread, known
 from webhook.kube.metadata import full_name, metadata, name_of
@@ -14,6 +20,11 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import PAGE_SIZE, pages
 from webhook.view.live_view import NODES_PAGE_SIZE
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+# Of containers; no check reads them.
+NOT_READ = frozenset({"livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "terminationMessagePath"})
+LONGEST_SHARED = 64
+MOST_SHARED, LARGEST_SHARED = 10_000, 2048
 LOG_SECONDS = 15
 LOG_LINES = 200
 # Of one pod. A device plugin has three containers at most.
@@ -38,7 +49,9 @@ async def read_list(
     """List objects, and keep of each page only what is wanted; an API that is absent has no objects."""
     page_size = NODES_PAGE_SIZE if path.endswith("/nodes") else PAGE_SIZE
     try:
-        return tuple([_slim(item) async for item in _listed(client, path, query or {}, page_size) if wanted(item)])
+        share = _Sharing().item
+        listed = _listed(client, path, query or {}, page_size)
+        return tuple([share(_slim(item)) async for item in listed if wanted(item)])
     except ApiError as refused:
         what = path.rpartition("/")[2]
         return () if refused.is_absent else Unread(why(what, refused))
@@ -129,10 +142,40 @@ def why(what: str, error: ApiError) -> str:
 
 
 def _slim(item: ApiObject) -> ApiObject:
-    """Drop what is large and nobody reads: in a large cluster it would be most of the memory."""
+    """Drop what is large and not read, and share equal texts: in a large cluster it would be most of the memory."""
     status = {key: value for key, value in mapping(item.get("status")).items() if key != "images"}
     about = dict(metadata(item))
     # Those of a namespace tell since when it has its label.
     if item.get("kind") != "Namespace":
         about.pop("managedFields", None)
+    if "annotations" in about:
+        about["annotations"] = {key: text for key, text in mapping(about["annotations"]).items() if key != LAST_APPLIED}
     return {**item, "metadata": about, "status": status}
+
+
+@dataclass(slots=True)
+class _Sharing:
+    """Makes equal parts of objects one object: replicas of one workload are alike, and so are nodes of one pool."""
+
+    known: dict[bytes, Any] = dataclass_field(default_factory=dict)
+
+    def item(self, item: ApiObject) -> ApiObject:
+        """Return an object that shares its parts with those before it. Nobody may change it."""
+        return {key: self._fields(value) for key, value in item.items()}
+
+    def _fields(self, value: Any) -> Any:  # noqa: ANN401 - any JSON
+        return {key: self._part(part) for key, part in value.items()} if isinstance(value, dict) else value
+
+    def _part(self, value: Any) -> Any:  # noqa: ANN401 - any JSON
+        if not isinstance(value, dict | list):
+            return intern(value) if type(value) is str and len(value) <= LONGEST_SHARED else value
+        key = orjson.dumps(value)
+        if len(key) > LARGEST_SHARED:
+            return [self._part(part) for part in value] if isinstance(value, list) else _interned(value)
+        if key in self.known or len(self.known) >= MOST_SHARED:
+            return self.known.get(key, value)
+        return self.known.setdefault(key, value)
+
+
+def _interned(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: intern(part) if type(part) is str else part for key, part in value.items() if key not in NOT_READ}

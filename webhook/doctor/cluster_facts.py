@@ -114,12 +114,26 @@ class Facts:
         return with_observations(view, Moment(self.now, self.policy.is_gpu_resource))
 
     def _projected(self) -> dict[str, Any]:
-        return {
+        # Nodes and plugin pods are thousands in a large cluster: they are projected once for all checks.
+        large: dict[str, Any] = {"nodes": self._all_nodes, "plugin_pods": self._plugin_pods}
+        others = {
             name: {
                 kind.key(item): kind.project(item) for kind, objects in parts for item in objects if kind.keeps(item)
             }
             for name, parts in self._objects_of_view().items()
+            if name not in large
         }
+        return {**others, **large}
+
+    @cached_property
+    def _all_nodes(self) -> Mapping[str, Node]:
+        project = kinds()["", "Node"].project
+        return {name_of(item): project(item) for item in known(self.nodes)}
+
+    @cached_property
+    def _plugin_pods(self) -> Mapping[str, PluginPod]:
+        project = kinds(known_plugins(self.policy))["", "Pod"].project
+        return {full_name(item): project(item) for item in known(self.plugin_pods)}
 
     def _objects_of_view(self) -> Mapping[str, list[tuple[Kind, Objects]]]:
         """Return the objects of each field of the view, with the kind that projects them."""
@@ -137,9 +151,7 @@ class Facts:
     @cached_property
     def node_facts(self) -> Mapping[str, Node]:
         """The nodes by name, as a decision sees them; those without a machine are left out."""
-        project = kinds()["", "Node"].project
-        projected = (project(item) for item in known(self.nodes))
-        return {node.name: node for node in projected if not is_virtual(node)}
+        return {name: node for name, node in self._all_nodes.items() if not is_virtual(node)}
 
     @cached_property
     def providers(self) -> Providers:
@@ -165,8 +177,7 @@ class Facts:
     @cached_property
     def plugins(self) -> tuple[tuple[ApiObject, PluginPod], ...]:
         """The pods of device plugins, with what they show; feature discovery and exporters are left out."""
-        project = kinds(known_plugins(self.policy))["", "Pod"].project
-        pods = ((item, project(item)) for item in known(self.plugin_pods))
+        pods = ((item, self._plugin_pods[full_name(item)]) for item in known(self.plugin_pods))
         return tuple((item, pod) for item, pod in pods if pod.plugin.hands_out_gpus)
 
     @cached_property
