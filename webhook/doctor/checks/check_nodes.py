@@ -161,12 +161,14 @@ def runtime_version(facts: Facts) -> Result:
 
 
 def driver_profile(facts: Facts) -> Result:
-    """It is known where each GPU node keeps its driver's libraries."""
-    known_profiles = profiles(facts.policy)
+    """It is known where each GPU node keeps its driver's libraries, where the class does not bring them."""
+    known_profiles, found = profiles(facts.policy), _class(facts)
+    exists = any(name_of(item) == found.name for item in known(facts.runtime_classes))
     troubles = (
         f"{node.name}: no driver profile for {node.os_image or 'its system'} ({node.architecture or 'unknown'})"
         for node in facts.class_nodes
         if host_driver(node, known_profiles) is None
+        and not (exists and (found.handler in (node.handlers or ()) or node.name in facts.nodes_under_class))
     )
     return warns_on(troubles, "add one under `drivers` in the policy (docs/policy.md); the runtime class needs none")
 
