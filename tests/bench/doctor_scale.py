@@ -76,8 +76,8 @@ def main() -> int:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     mib, cpu = usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
     sys.stdout.write(
-        f"{NODES} nodes, {PODS} GPU pods: {seconds:.1f} s ({cpu:.1f} s of CPU), {mib:.0f} MiB on {os.cpu_count()} cores; "
-        f"{last}\n"
+        f"{NODES} nodes, {PODS} GPU pods: {seconds:.1f} s ({cpu:.1f} s of CPU), {mib:.0f} MiB on {os.cpu_count()} "
+        f"cores; {last}\n"
     )
     return int(seconds > MOST_SECONDS or mib > MOST_MIB)
 

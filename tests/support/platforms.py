@@ -86,14 +86,14 @@ def kubeadm(cluster: Cluster) -> None:
 
 @platform("k3s")
 def k3s(cluster: Cluster) -> None:
-    """The distribution makes the class."""
+    """K3s makes the class."""
     _runs(cluster, "containerd://2.1.4-k3s1", kubelet="v1.33.5+k3s1", handlers=("runc", "nvidia"))
     cluster.of("RuntimeClass", "nvidia")["metadata"]["labels"] = {"objectset.rio.cattle.io/hash": "1"}
 
 
 @platform("k3s-default-runtime")
 def k3s_default_runtime(cluster: Cluster) -> None:
-    """The agent was started with NVIDIA's runtime as the default."""
+    """On k3s, NVIDIA's runtime may be the default."""
     k3s(cluster)
     cluster.node["metadata"]["annotations"] = {"k3s.io/node-args": '["agent","--default-runtime","nvidia"]'}
     cluster.plugin["spec"].pop("runtimeClassName")
@@ -115,7 +115,7 @@ def microk8s(cluster: Cluster) -> None:
 
 @platform("gpu-operator-cdi")
 def operator_cdi(cluster: Cluster, home: str = "gpu-operator") -> None:
-    """The operator hands GPUs out by CDI."""
+    """CDI, by the GPU Operator."""
     _managed(cluster, home, OPERATOR_LABELS, name="nvidia-device-plugin", env=CDI)
     cluster.add(cluster_policy(cdi={"enabled": True}))
     cluster.plugin["spec"].pop("runtimeClassName")
@@ -124,7 +124,7 @@ def operator_cdi(cluster: Cluster, home: str = "gpu-operator") -> None:
 
 @platform("gpu-cluster")
 def gpu_cluster(cluster: Cluster) -> None:
-    """The operator's GPUCluster: DRA alone, and no plugin."""
+    """GPUCluster of the GPU Operator: DRA alone, and no plugin."""
     _slices(cluster)
     head = {"apiVersion": "nvidia.com/v1", "kind": "GPUCluster", "metadata": {"name": "gpu-cluster"}}
     cluster.add({**head, "spec": {}, "status": {"state": "ready"}})
@@ -148,7 +148,7 @@ def eks(cluster: Cluster) -> None:
 
 @platform("bottlerocket")
 def bottlerocket(cluster: Cluster) -> None:
-    """The device plugin is a service of the host: there is no pod of it."""
+    """Bottlerocket has the device plugin as a service of the host."""
     cluster.remove("DaemonSet", "nvidia-device-plugin")
     cluster.remove("Pod", PLUGIN)
     cluster.remove("RuntimeClass", "nvidia")
@@ -168,7 +168,7 @@ def gke(cluster: Cluster) -> None:
 
 @platform("talos")
 def talos(cluster: Cluster) -> None:
-    """The toolkit is a system extension."""
+    """Talos has the toolkit as a system extension."""
     _runs(cluster, "containerd://2.1.4", "Talos (v1.11.2)", handlers=("runc", "nvidia"))
 
 
@@ -182,7 +182,7 @@ def vfio_node(cluster: Cluster) -> None:
 
 @platform("virtual-kubelet")
 def virtual_kubelet(cluster: Cluster) -> None:
-    """A node without a machine claims GPUs."""
+    """Have a node without a machine that claims GPUs."""
     node = second_node(cluster)
     node["metadata"]["labels"]["type"] = "virtual-kubelet"
     node["spec"]["taints"] = [{"key": "virtual-kubelet.io/provider", "value": "x", "effect": "NoSchedule"}]
@@ -191,7 +191,7 @@ def virtual_kubelet(cluster: Cluster) -> None:
 
 @platform("volcano")
 def healthy_fork(cluster: Cluster) -> None:
-    """A fork of another name works, under the class."""
+    """Have a fork of another name that works, under the class."""
     volcano(cluster)
     cluster.plugin["spec"]["runtimeClassName"] = "nvidia"
     cluster.node["status"]["capacity"] = cluster.node["status"]["allocatable"] = {"cpu": "16", GPU: "2"}

@@ -19,7 +19,7 @@ OPTIONS = (
         "view_files",
         type=FILE,
         multiple=True,
-        help="The cluster: a file of `gpu-injector view` or `collect`.",
+        help="The cluster: a file of `gpu-injector view` or `collect`, or of `kubectl get … -o yaml`.",
     ),
     LIVE_POLICY,
     KUBECONFIG,
