@@ -79,7 +79,8 @@ def test_the_incident(tmp_path: Path) -> None:
 def test_json_is_what_the_documentation_says(tmp_path: Path) -> None:
     """The example in the documentation has the same keys, and the same row for the same trouble."""
     cluster = healthy()
-    cluster.node["status"]["allocatable"]["nvidia.com/gpu"] = "0"
+    for quantities in ("allocatable", "capacity"):
+        cluster.node["status"][quantities]["nvidia.com/gpu"] = "0"
     code, printed = run(cluster, tmp_path, "-o", "json")
     found = json.loads(printed)
     example = json.loads(re.findall(r"```json\n(.*?)```", DOCS.read_text(), re.DOTALL)[0])
