@@ -59,22 +59,44 @@ def _placed(pod: dict[str, Any], name: str, node: str) -> dict[str, Any]:
     return found
 
 
-async def measure(folder: Path) -> tuple[float, str]:
-    """Return the seconds that the command takes, and the last line of what it prints."""
+async def measure(folder: Path) -> tuple[float, float, str]:
+    """Return the seconds and MiB that the command takes, and the last line of what it prints."""
     async with served(large_cluster()) as fake:
         command = (sys.executable, "-m", "webhook", "doctor", "-o", "short", "--kubeconfig", fake.kubeconfig(folder))
         started = time.monotonic()
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        peak = asyncio.create_task(asyncio.to_thread(_peak_mib, process.pid))
         printed, _ = await process.communicate()
-        return time.monotonic() - started, (printed.decode().splitlines() or [""])[-1]
+        seconds = time.monotonic() - started
+        return seconds, await peak, (printed.decode().splitlines() or [""])[-1]
+
+
+def _peak_mib(pid: int) -> float:
+    """Follow the high-water mark of a process's memory until it ends.
+
+    ``ru_maxrss`` of a child would be that of this process, from which it was forked.
+    """
+    status, peak = Path(f"/proc/{pid}/status"), 0.0
+    while True:
+        try:
+            lines = status.read_text().splitlines()
+        except OSError:
+            return peak
+        marks = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")]
+        if not marks and peak:
+            return peak
+        # Before it runs another program, a new process has the memory of this one.
+        own = Path(f"/proc/{pid}/cmdline").read_bytes().count(b"doctor_scale") == 0
+        peak = max([peak, *marks]) if own else 0.0
+        time.sleep(0.05)
 
 
 def main() -> int:
     """Print the figures; return the exit code."""
     with tempfile.TemporaryDirectory() as folder:
-        seconds, last = asyncio.run(measure(Path(folder)))
+        seconds, mib, last = asyncio.run(measure(Path(folder)))
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    mib, cpu = usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
+    cpu = usage.ru_utime + usage.ru_stime
     sys.stdout.write(
         f"{NODES} nodes, {PODS} GPU pods: {seconds:.1f} s ({cpu:.1f} s of CPU), {mib:.0f} MiB on {os.cpu_count()} "
         f"cores; {last}\n"
