@@ -6,6 +6,7 @@ import sys
 import click
 
 from webhook.commands.certs.cli import certs
+from webhook.commands.collect.cli import collect
 from webhook.commands.completion.cli import completion
 from webhook.commands.decisions.cli import decisions
 from webhook.commands.demo.cli import demo
@@ -16,9 +17,13 @@ from webhook.commands.policy.cli import policy
 from webhook.commands.preview.cli import preview
 from webhook.commands.serve.cli import serve
 from webhook.commands.verify.cli import probe, verify
+from webhook.commands.view.cli import view
 from webhook.commands.why.cli import why
 
-COMMANDS = (certs, completion, decisions, demo, doctor, eject, export, policy, preview, probe, serve, verify, why)
+COMMANDS = (
+    *(certs, collect, completion, decisions, demo, doctor, eject, export, policy, preview, probe, serve, verify),
+    *(view, why),
+)
 # As a shell has it for Ctrl-C: 1 would say that something would change, or failed.
 INTERRUPTED = 130
 

@@ -17,7 +17,7 @@ from certs.secret_content import SecretContent, write_content
 from support.cluster_world import namespace, runtime_class, session
 from support.fake_api import FakeApi
 from support.fake_replica import presenting
-from webhook.commands.doctor import run as doctor
+from webhook.commands.shared.read_cluster import look as read_cluster
 from webhook.decide.decision import DECISION_KEY, INJECT_KEY
 from webhook.doctor.cluster_facts import Facts
 from webhook.doctor.read import Asked
@@ -126,7 +126,7 @@ async def look(cluster: Cluster, folder: Path, *forbidden: str, scope: str = "",
     async with served(cluster) as fake, session(fake, folder) as api:
         for path in forbidden:
             fake.fault(path, status=403, body={"kind": "Status", "reason": "Forbidden"})
-        return await doctor.look(api, Asked(cluster.policy, scope, own), NOW)
+        return await read_cluster(api, Asked(cluster.policy, scope, own), NOW)
 
 
 @asynccontextmanager

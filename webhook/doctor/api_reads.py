@@ -4,18 +4,31 @@ Each raises UnauthorizedError, and ``OSError`` when no answer came.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from sys import intern
+from typing import Any
+
+import orjson
 
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Objects, Unread, known
 from webhook.kube.metadata import full_name, metadata, name_of
-from webhook.kube.values import mapping, text
+from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import PAGE_SIZE, pages
 from webhook.view.live_view import NODES_PAGE_SIZE
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+# Of containers; no check reads them.
+NOT_READ = frozenset({"livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "terminationMessagePath"})
+LONGEST_SHARED = 64
+MOST_SHARED, LARGEST_SHARED = 10_000, 2048
 LOG_SECONDS = 15
 LOG_LINES = 200
+# Of one pod. A device plugin has three containers at most.
+RUNS_AT_MOST = 8
 
 
 async def read_one(client: KubeClient, path: str, what: str) -> ApiObject | Unread | None:
@@ -36,7 +49,9 @@ async def read_list(
     """List objects, and keep of each page only what is wanted; an API that is absent has no objects."""
     page_size = NODES_PAGE_SIZE if path.endswith("/nodes") else PAGE_SIZE
     try:
-        return tuple([_slim(item) async for item in _listed(client, path, query or {}, page_size) if wanted(item)])
+        share = _Sharing().item
+        listed = _listed(client, path, query or {}, page_size)
+        return tuple([share(_slim(item)) async for item in listed if wanted(item)])
     except ApiError as refused:
         what = path.rpartition("/")[2]
         return () if refused.is_absent else Unread(why(what, refused))
@@ -56,20 +71,55 @@ async def read_everywhere(
         return Unread(str(error))
 
 
-async def read_logs(
-    client: KubeClient, pods: Objects | Unread, container: Callable[[ApiObject], str]
-) -> Mapping[str, str | Unread] | Unread:
-    """Return the last lines of pods by ``namespace/name``; ``container`` says whose of a pod."""
+async def read_logs(client: KubeClient, pods: Objects | Unread, container: str) -> Mapping[str, str | Unread] | Unread:
+    """Return the last lines of one container of pods, by ``namespace/name``."""
     if isinstance(pods, Unread):
         return pods
-    logs = await asyncio.gather(*(_log(client, pod, container(pod)) for pod in pods))
+    logs = await asyncio.gather(*(_log(client, pod, container) for pod in pods))
     return dict(zip(map(full_name, pods), logs, strict=True))
 
 
-async def _log(client: KubeClient, pod: ApiObject, container: str) -> str | Unread:
+async def read_plugin_logs(client: KubeClient, pods: Objects | Unread) -> Mapping[str, str | Unread] | Unread:
+    """Return the last lines of all containers of pods, by ``namespace/name``; of restarted ones the run before too."""
+    if isinstance(pods, Unread):
+        return pods
+    logs = await asyncio.gather(*(_logs(client, pod) for pod in pods))
+    return dict(zip(map(full_name, pods), logs, strict=True))
+
+
+async def _logs(client: KubeClient, pod: ApiObject) -> str | Unread:
+    runs = list(_runs(pod))[:RUNS_AT_MOST]
+    found = await asyncio.gather(*(_log(client, pod, name, previous=previous) for name, previous in runs))
+    told = [part for part in found if not isinstance(part, Unread)]
+    unread = [part for part in found if isinstance(part, Unread)]
+    return (
+        unread[0]
+        if unread and not any(told)
+        else "".join(part if part.endswith("\n") else f"{part}\n" for part in told if part)
+    )
+
+
+def _runs(pod: ApiObject) -> Iterator[tuple[str, bool]]:
+    """Yield the runs of a pod's containers: the name, and whether it is the run before; init containers first."""
+    spec, status = mapping(pod.get("spec")), mapping(pod.get("status"))
+    for field, state in (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses")):
+        restarted = {text(item.get("name")) for item in items(status.get(state)) if item.get("restartCount")}
+        for container in items(spec.get(field)):
+            name = text(container.get("name"))
+            yield from ((name, previous) for previous in ((True, False) if name in restarted else (False,)))
+
+
+def is_ready(pod: ApiObject) -> bool:
+    """Say whether a pod is Ready."""
+    conditions = items(mapping(pod.get("status")).get("conditions"))
+    return any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
+
+
+async def _log(client: KubeClient, pod: ApiObject, container: str, *, previous: bool = False) -> str | Unread:
     place = f"/api/v1/namespaces/{text(metadata(pod).get('namespace'))}/pods/{name_of(pod)}/log"
+    query = f"container={container}&tailLines={LOG_LINES}" + ("&previous=true" if previous else "")
     try:
-        return await client.text(f"{place}?container={container}&tailLines={LOG_LINES}", timeout_seconds=LOG_SECONDS)
+        return await client.text(f"{place}?{query}", timeout_seconds=LOG_SECONDS)
     except ApiError as error:
         # A container that has not started has no log yet.
         return "" if error.is_bad_request or error.is_absent else Unread(why("logs", error))
@@ -92,10 +142,40 @@ def why(what: str, error: ApiError) -> str:
 
 
 def _slim(item: ApiObject) -> ApiObject:
-    """Drop what is large and nobody reads: in a large cluster it would be most of the memory."""
+    """Drop what is large and not read, and share equal texts: in a large cluster it would be most of the memory."""
     status = {key: value for key, value in mapping(item.get("status")).items() if key != "images"}
     about = dict(metadata(item))
     # Those of a namespace tell since when it has its label.
     if item.get("kind") != "Namespace":
         about.pop("managedFields", None)
+    if "annotations" in about:
+        about["annotations"] = {key: text for key, text in mapping(about["annotations"]).items() if key != LAST_APPLIED}
     return {**item, "metadata": about, "status": status}
+
+
+@dataclass(slots=True)
+class _Sharing:
+    """Makes equal parts of objects one object: replicas of one workload are alike, and so are nodes of one pool."""
+
+    known: dict[bytes, Any] = dataclass_field(default_factory=dict)
+
+    def item(self, item: ApiObject) -> ApiObject:
+        """Return an object that shares its parts with those before it. Nobody may change it."""
+        return {key: self._fields(value) for key, value in item.items()}
+
+    def _fields(self, value: Any) -> Any:  # noqa: ANN401 - any JSON
+        return {key: self._part(part) for key, part in value.items()} if isinstance(value, dict) else value
+
+    def _part(self, value: Any) -> Any:  # noqa: ANN401 - any JSON
+        if not isinstance(value, dict | list):
+            return intern(value) if type(value) is str and len(value) <= LONGEST_SHARED else value
+        key = orjson.dumps(value)
+        if len(key) > LARGEST_SHARED:
+            return [self._part(part) for part in value] if isinstance(value, list) else _interned(value)
+        if key in self.known or len(self.known) >= MOST_SHARED:
+            return self.known.get(key, value)
+        return self.known.setdefault(key, value)
+
+
+def _interned(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: intern(part) if type(part) is str else part for key, part in value.items() if key not in NOT_READ}

@@ -13,11 +13,17 @@ from webhook.decide.nodes.kind import offered_gpus
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
+from webhook.doctor.node_providers import Providers, is_virtual
 from webhook.kube.metadata import full_name, name_of
-from webhook.kube.values import empty_mapping
+from webhook.kube.quantity import is_positive
+from webhook.kube.values import empty_mapping, mapping, text
+from webhook.nvidia.device_plugins import DevicePlugin, device_plugin_of
+from webhook.nvidia.known_plugins import Role
+from webhook.observations.plugin_observation import Moment
 from webhook.policy.model import Policy
-from webhook.view.plugin_projections import known_plugins
-from webhook.view.projections import kinds
+from webhook.view.plugin_projections import known_plugins, template_of
+from webhook.view.plugin_watch import with_observations
+from webhook.view.projections import Kind, kinds
 from webhook.view.view import ClusterView, Node, PluginPod
 
 ApiObject = Mapping[str, Any]
@@ -63,9 +69,10 @@ class Facts:
     """What one look at a cluster gave. Objects are raw, without what nobody reads (managed fields, images).
 
     ``scope`` is the namespace of ``gpu_pods`` and ``events``, empty for all. ``gpu_pods`` name a GPU resource, the
-    policy's class or the driver's files. ``plugin_pods`` and ``daemon_sets`` are those of known plugins. ``webhooks``
-    are all mutating configurations, ``deployment`` and what follows are our own installation's. Logs are the last
-    lines of pods, by ``namespace/name``. ``dry_run`` is None where no namespace is opted in.
+    policy's class or the driver's files. ``plugin_pods`` and ``daemon_sets`` are those of known plugins, ``other_pods``
+    and ``other_sets`` those of other device plugins for GPUs, which nobody helps. ``webhooks`` are all mutating
+    configurations, ``deployment`` and what follows are our own installation's. Logs are the last lines of pods, by
+    ``namespace/name``. ``dry_run`` is None where no namespace is opted in.
     """
 
     policy: Policy
@@ -79,14 +86,19 @@ class Facts:
     cluster_policies: Objects | Unread = NOT_ASKED
     device_classes: Objects | Unread = NOT_ASKED
     resource_slices: Objects | Unread = NOT_ASKED
+    gpu_clusters: Objects | Unread = NOT_ASKED
+    admission_policies: Objects | Unread = NOT_ASKED
+    policy_bindings: Objects | Unread = NOT_ASKED
     api_groups: frozenset[str] | Unread = NOT_ASKED
     gpu_pods: Objects | Unread = NOT_ASKED
     events: Objects | Unread = NOT_ASKED
     plugin_pods: Objects | Unread = NOT_ASKED
     daemon_sets: Objects | Unread = NOT_ASKED
+    other_pods: Objects | Unread = NOT_ASKED
+    other_sets: Objects | Unread = NOT_ASKED
     plugin_logs: Mapping[str, str | Unread] | Unread = NOT_ASKED
     webhooks: Objects | Unread = NOT_ASKED
-    validating: ApiObject | Unread | None = NOT_ASKED
+    validating_webhooks: Objects | Unread = NOT_ASKED
     deployment: ApiObject | Unread | None = NOT_ASKED
     endpoint_slices: Objects | Unread = NOT_ASKED
     own_pods: Objects | Unread = NOT_ASKED
@@ -98,48 +110,123 @@ class Facts:
     @cached_property
     def view(self) -> ClusterView:
         """What the webhook would see; raises CannotTellError where any part of it could not be read."""
-        of = {kind.field: kind for kind in kinds(known_plugins(self.policy)).values()}
-        parts = {
-            "runtime_classes": known(self.runtime_classes),
-            "namespaces": known(self.namespaces),
-            "nodes": known(self.nodes),
-            "plugin_pods": known(self.plugin_pods),
-            "daemon_sets": known(self.daemon_sets),
-            "cluster_policies": known(self.cluster_policies),
-            "device_classes": known(self.device_classes),
+        view = ClusterView(**self._projected(), api_groups=known(self.api_groups))
+        return with_observations(view, Moment(self.now, self.policy.is_gpu_resource))
+
+    def _projected(self) -> dict[str, Any]:
+        # Nodes and plugin pods are thousands in a large cluster: they are projected once for all checks.
+        large: dict[str, Any] = {"nodes": self._all_nodes, "plugin_pods": self._plugin_pods}
+        others = {
+            name: {
+                kind.key(item): kind.project(item) for kind, objects in parts for item in objects if kind.keeps(item)
+            }
+            for name, parts in self._objects_of_view().items()
+            if name not in large
         }
-        facts: dict[str, Any] = {
-            field: {of[field].key(item): of[field].project(item) for item in items} for field, items in parts.items()
-        }
-        return ClusterView(**facts, api_groups=known(self.api_groups))
+        return {**others, **large}
 
     @cached_property
-    def node_facts(self) -> Mapping[str, Node]:
-        """The nodes by name, as a decision sees them."""
+    def _all_nodes(self) -> Mapping[str, Node]:
         project = kinds()["", "Node"].project
         return {name_of(item): project(item) for item in known(self.nodes)}
 
     @cached_property
+    def _plugin_pods(self) -> Mapping[str, PluginPod]:
+        project = kinds(known_plugins(self.policy))["", "Pod"].project
+        return {full_name(item): project(item) for item in known(self.plugin_pods)}
+
+    def _objects_of_view(self) -> Mapping[str, list[tuple[Kind, Objects]]]:
+        """Return the objects of each field of the view, with the kind that projects them."""
+        all_kinds = kinds(known_plugins(self.policy))
+        engines = {
+            ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): self.validating_webhooks,
+            ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): self.webhooks,
+        }
+        parts: dict[str, list[tuple[Kind, Objects]]] = {}
+        for name, kind in all_kinds.items():
+            objects = engines[name] if name in engines else getattr(self, kind.field)
+            parts.setdefault(kind.field, []).append((kind, known(objects)))
+        return parts
+
+    @cached_property
+    def node_facts(self) -> Mapping[str, Node]:
+        """The nodes by name, as a decision sees them; those without a machine are left out."""
+        return {name: node for name, node in self._all_nodes.items() if not is_virtual(node)}
+
+    @cached_property
+    def providers(self) -> Providers:
+        """What hands out the GPUs of each node."""
+        return Providers.of(self.view, self.policy)
+
+    @cached_property
+    def class_nodes(self) -> tuple[Node, ...]:
+        """The GPU nodes whose pods need the class or mounts, as nothing else hands GPUs out there."""
+        return tuple(node for node in self.gpu_nodes if not self.providers.of_node(node))
+
+    @cached_property
     def gpu_nodes(self) -> tuple[Node, ...]:
         """The nodes that offer a GPU, or of which something shows that they have one."""
-        return tuple(node for node in self.node_facts.values() if self.shows_gpu(node))
+        hidden = self._nodes_of_virtual_machines
+        return tuple(node for node in self.node_facts.values() if node.name not in hidden and self.shows_gpu(node))
+
+    @cached_property
+    def _nodes_of_virtual_machines(self) -> frozenset[str]:
+        """The nodes whose GPUs go to virtual machines, as a device plugin on them shows."""
+        return frozenset(_node_of(pod) for pod, plugin in self.others if not plugin.serves_containers)
 
     @cached_property
     def plugins(self) -> tuple[tuple[ApiObject, PluginPod], ...]:
         """The pods of device plugins, with what they show; feature discovery and exporters are left out."""
-        project = kinds(known_plugins(self.policy))["", "Pod"].project
-        pods = ((item, project(item)) for item in known(self.plugin_pods))
+        pods = ((item, self._plugin_pods[full_name(item)]) for item in known(self.plugin_pods))
         return tuple((item, pod) for item, pod in pods if pod.plugin.hands_out_gpus)
+
+    @cached_property
+    def others(self) -> tuple[tuple[ApiObject, DevicePlugin], ...]:
+        """The pods of device plugins for GPUs that are not known to the policy: forks, and those of other names."""
+        return _recognised(known(self.other_pods))
+
+    @cached_property
+    def other_daemon_sets(self) -> tuple[tuple[ApiObject, DevicePlugin], ...]:
+        """The DaemonSets of such plugins."""
+        return _recognised(known(self.other_sets))
+
+    @cached_property
+    def talking(self) -> tuple[tuple[ApiObject, str], ...]:
+        """The pods of all device plugins for containers' GPUs, each with its node."""
+        others = ((item, _node_of(item)) for item, one in self.others if one.serves_containers)
+        return (*((item, pod.node) for item, pod in self.plugins), *others)
+
+    @cached_property
+    def nodes_under_class(self) -> frozenset[str]:
+        """The nodes on which a device plugin runs under the policy's class, which proves the handler."""
+        name = self.policy.runtime_class
+        return frozenset(pod.node for _, pod in self.plugins if pod.running and pod.plugin.runtime_class == name)
 
     @cached_property
     def registration(self) -> ApiObject | None:
         """Our own MutatingWebhookConfiguration, None where there is none."""
-        return next((item for item in known(self.webhooks) if name_of(item) == "gpu-injector"), None)
+        return _named(known(self.webhooks), "gpu-injector")
+
+    @cached_property
+    def validating(self) -> ApiObject | None:
+        """Our own ValidatingWebhookConfiguration, None where there is none."""
+        return _named(known(self.validating_webhooks), "gpu-injector")
 
     @cached_property
     def blind(self) -> tuple[UnservedPlugin, ...]:
         """The plugin pods that run and find no GPU, with what the next one on their node would get."""
-        return tuple(unserved_plugins(self.view, self.policy, 0.0))
+        found = unserved_plugins(self.view, self.policy, 0.0)
+        return tuple(item for item in found if item.pod.plugin.role is not Role.DEVICE_PLUGIN or self._is_blind(item))
+
+    def _is_blind(self, item: UnservedPlugin) -> bool:
+        # Capacity tells a plugin that finds no GPU from one whose GPUs are unhealthy.
+        return not self.had_gpus(self.node_facts.get(item.pod.node))
+
+    def had_gpus(self, node: Node | None) -> bool:
+        """Say whether a node has GPUs in its capacity, healthy or not."""
+        return node is not None and any(
+            self.policy.is_gpu_resource(name) and is_positive(amount) for name, amount in node.capacity.items()
+        )
 
     def offered(self, node: Node) -> Mapping[str, str]:
         """Return the GPU resources that a node has to give, positive or not."""
@@ -149,6 +236,14 @@ class Facts:
         """Say whether a node has GPUs to give."""
         return bool(offered_gpus(node, self.policy))
 
+    def lacking(self, node: Node) -> Mapping[str, tuple[str, str]]:
+        """Return the GPU resources of which a node offers fewer than it has: what it offers, and what it has."""
+        return {
+            name: (node.allocatable.get(name, "0"), amount)
+            for name, amount in node.capacity.items()
+            if self.policy.is_gpu_resource(name) and _count(node.allocatable.get(name)) < _count(amount)
+        }
+
     def shows_gpu(self, node: Node) -> bool:
         """Say whether a node has a GPU, as far as anything shows it."""
         view = ClusterView(nodes={node.name: node})
@@ -157,8 +252,29 @@ class Facts:
 
     def node(self, name: str) -> ApiObject:
         """Return the raw node of that name, empty where it is gone."""
-        return next((item for item in known(self.nodes) if name_of(item) == name), empty_mapping())
+        return self._raw_nodes.get(name, empty_mapping())
+
+    @cached_property
+    def _raw_nodes(self) -> Mapping[str, ApiObject]:
+        return {name_of(item): item for item in known(self.nodes)}
 
     def log_of(self, pod: ApiObject) -> str:
         """Return the last lines of a plugin's pod; empty where they were not needed."""
         return known(known(self.plugin_logs).get(full_name(pod), ""))
+
+
+def _recognised(found: Objects) -> tuple[tuple[ApiObject, DevicePlugin], ...]:
+    pairs = ((item, device_plugin_of(template_of(item))) for item in found)
+    return tuple((item, plugin) for item, plugin in pairs if plugin is not None)
+
+
+def _node_of(pod: ApiObject) -> str:
+    return text(mapping(pod.get("spec")).get("nodeName"))
+
+
+def _named(found: Objects, name: str) -> ApiObject | None:
+    return next((item for item in found if name_of(item) == name), None)
+
+
+def _count(amount: str | None) -> int:
+    return int(amount) if amount and amount.isdecimal() else 0

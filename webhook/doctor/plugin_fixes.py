@@ -6,9 +6,10 @@ from typing import Any
 from webhook.decide.decision import WARNING_PREFIX, Reason
 from webhook.decide.guards import ENFORCE_LABEL
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
-from webhook.doctor.cluster_facts import CannotTellError, Facts
-from webhook.kube.metadata import metadata, name_of
-from webhook.kube.values import mapping, text
+from webhook.doctor.cluster_facts import CannotTellError, Facts, known
+from webhook.kube.metadata import labels_of, name_of, namespace_of
+from webhook.kube.values import elements, items, mapping, text
+from webhook.nvidia.known_plugins import CHART_LABEL
 
 NEXT = "kubectl -n {namespace} delete pod {pod}"
 CURES = {
@@ -33,7 +34,17 @@ BY_WARNING = frozenset(
     }
 )
 NOT_INSTALLED = f"kubectl apply -f deploy/install.yaml, then {NEXT}"
-UNDER_CLASS = "its RuntimeClass brings no driver on {node}: see the check runtime-handler"
+UNDER_CLASS = "its RuntimeClass brings no driver on {node}: on it, run nvidia-smi and nvidia-ctk cdi list"
+HIDDEN = (
+    "the RuntimeClass works on {node}, and NVIDIA's runtime gives nothing to this unprivileged container "
+    "(accept-nvidia-visible-devices-envvar-when-unprivileged is false): set `bootstrap.recipe: nvml` in the policy, or "
+    "give the container the capability SYS_ADMIN in its DaemonSet, then " + NEXT
+)
+OURS = (
+    "gpu-injector mounted {directory} of {node}, which has no NVML: name the driver's directory under `drivers` in the "
+    "policy, then " + NEXT
+)
+NOT_KNOWN = "name this plugin under `bootstrap.plugins` in the policy (see plugin-recognised), then " + NEXT
 MOUNTED = "{directory} of {node} has no NVML, or LD_LIBRARY_PATH does not name where it is mounted"
 ROOTED = "/usr of {node} has no NVML where the plugin looks: name its directory under `drivers` in the policy"
 LOOK = "kubectl -n {namespace} logs {pod}"
@@ -53,20 +64,69 @@ def cure_of(blind: UnservedPlugin) -> str:
 
 def cure_for(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
     """Return what helps a plugin pod whose log says that it has no NVML, as far as the facts tell."""
-    names = {"namespace": text(metadata(pod).get("namespace")), "pod": name_of(pod), "node": node}
+    names = {"namespace": namespace_of(pod), "pod": name_of(pod), "node": node}
     try:
-        found = next((item for item in facts.blind if item.pod.plugin.name == name_of(pod)), None)
-        if facts.registration is None:
-            return NOT_INSTALLED.format(**names)
+        return _cure(facts, pod, node).format(**names)
     except CannotTellError:
         return LOOK.format(**names)
-    if found:
-        return cure_of(found)
+
+
+def _cure(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
+    if facts.registration is None:
+        return NOT_INSTALLED
+    found = next((item for item in facts.blind if item.pod.plugin.name == name_of(pod)), None)
+    return cure_of(found) if found else _cure_of_served(facts, pod, node)
+
+
+def _cure_of_served(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
+    """Return what helps a pod that has a class or a mount, or that nobody helps."""
+    if any(item is pod for item, _ in facts.others):
+        return NOT_KNOWN
     if text(mapping(pod.get("spec")).get("runtimeClassName")):
-        return UNDER_CLASS.format(**names)
-    if names["namespace"] not in facts.policy.bootstrap.namespaces:
-        return CURES[Reason.NAMESPACE_NOT_ALLOWED].format(**names)
+        return HIDDEN if _knows_class(facts, node) and not _is_privileged(pod) else UNDER_CLASS
+    if namespace_of(pod) not in facts.policy.bootstrap.namespaces:
+        return CURES[Reason.NAMESPACE_NOT_ALLOWED]
     plugin = next((shown.plugin for item, shown in facts.plugins if item is pod), None)
-    directory = plugin.nvml_directory if plugin else ""
-    blind = ROOTED if plugin and plugin.bootstrapped and not directory else LOOK
-    return (MOUNTED if directory else blind).format(**names, directory=directory)
+    if plugin is None or not plugin.nvml_directory:
+        return ROOTED if plugin and plugin.bootstrapped else LOOK
+    return (OURS if plugin.bootstrapped else MOUNTED).replace("{directory}", plugin.nvml_directory)
+
+
+def _knows_class(facts: Facts, node: str) -> bool:
+    """Say whether a node reports the handler of the policy's class."""
+    handler = next(
+        (
+            text(item.get("handler"))
+            for item in known(facts.runtime_classes)
+            if name_of(item) == facts.policy.runtime_class
+        ),
+        "",
+    )
+    found = facts.node_facts.get(node)
+    return found is not None and handler in (found.handlers or ())
+
+
+def _is_privileged(pod: Mapping[str, Any]) -> bool:
+    contexts = [mapping(item.get("securityContext")) for item in items(mapping(pod.get("spec")).get("containers"))]
+    added = [word for context in contexts for word in elements(mapping(context.get("capabilities")).get("add"))]
+    return any(context.get("privileged") is True for context in contexts) or "SYS_ADMIN" in added
+
+
+def if_it_has_a_gpu(node: str) -> str:
+    """Return what to do about a plugin on a node where nothing shows a GPU: nothing, if it has none."""
+    return f"nothing, if {node} has no GPU; if it has one: kubectl label node {node} nvidia.com/gpu.present=true"
+
+
+def plugin_rule(template: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the lines of the policy that make a device plugin known."""
+    labels = labels_of(template)
+    key = next((key for key in (CHART_LABEL, "name", "app", "k8s-app") if key in labels), min(labels, default="name"))
+    container = next(items(mapping(template.get("spec")).get("containers")), {})
+    return (
+        "add to the policy, if its pods need the driver's library; install no other device plugin beside it:",
+        "bootstrap:",
+        "  plugins:",
+        f"    - label: {key}",
+        f"      value: {labels.get(key, 'VALUE')}",
+        f"      container: {text(container.get('name'))}",
+    )

@@ -1,7 +1,7 @@
 """Which facts are read: every kind once, with the rights of whoever asks. Nothing is written; one pod is only tried."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,21 +10,27 @@ from certs.report import describe, find_installation
 from certs.rotation import Schedule
 from webhook.decide.decision import INJECT_KEY
 from webhook.decide.pod import containers, driver_mounts, runtime_class_name
-from webhook.doctor.api_reads import read_everywhere, read_list, read_logs, read_one, why
+from webhook.doctor.api_reads import is_ready, read_everywhere, read_list, read_logs, read_one, read_plugin_logs, why
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, DryRun, Facts, Objects, Unread, known
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.kube.metadata import labels_of, metadata, name_of
-from webhook.kube.values import elements, items, mapping, text
+from webhook.kube.values import items, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
+from webhook.kube_client.served_version import client_for
+from webhook.nvidia.device_plugins import Vendor, device_plugin_of
+from webhook.nvidia.failure_messages import failure_of
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
 from webhook.view.live_view import GROUPS_PATH
-from webhook.view.plugin_projections import find_plugin, known_plugins
+from webhook.view.plugin_projections import find_plugin, known_plugins, template_of
+from webhook.view.projections import KINDS
 
 # Logs of plugins are read where something is amiss; some of them tell what all of them say.
 LOGS_AT_MOST = 30
 OWN = "app.kubernetes.io/name=gpu-injector"
+# Kinds that older API servers have in older versions.
+_VERSIONED = {kind.field: kind for kind in KINDS.values() if kind.older_versions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,56 +60,86 @@ async def _together(reads: Mapping[str, Awaitable[Any]]) -> dict[str, Any]:
 
 
 def _of_cluster(client: KubeClient) -> Mapping[str, Awaitable[Any]]:
-    registrations = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+    admission = "/apis/admissionregistration.k8s.io/v1"
     return {
         "server": read_one(client, "/version", "the version"),
         "nodes": read_list(client, "/api/v1/nodes"),
         "namespaces": read_list(client, "/api/v1/namespaces"),
         "runtime_classes": read_list(client, "/apis/node.k8s.io/v1/runtimeclasses"),
         "cluster_policies": read_list(client, "/apis/nvidia.com/v1/clusterpolicies"),
-        "device_classes": read_list(client, "/apis/resource.k8s.io/v1/deviceclasses"),
-        "resource_slices": read_list(client, "/apis/resource.k8s.io/v1/resourceslices"),
+        **{name: read_list(client_for(client, kind), kind.path) for name, kind in _VERSIONED.items()},
         "api_groups": _groups(client),
-        "webhooks": read_list(client, registrations),
-        "validating": read_one(
-            client, registrations.replace("mutating", "validating") + "/gpu-injector", "registrations"
-        ),
+        "webhooks": read_list(client, f"{admission}/mutatingwebhookconfigurations"),
+        "validating_webhooks": read_list(client, f"{admission}/validatingwebhookconfigurations"),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """Which of the facts a pod, or a DaemonSet, belongs to."""
+
+    policy: Policy
+
+    def is_plugin(self, item: ApiObject) -> bool:
+        """Say whether it is a plugin that is known."""
+        return find_plugin(template_of(item), known_plugins(self.policy)) is not None
+
+    def is_other(self, item: ApiObject) -> bool:
+        """Say whether it is a device plugin for GPUs that is not known."""
+        found = None if self.is_plugin(item) else device_plugin_of(template_of(item))
+        return found is not None and (found.vendor is not Vendor.OTHER or not found.serves_containers)
+
+    def is_any_plugin(self, item: ApiObject) -> bool:
+        """Say whether it is a plugin, known or not."""
+        return self.is_plugin(item) or self.is_other(item)
+
+    def is_of_gpu(self, item: ApiObject) -> bool:
+        """Say whether it is a GPU pod."""
+        return not self.is_any_plugin(item) and _concerns_gpus(item, self.policy)
+
+    def keeps(self, item: ApiObject) -> bool:
+        """Say whether it is any of these."""
+        return self.is_any_plugin(item) or self.is_of_gpu(item)
 
 
 async def _pods(client: KubeClient, facts: Facts, asked: Asked) -> Facts:
     """Read pods, DaemonSets and events: everywhere, else in the namespaces where one may look."""
-    known_ones = known_plugins(asked.policy)
-
-    def is_plugin(item: ApiObject) -> bool:
-        return find_plugin(mapping(mapping(item.get("spec")).get("template")) or item, known_ones) is not None
-
-    def is_of_gpu(item: ApiObject) -> bool:
-        return not is_plugin(item) and _concerns_gpus(item, asked.policy)
-
+    sorting = Sorting(asked.policy)
     running = {"fieldSelector": "status.phase!=Succeeded"}
-    everything = await read_list(
-        client, "/api/v1/pods", running, wanted=lambda item: is_plugin(item) or is_of_gpu(item)
-    )
+    everything = await read_list(client, "/api/v1/pods", running, wanted=sorting.keeps)
     scope = asked.scope or (asked.own_namespace if isinstance(everything, Unread) else "")
     at = f"/api/v1/namespaces/{scope}" if scope else "/api/v1"
     places = asked.policy.bootstrap.namespaces
     reads = {
-        "events": read_list(client, f"{at}/events", {"fieldSelector": "type=Warning"}),
-        "daemon_sets": read_everywhere(client, "/apis/apps/v1/{}daemonsets", places, is_plugin),
+        "events": read_list(client, f"{at}/events", {"fieldSelector": "type=Warning"}, wanted=names_cause),
+        "sets": read_everywhere(client, "/apis/apps/v1/{}daemonsets", places, sorting.is_any_plugin),
     }
     if isinstance(everything, Unread):
-        reads["gpu_pods"] = read_list(client, f"{at}/pods", running, wanted=is_of_gpu)
-        reads["plugin_pods"] = read_everywhere(client, "/api/v1/{}pods", places, is_plugin)
+        reads["gpu_pods"] = read_list(client, f"{at}/pods", running, wanted=sorting.is_of_gpu)
+        reads["plugins"] = read_everywhere(client, "/api/v1/{}pods", places, sorting.is_any_plugin)
         found = await _together(reads)
     else:
         found = await _together(reads)
-        found["gpu_pods"] = tuple(item for item in everything if is_of_gpu(item) and _is_in(item, scope))
-        found["plugin_pods"] = tuple(filter(is_plugin, everything))
+        found["gpu_pods"] = tuple(item for item in everything if _is_in(item, scope) and sorting.is_of_gpu(item))
+        found["plugins"] = tuple(filter(sorting.is_any_plugin, everything))
+    found["daemon_sets"], found["other_sets"] = _parted(found.pop("sets"), sorting)
+    found["plugin_pods"], found["other_pods"] = _parted(found.pop("plugins"), sorting)
     if scope and isinstance(facts.namespaces, Unread):
         own = await read_one(client, f"/api/v1/namespaces/{scope}", "namespaces")
         found["namespaces"] = facts.namespaces if isinstance(own, Unread) or own is None else (own,)
     return replace(facts, scope=scope, **found)
+
+
+def _parted(found: Objects | Unread, sorting: Sorting) -> tuple[Objects | Unread, Objects | Unread]:
+    """Return the known plugins, and the others."""
+    if isinstance(found, Unread):
+        return found, found
+    return tuple(filter(sorting.is_plugin, found)), tuple(filter(sorting.is_other, found))
+
+
+def names_cause(event: ApiObject) -> bool:
+    """Say whether an event tells why a pod does not start."""
+    return failure_of(text(event.get("message")), text(event.get("reason"))) is not None
 
 
 def _is_in(item: ApiObject, namespace: str) -> bool:
@@ -130,8 +166,8 @@ def _of_installation(client: KubeClient, facts: Facts) -> Mapping[str, Awaitable
 
 def _looks(client: KubeClient, facts: Facts) -> Mapping[str, Awaitable[Any]]:
     return {
-        "own_logs": read_logs(client, facts.own_pods, lambda _: "webhook"),
-        "plugin_logs": read_logs(client, _silent_plugins(facts), _plugin_container(facts.policy)),
+        "own_logs": read_logs(client, facts.own_pods, "webhook"),
+        "plugin_logs": read_plugin_logs(client, _silent_plugins(facts)),
         "dry_run": _dry_run(client, facts),
     }
 
@@ -144,26 +180,15 @@ async def _certificates(client: KubeClient, facts: Facts) -> Any:  # noqa: ANN40
 
 
 def _silent_plugins(facts: Facts) -> Objects | Unread:
-    """Return the device plugins' pods that are not well, or whose node offers no GPU: their logs tell why."""
+    """Return the device plugins' pods that are not well, or whose node lacks GPUs: their logs tell why."""
     try:
-        plugins = facts.plugins
+        plugins = facts.talking
     except CannotTellError as error:
         return Unread(str(error))
     if isinstance(facts.nodes, Unread):
         return tuple(item for item, _ in plugins)[:LOGS_AT_MOST]
-    offering = {node.name for node in facts.node_facts.values() if facts.offers_gpus(node)}
-    return tuple(item for item, pod in plugins if not pod.ready or pod.node not in offering)[:LOGS_AT_MOST]
-
-
-def _plugin_container(policy: Policy) -> Callable[[ApiObject], str]:
-    plugins = known_plugins(policy)
-
-    def name(pod: ApiObject) -> str:
-        found = find_plugin(pod, plugins)
-        specs = elements(mapping(pod.get("spec")).get("containers"))
-        return text(mapping(specs[found[1][0]]).get("name")) if found else ""
-
-    return name
+    well = {node.name for node in facts.node_facts.values() if facts.offers_gpus(node) and not facts.lacking(node)}
+    return tuple(item for item, node in plugins if node not in well or not is_ready(item))[:LOGS_AT_MOST]
 
 
 async def _dry_run(client: KubeClient, facts: Facts) -> DryRun | Unread | None:

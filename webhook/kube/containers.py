@@ -12,6 +12,11 @@ def waiting_state(status: Mapping[str, Any]) -> Mapping[str, Any]:
     return mapping(mapping(status.get("state")).get("waiting"))
 
 
+def last_end(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return how a container's run before ended (``reason``, ``message``), empty where nothing is known."""
+    return mapping(mapping(status.get("lastState")).get("terminated"))
+
+
 def host_paths(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[str]:
     """Yield the paths of the host that a container of a pod's spec mounts, parts of a volume (``subPath``) too."""
     return (path for path, _ in host_mounts(spec, container))

@@ -33,3 +33,8 @@ def controlling_owner(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the owner reference of the object's controller, empty where it has none."""
     owners = items(metadata(item).get("ownerReferences"))
     return next((owner for owner in owners if owner.get("controller") is True), EMPTY)
+
+
+def namespace_of(item: Mapping[str, Any]) -> str:
+    """Return the namespace of an object, empty where it has none."""
+    return text(metadata(item).get("namespace"))

@@ -6,20 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook.server.decision_log import Log
-
-# How the events end that an administrator should read (certs, watches).
-AMISS = (
-    "-lost",
-    "-refused",
-    "-unreachable",
-    "-unreadable",
-    "-foreign",
-    "-contested",
-    "-unusable",
-    "-held",
-    "-names-missing",
-    "-expired",
-)
+from webhook.status_words import reports_problem
 
 REGISTRATION = "registration"
 
@@ -38,7 +25,7 @@ class Event:
     @property
     def is_amiss(self) -> bool:
         """Say whether an administrator should read it."""
-        return self.name.endswith(AMISS)
+        return reports_problem(self.name)
 
     def to_json(self) -> dict[str, Any]:
         """Return the event as ``/state`` shows it."""

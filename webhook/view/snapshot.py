@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
 from webhook.kube_client.resource import Resource
 from webhook.kube_client.served_version import client_for
-from webhook.view.live_view import GROUPS_PATH, observe_plugins
+from webhook.view.live_view import GROUPS_PATH, observe_plugins, utc_now
 from webhook.view.projections import DEFAULT_POLICY
 from webhook.view.view import ClusterView
 
@@ -37,6 +38,7 @@ async def snapshot(
     named: Mapping[str, Collection[str]] = EMPTY,
     *,
     is_gpu_resource: Callable[[str], bool] = DEFAULT_POLICY.is_gpu_resource,
+    wall_clock: Callable[[], datetime] = utc_now,
 ) -> Snapshot:
     """List the resources. Raises UnauthorizedError, and ``OSError`` when no answer came.
 
@@ -57,7 +59,7 @@ async def snapshot(
     if isinstance(groups, ApiError):
         unknown[API_GROUPS], groups = str(groups), None
     known: dict[str, Any] = {field: MappingProxyType(values) for field, values in found.items() if field not in unknown}
-    view = observe_plugins(is_gpu_resource)(ClusterView(**known, api_groups=groups))
+    view = observe_plugins(is_gpu_resource, wall_clock)(ClusterView(**known, api_groups=groups))
     return Snapshot(view, MappingProxyType(unknown))
 
 

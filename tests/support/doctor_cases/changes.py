@@ -37,6 +37,24 @@ def blind_on_cpu_node(cluster: Cluster) -> None:
     cluster.add(node, pod)
 
 
+def offers_nothing(cluster: Cluster) -> None:
+    """Have a GPU node that never offered a GPU."""
+    cluster.node["status"]["allocatable"] = cluster.node["status"]["capacity"] = {"cpu": "16"}
+
+
+def volcano(cluster: Cluster) -> None:
+    """Have Volcano's vGPU plugin in place of NVIDIA's, without a GPU."""
+    labels, container = {"name": "volcano-device-plugin"}, "volcano-device-plugin"
+    pod, owner = cluster.blind_plugin(), cluster.daemon_set
+    image = "docker.io/projecthami/volcano-vgpu-device-plugin:v1.9.0"
+    place = {"name": "device-plugin", "mountPath": "/var/lib/kubelet/device-plugins"}
+    volume = {"name": "device-plugin", "hostPath": {"path": "/var/lib/kubelet/device-plugins"}}
+    for template in (pod, owner["spec"]["template"]):
+        template["metadata"]["labels"] = labels
+        template["spec"]["volumes"] = [volume]
+        template["spec"]["containers"] = [{"name": container, "image": image, "volumeMounts": [place]}]
+
+
 def mounts_nvml(pod: Json) -> None:
     """Give a pod NVML by hand."""
     mount(pod, "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1")

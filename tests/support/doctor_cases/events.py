@@ -56,3 +56,74 @@ def hook(cluster: Cluster) -> None:
     """NVIDIA's runtime cannot prepare the container."""
     message = "error running hook #0: nvidia-container-cli: initialization error: nvml error: driver not loaded"
     cluster.add(event(message, reason="Failed"))
+
+
+@spoils("event-library", "gpu-injector mounted this file")
+def our_file(cluster: Cluster) -> None:
+    """The volume's name says that the mount is ours."""
+    why = "hostPath type check failed: /usr/lib64/libcuda.so.1 is not a file"
+    said = f'MountVolume.SetUp failed for volume "gpu-injector-0" : {why}'
+    cluster.add(event(said, reason="FailedMount"))
+
+
+@spoils("event-allocation", "the device plugin had no healthy device")
+def unexpected_admission_error(cluster: Cluster) -> None:
+    """The plugin refused."""
+    said = (
+        "Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 1, Available: 0"
+    )
+    cluster.add(event(said, reason="UnexpectedAdmissionError"))
+
+
+@spoils("event-claim", "see the pods of the DRA driver on the node")
+def unprepared_claim(cluster: Cluster) -> None:
+    """The DRA driver's pod is away."""
+    cluster.add(event("Failed to prepare dynamic resources: no driver", reason="FailedPrepareDynamicResources"))
+
+
+@spoils("event-mount", "another volume of the pod covers /usr/lib64/libcuda.so.1")
+def covered_library(cluster: Cluster) -> None:
+    """The author mounts a ConfigMap above it."""
+    said = (
+        'failed to create containerd task: error mounting "/usr/lib64/libcuda.so.1" to rootfs at '
+        '"/usr/lib64/libcuda.so.1": read-only file system'
+    )
+    cluster.add(event(said, reason="Failed"))
+
+
+@spoils("event-refused", "raise ResourceQuota gpus: kubectl describe resourcequota -n ml")
+def quota(cluster: Cluster) -> None:
+    """The namespace's GPUs are all requested."""
+    said = 'pods "model" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=1, used: 2, limited: 2'
+    cluster.add(event(said, reason="FailedCreate"))
+
+
+@spoils("event-refused", "until then: kubectl label namespace ml gpu-injector.io/inject=dry-run")
+def our_mount_refused(cluster: Cluster) -> None:
+    """PodSecurity refuses what we added: the fix takes our patch away at once."""
+    said = 'violates PodSecurity "baseline:latest": hostPath volumes (volumes "gpu-injector-0")'
+    cluster.add(event(said, reason="FailedCreate"))
+
+
+@spoils("event-runtime-hook", "which is not there")
+def missing_binary(cluster: Cluster) -> None:
+    """The handler is configured, and the toolkit is gone."""
+    cluster.add(event("fork/exec /usr/bin/nvidia-container-runtime: no such file or directory"))
+
+
+@spoils("event-runtime-hook", "the specification names a program that is not there")
+def missing_hook(cluster: Cluster) -> None:
+    """The CDI specification is older than the toolkit."""
+    cluster.add(event("fork/exec /usr/bin/nvidia-cdi-hook: no such file or directory", reason="Failed"))
+
+
+@spoils("event-no-runtime", "RuntimeHandler")
+def cri_dockerd(cluster: Cluster) -> None:
+    """In cri-dockerd's words."""
+    cluster.add(event('RuntimeHandler "nvidia" not supported'))
+
+
+@spoils("event-no-runtime", "failed to find runtime handler nvidia")
+def crio(cluster: Cluster) -> None:
+    """In CRI-O's words."""
+    cluster.add(event("failed to find runtime handler nvidia from runtime list map[runc:0xc00044e460]"))

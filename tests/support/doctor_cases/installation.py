@@ -63,6 +63,24 @@ def lost_watch(cluster: Cluster) -> None:
     cluster.logs["webhook-b"] = '{"kind": "nodes", "event": "watch-lost"}\n'
 
 
+@spoils("webhook-log", "webhook-b: leaf-expired", State.WARN)
+def expired_leaf(cluster: Cluster) -> None:
+    """A replica serves a certificate that has ended."""
+    cluster.logs["webhook-b"] = '{"event": "leaf-expired"}\n'
+
+
+@spoils("webhook-log", "webhook-b: leaf-names-missing", State.WARN)
+def missing_names(cluster: Cluster) -> None:
+    """The certificate lacks the name of the Service."""
+    cluster.logs["webhook-b"] = '{"event": "leaf-names-missing"}\n'
+
+
+@spoils("webhook-log", "webhook-b: task-died", State.WARN)
+def dead_task(cluster: Cluster) -> None:
+    """A part of a replica ended that should never end."""
+    cluster.logs["webhook-b"] = '{"event": "task-died", "task": "watches"}\n'
+
+
 @spoils("namespaces-opted-in", f"no namespace is labelled {INJECT_KEY}", State.WARN)
 def nobody_opted_in(cluster: Cluster) -> None:
     """Nothing is ever patched."""

@@ -29,7 +29,31 @@ def cordoned(cluster: Cluster) -> None:
 @spoils("gpus-allocatable", "gpu-node offers nvidia.com/gpu: 0")
 def no_gpus(cluster: Cluster) -> None:
     """A plugin that registered once and is blind now."""
+    cluster.node["status"]["allocatable"][GPU] = cluster.node["status"]["capacity"][GPU] = "0"
+
+
+@spoils("gpus-healthy", "gpu-node has 2 nvidia.com/gpu and offers 0")
+def all_unhealthy(cluster: Cluster) -> None:
+    """The plugin marked each GPU as unhealthy."""
     cluster.node["status"]["allocatable"][GPU] = "0"
+
+
+@spoils("gpus-healthy", "gpu-node has 2 nvidia.com/gpu and offers 1", State.WARN)
+def one_unhealthy(cluster: Cluster) -> None:
+    """One GPU of two reported an error."""
+    cluster.node["status"]["allocatable"][GPU] = "1"
+
+
+@spoils("node-states", "gpu-node has nvidia.com/gpu-driver-upgrade-state=upgrade-failed")
+def driver_upgrade_failed(cluster: Cluster) -> None:
+    """The GPU Operator gave up on the node."""
+    cluster.node["metadata"]["labels"]["nvidia.com/gpu-driver-upgrade-state"] = "upgrade-failed"
+
+
+@spoils("node-states", "gpu-node has nvidia.com/mig.config.state=failed")
+def mig_failed(cluster: Cluster) -> None:
+    """The MIG manager could not apply the wish."""
+    cluster.node["metadata"]["labels"]["nvidia.com/mig.config.state"] = "failed"
 
 
 @spoils("runtime-handler", 'gpu-node (containerd 2.x) has no runtime "nvidia"; it knows runc')
@@ -43,25 +67,30 @@ def silent_handlers(cluster: Cluster) -> None:
     """An old runtime, and a plugin that does not run under the class."""
     cluster.node["status"]["runtimeHandlers"] = []
     cluster.node["status"]["nodeInfo"]["containerRuntimeVersion"] = "containerd://1.7.27"
-    del cluster.plugin["spec"]["runtimeClassName"]
+    cluster.blind_plugin()
 
 
 @spoils("runtime-version", "gpu-node runs Docker")
 def docker(cluster: Cluster) -> None:
-    """By cri-dockerd."""
+    """By a cri-dockerd before 0.4."""
+    cluster.blind_plugin()
+    cluster.node["status"]["runtimeHandlers"] = []
     cluster.node["status"]["nodeInfo"]["containerRuntimeVersion"] = "docker://24.0.7"
 
 
 @spoils("runtime-version", "containerd://1.6.20, which does not report", State.WARN)
 def old_containerd(cluster: Cluster) -> None:
     """Debian's."""
+    cluster.blind_plugin()
     cluster.node["status"]["runtimeHandlers"] = []
     cluster.node["status"]["nodeInfo"]["containerRuntimeVersion"] = "containerd://1.6.20"
 
 
 @spoils("driver-profile", "no driver profile for Flatcar", State.WARN)
 def unknown_system(cluster: Cluster) -> None:
-    """No profile knows it."""
+    """No profile knows it, and nothing shows that the class works."""
+    cluster.blind_plugin()
+    cluster.node["status"]["runtimeHandlers"] = []
     cluster.node["status"]["nodeInfo"]["osImage"] = "Flatcar Container Linux"
 
 

@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 
-from support.doctor_cases.changes import blind_on_cpu_node, mounts_nvml
+from support.doctor_cases.changes import blind_on_cpu_node, cluster_policy, mounts_nvml, offers_nothing, volcano
 from support.doctor_cases.table import spoils
 from support.doctor_world import PLUGIN, Cluster
 from webhook.doctor.check import State
@@ -14,12 +14,57 @@ def no_plugin(cluster: Cluster) -> None:
     """Nobody installed one."""
     cluster.remove("DaemonSet", "nvidia-device-plugin")
     cluster.remove("Pod", PLUGIN)
+    offers_nothing(cluster)
+
+
+@spoils("plugin-present", "the GPU Operator installs the plugin; add no other")
+def no_plugin_of_operator(cluster: Cluster) -> None:
+    """A second plugin beside the operator would harm."""
+    no_plugin(cluster)
+    cluster.add(cluster_policy())
+
+
+@spoils("plugin-recognised", "is Volcano's vGPU device plugin, which this policy does not know", State.WARN)
+def fork(cluster: Cluster) -> None:
+    """Another name, and no GPU."""
+    volcano(cluster)
+
+
+@spoils("plugin-nvml", "name this plugin under `bootstrap.plugins`")
+def blind_fork(cluster: Cluster) -> None:
+    """It says the same as NVIDIA's."""
+    volcano(cluster)
+    cluster.logs[PLUGIN] = "Failed to initialize NVML: could not load NVML library."
+
+
+@spoils("plugin-log", "upgrade the device plugin to 0.17.4 or newer")
+def integrated_gpu(cluster: Cluster) -> None:
+    """A GPU that shares the processor's memory, with an old plugin."""
+    crashing(cluster)
+    cluster.logs[PLUGIN] = "E1029 08:11:03.442190 1 main.go:173] error getting device memory: Not Supported"
+
+
+@spoils("plugin-log", "error: something that nobody has seen before")
+def unknown_error(cluster: Cluster) -> None:
+    """No pattern matches, so the plugin is quoted."""
+    crashing(cluster)
+    cluster.logs[PLUGIN] = (
+        "I1 starting\nE1029 08:11:03.442190 1 main.go:173] error: something that nobody has seen before"
+    )
+
+
+@spoils("plugin-log", "XidCriticalError: Xid=79", State.WARN)
+def one_xid(cluster: Cluster) -> None:
+    """One GPU of two is lost."""
+    cluster.node["status"]["allocatable"]["nvidia.com/gpu"] = "1"
+    cluster.logs[PLUGIN] = "I1 health.go:186] XidCriticalError: Xid=79 on Device=GPU-1; marking device as unhealthy."
 
 
 @spoils("plugin-everywhere", "does not tolerate nvidia.com/gpu:NoSchedule")
 def taint(cluster: Cluster) -> None:
     """The DaemonSet's template does not tolerate it."""
     cluster.remove("Pod", PLUGIN)
+    offers_nothing(cluster)
     cluster.node["spec"]["taints"] = [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}]
     cluster.daemon_set["spec"]["template"]["spec"]["tolerations"] = []
 
@@ -28,6 +73,7 @@ def taint(cluster: Cluster) -> None:
 def selector(cluster: Cluster) -> None:
     """It asks for a label that the node lacks."""
     cluster.remove("Pod", PLUGIN)
+    offers_nothing(cluster)
     cluster.daemon_set["spec"]["template"]["spec"]["nodeSelector"] = {"accelerator": "nvidia"}
 
 
@@ -81,11 +127,27 @@ def incident_without_label(cluster: Cluster) -> None:
     cluster.node["status"] |= {"allocatable": {}, "capacity": {}, "runtimeHandlers": []}
 
 
-@spoils("plugin-nvml", "its RuntimeClass brings no driver on gpu-node")
+@spoils("plugin-nvml", "gives nothing to this unprivileged container")
 def incident_under_class(cluster: Cluster) -> None:
-    """The class was set, and its handler brings nothing."""
+    """The class was set, and its handler brings nothing to a container without privileges."""
     cluster.blind_plugin("Detected non-NVML platform: could not load NVML library")
     cluster.plugin["spec"]["runtimeClassName"] = "nvidia"
+
+
+@spoils("plugin-nvml", "its RuntimeClass brings no driver on gpu-node")
+def privileged_under_class(cluster: Cluster) -> None:
+    """Even with privileges nothing comes."""
+    incident_under_class(cluster)
+    cluster.plugin["spec"]["containers"][0]["securityContext"] = {"privileged": True}
+
+
+@spoils("plugin-nvml", "gpu-injector mounted /usr/lib/x86_64-linux-gnu of gpu-node, which has no NVML")
+def our_mount(cluster: Cluster) -> None:
+    """The mount is ours, and the doctor says so."""
+    pod = cluster.blind_plugin("could not load NVML library")
+    mounts_nvml(pod)
+    pod["spec"]["volumes"][0]["name"] = pod["spec"]["containers"][0]["volumeMounts"][0]["name"] = "gpu-injector-nvml"
+    pod["metadata"]["annotations"] = {"gpu-injector.io/decision": "bootstrap/nvml"}
 
 
 @spoils("plugin-nvml", "fix: kubectl apply -f deploy/install.yaml, then kubectl -n kube-system delete pod")

@@ -24,12 +24,19 @@ def operator_by_cdi(cluster: Cluster) -> None:
 def dra_without_devices(cluster: Cluster) -> None:
     """The DRA driver does not run."""
     cluster.add(device_class())
+    cluster.blind_plugin()
+
+
+@spoils("dra", "DeviceClass gpu serves nvidia.com/gpu, and no node has published a device", State.WARN)
+def dra_not_used_yet(cluster: Cluster) -> None:
+    """The device plugin serves the GPUs, the class waits for its driver."""
+    cluster.add(device_class())
 
 
 @spoils("dra-beside-plugin", "gpu-node: nvidia.com/gpu by the device plugin and by DRA", State.WARN)
 def dra_and_plugin(cluster: Cluster) -> None:
     """The same GPUs are given out twice."""
-    spec = {"driver": "gpu.nvidia.com", "nodeName": "gpu-node"}
+    spec = {"driver": "gpu.nvidia.com", "nodeName": "gpu-node", "devices": [{"name": "gpu-0"}]}
     head = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": {"name": "gpu-node-1"}}
     cluster.add(device_class(), {**head, "spec": spec})
 

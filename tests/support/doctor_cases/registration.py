@@ -29,10 +29,17 @@ def slow(cluster: Cluster) -> None:
     cluster.entry("bootstrap")["timeoutSeconds"] = 30
 
 
-@spoils("registration-drift", "its matchConditions are not those of the policy")
+@spoils("registration-drift", "its matchConditions are not those of this version and policy")
 def other_resources(cluster: Cluster) -> None:
     """The policy was changed and the registration was not."""
     cluster.policy = Policy(resources=("amd.example/gpu",))
+
+
+@spoils("registration-drift", "templates.gpu-injector.io: its matchConditions are not those of this version")
+def other_templates(cluster: Cluster) -> None:
+    """Without the condition, the webhook is called for what controllers keep."""
+    entry = cluster.of("ValidatingWebhookConfiguration", "gpu-injector")["webhooks"][0]
+    entry["matchConditions"] = [item for item in entry["matchConditions"] if item["name"] != "no-controller"]
 
 
 @spoils("registration-drift", f"its namespaceSelector does not ask for {INJECT_KEY}")

@@ -79,3 +79,36 @@ def not_starting(cluster: Cluster) -> None:
     """The container's own trouble is shown as the kubelet tells it."""
     waiting = {"reason": "CreateContainerError", "message": "failed to create containerd task"}
     cluster.pod["status"]["containerStatuses"] = [{"name": "main", "state": {"waiting": waiting}}]
+
+
+@spoils(
+    "pods-not-starting", "StartError failed to create containerd task: nvidia-container-cli: driver error", State.WARN
+)
+def start_error(cluster: Cluster) -> None:
+    """The waiting state says CrashLoopBackOff, the run before says why."""
+    ended = {"reason": "StartError", "message": "failed to create containerd task: nvidia-container-cli: driver error"}
+    waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+    status = {"name": "main", "state": waiting, "lastState": {"terminated": ended}}
+    cluster.pod["status"] = {"phase": "Running", "containerStatuses": [status]}
+
+
+@spoils("pods-not-starting", "UnexpectedAdmissionError", State.WARN)
+def rejected_by_kubelet(cluster: Cluster) -> None:
+    """The pod has failed before any container was created."""
+    message = "Allocate failed due to no healthy devices present; cannot allocate unhealthy devices nvidia.com/gpu"
+    cluster.pod["status"] = {"phase": "Failed", "reason": "UnexpectedAdmissionError", "message": message}
+
+
+@spoils("pods-shared-twice", "requests 2 of a shared GPU", State.WARN)
+def two_of_a_shared_gpu(cluster: Cluster) -> None:
+    """Time-slicing gives no more for two requests."""
+    cluster.node["metadata"]["labels"]["nvidia.com/gpu.sharing-strategy"] = "time-slicing"
+    cluster.pod["spec"]["containers"][0]["resources"]["limits"][GPU] = "2"
+
+
+@spoils("pods-unhealthy-device", "GPU-1 of nvidia.com/gpu is Unhealthy")
+def unhealthy_device(cluster: Cluster) -> None:
+    """The kubelet reports the health of what it allocated."""
+    found = {"name": GPU, "resources": [{"resourceID": "GPU-1", "health": "Unhealthy"}]}
+    status = {"name": "main", "allocatedResourcesStatus": [found]}
+    cluster.pod["status"] = {"phase": "Running", "containerStatuses": [status]}

@@ -30,7 +30,7 @@ NEXT = """
 What to try next
   Edit {folder}/view.yaml or a pod beside it, and run this again.
   Your own pod:    gpu-injector preview -f pod.yaml --view {folder}/view.yaml
-  Your cluster:    kubectl get runtimeclasses,namespaces,nodes -o yaml > view.yaml
+  Your cluster:    gpu-injector view > view.yaml
                    gpu-injector preview -f pod.yaml --view view.yaml
   For real:        kubectl apply -f deploy/install.yaml
                    kubectl label namespace NAME gpu-injector.io/inject=dry-run

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from webhook.commands.shared.exit_codes import states_exit_codes
-from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY
+from webhook.commands.shared.options import CONTEXT, FILE, KUBECONFIG, LIVE_POLICY
 
 
 @click.command()
@@ -16,15 +16,17 @@ from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY
 @click.option("-n", "--namespace", default="", help="Look at the GPU pods of this namespace alone.")
 @LIVE_POLICY
 @click.option("-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", show_default=True)
+@click.option("--from", "archive_file", type=FILE, help="Read a file of collect in place of the cluster.")
 @click.option("--wait", "wait_seconds", type=click.FloatRange(0), default=0, help="Look again for so many seconds.")
 @states_exit_codes("doctor")
 def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
-    """Find out why GPU pods do not work in this cluster. It only reads; one pod is tried, none is made.
+    """Find out why GPU pods do not work in this cluster. It only reads; one pod is tried, none is created.
 
     \b
     gpu-injector doctor
     gpu-injector doctor -n ml -o short
     gpu-injector doctor --wait 120 -o json
+    gpu-injector doctor --from gpu-injector.json.gz
     """
     from webhook.commands.doctor.run import Options
     from webhook.commands.doctor.run import doctor as command

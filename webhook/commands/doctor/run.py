@@ -5,7 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -15,18 +15,21 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from certs.api import Installation
-from certs.report import find_installation
+from webhook.archive.archive import Archive
+from webhook.archive.replay import ReplayClient
+from webhook.commands.shared.archive_files import policy_of_cluster, read_archive
 from webhook.commands.shared.cluster import Target, api_server, installed_policy
 from webhook.commands.shared.exit_codes import ExitCode
+from webhook.commands.shared.list_workloads import progress_bar
+from webhook.commands.shared.progress_client import ProgressClient
+from webhook.commands.shared.read_cluster import look
 from webhook.commands.shared.render import ASIDE, ATTENTION
-from webhook.commands.shared.replica_certificates import presented
+from webhook.doctor.archived_facts import with_archived
 from webhook.doctor.check import Outcome, State, examine
-from webhook.doctor.cluster_facts import Facts, Unread
+from webhook.doctor.cluster_facts import Facts
 from webhook.doctor.read import Asked, read_facts
 from webhook.doctor.registry import CATEGORIES
-from webhook.kube_client.api_error import ApiError
-from webhook.kube_client.client import KubeClient
+from webhook.kube.values import text
 
 SYMBOLS = {State.PASS: "√", State.WARN: "‼", State.FAIL: "×", State.UNKNOWN: "?"}  # noqa: RUF001  linkerd's sign
 COLOURS = {State.PASS: "green", State.WARN: ATTENTION, State.FAIL: "red", State.UNKNOWN: ASIDE}
@@ -51,6 +54,7 @@ class Options:
     namespace: str
     output: str
     wait_seconds: float
+    archive_file: Path | None = None
 
 
 def doctor(options: Options) -> int:
@@ -65,30 +69,29 @@ def doctor(options: Options) -> int:
 
 
 async def _examined(options: Options) -> tuple[Facts, Sequence[Outcome], str]:
+    if options.archive_file is not None:
+        return await _examined_file(options, read_archive(options.archive_file))
     deadline = time.monotonic() + options.wait_seconds
     async with api_server(options.target) as client:
         installed = await installed_policy(client, options.policy_file)
         asked = Asked(installed.policy, options.namespace, options.target.namespace())
         while True:
-            facts = await look(client, asked, datetime.now(UTC))
+            with progress_bar() as progress:
+                facts = await look(ProgressClient(client, progress), asked, datetime.now(UTC))
             outcomes = tuple(examine(facts, CATEGORIES))
             if exit_code(outcomes) != EXIT_CODES[State.FAIL] or time.monotonic() >= deadline:
                 return facts, outcomes, installed.unread
             await asyncio.sleep(min(PAUSE_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
-async def look(client: KubeClient, asked: Asked, now: datetime) -> Facts:
-    """Read the cluster once, and the certificates that the replicas serve. ``OSError`` when no answer came."""
-    facts = await read_facts(client, asked, now)
-    try:
-        installation = await find_installation(client, facts.home)
-    except ApiError:
-        # Without the Secret, the name of the Service is what the API server asks for.
-        installation = Installation(facts.home)
-    try:
-        return replace(facts, presented=tuple(await presented(client, installation)))
-    except ApiError as refused:
-        return replace(facts, presented=Unread(f"registrations could not be read: {refused}"))
+async def _examined_file(options: Options, archive: Archive) -> tuple[Facts, Sequence[Outcome], str]:
+    """Examine an archive as of its time."""
+    client = ReplayClient(archive)
+    installed = await policy_of_cluster(client, options.policy_file, archive)
+    scope = options.namespace or text(archive.facts.get("namespace"))
+    facts = await read_facts(client, Asked(installed.policy, scope, scope or "default"), archive.time)
+    facts = with_archived(facts, archive.facts)
+    return facts, tuple(examine(facts, CATEGORIES)), installed.unread
 
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:

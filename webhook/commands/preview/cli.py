@@ -23,7 +23,7 @@ def preview(output: str | None, explain: bool, **options: Any) -> None:
     A manifest, as it would meet the cluster of your kubeconfig:
       gpu-injector preview -f pod.yaml
     A chart, without any cluster:
-      kubectl get runtimeclasses,namespaces,nodes -o yaml > view.yaml
+      gpu-injector view > view.yaml
       helm template my-chart | gpu-injector preview -f - --view view.yaml
     Patched without the webhook:
       helm template my-chart | gpu-injector preview -f - -o yaml | kubectl apply -f -

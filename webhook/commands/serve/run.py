@@ -16,7 +16,8 @@ from certs.api import Installation
 from certs.state_events import OnChange, StateEvents
 from certs.tls_context import CertificateSource, LiveTls, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
-from webhook.commands.shared.input_files import InputError, read_policy, read_view
+from webhook.commands.shared.input_files import InputError, read_policy
+from webhook.commands.shared.view_files import read_view_files
 from webhook.controllers.assemble import assemble_rounds
 from webhook.controllers.plugin_rounds import PluginRounds
 from webhook.decide.nodes.candidates import node_groups
@@ -83,7 +84,7 @@ async def _standalone(options: Options) -> None:
     if options.view_file is None:
         raise InputError("a standalone webhook needs a view")
     policy = read_policy(options.policy_file)
-    source = FixedView(read_view(options.view_file, policy))
+    source = FixedView((await read_view_files([options.view_file], None, policy)).view)
     webhook = Webhook(policy, source, _observer(source))
     tls, authority = standalone_tls((*LOCAL_NAMES, *options.certificate.tls_names))
     if options.ca_file:

@@ -1,9 +1,10 @@
 """The live cluster that commands read: which one, a client of its API server, and its view at this moment."""
 
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +18,7 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
 from webhook.policy.model import Policy
 from webhook.registration.entries import HOME, PATH, home_of
-from webhook.view.live_view import resources
+from webhook.view.live_view import resources, utc_now
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.snapshot import Snapshot, snapshot
 
@@ -118,11 +119,16 @@ async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPo
     return InstalledPolicy(Policy(), unread)
 
 
-async def live_view(client: KubeClient, policy: Policy, named: Mapping[str, Collection[str]] = EMPTY) -> Snapshot:
+async def live_view(
+    client: KubeClient,
+    policy: Policy,
+    named: Mapping[str, Collection[str]] = EMPTY,
+    wall_clock: Callable[[], datetime] = utc_now,
+) -> Snapshot:
     """Return what the webhook would see at this moment with the caller's rights.
 
     ``named`` are objects to read one by one where their kind may not be listed, by field of ClusterView.
     """
     wanted = {"runtime_classes": (policy.runtime_class,), **named}
     watched = resources(policy.bootstrap.namespaces, known_plugins(policy))
-    return await snapshot(client, watched, wanted, is_gpu_resource=policy.is_gpu_resource)
+    return await snapshot(client, watched, wanted, is_gpu_resource=policy.is_gpu_resource, wall_clock=wall_clock)

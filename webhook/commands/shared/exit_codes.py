@@ -30,6 +30,7 @@ BY_COMMAND: Mapping[str, Mapping[ExitCode, str]] = {
     },
     "certs rotate": {ExitCode.DONE: "a rotation was requested"},
     "decisions": {ExitCode.DONE: "all replicas answered"},
+    "collect": {ExitCode.DONE: "written, and everything could be read"},
     "completion": {ExitCode.DONE: "printed"},
     "demo": {ExitCode.DONE: "shown"},
     "doctor": {ExitCode.DONE: "no check failed", ExitCode.CHANGES: "a check failed"},
@@ -44,6 +45,7 @@ BY_COMMAND: Mapping[str, Mapping[ExitCode, str]] = {
     },
     "serve": {ExitCode.DONE: "ended by a signal", ExitCode.CHANGES: "a background task died"},
     "verify": {ExitCode.DONE: "every node works", ExitCode.CHANGES: "a node does not work"},
+    "view": {ExitCode.DONE: "printed, and everything could be read"},
     "why": {ExitCode.DONE: "answered"},
 }
 # These do not read a cluster to answer.

@@ -5,15 +5,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from webhook.kube.manifests import TEMPLATE_HINT, Manifest, ManifestError, read_documents, read_manifests
+from webhook.kube.manifests import TEMPLATE_HINT, Manifest, ManifestError, read_manifests
 from webhook.policy.model import Policy
-from webhook.view.plugin_projections import known_plugins
-from webhook.view.projections import view_of
-from webhook.view.view import ClusterView
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -46,17 +43,6 @@ def policy_of(text: str, source: str) -> Policy:
         return parse_policy(text, source)
     except PolicyError as error:
         raise InputError(str(error)) from error
-
-
-def read_objects(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a file, as ``kubectl get runtimeclasses,namespaces,… -o yaml`` prints them."""
-    with _as_input_error():
-        return [document.content for document in read_documents(_text(path), str(path))]
-
-
-def read_view(path: Path, policy: Policy) -> ClusterView:
-    """Return the view that a file holds."""
-    return view_of(read_objects(path), known_plugins(policy), policy.is_gpu_resource)
 
 
 def read_files(names: Iterable[str], progress: "Progress | None" = None) -> Iterator[Manifest]:

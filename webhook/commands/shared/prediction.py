@@ -50,19 +50,20 @@ class Question:
 
     def decide(self) -> Decision:
         """Return what the webhook would answer."""
-        return self._decide(self.situation.view)
+        return self.decide_with(self.situation.view)
 
     def decide_with_unread(self) -> tuple[Decision, tuple[str, ...]]:
         """Return the decision, and what could not be read of what it depends on."""
         unread = self.situation.unread
         if not unread:
             return self.decide(), ()
-        decision, looked_at = decide_noting(self._decide, self.situation.view)
+        decision, looked_at = decide_noting(self.decide_with, self.situation.view)
         # That a pod requests no GPU depends on nothing but the policy.
         needed = {POLICY} if decision.reason is Reason.NO_GPU else {POLICY, *looked_at}
         return decision, tuple(kind for kind in unread if kind in needed)
 
-    def _decide(self, view: ClusterView) -> Decision:
+    def decide_with(self, view: ClusterView) -> Decision:
+        """Return the answer with another view."""
         answer = decide_plugin if self.is_plugin else decide
         return answer(self.pod, self.facts, self.situation.policy, view)
 

@@ -10,10 +10,11 @@ import click
 
 from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
 from webhook.commands.shared.evaluate import foresee
-from webhook.commands.shared.input_files import InputError, read_files, read_objects, read_policy, read_tree
+from webhook.commands.shared.input_files import InputError, read_files, read_tree
 from webhook.commands.shared.list_workloads import is_kept, progress_bar, workloads
 from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Situation, kind_word, reference
 from webhook.commands.shared.unread import POLICY
+from webhook.commands.shared.view_files import read_view_files, report_missing
 from webhook.commands.shared.view_sources import merged, with_declared
 from webhook.decide.decision import Reason
 from webhook.kube.kind_scopes import declared_scopes
@@ -24,8 +25,6 @@ from webhook.kube.values import empty_mapping
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.policy.model import Policy
-from webhook.view.plugin_projections import known_plugins
-from webhook.view.projections import view_of
 from webhook.view.view import ClusterView
 
 # Looks up what keeps an object of a live cluster, and what keeps that, upwards.
@@ -94,26 +93,18 @@ def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing
     """
     if not scope.is_offline:
         return asyncio.run(_with_cluster(scope, manifests, above))
-    policy = read_policy(scope.policy_file)
-    objects = _objects_of_files(scope.view_files)
-    situation = _situation(policy, ClusterView(), scope.namespace or DEFAULT_NAMESPACE, objects)
-    return Found(list(_of_manifests(manifests, situation)))
+    files = asyncio.run(read_view_files(scope.view_files, scope.policy_file))
+    usual = scope.namespace or DEFAULT_NAMESPACE
+    situation = replace(_situation(files.policy, files.view, usual, files.objects), unread=files.unread)
+    found = list(_of_manifests(manifests, situation))
+    report_missing(found, files.view)
+    return Found(found)
 
 
-def _objects_of_files(files: Iterable[Path]) -> list[list[dict[str, Any]]]:
-    return [read_objects(file) for file in files]
-
-
-def _situation(
-    policy: Policy, below: ClusterView, namespace: str, files: Sequence[Sequence[Mapping[str, Any]]]
-) -> Situation:
-    """Return the situation of a view with the objects of files; of two with the same name the later one counts."""
-    view, plugins = below, known_plugins(policy)
-    for objects in files:
-        view = merged(view, view_of(objects, plugins, policy.is_gpu_resource))
-    all_objects = [one for objects in files for one in objects]
+def _situation(policy: Policy, view: ClusterView, namespace: str, objects: Sequence[Mapping[str, Any]]) -> Situation:
+    """Return the situation of a view, with what the objects of files say about kinds and about Knative."""
     return Situation(
-        policy, view, namespace, scopes=declared_scopes(all_objects), knative_allows=allows_runtime_class(all_objects)
+        policy, view, namespace, scopes=declared_scopes(objects), knative_allows=allows_runtime_class(objects)
     )
 
 
@@ -124,9 +115,11 @@ async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Abov
     named = {usual, *(reference(item.content, usual)["namespace"] for item in documents)} - {""}
     async with api_server(scope.target) as client:
         installed = await installed_policy(client, scope.policy_file)
-        objects = _objects_of_files(scope.view_files)
+        files = await read_view_files(scope.view_files, None, installed.policy)
         snapshot = await live_view(client, installed.policy, {"namespaces": sorted(named)})
-        situation = _situation(installed.policy, snapshot.view, usual or DEFAULT_NAMESPACE, objects)
+        situation = _situation(
+            installed.policy, merged(snapshot.view, files.view), usual or DEFAULT_NAMESPACE, files.objects
+        )
         unread = {POLICY: installed.unread} if installed.unread else {}
         # What a file says need not be read from the cluster.
         unread |= {kind: why for kind, why in snapshot.unknown.items() if getattr(situation.view, kind) is None}

@@ -15,7 +15,11 @@ OPTIONS = (
     click.option("-f", "--filename", "files", multiple=True, help="A file, a folder, or - for stdin; may be repeated."),
     click.option("-R", "--recursive", is_flag=True, help="With a folder: the folders below it, too."),
     click.option(
-        "--view", "view_files", type=FILE, multiple=True, help="The cluster: what `kubectl get … -o yaml` printed."
+        "--view",
+        "view_files",
+        type=FILE,
+        multiple=True,
+        help="The cluster: a file of `gpu-injector view` or `collect`, or of `kubectl get … -o yaml`.",
     ),
     LIVE_POLICY,
     KUBECONFIG,

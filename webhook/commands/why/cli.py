@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from webhook.commands.shared.exit_codes import states_exit_codes
-from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY
+from webhook.commands.shared.options import CONTEXT, FILE, KUBECONFIG, LIVE_POLICY
 
 
 @click.command()
@@ -15,6 +15,7 @@ from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY
 @LIVE_POLICY
 @KUBECONFIG
 @CONTEXT
+@click.option("--from", "archive_file", type=FILE, help="Read a file of collect in place of the cluster.")
 @click.option("-n", "--namespace", help="Without it, the namespace of the context.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @states_exit_codes("why")
@@ -24,6 +25,7 @@ def why(thing: str, kubeconfig: Path | None, context: str | None, **options: Any
     \b
     gpu-injector why pod/trainer-0 -n ml
     gpu-injector why deploy/trainer -n ml
+    gpu-injector why pod/trainer-0 -n ml --from gpu-injector.json.gz
     gpu-injector why rayclusters.ray.io/trainer -n ml
 
     KIND is any that kubectl knows here, if its pod template can be found in it.

@@ -11,7 +11,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
+from webhook.archive.archive import Archive
+from webhook.commands.shared.archive_files import cluster_of, policy_of_cluster, read_archive
+from webhook.commands.shared.cluster import Target, live_view
 from webhook.commands.shared.evaluate import foresee
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
@@ -27,6 +29,7 @@ from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
 from webhook.registration.match import MatchCheck, checks, verdict
+from webhook.view.live_view import utc_now
 
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 WORKLOADS, BOOTSTRAP = "workloads.gpu-injector.io", "bootstrap.gpu-injector.io"
@@ -43,6 +46,7 @@ class Options:
     policy_file: Path | None
     namespace: str | None
     output: str
+    archive_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,9 @@ class Answer:
 
 def why(options: Options) -> int:
     """Print the answers; return the exit code. Raises InputError where the object does not exist."""
-    answers = asyncio.run(_ask(options, options.namespace or options.target.namespace()))
+    archive = read_archive(options.archive_file) if options.archive_file else None
+    usual = options.target.namespace() if archive is None else text(archive.facts.get("namespace")) or "default"
+    answers = asyncio.run(_ask(options, options.namespace or usual, archive))
     if options.output == "json":
         click.echo(json.dumps([_to_json(answer) for answer in answers], indent=2, ensure_ascii=False))
     else:
@@ -86,11 +92,12 @@ def why(options: Options) -> int:
     return ExitCode.DONE if all(answer.is_complete for answer in answers) else ExitCode.UNREAD
 
 
-async def _ask(options: Options, namespace: str) -> list[Answer]:
-    async with api_server(options.target) as client:
-        installed = await installed_policy(client, options.policy_file)
+async def _ask(options: Options, namespace: str, archive: Archive | None) -> list[Answer]:
+    now = utc_now() if archive is None else archive.time
+    async with cluster_of(options.target, archive) as client:
+        installed = await policy_of_cluster(client, options.policy_file, archive)
         item = await find_object(client, options.thing, namespace)
-        snapshot = await live_view(client, installed.policy, {"namespaces": [namespace]})
+        snapshot = await live_view(client, installed.policy, {"namespaces": [namespace]}, lambda: now)
         entries = await _entries(client)
         try:
             past, past_unread = await _past(client, item, namespace), False

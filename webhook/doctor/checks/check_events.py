@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from webhook.doctor.check import Category, Check, Result, fails_on
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, known
+from webhook.doctor.failure_fixes import cdi_fix, fix_for
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.values import mapping, text
 from webhook.nvidia.failure_messages import Failure, FailureKind, failure_of
+from webhook.view.plugin_projections import OUR_VOLUMES
 
 LONGEST = 200
 # Programs of NVIDIA's runtime that fail while they prepare a container.
@@ -19,6 +21,18 @@ HOOK_KINDS = (
     FailureKind.CDI_HOOK_MISSING,
 )
 DRIVER_FILES = ("nvidia", "libcuda")
+REFUSALS = (
+    FailureKind.QUOTA,
+    FailureKind.POD_SECURITY,
+    FailureKind.SECURITY_CONTEXT_CONSTRAINTS,
+    FailureKind.ADMISSION_POLICY,
+    FailureKind.ADMISSION_WEBHOOK,
+    FailureKind.CLASS_SCHEDULING,
+    FailureKind.CLASS_OVERHEAD,
+    FailureKind.TOLERATIONS,
+)
+# What a refusal names where our patch is its cause.
+OUR_WORDS = (OUR_VOLUMES, "runtimeClassName")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +40,10 @@ class Seen:
     """An event whose text tells a cause: of which object, from which node, what it says and what was found in it."""
 
     of: str
+    namespace: str
     node: str
     message: str
-    found: str
+    failure: Failure
 
 
 def no_runtime(facts: Facts) -> Result:
@@ -39,56 +54,85 @@ def no_runtime(facts: Facts) -> Result:
 
 def _handler_fix(facts: Facts, seen: Seen) -> tuple[str, ...]:
     try:
-        return handler_fix(facts.node(seen.node), seen.found)
+        return handler_fix(facts.node(seen.node), seen.failure.subject)
     except CannotTellError:
-        return handler_fix({}, seen.found)
+        return handler_fix({}, seen.failure.subject)
 
 
 def cdi(facts: Facts) -> Result:
     """No node was asked for a CDI device that it does not know."""
     seen = list(_seen(facts, FailureKind.CDI_UNRESOLVED))
-    return fails_on(map(_line, seen), *(_cdi_fix(item.found) for item in seen[:1]))
-
-
-def _cdi_fix(device: str) -> str:
-    if device.startswith("management."):
-        return "the GPU Operator hands GPUs out by CDI: remove runtimeClassName from the pod"
-    if device.endswith("=none"):
-        return "set NVIDIA_VISIBLE_DEVICES=void, not none"
-    return "on the node: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+    return fails_on(map(_line, seen), *(cdi_fix(item.failure.subject) for item in seen[:1]))
 
 
 def library(facts: Facts) -> Result:
     """No node lacks a file of the driver that was mounted."""
-    return fails_on(
-        (
-            _line(seen)
-            for seen in _seen(facts, FailureKind.HOST_PATH_TYPE)
-            if any(name in seen.found for name in DRIVER_FILES)
-        ),
-        "install the driver's missing package on the node, or correct `drivers` and `libraries` in the policy",
-    )
+    seen = [
+        item
+        for item in _seen(facts, FailureKind.HOST_PATH_TYPE)
+        if _is_ours(item) or any(name in item.failure.subject for name in DRIVER_FILES)
+    ]
+    package = "install the driver's missing package on the node"
+    ours = f"gpu-injector mounted this file: {package}, or correct `drivers` and `libraries` in the policy"
+    other = f"the pod's author mounted this file: {package}, or remove the mount"
+    return fails_on(map(_line, seen), *(ours if _is_ours(item) else other for item in seen[:1]))
+
+
+def _is_ours(seen: Seen) -> bool:
+    return seen.failure.volume.startswith(OUR_VOLUMES)
 
 
 def no_class(facts: Facts) -> Result:
     """No pod was rejected because its class does not exist."""
     seen = list(_seen(facts, FailureKind.CLASS_NOT_FOUND))
-    return fails_on(map(_line, seen), *(missing_class_fix(item.found) for item in seen[:1]))
+    return fails_on(map(_line, seen), *(missing_class_fix(item.failure.subject) for item in seen[:1]))
 
 
 def allocation(facts: Facts) -> Result:
     """No kubelet failed to get devices from the plugin."""
-    return fails_on(
-        (_line(seen) for seen in _seen(facts, FailureKind.DEVICE_ALLOCATION) if "nvidia" in seen.message),
-        "see what the device plugin says: kubectl -n kube-system logs POD",
-    )
+    seen = [item for item in _seen(facts, FailureKind.DEVICE_ALLOCATION) if _names_gpu(facts, item.message)]
+    return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
+
+
+def claim(facts: Facts) -> Result:
+    """No DRA driver failed to prepare a device."""
+    seen = list(_seen(facts, FailureKind.DEVICE_CLAIM))
+    return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
 
 
 def hook(facts: Facts) -> Result:
     """NVIDIA's runtime did not fail while it prepared a container."""
-    return fails_on(
-        map(_line, _seen(facts, *HOOK_KINDS)), "on the node: nvidia-smi; then nvidia-container-cli -d /dev/stderr info"
-    )
+    seen = list(_seen(facts, *HOOK_KINDS))
+    return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
+
+
+def start(facts: Facts) -> Result:
+    """No volume covers a place where a library of the driver is mounted."""
+    seen = [
+        item for item in _seen(facts, FailureKind.MOUNT_TARGET) if any(name in item.message for name in DRIVER_FILES)
+    ]
+    return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
+
+
+def refused(facts: Facts) -> Result:
+    """No GPU pod was refused at its creation: by a quota, or by admission control."""
+    seen = [
+        item
+        for item in _seen(facts, *REFUSALS)
+        if _names_gpu(facts, item.message) or any(word in item.message for word in OUR_WORDS)
+    ]
+    return fails_on(map(_line, seen), *(_refusal_fix(item) for item in seen[:1]))
+
+
+def _refusal_fix(seen: Seen) -> str:
+    fix = fix_for(seen.failure).replace("NAMESPACE", seen.namespace)
+    ours = any(word in seen.message for word in OUR_WORDS)
+    stop = f"; until then: kubectl label namespace {seen.namespace} gpu-injector.io/inject=dry-run --overwrite"
+    return fix + (stop if ours else "")
+
+
+def _names_gpu(facts: Facts, message: str) -> bool:
+    return any(pattern.rstrip("*") in message for pattern in facts.policy.resources)
 
 
 def _seen(facts: Facts, *kinds: FailureKind) -> Iterator[Seen]:
@@ -106,7 +150,7 @@ def _of(event: ApiObject, message: str, failure: Failure) -> Seen:
     about = mapping(event.get("involvedObject"))
     of = f"{text(about.get('kind'))} {text(about.get('namespace'))}/{text(about.get('name'))}"
     node = text(mapping(event.get("source")).get("host") or event.get("reportingInstance"))
-    return Seen(of, node, message, failure.subject)
+    return Seen(of, text(about.get("namespace")), node, message, failure)
 
 
 def _line(seen: Seen) -> str:
@@ -123,6 +167,9 @@ CATEGORY = Category(
         Check("event-library", "no node lacked a file of the driver", library),
         Check("event-no-class", "no pod was rejected for its class", no_class),
         Check("event-allocation", "no kubelet failed to get a device", allocation),
+        Check("event-claim", "no DRA driver failed to prepare a device", claim),
+        Check("event-mount", "no volume covers a library of the driver", start),
+        Check("event-refused", "no GPU pod was refused at its creation", refused),
         Check("event-runtime-hook", "NVIDIA's runtime did not fail", hook),
     ),
 )

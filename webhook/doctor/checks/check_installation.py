@@ -9,11 +9,10 @@ from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, Unre
 from webhook.kube.containers import waiting_state
 from webhook.kube.metadata import labels_of, name_of
 from webhook.kube.values import elements, items, mapping, text
+from webhook.status_words import problems_in_log
 
 INSTALL = "kubectl apply -f deploy/install.yaml"
 MINOR_WITH_CONDITIONS = 30
-# How the log's events end that an administrator should read.
-AMISS = re.compile(r'"event": ?"([a-z-]+-(?:lost|refused|unreachable|unreadable|foreign|contested|unusable|held))"')
 
 
 def server_version(facts: Facts) -> Result:
@@ -105,7 +104,7 @@ def webhook_log(facts: Facts) -> Result:
     logs = {pod: said for pod, log in known(facts.own_logs).items() if (said := known(log))}
     if not logs:
         raise CannotTellError("there is no webhook pod whose log could be read")
-    troubles = [f"{pod}: {event}" for pod, log in sorted(logs.items()) for event in dict.fromkeys(AMISS.findall(log))]
+    troubles = [f"{pod}: {event}" for pod, log in sorted(logs.items()) for event in problems_in_log(log)]
     look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector --tail=50"
     return warns_on(troubles, look, otherwise=f"{len(logs)} read")
 

@@ -7,11 +7,25 @@ from webhook.decide.nodes.kind import VERSION_LABEL, profiles
 from webhook.decide.workload.patch_libraries import needs_version
 from webhook.doctor.check import Category, Check, Result, State, fails_on, passes, warns_on
 from webhook.doctor.cluster_facts import Facts, known
+from webhook.doctor.node_providers import by_dra
 from webhook.doctor.runtime_setup import Runtime, handler_fix, runtime_of
-from webhook.kube.metadata import name_of
-from webhook.kube.values import items, mapping
+from webhook.kube.metadata import metadata, name_of
+from webhook.kube.values import items, mapping, text
 from webhook.nvidia.driver_profiles import host_driver
-from webhook.view.view import Node, RuntimeClass
+from webhook.view.view import RuntimeClass
+
+# Labels in which the GPU Operator keeps a node's state -> the values that report a failure, and the fix.
+# Source: https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/gpu-driver-upgrades.html
+STATE_LABELS = {
+    "nvidia.com/gpu-driver-upgrade-state": (
+        ("upgrade-failed", "drain-failed", "pod-deletion-failed"),
+        "kubectl -n gpu-operator logs -l app=nvidia-driver-daemonset --all-containers   (on {node})",
+    ),
+    "nvidia.com/mig.config.state": (
+        ("failed",),
+        "kubectl -n gpu-operator logs -l app=nvidia-mig-manager   (on {node}; nvidia.com/mig.config names the wish)",
+    ),
+}
 
 
 def gpu_nodes(facts: Facts) -> Result:
@@ -44,23 +58,62 @@ def _unready(node: object) -> Iterator[str]:
 
 
 def allocatable(facts: Facts) -> Result:
-    """Each GPU node has GPUs to give."""
-    troubles = (
+    """Each GPU node has GPUs to give, unless DRA gives them."""
+    counted = [node for node in facts.gpu_nodes if not by_dra(facts.providers.of_node(node))]
+    troubles = [
         f"{node.name} offers {', '.join(f'{name}: {amount}' for name, amount in facts.offered(node).items()) or 'none'}"
-        for node in facts.gpu_nodes
-        if not facts.offers_gpus(node)
-    )
+        for node in counted
+        if not facts.offers_gpus(node) and not facts.lacking(node)
+    ]
     total = Counter[str]()
-    for node in facts.gpu_nodes:
+    for node in counted:
         total.update({name: int(amount) for name, amount in facts.offered(node).items() if amount.isdecimal()})
     summary = ", ".join(f"{count} {name}" for name, count in total.items())
-    return fails_on(troubles, "see what the device plugin says, below", otherwise=summary)
+    by_slices = len(facts.gpu_nodes) - len(counted)
+    return fails_on(
+        troubles, _look_at_plugins(facts), otherwise=summary or (f"{by_slices} by DRA" if by_slices else "")
+    )
+
+
+def _look_at_plugins(facts: Facts) -> str:
+    """Return what shows why a node offers nothing: the plugin's log, or where the plugin is missing that."""
+    pods = [item for item, _ in facts.talking]
+    if not pods:
+        return "no pod of a device plugin runs: kubectl get daemonsets -A | grep -i -e device-plugin -e gpu"
+    namespace = text(metadata(pods[0]).get("namespace"))
+    return f"kubectl -n {namespace} logs {name_of(pods[0])} --all-containers"
+
+
+def healthy(facts: Facts) -> Result:
+    """No GPU of a node is unhealthy: the node offers all that it has."""
+    lacking = [(node, facts.lacking(node)) for node in facts.gpu_nodes if facts.lacking(node)]
+    troubles = [
+        f"{node.name} has {has} {name} and offers {offers}: the others are unhealthy, as their device plugin says"
+        for node, found in lacking
+        for name, (offers, has) in found.items()
+    ]
+    node = lacking[0][0].name if lacking else ""
+    fix = f"on {node}: dmesg | grep -i xid; restart its device plugin pod; where that does not help, reboot the node"
+    return fails_on(troubles, fix) if any(not facts.offers_gpus(one) for one, _ in lacking) else warns_on(troubles, fix)
+
+
+def states(facts: Facts) -> Result:
+    """No label of a GPU node says that a driver upgrade or a MIG configuration failed."""
+    found = [
+        (node.name, f"{label}={node.labels[label]}", fix)
+        for node in facts.gpu_nodes
+        for label, (bad, fix) in STATE_LABELS.items()
+        if node.labels.get(label) in bad
+    ]
+    return fails_on(
+        (f"{name} has {label}" for name, label, _ in found), *(f"{fix.format(node=name)}" for name, _, fix in found[:1])
+    )
 
 
 def handler(facts: Facts) -> Result:
-    """The runtime of each GPU node knows the handler of the class."""
-    found = _class(facts)
-    missing = [node for node in facts.gpu_nodes if node.handlers is not None and found.handler not in node.handlers]
+    """The runtime of each GPU node knows the handler of the class, where pods need the class."""
+    found, nodes = _class(facts), facts.class_nodes
+    missing = [node for node in nodes if node.handlers is not None and found.handler not in node.handlers]
     if missing:
         troubles = (
             f'{node.name} ({runtime_of(facts.node(node.name))}) has no runtime "{found.handler}"; it knows '
@@ -68,16 +121,17 @@ def handler(facts: Facts) -> Result:
             for node in missing
         )
         return fails_on(troubles, *handler_fix(facts.node(missing[0].name), found.handler))
-    silent = [node for node in facts.gpu_nodes if node.handlers is None and not _is_proven(facts, node, found)]
+    silent = [node for node in nodes if node.handlers is None and node.name not in facts.nodes_under_class]
     troubles = (f"{node.name} ({node.runtime}) does not report its handlers" for node in silent)
     fix = handler_fix(facts.node(silent[0].name), found.handler) if silent else ()
-    return warns_on(troubles, *fix, otherwise=f"{found.handler} on {len(facts.gpu_nodes)}")
+    return warns_on(troubles, *fix, otherwise=f"{found.handler} on {len(nodes)}{no_need(facts)}")
 
 
-def _is_proven(facts: Facts, node: Node, found: RuntimeClass) -> bool:
-    return any(
-        pod.node == node.name and pod.running and pod.plugin.runtime_class == found.name for _, pod in facts.plugins
-    )
+def no_need(facts: Facts) -> str:
+    """Return how many nodes need no class, and why; empty where all of them need it."""
+    ways = sorted({way for node in facts.gpu_nodes if (way := facts.providers.of_node(node))})
+    count = len(facts.gpu_nodes) - len(facts.class_nodes)
+    return f"; {count} need no class: {', '.join(ways)}" if ways else ""
 
 
 def _class(facts: Facts) -> RuntimeClass:
@@ -90,27 +144,31 @@ def _class(facts: Facts) -> RuntimeClass:
 def runtime_version(facts: Facts) -> Result:
     """The GPU nodes' container runtime can run a class, and tells what it knows."""
     kinds = Counter(str(runtime_of(facts.node(node.name))) for node in facts.gpu_nodes)
-    docker = [node.name for node in facts.gpu_nodes if runtime_of(facts.node(node.name)) is Runtime.DOCKER]
+    silent = [node for node in facts.class_nodes if node.handlers is None and node.name not in facts.nodes_under_class]
+    docker = [node.name for node in silent if runtime_of(facts.node(node.name)) is Runtime.DOCKER]
     if docker:
         return fails_on(
-            (f"{name} runs Docker, which knows no runtime classes" for name in docker), "move it to containerd"
+            (f"{name} runs Docker and reports no runtime handlers" for name in docker),
+            "upgrade cri-dockerd to 0.4, which knows runtime classes, or move the node to containerd",
         )
     old = [
         f"{node.name} runs {node.runtime}, which does not report its handlers"
-        for node in facts.gpu_nodes
-        if node.runtime.startswith("containerd://1") and node.handlers is None
+        for node in silent
+        if node.runtime.startswith("containerd://1")
     ]
     summary = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     return warns_on(old, "upgrade containerd to 2.x, or run the device plugin under the class", otherwise=summary)
 
 
 def driver_profile(facts: Facts) -> Result:
-    """It is known where each GPU node keeps its driver's libraries."""
-    known_profiles = profiles(facts.policy)
+    """It is known where each GPU node keeps its driver's libraries, where the class does not bring them."""
+    known_profiles, found = profiles(facts.policy), _class(facts)
+    exists = any(name_of(item) == found.name for item in known(facts.runtime_classes))
     troubles = (
         f"{node.name}: no driver profile for {node.os_image or 'its system'} ({node.architecture or 'unknown'})"
-        for node in facts.gpu_nodes
+        for node in facts.class_nodes
         if host_driver(node, known_profiles) is None
+        and not (exists and (found.handler in (node.handlers or ()) or node.name in facts.nodes_under_class))
     )
     return warns_on(troubles, "add one under `drivers` in the policy (docs/policy.md); the runtime class needs none")
 
@@ -142,6 +200,8 @@ CATEGORY = Category(
         Check("gpu-nodes", "some node has a GPU", gpu_nodes),
         Check("nodes-ready", "the GPU nodes are Ready and take pods", ready),
         Check("gpus-allocatable", "each GPU node offers its GPUs", allocatable),
+        Check("gpus-healthy", "no GPU of a node is unhealthy", healthy),
+        Check("node-states", "no label reports a failed driver upgrade or MIG configuration", states),
         Check("runtime-handler", "each GPU node's runtime knows the handler", handler),
         Check("runtime-version", "each GPU node's runtime can run the class", runtime_version),
         Check("driver-profile", "it is known where the driver's libraries are", driver_profile),

@@ -1,52 +1,87 @@
 """The device plugin: whether it is where the GPUs are, runs, and has what it needs."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks import check_plugin_log as plugin_log
 from webhook.doctor.cluster_facts import Facts, known
-from webhook.doctor.plugin_fixes import cure_of
-from webhook.kube.containers import waiting_state
-from webhook.kube.metadata import full_name
+from webhook.doctor.node_providers import by_dra, gpu_drivers
+from webhook.doctor.plugin_fixes import cure_of, if_it_has_a_gpu, plugin_rule
+from webhook.kube.containers import last_end, waiting_state
+from webhook.kube.metadata import full_name, name_of, namespace_of
 from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.values import elements, items, mapping, text
+from webhook.nvidia.device_plugins import DevicePlugin, Vendor
+from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.plugin_settings import CONFIG_FLAG, CONFIG_VARIABLE
-from webhook.view.plugin_projections import known_plugins
+from webhook.view.plugin_projections import find_plugin, known_plugins, template_of
 from webhook.view.projections import kinds
 from webhook.view.view import Node, Nvml, PluginDaemonSet
 
+MISSING = "DaemonSet {} wants to run there; its pod is missing"
 HELM_LINE = (
     "helm upgrade --install nvdp nvidia-device-plugin --repo https://nvidia.github.io/k8s-device-plugin -n kube-system"
 )
 
 
 def present(facts: Facts) -> Result:
-    """Something hands GPUs out: a device plugin, or DRA."""
+    """Something hands GPUs out: a device plugin, a service of the host, or DRA."""
     sets = [text(item.plugin.name) for item in _daemon_sets(facts)]
-    if sets or facts.plugins:
-        return passes(*sets)
-    classes = [item for item in known(facts.device_classes) if mapping(item.get("spec")).get("extendedResourceName")]
-    if classes:
+    others = [
+        f"{name_of(item)} ({plugin.name})" for item, plugin in facts.other_daemon_sets if plugin.serves_containers
+    ]
+    if sets or others or facts.plugins:
+        return passes(", ".join((*sets, *others)))
+    if ways := sorted({way for node in facts.gpu_nodes if (way := facts.providers.of_node(node))}):
+        return passes(", ".join(ways))
+    if any(map(facts.offers_gpus, facts.gpu_nodes)):
+        return passes("the nodes offer GPUs; a service of the host, or a pod that is not visible, hands them out")
+    if known(facts.gpu_clusters) or gpu_drivers(facts.view, facts.policy):
         return passes("DRA")
-    return fails_on(["no device plugin was found, and no DeviceClass serves GPUs"], HELM_LINE)
+    missing = ["no device plugin was found, and no DeviceClass serves GPUs"]
+    if known(facts.cluster_policies):
+        return fails_on(
+            missing, "kubectl describe clusterpolicies   (the GPU Operator installs the plugin; add no other)"
+        )
+    return fails_on(missing, HELM_LINE)
+
+
+def recognised(facts: Facts) -> Result:
+    """Each device plugin for GPUs is known, or works without help."""
+    sick = [node for node in facts.gpu_nodes if not facts.offers_gpus(node) and not facts.providers.of_node(node)]
+    found = [(item, one) for item, one in facts.other_daemon_sets if one.serves_containers and _may_be_gpus(one)]
+    shown = [f"DaemonSet {full_name(item)} is {one.name}" for item, one in found]
+    if not sick or not found:
+        return passes(*(["; ".join(shown)] if shown else []))
+    troubles = [f"{line}, which this policy does not know: its pods are not helped" for line in shown]
+    return warns_on(troubles, *plugin_rule(template_of(found[0][0])))
+
+
+def _may_be_gpus(plugin: DevicePlugin) -> bool:
+    return plugin.vendor is Vendor.NVIDIA
 
 
 def everywhere(facts: Facts) -> Result:
     """Each GPU node has a plugin pod: the DaemonSet's selectors let it in, and its taints are tolerated."""
     sets = list(_daemon_sets(facts))
-    served = {pod.node for _, pod in facts.plugins}
+    served = {node for _, node in facts.talking}
+    lacking = [node for node in facts.gpu_nodes if node.name not in served and not _needs_no_plugin(facts, node)]
     troubles = (
-        f"{node.name} has no device plugin: {'; '.join(_why_not(item, node) for item in sets)}"
-        for node in facts.gpu_nodes
-        if sets and node.name not in served
+        f"{node.name} has no device plugin: {'; '.join(_why_not(item, node) for item in sets)}" for node in lacking
     )
     return fails_on(
-        troubles,
+        troubles if sets else (),
         "change tolerations or selectors of the DaemonSet's template: a webhook is asked too late for that",
         otherwise=f"{len(served)} nodes",
     )
+
+
+def _needs_no_plugin(facts: Facts, node: Node) -> bool:
+    """Say whether DRA or a service of the host offers a node's GPUs: then a missing pod is no error."""
+    wanted = any(_why_not(item, node) == MISSING.format(item.plugin.name) for item in _daemon_sets(facts))
+    return by_dra(facts.providers.of_node(node)) or (facts.offers_gpus(node) and not wanted)
 
 
 def _why_not(item: PluginDaemonSet, node: Node) -> str:
@@ -57,24 +92,28 @@ def _why_not(item: PluginDaemonSet, node: Node) -> str:
     if missing:
         taints = ", ".join(f"{taint.key}={taint.value}:{taint.effect}".replace("=:", ":") for taint in missing)
         return f"DaemonSet {item.plugin.name} does not tolerate {taints}"
-    return f"DaemonSet {item.plugin.name} wants to run there; its pod is missing"
+    return MISSING.format(item.plugin.name)
 
 
 def running(facts: Facts) -> Result:
     """The plugin's pods run and are ready."""
-    troubles = (
-        f"{full_name(item)} on {pod.node or 'no node'}: {why}"
-        for item, pod in facts.plugins
-        if (why := _unwell(item) or ("" if pod.running and pod.ready else "not ready"))
-    )
-    return fails_on(troubles, "kubectl -n NAMESPACE describe pod NAME", otherwise=f"{len(facts.plugins)} pods")
+    troubles = [
+        (item, f"{full_name(item)} on {node or 'no node'}: {why}")
+        for item, node in facts.talking
+        if (why := _unwell(item) or ("" if is_ready(item) else "not ready"))
+    ]
+    fix = f"kubectl -n {namespace_of(troubles[0][0])} describe pod {name_of(troubles[0][0])}" if troubles else ""
+    return fails_on((line for _, line in troubles), fix, otherwise=f"{len(facts.talking)} pods")
 
 
 def _unwell(item: Mapping[str, Any]) -> str:
     status = mapping(item.get("status"))
-    for container in items(status.get("containerStatuses")):
-        if waiting := waiting_state(container):
-            return f"{text(waiting.get('reason'))}, {container.get('restartCount', 0)} restarts"
+    for field in ("initContainerStatuses", "containerStatuses"):
+        for container in items(status.get(field)):
+            if waiting := waiting_state(container):
+                message = text(last_end(container).get("message")) or text(waiting.get("message"))
+                said = f": {message}" if message else ""
+                return f"{text(waiting.get('reason'))}, {container.get('restartCount', 0)} restarts{said}"
     return "" if status.get("phase") == "Running" else text(status.get("phase"))
 
 
@@ -82,7 +121,8 @@ def restart_needed(facts: Facts) -> Result:
     """No plugin pod lacks what it would get if it were created now."""
     stale = [item for item in facts.blind if item.is_repairable]
     troubles = (
-        f"{item.pod.plugin.name} on {item.pod.node} was made without the webhook; now it would be {item.decision.word}"
+        f"{item.pod.plugin.name} on {item.pod.node} was created without the webhook; now it would be "
+        f"{item.decision.word}"
         for item in stale
     )
     return fails_on(troubles, *(cure_of(item) for item in stale[:1]))
@@ -100,7 +140,8 @@ def left_alone(facts: Facts) -> Result:
         f"{item.pod.plugin.name} on {item.pod.node} would be {item.decision.word}: {'; '.join(item.decision.evidence)}"
         for item in shown
     )
-    return (fails_on if bad else state)(troubles, *(cure_of(item) for item in shown[:1]))
+    fix = (cure_of(item) if bad else if_it_has_a_gpu(item.pod.node) for item in shown[:1])
+    return (fails_on if bad else state)(troubles, *fix)
 
 
 def config_file(facts: Facts) -> Result:
@@ -114,20 +155,30 @@ def config_file(facts: Facts) -> Result:
 
 
 def believed(facts: Facts) -> Result:
-    """The plugins stand in namespaces where the policy believes them."""
+    """The plugins run in namespaces where the policy trusts them, unless others manage them."""
     allowed = facts.policy.bootstrap.namespaces
     troubles = (
-        f"DaemonSet {item.plugin.namespace}/{item.plugin.name}: only plugins in {', '.join(allowed)} are helped"
-        for item in _daemon_sets(facts)
-        if item.plugin.namespace not in allowed
+        f"DaemonSet {full_name(item)}: only plugins in {', '.join(allowed)} are helped"
+        for item in known(facts.daemon_sets)
+        if namespace_of(item) not in allowed
+        and (found := find_plugin(template_of(item), known_plugins(facts.policy)))
+        and found[0].role is Role.DEVICE_PLUGIN
+        and not found[0].manager
     )
     return warns_on(troubles, "add the namespace to `bootstrap.namespaces`, if tenants cannot create it")
 
 
 def once(facts: Facts) -> Result:
-    """No node runs two device plugins, which would take the resource from each other."""
-    pods = Counter(pod.node for _, pod in facts.plugins if pod.node and pod.running)
-    troubles = (f"{node} runs {count} device plugins" for node, count in sorted(pods.items()) if count > 1)
+    """No node runs two device plugins for GPUs, which would take the resource from each other."""
+    pods: dict[str, list[str]] = {}
+    for item, node in facts.talking:
+        if node and mapping(item.get("status")).get("phase") == "Running":
+            pods.setdefault(node, []).append(full_name(item))
+    troubles = (
+        f"{node} runs {len(names)} device plugins: {', '.join(names)}"
+        for node, names in sorted(pods.items())
+        if len(names) > 1
+    )
     return fails_on(troubles, "keep one DaemonSet: kubectl get daemonsets -A | grep -i device-plugin")
 
 
@@ -162,15 +213,17 @@ CATEGORY = Category(
     "device plugin",
     (
         Check("plugin-present", "something hands GPUs out", present),
+        Check("plugin-recognised", "each device plugin for GPUs is known, or works without help", recognised),
         Check("plugin-everywhere", "each GPU node has a plugin pod", everywhere),
         Check("plugin-running", "the plugin's pods run and are ready", running),
         Check("plugin-nvml", "the plugin loads NVML", plugin_log.nvml),
         Check("plugin-driver", "the plugin's NVML finds the driver", plugin_log.driver),
         Check("plugin-devices", "the plugin finds devices", plugin_log.devices),
+        Check("plugin-log", "the log of the plugin reports no other problem", plugin_log.others),
         Check("plugin-restart", "no plugin pod needs to be made again", restart_needed),
         Check("plugin-left-alone", "no plugin pod lacks the driver and is left alone", left_alone),
         Check("plugin-config-file", "no file hides how the plugin works", config_file),
-        Check("plugin-namespace", "the plugin stands in a namespace of the policy", believed),
+        Check("plugin-namespace", "the plugin runs in a namespace of the policy", believed),
         Check("plugin-once", "no node runs two device plugins", once),
         Check("plugin-passes-devices", "the plugin passes devices where libraries are mounted", passes_devices),
     ),

@@ -1,19 +1,37 @@
-"""What the device plugin says in its log when it finds no GPU."""
+"""What device plugins say in their logs when they cannot serve their GPUs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
 
-from webhook.doctor.check import Result, State, fails_on
-from webhook.doctor.cluster_facts import Facts
-from webhook.doctor.plugin_fixes import cure_for
+from webhook.doctor.api_reads import is_ready
+from webhook.doctor.check import Result, fails_on, warns_on
+from webhook.doctor.cluster_facts import ApiObject, Facts
+from webhook.doctor.plugin_fixes import cure_for, if_it_has_a_gpu
 from webhook.doctor.runtime_setup import Runtime, runtime_of
-from webhook.kube.metadata import full_name
+from webhook.kube.metadata import full_name, name_of, namespace_of
 from webhook.kube.values import mapping, text
-from webhook.nvidia.plugin_messages import LogProblem, find_in_log
+from webhook.nvidia.plugin_messages import LogProblem, find_in_log, last_error_line
 
 NO_LIBRARY = (LogProblem.NO_NVML, LogProblem.CDI_WITHOUT_NVML)
 NO_DRIVER = (LogProblem.VERSION_MISMATCH, LogProblem.NO_DRIVER)
+# What helps where a log shows another problem. {pod} and {namespace} are the plugin's.
+FIXES = {
+    LogProblem.UNHEALTHY: "on {node}: dmesg | grep -i xid; then kubectl -n {namespace} delete pod {pod}; where the GPU "
+    "stays unhealthy, reboot the node",
+    LogProblem.DEVICE_MEMORY: "the GPU shares the processor's memory: upgrade the device plugin to 0.17.4 or newer",
+    LogProblem.CDI_SPECIFICATION: "on {node}: nvidia-ctk cdi generate --output=/dev/null names the missing file of the "
+    "driver; or take the cdi-* strategies out of the plugin's DEVICE_LIST_STRATEGY",
+    LogProblem.MPS: "the plugin waits for the MPS control daemon: its pods must run on {node}, under the runtime class "
+    "(kubectl get pods -A -o wide | grep -i mps), or take sharing.mps out of the plugin's configuration",
+    LogProblem.MIG_PERMISSION: "it may not read MIG devices: set NVIDIA_MIG_MONITOR_DEVICES=all and add the "
+    "capability SYS_ADMIN in the plugin's DaemonSet, or set MIG_STRATEGY=none",
+    LogProblem.MIG_CONFIGURATION: "on {node}: nvidia-smi mig -lgi; give all its GPUs the same MIG devices, or set "
+    "MIG_STRATEGY=mixed in the plugin's DaemonSet",
+    LogProblem.OPEN_FILES: "on {node}: sysctl fs.inotify.max_user_instances=8192, and in sysctl.d; then kubectl -n "
+    "{namespace} delete pod {pod}",
+    LogProblem.KUBELET_SOCKET: "mount the kubelet's own directory device-plugins into the plugin (k0s: "
+    "/var/lib/k0s/kubelet, MicroK8s: /var/snap/microk8s/common/var/lib/kubelet) at /var/lib/kubelet/device-plugins",
+}
 # docs/incident.md shows it.
 DEFAULT_RUNTIME = (
     "if NVIDIA's runtime should be the default of {node}, run there: containerd config dump | grep default_runtime_name"
@@ -24,16 +42,17 @@ DEFAULT_RUNTIME = (
 def nvml(facts: Facts) -> Result:
     """No plugin says that it cannot load NVML: the incident for which this project exists."""
     found = list(_saying(facts, *NO_LIBRARY))
-    troubles = (
-        f"device plugin cannot load NVML on {node}: {said}, fix: {cure_for(facts, pod, node)}"
-        for pod, node, said in found
-    )
-    cures = (cure_for(facts, pod, node) for pod, node, _ in found[:1])
-    result = fails_on(troubles, *cures, *_about_default_runtime(facts, [(pod, node) for pod, node, _ in found]))
-    if result.state is State.PASS or _matters(facts, {node for _, node, _ in found}):
-        return result
+    if not found or _matters(facts, {node for _, node, _ in found}):
+        troubles = [_no_nvml(facts, *one) for one in found]
+        cures = (cure_for(facts, pod, node) for pod, node, _ in found[:1])
+        return fails_on(troubles, *cures, *_about_default_runtime(facts, [(pod, node) for pod, node, _ in found]))
     # The static manifest runs on every node. Where other nodes work, one without a GPU is the likely cause.
-    return Result(State.WARN, result.evidence, result.fix)
+    troubles = [f"device plugin cannot load NVML on {node}: {said}" for _, node, said in found]
+    return warns_on(troubles, if_it_has_a_gpu(found[0][1]))
+
+
+def _no_nvml(facts: Facts, pod: ApiObject, node: str, said: str) -> str:
+    return f"device plugin cannot load NVML on {node}: {said}, fix: {cure_for(facts, pod, node)}"
 
 
 def driver(facts: Facts) -> Result:
@@ -44,25 +63,51 @@ def driver(facts: Facts) -> Result:
 
 def devices(facts: Facts) -> Result:
     """No plugin with NVML says that it finds no devices."""
-    blind = {full_name(pod) for pod, _, _ in _saying(facts, *NO_LIBRARY, *NO_DRIVER)}
+    explained = {full_name(pod) for pod, _, _ in _saying(facts, *NO_LIBRARY, *NO_DRIVER, *FIXES)}
     troubles = (
-        f"{node}: {said}" for pod, node, said in _saying(facts, LogProblem.NO_DEVICES) if full_name(pod) not in blind
+        f"{node}: {said}"
+        for pod, node, said in _saying(facts, LogProblem.NO_DEVICES)
+        if full_name(pod) not in explained
     )
     return fails_on(troubles, "on the node: nvidia-smi -L; keep the plugin away from nodes without a GPU")
 
 
-def _about_default_runtime(facts: Facts, blind: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[str]:
+def _about_default_runtime(facts: Facts, blind: Iterable[tuple[ApiObject, str]]) -> Iterator[str]:
     """Yield where to look if NVIDIA's runtime is believed to be the default of a node with containerd 1.x."""
     nodes = (node for pod, node in blind if not text(mapping(pod.get("spec")).get("runtimeClassName")))
     old = (node for node in nodes if runtime_of(facts.node(node)) is Runtime.CONTAINERD_1)
     yield from (DEFAULT_RUNTIME.format(node=node) for node in islice(old, 1))
 
 
-def _saying(facts: Facts, *problems: LogProblem) -> Iterator[tuple[Mapping[str, Any], str, str]]:
+def others(facts: Facts) -> Result:
+    """No plugin reports another problem; of one that is not well the last error is quoted."""
+    found = list(_others(facts))
+    serious = any(not is_ready(pod) or not _offers(facts, node) for pod, node, _, _ in found)
+    troubles = [f"{full_name(pod)} on {node}: {said}" for pod, node, said, _ in found]
+    return (fails_on if serious else warns_on)(troubles, *(fix for _, _, _, fix in found[:1]))
+
+
+def _others(facts: Facts) -> Iterator[tuple[ApiObject, str, str, str]]:
+    """Yield pod, node, what it says, and the fix."""
+    for pod, node in facts.talking:
+        log = facts.log_of(pod)
+        names = {"namespace": namespace_of(pod), "pod": name_of(pod), "node": node}
+        if found := find_in_log(log, *FIXES):
+            yield pod, node, found.text, FIXES[found.problem].format(**names)
+        elif find_in_log(log) is None and (said := last_error_line(log)):
+            yield pod, node, said, "kubectl -n {namespace} logs {pod} --all-containers --previous".format(**names)
+
+
+def _saying(facts: Facts, *problems: LogProblem) -> Iterator[tuple[ApiObject, str, str]]:
     """Yield the plugin pods whose log shows one of these problems: pod, node, and the text."""
-    for item, pod in facts.plugins:
+    for item, node in facts.talking:
         if found := find_in_log(facts.log_of(item), *problems):
-            yield item, pod.node, found.text
+            yield item, node, found.text
+
+
+def _offers(facts: Facts, name: str) -> bool:
+    node = facts.node_facts.get(name)
+    return node is not None and facts.offers_gpus(node)
 
 
 def _matters(facts: Facts, nodes: set[str]) -> bool:

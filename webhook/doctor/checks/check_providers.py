@@ -1,72 +1,86 @@
 """Others that hand GPUs out: the GPU Operator, CDI, NRI, DRA. Where one does, a runtime class may break pods."""
 
-from webhook.decide.nodes.candidates import gpu_kinds
-from webhook.decide.nodes.providers import node_provider
+from collections.abc import Iterator
+
+from webhook.decide.decision import Reason
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
-from webhook.doctor.cluster_facts import Facts, known
+from webhook.doctor.cluster_facts import ApiObject, Facts, known
+from webhook.doctor.node_providers import HandedOut, gpu_slices
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.values import mapping, text
-from webhook.view.gpu_operator import project_cluster_policy
 
 WELL = ("", "ready")
+# A class on a pod breaks what these do.
+CONFLICTING = (Reason.CDI, Reason.NRI, Reason.DRA, HandedOut.GPU_CLUSTER)
 
 
 def operator(facts: Facts) -> Result:
     """NVIDIA's GPU Operator, if there is one, is ready."""
     troubles = (
-        f"ClusterPolicy {name_of(item)} is {state}"
-        for item in known(facts.cluster_policies)
+        f"{kind} {name_of(item)} is {state}"
+        for kind, found in (("ClusterPolicy", facts.cluster_policies), ("GPUCluster", facts.gpu_clusters))
+        for item in known(found)
         if (state := text(mapping(item.get("status")).get("state"))) not in WELL
     )
-    return fails_on(troubles, "kubectl describe clusterpolicies", otherwise=_operators(facts))
+    return fails_on(troubles, "kubectl describe clusterpolicies,gpuclusters", otherwise=_operators(facts))
 
 
 def _operators(facts: Facts) -> str:
-    return ", ".join(name_of(item) for item in known(facts.cluster_policies)) or "there is no GPU Operator"
+    found = (*known(facts.cluster_policies), *known(facts.gpu_clusters))
+    return ", ".join(map(name_of, found)) or "there is no GPU Operator"
 
 
 def operator_provides(facts: Facts) -> Result:
-    """Where the operator hands GPUs out by CDI or NRI, no pod names the class."""
-    policies = [project_cluster_policy(item) for item in known(facts.cluster_policies)]
-    if not any(item.cdi or item.nri for item in policies):
-        return passes("no operator does")
-    way = "NRI" if any(item.nri for item in policies) else "CDI"
+    """Where CDI, NRI or DRA hands GPUs out, no pod names the class."""
+    conflicting = {node.name: way for node in facts.gpu_nodes if (way := facts.providers.of_node(node)) in CONFLICTING}
+    if not conflicting:
+        return passes("no node hands out GPUs by CDI, NRI or DRA")
+    found = [(pod, node) for pod in _of_class(facts) if (node := _node_of(pod)) in conflicting]
     troubles = (
-        f"{full_name(pod)} runs under the class {text(mapping(pod.get('spec')).get('runtimeClassName'))}"
-        for pod in known(facts.gpu_pods)
-        if mapping(pod.get("spec")).get("runtimeClassName") == facts.policy.runtime_class
+        f"{full_name(pod)} runs under the class {facts.policy.runtime_class} on {node}, which hands GPUs out by "
+        f"{conflicting[node].upper()}"
+        for pod, node in found
     )
-    return warns_on(
-        troubles, f"the GPU Operator hands GPUs out by {way}: remove runtimeClassName", otherwise=f"by {way}"
-    )
+    ways = ", ".join(sorted({way.upper() for way in conflicting.values()}))
+    return warns_on(troubles, "remove runtimeClassName from these pods", otherwise=f"by {ways}")
+
+
+def _of_class(facts: Facts) -> Iterator[ApiObject]:
+    name = facts.policy.runtime_class
+    return (pod for pod in known(facts.gpu_pods) if mapping(pod.get("spec")).get("runtimeClassName") == name)
+
+
+def _node_of(pod: ApiObject) -> str:
+    return text(mapping(pod.get("spec")).get("nodeName"))
 
 
 def dra(facts: Facts) -> Result:
     """Where a DeviceClass serves GPUs (DRA), some node has published devices."""
     classes = [
-        (name_of(item), resource)
-        for item in known(facts.device_classes)
-        if (resource := text(mapping(item.get("spec")).get("extendedResourceName")))
-        and facts.policy.is_gpu_resource(resource)
+        (name, item.extended_resource)
+        for name, item in (facts.view.device_classes or {}).items()
+        if facts.policy.is_gpu_resource(item.extended_resource)
     ]
-    if not classes:
+    if not classes and not facts.view.gpu_clusters:
         return passes("no DeviceClass serves GPUs")
-    slices = known(facts.resource_slices)
-    published = {text(mapping(item.get("spec")).get("driver")) for item in slices}
+    published = gpu_slices(facts.view, facts.policy)
+    # A cluster that runs plugins may have the class of a driver that it does not use yet.
+    unused = bool(facts.talking) and any(map(facts.offers_gpus, facts.gpu_nodes))
     troubles = [
         f"DeviceClass {name} serves {resource}, and no node has published a device" for name, resource in classes
-    ]
-    return fails_on(
+    ] or ["there is a GPUCluster, and no DeviceClass serves GPUs"]
+    drivers = ", ".join(sorted({item.driver for item in published}))
+    return (warns_on if unused else fails_on)(
         [] if published else troubles,
         "see the pods of the DRA driver: kubectl get pods -A | grep -i dra",
-        otherwise=f"{len(slices)} ResourceSlices of {', '.join(sorted(published))}",
+        otherwise=f"{len(published)} ResourceSlices of {drivers}",
     )
 
 
 def dra_beside_plugin(facts: Facts) -> Result:
     """The same resource is not served by a device plugin and by DRA on one node."""
-    served = {text(mapping(item.get("spec")).get("extendedResourceName")) for item in known(facts.device_classes)}
-    nodes = {text(mapping(item.get("spec")).get("nodeName")) for item in known(facts.resource_slices) if served - {""}}
+    served = {item.extended_resource for item in (facts.view.device_classes or {}).values()}
+    nodes = {item.node for item in gpu_slices(facts.view, facts.policy)}
     troubles = (
         f"{node.name}: {', '.join(sorted(served & set(facts.offered(node))))} by the device plugin and by DRA"
         for node in facts.gpu_nodes
@@ -77,10 +91,9 @@ def dra_beside_plugin(facts: Facts) -> Result:
 
 def one_way(facts: Facts) -> Result:
     """All GPU nodes need us, or none does: a pod that may land on either gets nothing."""
-    found = {
-        str(node_provider(item.kind) or "by the runtime class or mounts"): item.example
-        for item in gpu_kinds(facts.view, facts.policy)
-    }
+    found: dict[str, str] = {}
+    for node in facts.gpu_nodes:
+        found.setdefault(facts.providers.of_node(node) or "by the runtime class or mounts", node.name)
     troubles = [f"{name}: {way}" for way, name in found.items()] if len(found) > 1 else []
     return warns_on(
         troubles,
@@ -93,7 +106,7 @@ CATEGORY = Category(
     "GPU Operator, CDI and DRA",
     (
         Check("gpu-operator", "the GPU Operator is ready, if there is one", operator),
-        Check("operator-provides", "no pod names the class where the operator provides", operator_provides),
+        Check("operator-provides", "no pod names the class where CDI, NRI or DRA hands GPUs out", operator_provides),
         Check("dra", "a DeviceClass that serves GPUs has devices", dra),
         Check("dra-beside-plugin", "no node has GPUs by plugin and by DRA", dra_beside_plugin),
         Check("one-provider", "the GPU nodes hand GPUs out in one way", one_way),

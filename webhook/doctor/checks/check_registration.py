@@ -14,9 +14,11 @@ from webhook.kube.metadata import name_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.policy.model import Policy
 from webhook.registration.conditions import (
+    changed_template_condition,
     gpu_pods_condition,
     gpu_templates_condition,
     injected_pods_condition,
+    no_controller_condition,
     plugin_pods_condition,
 )
 
@@ -96,9 +98,8 @@ def _drift(name: str, entry: ApiObject, policy: Policy) -> Iterator[str]:
     if entry.get("timeoutSeconds", LONGEST_SECONDS) >= LONGEST_SECONDS:
         yield f"timeoutSeconds is {entry.get('timeoutSeconds')}: creating pods may take that long"
     present = {_words(text(item.get("expression"))) for item in items(entry.get("matchConditions"))}
-    for condition in _conditions(name, policy):
-        if _words(condition) not in present:
-            yield "its matchConditions are not those of the policy (`resources`, `bootstrap.plugins`)"
+    if any(_words(condition) not in present for condition in _conditions(name, policy)):
+        yield "its matchConditions are not those of this version and policy (`resources`, `bootstrap.plugins`)"
     if name != "bootstrap.gpu-injector.io" and not _asks_for(entry.get("namespaceSelector"), INJECT_KEY):
         yield f"its namespaceSelector does not ask for {INJECT_KEY}"
 
@@ -108,7 +109,7 @@ def _conditions(name: str, policy: Policy) -> Iterator[str]:
         case "workloads":
             yield gpu_pods_condition(policy)
         case "templates":
-            yield gpu_templates_condition(policy)
+            yield from (gpu_templates_condition(policy), no_controller_condition(), changed_template_condition())
         case "ephemeral":
             yield injected_pods_condition()
         case "bootstrap":
@@ -193,7 +194,7 @@ def strict_mutators(facts: Facts) -> Result:
 
 
 def _entries(facts: Facts) -> Mapping[str, ApiObject]:
-    found = (facts.registration, known(facts.validating))
+    found = (facts.registration, facts.validating)
     return {text(entry.get("name")): entry for item in found if item for entry in items(item.get("webhooks"))}
 
 

@@ -1,11 +1,13 @@
 """The RuntimeClass: whether it is there, a node runs it, and it fits the nodes."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from webhook.decide.nodes.candidates import gpu_kinds
 from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
+from webhook.doctor.checks.check_nodes import no_need
 from webhook.doctor.cluster_facts import Facts, known
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.label_selector import has_labels
@@ -17,17 +19,34 @@ from webhook.view.view import RuntimeClass
 
 
 def exists(facts: Facts) -> Result:
-    """The class of the policy exists; without it pods get libraries at best."""
+    """The class of the policy exists where pods need one; without it pods get libraries at best."""
     found, name = _class(facts), facts.policy.runtime_class
+    if found:
+        return passes(f"handler {found.handler}")
+    if facts.gpu_nodes and not facts.class_nodes:
+        return passes(f"no GPU node needs one{no_need(facts)}")
+    handlers = _handlers(facts)
     manifest = (
         "kubectl apply -f -   with this manifest:",
         "apiVersion: node.k8s.io/v1",
         "kind: RuntimeClass",
         f"metadata: {{name: {name}}}",
-        "handler: nvidia",
+        f"handler: {handlers[0] if handlers else 'nvidia'}",
     )
-    troubles = [] if found else [f'RuntimeClass "{name}" does not exist']
-    return warns_on(troubles, *manifest, otherwise=f"handler {found.handler}" if found else "")
+    missing = "; no GPU node runs its handler yet: see runtime-handler" if not handlers and _reported(facts) else ""
+    return warns_on([f'RuntimeClass "{name}" does not exist{missing}'], *manifest)
+
+
+def _handlers(facts: Facts) -> list[str]:
+    """Return NVIDIA's handlers that GPU nodes report, the one on most nodes first."""
+    counts = Counter(
+        handler for node in facts.class_nodes for handler in node.handlers or () if handler.startswith("nvidia")
+    )
+    return sorted(counts, key=lambda name: (-counts[name], name != facts.policy.runtime_class, name))
+
+
+def _reported(facts: Facts) -> bool:
+    return any(node.handlers is not None for node in facts.class_nodes)
 
 
 def proven(facts: Facts) -> Result:
@@ -35,7 +54,10 @@ def proven(facts: Facts) -> Result:
     found = _class(facts)
     if found is None:
         return passes("there is no class")
-    kinds = gpu_kinds(facts.view, facts.policy)
+    if not facts.class_nodes:
+        return passes(f"no GPU node needs it{no_need(facts)}")
+    wanted = {node.name for node in facts.class_nodes}
+    kinds = [item for item in gpu_kinds(facts.view, facts.policy) if item.example in wanted]
     evidence = [handler_evidence(item.kind, found) for item in kinds]
     if HandlerState.PROVEN in evidence or not kinds:
         return passes(f"{evidence.count(HandlerState.PROVEN)} of {len(kinds)} kinds of nodes")
@@ -49,10 +71,10 @@ def proven(facts: Facts) -> Result:
 def scheduling(facts: Facts) -> Result:
     """The class's own node selector lets the GPU nodes in."""
     found = _class(facts)
-    outside = [node.name for node in facts.gpu_nodes if found and not has_labels(node.labels, found.node_selector)]
+    outside = [node.name for node in facts.class_nodes if found and not has_labels(node.labels, found.node_selector)]
     troubles = [f"the class's nodeSelector keeps its pods away from {name}" for name in outside]
     fix = f"kubectl edit runtimeclass {facts.policy.runtime_class}   (scheduling.nodeSelector)"
-    whole = outside and len(outside) == len(facts.gpu_nodes)
+    whole = outside and len(outside) == len(facts.class_nodes)
     return fails_on(troubles, fix) if whole else warns_on(troubles, fix)
 
 

@@ -1,0 +1,107 @@
+"""Clusters from public reports, and one healthy cluster of each platform, read offline."""
+
+from dataclasses import replace
+
+import pytest
+from support.archives import ARCHIVES, facts_of, outcomes_of, read
+
+from webhook.archive.anonymise import anonymise
+from webhook.archive.archive import dump, load
+from webhook.doctor.check import State
+
+FAIL, WARN, PASS, UNKNOWN = State.FAIL, State.WARN, State.PASS, State.UNKNOWN
+# Case -> the checks that do not pass, with a text that must be in evidence or fix.
+FIELD: dict[str, dict[str, tuple[State, str]]] = {
+    "aks-handler-name": {},
+    "all-unhealthy-default-runtime": {
+        "gpus-healthy": (FAIL, "gpu-node has 1 nvidia.com/gpu and offers 0"),
+        "plugin-log": (FAIL, "XidCriticalError: Xid=69"),
+    },
+    "cdi-words": {
+        "gpus-allocatable": (FAIL, "gpu-node offers nvidia.com/gpu: 0"),
+        "plugin-running": (FAIL, "CrashLoopBackOff, 9 restarts"),
+        "plugin-nvml": (FAIL, "CDI --device-list-strategy options are only supported on NVML-based systems"),
+        "plugin-restart": (FAIL, "delete pod nvidia-device-plugin-abcde"),
+    },
+    "class-brings-nothing": {
+        "gpus-allocatable": (FAIL, "gpu-node offers nvidia.com/gpu: 0"),
+        "plugin-nvml": (FAIL, "accept-nvidia-visible-devices-envvar-when-unprivileged"),
+    },
+    "cpu-node-with-toolkit": {
+        "plugin-nvml": (WARN, "nothing, if cpu-7 has no GPU"),
+        "plugin-left-alone": (WARN, "nothing, if cpu-7 has no GPU"),
+    },
+    "cri-dockerd-0.4": {},
+    "dra-only": {},
+    "gb10": {
+        "gpus-allocatable": (FAIL, "gpu-node offers nvidia.com/gpu: 0"),
+        "plugin-running": (FAIL, "CrashLoopBackOff, 9 restarts"),
+        "plugin-log": (FAIL, "upgrade the device plugin to 0.17.4 or newer"),
+    },
+    "no-runtime-crio": {"event-no-runtime": (FAIL, "failed to find runtime handler nvidia")},
+    "operator-nri": {},
+    "volcano-plugin": {
+        "gpus-allocatable": (FAIL, "gpu-node offers nvidia.com/gpu: 0"),
+        "plugin-recognised": (WARN, "Volcano's vGPU device plugin"),
+        "plugin-nvml": (FAIL, "name this plugin under `bootstrap.plugins`"),
+    },
+}
+# What the right answer must not contain.
+NEVER = {
+    "all-unhealthy-default-runtime": "bootstrap/nvml",
+    "class-brings-nothing": "see the check runtime-handler",
+    "cpu-node-with-toolkit": "delete pod",
+    "volcano-plugin": "helm",
+    "aks-handler-name": "handler: nvidia\n",
+}
+HEALTHY = sorted({path.stem for path in ARCHIVES.glob("*.json")} - FIELD.keys())
+
+
+def test_each_platform_of_the_table_has_an_archive() -> None:
+    """A platform without an archive would not be tested."""
+    assert len(HEALTHY) >= 15
+
+
+@pytest.mark.parametrize("name", FIELD)
+def test_a_field_case_has_the_right_outcome(name: str) -> None:
+    """All checks pass but those named, and their texts name the cause."""
+    outcomes = outcomes_of(read(name))
+    found = {check: one.result for check, one in outcomes.items() if one.result.state is not PASS}
+    assert {check: result.state for check, result in found.items()} == {key: one[0] for key, one in FIELD[name].items()}
+    for check, (_, says) in FIELD[name].items():
+        assert says in "\n".join((*found[check].evidence, *found[check].fix))
+    everything = "\n".join(line for one in outcomes.values() for line in (*one.result.evidence, *one.result.fix))
+    assert NEVER.get(name, "\0") not in everything
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_doctor_has_nothing_to_say_about_a_healthy_platform(name: str) -> None:
+    """Every check passes."""
+    outcomes = outcomes_of(read(name))
+    assert {check: one.result for check, one in outcomes.items() if one.result.state is not PASS} == {}
+
+
+@pytest.mark.parametrize("name", ["volcano-plugin", "gb10", "no-runtime-crio"])
+def test_names_as_hashes_change_no_outcome(name: str) -> None:
+    """No name of a node or pod is left in the file, and each check says the same of the other names."""
+    archive = read(name)
+    hidden = anonymise(archive, b"salt")
+    states = {check: one.result.state for check, one in outcomes_of(archive).items()}
+    assert {check: one.result.state for check, one in outcomes_of(hidden).items()} == states
+    content = dump(hidden).decode()
+    assert [word for word in ("gpu-node", "nvidia-device-plugin-abcde", '"model"') if word in content] == []
+
+
+def test_what_could_not_be_read_stays_unknown() -> None:
+    """A kind that was forbidden is no empty kind when the file is read."""
+    archive = read("dra-only")
+    path = "/apis/node.k8s.io/v1/runtimeclasses"
+    outcomes = outcomes_of(replace(archive, answers={**archive.answers, path: 403}))
+    assert outcomes["class-exists"].result.state is UNKNOWN
+    assert path in replace(archive, answers={**archive.answers, path: 403}).unread()
+
+
+def test_a_file_is_what_was_written() -> None:
+    """Written and read again, compressed or not, an archive gives the same facts."""
+    archive = read("gb10")
+    assert facts_of(load(dump(archive), "a.json")).plugin_logs == facts_of(archive).plugin_logs

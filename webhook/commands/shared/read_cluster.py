@@ -1,0 +1,162 @@
+"""A cluster as doctor reads it, live or from a file; and the file that holds all that was read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from rich.progress import Progress
+
+from certs.api import Installation
+from certs.report import find_installation
+from webhook.archive.archive import Archive
+from webhook.archive.record import Recorded, RecordingClient
+from webhook.commands.shared.cluster import InstalledPolicy, UnreadError, installed_policy, live_view
+from webhook.commands.shared.input_files import InputError
+from webhook.commands.shared.list_workloads import RESOURCES
+from webhook.commands.shared.replica_certificates import presented
+from webhook.commands.shared.replicas import LABEL, Replicas
+from webhook.doctor.archived_facts import to_json
+from webhook.doctor.cluster_facts import Facts, Unread
+from webhook.doctor.read import Asked, Sorting, names_cause, read_facts
+from webhook.kube.metadata import labels_of
+from webhook.kube.templates import pods_within
+from webhook.kube.values import items, mapping, text
+from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.paging import pages
+from webhook.policy.model import Policy
+from webhook.view.live_view import utc_now
+
+# What is kept of a decision that a replica remembers: no operation, which may hold values, and no warning.
+DECISION_FIELDS = ("time", "uid", "namespace", "name", "owner", "verdict", "reason", "dryRun", "replica")
+
+
+async def look(client: KubeClient, asked: Asked, now: datetime) -> Facts:
+    """Read the cluster once, and the certificates that the replicas serve. ``OSError`` when no answer came."""
+    facts = await read_facts(client, asked, now)
+    try:
+        installation = await find_installation(client, facts.home)
+    except ApiError:
+        # Without the Secret, the name of the Service is what the API server asks for.
+        installation = Installation(facts.home)
+    try:
+        return replace(facts, presented=tuple(await presented(client, installation)))
+    except ApiError as refused:
+        return replace(facts, presented=Unread(f"registrations could not be read: {refused}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Which objects go into a file: those that a check or a decision looks at."""
+
+    policy: Policy
+
+    def __call__(self, item: Mapping[str, Any]) -> bool:
+        """Say whether an object is of interest."""
+        kind, sorting = text(item.get("kind")), Sorting(self.policy)
+        if kind == "Event":
+            return names_cause(item)
+        key, _, value = LABEL.partition("=")
+        if labels_of(item).get(key) == value or kind not in WITH_PODS:
+            return True
+        return sorting.keeps(item) or any(sorting.keeps(pod) for _, pod in pods_within(item))
+
+
+WITH_PODS = frozenset(
+    {"Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"}
+)
+
+
+async def record_view(client: KubeClient, policy_file: Any) -> Archive:  # noqa: ANN401 - a path, or None
+    """Return everything that a decision reads."""
+    recorded = Recorded(lambda _: True)
+    recording = RecordingClient(client, recorded)
+    installed = await installed_policy(recording, policy_file)
+    recorded.keeps = Interest(installed.policy)
+    await live_view(recording, installed.policy)
+    return _archive(recorded, installed, {})
+
+
+async def record_all(client: KubeClient, asked_for: Mapping[str, Any], progress: Progress) -> Archive:
+    """Return everything that doctor, why and preview read. ``asked_for``: policy_file, scope, own_namespace."""
+    recorded = Recorded(lambda _: True)
+    recording = RecordingClient(client, recorded)
+    installed = await installed_policy(recording, asked_for["policy_file"])
+    recorded.keeps = Interest(installed.policy)
+    task = progress.add_task("checks", total=3)
+    facts = await look(recording, Asked(installed.policy, asked_for["scope"], asked_for["own_namespace"]), utc_now())
+    progress.update(task, completed=1)
+    await live_view(recording, installed.policy)
+    progress.update(task, completed=2)
+    await _list_workloads(recording, facts.scope, progress)
+    replicas = await _replicas(client, facts.home)
+    progress.update(task, completed=3)
+    return _archive(recorded, installed, {**to_json(facts), "namespace": facts.scope, **replicas})
+
+
+async def _list_workloads(client: KubeClient, scope: str, progress: Progress) -> None:
+    """List what makes pods; what cannot be listed is recorded as such."""
+    for path in RESOURCES:
+        group, _, plural = path.rpartition("/")
+        if plural == "pods":
+            continue
+        task = progress.add_task(plural, total=None)
+        try:
+            async for page in pages(client, f"{group}/namespaces/{scope}/{plural}" if scope else path):
+                done = progress.tasks[task].completed + len(page.items)
+                progress.update(task, completed=done, total=done + (page.remaining or 0))
+        except ApiError:
+            continue
+
+
+async def _replicas(client: KubeClient, home: str) -> dict[str, Any]:
+    """Return the replicas' state and decisions, of which only names, verdicts and reasons are kept."""
+    try:
+        answers = await Replicas(client, home).ask({}, {})
+    except (InputError, UnreadError) as error:
+        return {"replicas": [], "replicasUnread": error.message}
+    kept = ("replica", "unreachable", "version", "ready", "synced")
+    return {
+        "replicas": [{key: text(answer.state[key]) for key in kept if key in answer.state} for answer in answers],
+        "amiss": [
+            {key: text(event.get(key)) for key in ("event", "since")}
+            for answer in answers
+            for event in items(answer.state.get("amiss"))
+        ],
+        "decisions": [
+            {key: record[key] for key in DECISION_FIELDS if key in record}
+            for answer in answers
+            for record in answer.records
+        ],
+    }
+
+
+def _archive(recorded: Recorded, installed: InstalledPolicy, facts: Mapping[str, Any]) -> Archive:
+    texts = {"policyUnread": installed.unread} if installed.unread else {}
+    objects, logs = recorded.objects(), recorded.logs()
+    said = _scrubbed({**facts, **texts}, recorded.reduce.text)
+    return Archive(
+        time=utc_now(),
+        objects=objects,
+        answers=recorded.answers,
+        texts=logs,
+        facts={**mapping(said), **recorded.facts},
+        tool=_version(),
+    )
+
+
+def _scrubbed(value: Any, scrub: Callable[[str], str]) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        return {key: _scrubbed(part, scrub) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_scrubbed(part, scrub) for part in value]
+    return scrub(value) if isinstance(value, str) else value
+
+
+def _version() -> str:
+    try:
+        return version("gpu-injector")
+    except PackageNotFoundError:
+        return ""
