@@ -172,6 +172,8 @@ class Facts:
     @cached_property
     def _nodes_of_virtual_machines(self) -> frozenset[str]:
         """The nodes whose GPUs go to virtual machines, as a device plugin on them shows."""
+        if self.other_pods is NOT_ASKED:
+            return frozenset()
         return frozenset(_node_of(pod) for pod, plugin in self.others if not plugin.serves_containers)
 
     @cached_property
