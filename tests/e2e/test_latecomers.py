@@ -57,7 +57,7 @@ def operator(kubectl: Kubectl, webhook: Webhook) -> Iterator[Kubectl]:
 
 
 def test_the_operators_settings_are_followed(operator: Kubectl) -> None:
-    """Its API appears later; CDI and NRI each leave pods alone, silently; without both its toolkit makes NVIDIA's runtime the default."""
+    """Its API appears later. CDI and NRI leave pods alone silently; so does its toolkit."""
     operator.apply([cluster_policy(enabled=True)])
     becomes(operator, "leave/cdi", seconds=APPEARS_SECONDS)
     created = operator.create(pod(ENABLED))

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from support.clusters import plugin_pod
 
-from webhook.decide.nodes.candidates import candidates, gpu_kinds, node_groups
+from webhook.decide.nodes.candidates import candidates, node_groups
 from webhook.decide.nodes.kind import node_kind
 from webhook.policy.model import Policy
-from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet
 
 GPUS = frozenset({"nvidia.com/gpu"})
@@ -127,16 +126,3 @@ def test_a_value_that_no_node_has_any_more_is_forgotten(view: ClusterView) -> No
         candidates(view, policy, spec, GPUS)
         view = with_nodes(view, replace(node(7), labels={"pool": value}))
     assert set(node_groups(view, policy).index.with_label("pool").by_value) == {"a", "d"}
-
-
-def test_a_slice_that_appears_changes_its_node() -> None:
-    """The node is judged again, though nothing else about it changed."""
-    policy, bare = Policy(), replace(node(1, allocatable={}), labels={"nvidia.com/gpu.present": "true"})
-    classes = {"gpu": DeviceClass("gpu", "nvidia.com/gpu", "gpu.nvidia.com")}
-    slices = {"other": ResourceSlice("gpu.nvidia.com", "elsewhere")}
-    before = ClusterView(
-        nodes={bare.name: bare}, plugin_pods={}, daemon_sets={}, device_classes=classes, resource_slices=slices
-    )
-    assert [item.kind.dynamic for item in gpu_kinds(before, policy)] == [frozenset()]
-    after = replace(before, resource_slices={**slices, "own": ResourceSlice("gpu.nvidia.com", bare.name)})
-    assert [bool(item.kind.dynamic) for item in gpu_kinds(after, policy)] == [True]
