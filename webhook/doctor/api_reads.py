@@ -160,7 +160,7 @@ class _Sharing:
     known: dict[bytes, Any] = dataclass_field(default_factory=dict)
 
     def item(self, item: ApiObject) -> ApiObject:
-        """Return an object that shares its parts with those before it. Nobody may change it."""
+        """Return an object that shares its parts with those before it. Do not change it."""
         return {key: self._fields(value) for key, value in item.items()}
 
     def _fields(self, value: Any) -> Any:  # noqa: ANN401 - any JSON

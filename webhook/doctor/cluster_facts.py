@@ -66,11 +66,11 @@ NOT_ASKED = Unread("not asked for")
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What one look at a cluster gave. Objects are raw, without what nobody reads (managed fields, images).
+    """What one look at a cluster gave. Objects are raw, without the parts that no check reads (managed fields, images).
 
     ``scope`` is the namespace of ``gpu_pods`` and ``events``, empty for all. ``gpu_pods`` name a GPU resource, the
     policy's class or the driver's files. ``plugin_pods`` and ``daemon_sets`` are those of known plugins, ``other_pods``
-    and ``other_sets`` those of other device plugins for GPUs, which nobody helps. ``webhooks`` are all mutating
+    and ``other_sets`` those of other device plugins for GPUs, unknown to the policy. ``webhooks`` are all mutating
     configurations, ``deployment`` and what follows are our own installation's. Logs are the last lines of pods, by
     ``namespace/name``. ``dry_run`` is None where no namespace is opted in.
     """

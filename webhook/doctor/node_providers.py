@@ -103,7 +103,7 @@ def _has_own_capacity(node: Node, policy: Policy) -> bool:
 
 
 def _nodes_with_devices(view: ClusterView, policy: Policy) -> frozenset[str]:
-    """Return the nodes for which a driver that serves GPUs has published devices; an empty name stands for all."""
+    """Return the nodes for which a driver that serves GPUs has published devices; an empty name means all nodes."""
     slices = gpu_slices(view, policy)
     return frozenset("" if item.everywhere else item.node for item in slices if item.everywhere or item.node)
 

@@ -79,7 +79,7 @@ def _cure(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
 
 
 def _cure_of_served(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
-    """Return what helps a pod that has a class or a mount, or that nobody helps."""
+    """Return what helps a pod that has a class or a mount, or that the webhook leaves alone."""
     if any(item is pod for item, _ in facts.others):
         return NOT_KNOWN
     if text(mapping(pod.get("spec")).get("runtimeClassName")):
