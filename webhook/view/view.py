@@ -10,6 +10,7 @@ from webhook.kube.values import empty_mapping
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.plugin_settings import CDI_PREFIX
 from webhook.observations.plugin_observation import NO_OBSERVATIONS, HostKind, Observations
+from webhook.observations.setback import NO_SETBACKS, Setbacks
 from webhook.view.admission_controls import DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
 from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
 from webhook.view.gpu_operator import ClusterPolicy, GpuCluster
@@ -149,7 +150,7 @@ class ClusterView:
     Keys are names; for plugin pods and DaemonSets ``namespace/name``; for webhooks of policy engines the kind, a slash
     and the name. ``namespaces`` are labels, with limits on tolerations (``webhook.view.toleration_limits``).
     ``admission_policies`` and ``policy_bindings`` are those that can reject a pod. ``api_groups`` are the API groups
-    served. ``observations`` are what was seen of plugin pods.
+    served. ``observations`` are what was seen of plugin pods, ``setbacks`` which recipes failed on which nodes.
     """
 
     runtime_classes: Mapping[str, RuntimeClass] | None = None
@@ -166,6 +167,7 @@ class ClusterView:
     engine_webhooks: Mapping[str, PolicyEngineWebhook] | None = None
     api_groups: frozenset[str] | None = None
     observations: Observations = NO_OBSERVATIONS
+    setbacks: Setbacks = NO_SETBACKS
 
 
 WORDS = {
