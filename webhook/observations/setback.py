@@ -109,4 +109,5 @@ def holds_on(found: Setback, node: SetbackNode) -> bool:
 def duration(repetitions: int) -> timedelta:
     """Return how long a failure counts: an hour, doubled at each repetition, a day at most."""
     # The exponent is bounded: a stored number may be anything.
-    return min(FIRST_DURATION * 2 ** min(max(repetitions - 1, 0), 10), LONGEST_DURATION)
+    doubled: int = 2 ** min(max(repetitions - 1, 0), 10)
+    return min(FIRST_DURATION * doubled, LONGEST_DURATION)
