@@ -92,6 +92,10 @@ class Setbacks:
         """Yield the setbacks whose time is not over."""
         return (found for key, found in self.entries.items() if key not in self.expired)
 
+    def under(self, policy: str) -> "Setbacks":
+        """Return the setbacks for a policy: none, if they are those of another one."""
+        return self if self.policy == policy else Setbacks(policy=policy)
+
     def as_of(self, now: datetime) -> "Setbacks":
         """Return the setbacks with what has expired by now; the same value if nothing new has."""
         expired = frozenset(key for key, found in self.entries.items() if found.until <= now)
