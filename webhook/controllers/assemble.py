@@ -1,14 +1,21 @@
 """One replica's rounds, with all the parts that they need."""
 
+from collections.abc import Callable
+
 from certs.api import Installation
-from certs.state_events import Changes
+from certs.state_events import Changes, OnChange
+from webhook.controllers.blocked_pods import BlockedPods
 from webhook.controllers.event_recorder import Events
 from webhook.controllers.leader import Lease
+from webhook.controllers.leadership import Leadership
 from webhook.controllers.plugin_release import Evictor
 from webhook.controllers.plugin_rounds import Rounds
 from webhook.controllers.reachability_check import Proof
+from webhook.controllers.setback_watch import Parts, SetbackWatch
+from webhook.controllers.state_store import StateStore
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
+from webhook.observations.stored_state import State
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
@@ -39,3 +46,31 @@ def join_rounds(  # noqa: PLR0913 - each is said by the caller or replaced by a 
     )
     repairer = evictor if policy.bootstrap.repair == "evict" else None
     return Rounds(policy, source, metrics=metrics, events=events, changes=changes, repairer=repairer, clock=clock)
+
+
+def join_setbacks(  # noqa: PLR0913 - each is said by the caller or replaced by a test
+    client: KubeClient,
+    installation: Installation,
+    policy: Policy,
+    source: ViewSource,
+    *,
+    who: str,
+    take: Callable[[State], None],
+    tell: OnChange,
+    metrics: Metrics,
+    clock: Clock,
+) -> tuple[StateStore, SetbackWatch]:
+    """Return the shared state, which ``take`` gets, and the rounds of setbacks of the replica ``who``."""
+    store = StateStore(client, installation, policy, take=take, tell=tell, clock=clock)
+    parts = Parts(
+        policy=policy,
+        source=source,
+        store=store,
+        leadership=Leadership(client, installation, who, clock),
+        pods=BlockedPods(client, installation, clock),
+        events=Events(client, who, clock),
+        metrics=metrics,
+        changes=Changes(tell),
+        clock=clock,
+    )
+    return store, SetbackWatch(parts)

@@ -114,9 +114,18 @@ class Bootstrap(_Model):
         default=False,
         description="The cluster's own admission (SCC, Kyverno, Gatekeeper, Kubewarden) admits privileged plugin pods.",
     )
-    repair: Literal["report", "evict"] = Field(
-        default="report",
-        description="What to do with plugin pods that were created while the webhook was away: `report` or `evict`.",
+    repair: Literal["report", "undo", "evict"] = Field(
+        default="undo",
+        description="What to do with plugin pods that do not work. `report`: nothing; `undo`: delete a pod once, if "
+        "our patch keeps it from starting; `evict`: also evict those that were created while the webhook was away.",
+    )
+
+
+class SetbackRules(_Model):
+    """What concerns patches of ours that failed."""
+
+    plugins: bool = Field(
+        default=True, description="Remember where a patch of a plugin pod failed, and do not repeat it there."
     )
 
 
@@ -176,6 +185,7 @@ class Policy(_Model):
         default=False, description="The cluster's own admission (SCC, Kyverno, Gatekeeper) lets our hostPath mounts in."
     )
     bootstrap: Bootstrap = Field(default_factory=Bootstrap, description="What concerns the plugin's own pods.")
+    setbacks: SetbackRules = Field(default_factory=SetbackRules, description="What concerns patches that failed.")
     drivers: tuple[Driver, ...] = Field(default=(), description="Driver profiles, looked at before the shipped ones.")
 
     def is_gpu_resource(self, name: str) -> bool:

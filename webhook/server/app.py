@@ -13,7 +13,6 @@ from jsonpointer import JsonPointerException
 
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict, warning_line
 from webhook.decide.ephemeral import decide_ephemeral
-from webhook.decide.plugin.decide import decide_plugin
 from webhook.kube.templates import changed_templates
 from webhook.policy.model import Policy
 from webhook.server.admission_review import (
@@ -28,6 +27,7 @@ from webhook.server.admission_review import (
 from webhook.server.decide_live import ViewSource, decide_live
 from webhook.server.decision_log import Observer, record_of
 from webhook.server.overload import BusyError, Load
+from webhook.server.plugin_admission import LiveState, admit_plugin
 
 # One path an entry of the registrations. They are permanent: an older registration may call a newer server.
 WORKLOADS_PATH = "/mutate/workloads"
@@ -51,13 +51,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(slots=True)
 class Webhook:
-    """The webhook's handlers, and the little state they share."""
+    """The webhook's handlers, and the little state they share. ``state`` is None where no setbacks are stored."""
 
     policy: Policy
     source: ViewSource
     observer: Observer
     load: Load = field(default_factory=Load)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+    state: LiveState | None = None
 
     def application(self) -> web.Application:
         """Return the application of the TLS listener."""
@@ -81,7 +82,7 @@ class Webhook:
     async def _mutate_bootstrap(self, request: web.Request) -> web.StreamResponse:
         review = await self._read_review(request)
         start = time.perf_counter()
-        decision = await decide_live(review.object, review.facts, self.policy, self.source, decide_plugin)
+        decision = await admit_plugin(review.object, review.facts, self.policy, self.source, self.state)
         return self._answer(review, decision, start)
 
     async def _mutate_ephemeral(self, request: web.Request) -> web.StreamResponse:

@@ -4,6 +4,7 @@ import asyncio
 import math
 import socket
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,8 +18,9 @@ from certs.state_events import Changes, OnChange
 from certs.tls_context import LiveTls, Provider, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
 from webhook.commands.shared.input_files import InputError, read_policy, read_view
-from webhook.controllers.assemble import join_rounds
+from webhook.controllers.assemble import join_rounds, join_setbacks
 from webhook.controllers.plugin_rounds import Rounds
+from webhook.controllers.setback_watch import SetbackWatch
 from webhook.decide.nodes.candidates import gpu_nodes
 from webhook.kube_client.api_error import CredentialsError
 from webhook.kube_client.client import KubeClient
@@ -132,7 +134,9 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     )
     admin = Admin(webhook.observer, replica)
     rounds = _rounds(client, options.certificate.installation, webhook, live, told)
+    setbacks = _setbacks(client, options.certificate.installation, webhook, live, told)
     tasks = {
+        **setbacks,
         "view": _keep_current(live),
         "groups": live.follow_groups(),
         "plugins": live.follow_plugins(),
@@ -191,6 +195,32 @@ def _rounds(
         changes=Changes(tell),
         clock=Clock(),
     )
+
+
+def _setbacks(
+    client: KubeClient, installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange
+) -> dict[str, Coroutine[None, None, None]]:
+    """Return the tasks that keep the setbacks; none where the policy wants none."""
+    if not webhook.policy.setbacks.plugins:
+        return {}
+    store, watch = join_setbacks(
+        client,
+        installation,
+        webhook.policy,
+        live,
+        who=socket.gethostname(),
+        take=live.take_state,
+        tell=tell,
+        metrics=webhook.observer.metrics,
+        clock=Clock(),
+    )
+    webhook.state = store
+    return {"state": store.run(), "setbacks": watch.run(live.synced), "stop-setbacks": _stop_setbacks(webhook, watch)}
+
+
+async def _stop_setbacks(webhook: Webhook, watch: SetbackWatch) -> None:
+    await webhook.draining.wait()
+    watch.stop()
 
 
 def _observer(source: ViewSource, log: Log | None = None) -> Observer:

@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from webhook.kube.manifests import Manifest, ManifestError, read_documents, read_manifests
+from webhook.observations.setback import NO_SETBACKS
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.projections import view_of
@@ -42,7 +44,8 @@ def read_view(path: Path, policy: Policy) -> ClusterView:
     with _told():
         found = list(read_documents(_text(path), str(path)))
     contents = (document.content for document in found)
-    return view_of(contents, known_plugins(policy), policy.is_gpu_resource)
+    view = view_of(contents, known_plugins(policy), policy.is_gpu_resource)
+    return view if policy.setbacks.plugins else replace(view, setbacks=NO_SETBACKS)
 
 
 def read_files(names: Iterable[str], pattern: str = "*") -> Iterator[Manifest]:
