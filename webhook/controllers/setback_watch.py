@@ -55,6 +55,7 @@ class SetbackWatch:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._stopped = False
+        self._held = ""
 
     def stop(self) -> None:
         """Write nothing from now on (SIGTERM)."""
@@ -98,11 +99,21 @@ class SetbackWatch:
         parts.metrics.leader.set(is_leader)
         if not is_leader:
             return
-        known, view = parts.store.known, parts.source.view
+        view = parts.source.view
         for note in notes_of_setbacks(view):
             await parts.events.tell(note)
-        if known is None or parts.source.oldest_age_seconds() >= FRESH_SECONDS or not parts.store.may_write():
+        if parts.source.oldest_age_seconds() >= FRESH_SECONDS:
             return
+        if parts.store.may_write():
+            await self._write_news(view)
+        if self._held:
+            raise HeldError(self._held)
+
+    async def _write_news(self, view: ClusterView) -> None:
+        """Store what is new, and release what is due. Raises as ``round`` tells."""
+        parts = self._parts
+        self._held = ""
+        known = parts.store.known or (await parts.store.read()).state
         seen = self._look(known.setbacks, view, await self._events(known.setbacks, view))
         is_news = seen.entries != known.setbacks.entries or any(self._due(seen, view))
         if is_news or view.observations.entries.items() - known.observations.entries.items():
@@ -113,8 +124,8 @@ class SetbackWatch:
         parts = self._parts
         setbacks = self._look(stored.state.setbacks, view, await self._events(stored.state.setbacks, view))
         released = list(self._due(setbacks, view))[:MOST_RELEASES]
-        blocked = await parts.pods.missing_limit() if released else ""
-        if blocked:
+        self._held = await parts.pods.missing_limit() if released else ""
+        if self._held:
             released = []
         observations = stored.state.observations.updated(view.observations)
         noted = with_released(setbacks, [found for found, _ in released])
@@ -122,8 +133,6 @@ class SetbackWatch:
         is_new = written != stored.state
         if is_new and await parts.store.write(stored, written) and released:
             await self._release(await parts.store.read(), released)
-        if blocked:
-            raise HeldError(blocked)
 
     async def _release(self, stored: Stored, released: Sequence[tuple[Setback, PluginPod]]) -> None:
         """Delete the pods whose setback is stored; every replica that decides on the next pod reads it there."""
