@@ -59,6 +59,18 @@ class Setback:
     pod: str = ""
     released: bool = False
 
+    def to_json(self) -> dict[str, object]:
+        """Return the setback as ``/state`` shows it: times in seconds since the epoch."""
+        return {
+            **self.key._asdict(),
+            "kind": self.kind,
+            "text": self.text,
+            "since": self.at.timestamp(),
+            "until": self.until.timestamp(),
+            "repetitions": self.repetitions,
+            "released": self.released,
+        }
+
 
 class SetbackNode(Protocol):
     """What a setback is compared with: the node as it is now."""
