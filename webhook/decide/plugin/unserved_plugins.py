@@ -14,6 +14,7 @@ from webhook.decide.pod import Pod
 from webhook.kube.node_affinity import only_on
 from webhook.kube.values import mapping
 from webhook.nvidia.known_plugins import Role
+from webhook.observations.setback_rules import LEFT
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import find_plugin, known_plugins
 from webhook.view.view import ClusterView, Node, Nvml, PluginDaemonSet, PluginPod
@@ -25,16 +26,21 @@ CREATOR = min(CREATORS)
 
 @dataclass(frozen=True, slots=True)
 class UnservedPlugin:
-    """A plugin pod that finds no GPU, its DaemonSet, and the decision for the next pod on its node."""
+    """A plugin pod that finds no GPU, its DaemonSet, and the decision for the next pod on its node.
+
+    ``is_held`` says that the pod was left alone because a patch had failed there: until node or policy change, it stays
+    as it is, so that expiry of the setback does not release it.
+    """
 
     pod: PluginPod
     daemon_set: PluginDaemonSet
     decision: Decision
+    is_held: bool = False
 
     @property
     def is_repairable(self) -> bool:
         """Say whether the pod would be patched if it were created now."""
-        return self.decision.verdict is Verdict.BOOTSTRAP and not self.decision.dry_run
+        return self.decision.verdict is Verdict.BOOTSTRAP and not self.decision.dry_run and not self.is_held
 
 
 def unserved_plugins(view: ClusterView, policy: Policy, classes_age_seconds: float) -> Iterator[UnservedPlugin]:
@@ -48,6 +54,7 @@ def unserved_plugins(view: ClusterView, policy: Policy, classes_age_seconds: flo
         for item in (view.daemon_sets or {}).values()
         if item.uid and item.plugin.namespace in policy.bootstrap.namespaces
     }
+    failed = {key[:3] for key in view.setbacks.entries}
     for pod in sorted((view.plugin_pods or {}).values(), key=lambda pod: pod.node):
         owner = owners.get((pod.plugin.namespace, pod.owner))
         node = (view.nodes or {}).get(pod.node)
@@ -55,7 +62,8 @@ def unserved_plugins(view: ClusterView, policy: Policy, classes_age_seconds: flo
             request = RequestInfo(
                 pod.plugin.namespace, username=CREATOR, runtime_classes_age_seconds=classes_age_seconds
             )
-            yield UnservedPlugin(pod, owner, decide_plugin(next_pod(owner, node.name), request, policy, view))
+            is_held = pod.decision == LEFT and (pod.plugin.namespace, pod.owner_name, node.name) in failed
+            yield UnservedPlugin(pod, owner, decide_plugin(next_pod(owner, node.name), request, policy, view), is_held)
 
 
 def next_pod(daemon_set: PluginDaemonSet, node_name: str) -> Pod:
