@@ -14,7 +14,7 @@ from support.fake_api import FakeApi
 from support.fake_time import FakeTime
 from support.plugin_world import Json, daemon_set, namespace, node, pod_of
 from support.repair_world import INSTALLATION, PODS, START
-from webhook.controllers.assemble import join_setbacks
+from webhook.controllers.assemble import join_setbacks, share
 from webhook.controllers.setback_watch import ROUND_SECONDS, SetbackWatch
 from webhook.controllers.state_store import StateStore
 from webhook.kube_client.clock import Clock
@@ -186,15 +186,9 @@ def _replica(made: BlockedWorld, client: Any, policy: Policy, who: str) -> Repli
         uniform=lambda low, high: (low + high) / 2,
     )
     source, metrics = SharedView(made.fake), Metrics.create()
-    store, watch = join_setbacks(
-        client,
-        INSTALLATION,
-        policy,
-        source,
-        who=who,
-        take=source.take,
-        tell=lambda event, /, **facts: told.append((event, facts)),
-        metrics=metrics,
-        clock=clock,
+    tell = lambda event, /, **facts: told.append((event, facts))  # noqa: E731
+    shared = share(client, INSTALLATION, policy, who=who, clock=clock, take=source.take, tell=tell)
+    watch = join_setbacks(
+        client, INSTALLATION, policy, source, who=who, shared=shared, tell=tell, metrics=metrics, clock=clock
     )
-    return Replica(store, watch, source, metrics, told)
+    return Replica(shared.store, watch, source, metrics, told)

@@ -16,8 +16,8 @@ from support.fake_api import FakeApi
 from support.fake_store import parse
 from support.fake_time import FakeTime
 from support.plugin_world import NAMESPACE, Json, daemon_set, namespace, node, pod_of
+from webhook.controllers.assemble import share
 from webhook.controllers.event_recorder import Events
-from webhook.controllers.leader import Lease
 from webhook.controllers.plugin_release import Evictor
 from webhook.controllers.plugin_rounds import ROUND_SECONDS, Rounds
 from webhook.controllers.reachability_check import Proof
@@ -138,8 +138,8 @@ def _replica(made: World, api: Any, policy: Policy, who: str) -> Replica:  # noq
         uniform=lambda low, high: (low + high) / 2,
     )
     metrics, events = Metrics.create(), Events(api, who, clock)
-    lease, proof = Lease(api, INSTALLATION, who, clock), Proof(api, INSTALLATION)
+    common, proof = share(api, INSTALLATION, policy, who=who, clock=clock), Proof(api, INSTALLATION)
     shared: dict[str, Any] = {"metrics": metrics, "events": events, "changes": changes, "clock": clock}
-    evictor = Evictor(api, made.source, lease=lease, proof=proof, **shared)
+    evictor = Evictor(api, made.source, leadership=common.leadership, store=common.store, proof=proof, **shared)
     repairer = evictor if policy.bootstrap.repair == "evict" else None
     return Replica(Rounds(policy, made.source, repairer=repairer, **shared), metrics, told)

@@ -4,14 +4,16 @@ Only blind ones, one at a time, once a node and hour, under the Lease, and only 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from certs.state_events import Changes
 from webhook.controllers.event_recorder import Events
 from webhook.controllers.event_texts import eviction_note, refusal_note
-from webhook.controllers.leader import Lease
+from webhook.controllers.leadership import Leadership
 from webhook.controllers.plugin_rounds import HeldError
 from webhook.controllers.reachability_check import Proof
 from webhook.controllers.release_history import choose, with_eviction
+from webhook.controllers.state_store import StateStore
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
@@ -31,29 +33,31 @@ class Evictor:
         client: KubeClient,
         source: ViewSource,
         *,
-        lease: Lease,
+        leadership: Leadership,
+        store: StateStore,
         proof: Proof,
         events: Events,
         metrics: Metrics,
         changes: Changes,
         clock: Clock,
     ) -> None:
-        self._client, self._source, self._lease, self._proof = client, source, lease, proof
+        self._client, self._source, self._proof = client, source, proof
+        self._leadership, self._store = leadership, store
         self._events, self._metrics, self._changes, self._clock = events, metrics, changes, clock
 
     async def step(self, repairable: Sequence[UnservedPlugin]) -> None:
         """Evict one of these pods, if it is time. Raises HeldError, ApiError, OSError."""
         if not repairable or self._source.oldest_age_seconds() >= FRESH_SECONDS:
             return
-        held = await self._lease.read()
-        if held is None:
+        if not await self._leadership.hold() or not self._store.may_write():
             return
-        now = self._clock.now()
-        found = choose(repairable, held.ledger, self._source.view, now)
+        stored, now = await self._store.read(), self._clock.now()
+        found = choose(repairable, stored.state.evictions, self._source.view, now)
         if found is None:
             return
         await self._prove(found)
-        if await self._lease.note(held, with_eviction(held.ledger, found, now)):
+        evictions = with_eviction(stored.state.evictions, found, now)
+        if await self._store.write(stored, replace(stored.state, evictions=evictions)):
             await self._evict(found)
 
     async def _prove(self, found: UnservedPlugin) -> None:

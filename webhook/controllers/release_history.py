@@ -4,31 +4,16 @@ One at a time: the next pod goes when the one before it has a successor that wor
 comes back blind must not be evicted again and again.
 """
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
-from webhook.kube.values import mapping, text
+from webhook.observations.eviction import Eviction, Ledger
 from webhook.view.view import ClusterView, Nvml
 
 HOUR = timedelta(hours=1)
 # A pod that runs on after this long was not evicted: a PodDisruptionBudget refused it, or the replica died before.
 UNDER_WAY = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Eviction:
-    """An eviction that was asked for: the UIDs of the pod and of its DaemonSet, and when."""
-
-    pod: str
-    daemon_set: str
-    at: datetime
-
-
-Ledger = Mapping[str, Eviction]
-"""The evictions of the last hour, by node."""
 
 
 def choose(
@@ -50,32 +35,6 @@ def recent(ledger: Ledger, now: datetime) -> Ledger:
 def with_eviction(ledger: Ledger, found: UnservedPlugin, now: datetime) -> Ledger:
     """Return the ledger with one more eviction, without those that are older than an hour."""
     return {**recent(ledger, now), found.pod.node: Eviction(found.pod.uid, found.pod.owner, now)}
-
-
-def read_ledger(written: str) -> Ledger:
-    """Return the ledger of a text, an empty one where it cannot be read."""
-    try:
-        entries = mapping(json.loads(written))
-        return {node: _eviction(mapping(entry)) for node, entry in entries.items()}
-    except ValueError:
-        # Not what we wrote; the next eviction replaces it.
-        return {}
-
-
-def write_ledger(ledger: Ledger) -> str:
-    """Return the ledger as text."""
-    entries = {
-        node: {"pod": entry.pod, "daemonSet": entry.daemon_set, "at": entry.at.isoformat()}
-        for node, entry in ledger.items()
-    }
-    return json.dumps(entries, separators=(",", ":"))
-
-
-def _eviction(entry: Mapping[str, object]) -> Eviction:
-    at = datetime.fromisoformat(text(entry.get("at")))
-    if at.tzinfo is None:
-        raise ValueError("a time without its zone")
-    return Eviction(text(entry.get("pod")), text(entry.get("daemonSet")), at)
 
 
 def _is_under_way(node: str, eviction: Eviction, view: ClusterView, now: datetime) -> bool:

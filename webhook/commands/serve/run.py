@@ -18,7 +18,7 @@ from certs.state_events import Changes, OnChange
 from certs.tls_context import LiveTls, Provider, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
 from webhook.commands.shared.input_files import InputError, read_policy, read_view
-from webhook.controllers.assemble import join_rounds, join_setbacks
+from webhook.controllers.assemble import Shared, join_rounds, join_setbacks, share
 from webhook.controllers.plugin_rounds import Rounds
 from webhook.controllers.setback_watch import SetbackWatch
 from webhook.decide.nodes.candidates import gpu_nodes
@@ -133,8 +133,10 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
         told=told,
     )
     admin = Admin(webhook.observer, replica)
-    rounds = _rounds(client, options.certificate.installation, webhook, live, told)
-    setbacks = _setbacks(client, options.certificate.installation, webhook, live, told)
+    installation, clock = options.certificate.installation, Clock()
+    shared = share(client, installation, policy, who=socket.gethostname(), clock=clock, take=live.take_state, tell=told)
+    rounds = _rounds(client, installation, webhook, live, told, shared)
+    setbacks = _setbacks(client, installation, webhook, live, told, shared)
     tasks = {
         **setbacks,
         "view": _keep_current(live),
@@ -182,8 +184,8 @@ async def _stop_writing(webhook: Webhook, keeper: Provider, rounds: Rounds) -> N
     rounds.stop()
 
 
-def _rounds(
-    client: KubeClient, installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange
+def _rounds(  # noqa: PLR0913, PLR0917 - each is another part of the replica
+    client: KubeClient, installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange, shared: Shared
 ) -> Rounds:
     return join_rounds(
         client,
@@ -194,28 +196,33 @@ def _rounds(
         metrics=webhook.observer.metrics,
         changes=Changes(tell),
         clock=Clock(),
+        shared=shared,
     )
 
 
-def _setbacks(
-    client: KubeClient, installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange
+def _setbacks(  # noqa: PLR0913, PLR0917 - each is another part of the replica
+    client: KubeClient, installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange, shared: Shared
 ) -> dict[str, Coroutine[None, None, None]]:
     """Return the tasks that keep the setbacks; none where the policy wants none."""
     if not webhook.policy.setbacks.plugins:
         return {}
-    store, watch = join_setbacks(
+    watch = join_setbacks(
         client,
         installation,
         webhook.policy,
         live,
         who=socket.gethostname(),
-        take=live.take_state,
+        shared=shared,
         tell=tell,
         metrics=webhook.observer.metrics,
         clock=Clock(),
     )
-    webhook.state = store
-    return {"state": store.run(), "setbacks": watch.run(live.synced), "stop-setbacks": _stop_setbacks(webhook, watch)}
+    webhook.state = shared.store
+    return {
+        "state": shared.store.run(),
+        "setbacks": watch.run(live.synced),
+        "stop-setbacks": _stop_setbacks(webhook, watch),
+    }
 
 
 async def _stop_setbacks(webhook: Webhook, watch: SetbackWatch) -> None:
