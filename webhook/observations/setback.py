@@ -104,6 +104,11 @@ class Setbacks:
         """Yield the setbacks whose time is not over."""
         return (found for key, found in self.entries.items() if key not in self.expired)
 
+    def updated(self, newer: "Setbacks") -> "Setbacks":
+        """Return the setbacks of both; where both have one the newer value counts."""
+        expired = (self.expired - newer.entries.keys()) | newer.expired
+        return Setbacks({**self.entries, **newer.entries}, expired, newer.policy)
+
     def under(self, policy: str) -> "Setbacks":
         """Return the setbacks for a policy: none, if they are those of another one."""
         return self if self.policy == policy else Setbacks(policy=policy)

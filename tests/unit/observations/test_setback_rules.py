@@ -175,6 +175,14 @@ def test_the_number_of_setbacks_is_bounded() -> None:
     assert len(look_at_pods(FIRST, pods, nodes, (), at(1)).entries) == MAX_SETBACKS
 
 
+def test_two_views_are_joined() -> None:
+    """Of two files: a failure that expired in one and counts in the other counts."""
+    expired = FIRST.as_of(NOW + timedelta(hours=1))
+    assert failed(expired.updated(FIRST)) is not None
+    assert failed(FIRST.updated(expired)) is None
+    assert FIRST.updated(NO_SETBACKS).entries == FIRST.entries
+
+
 def test_without_the_present_time_nothing_expires() -> None:
     """A file may record no time at all."""
     unknown = replace(MOMENT, now=None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from webhook.kube.values import EMPTY
 from webhook.observations.plugin_observation import Observations
+from webhook.observations.setback import Setbacks
 from webhook.view.projections import view_of
 from webhook.view.toleration_limits import NO_LIMITS, NamespaceLabels, limits_of
 from webhook.view.view import ClusterView, Labels
@@ -39,6 +40,6 @@ def _joined(present: Labels | None, own: Labels) -> Labels:
 def _both(below: Any, above: Any) -> Any:  # noqa: ANN401  a field of the view
     if below is None or above is None:
         return above if below is None else below
-    if isinstance(below, Observations):
+    if isinstance(below, Observations | Setbacks):
         return below.updated(above)
     return below | above if isinstance(below, frozenset) else MappingProxyType({**below, **above})
