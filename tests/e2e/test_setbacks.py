@@ -144,7 +144,7 @@ def test_what_a_tenant_forges_has_no_effect(
     mallory.create(event(pod, ENABLED, **event_time()))
     assert not mallory.succeeds("create", "-f", "-", stdin=json.dumps(event(pod, ENABLED)))
     assert not mallory.succeeds("create", "-f", "-", stdin=json.dumps(event(pod, NAMESPACE, **event_time())))
-    lookalike = {
+    lookalike: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
