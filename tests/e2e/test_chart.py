@@ -168,15 +168,13 @@ def test_the_right_to_delete_comes_with_its_limit(
     deletes: bool,  # noqa: FBT001
     remembers: bool,  # noqa: FBT001
 ) -> None:
-    """The policy may take both away; a Kubernetes without the API for the limit has neither."""
+    """The policy may take both away."""
     objects = helm.objects({"policy": policy})
-    old = list(yaml.safe_load_all(helm.template({"policy": policy}, "--kube-version=1.29.0")))
-    for found, has_limit in ((objects, deletes), (old, False)):
-        kinds = [one["kind"] for one in found if one and one["metadata"]["name"] == "gpu-injector-deletes"]
-        assert bool(kinds) == has_limit
-        rules = [rule for one in found if one and one["kind"] == "Role" for rule in one["rules"]]
-        assert any("delete" in rule["verbs"] for rule in rules) == has_limit
-        assert any("gpu-injector-state" in rule.get("resourceNames", ()) for rule in rules) == remembers
+    limits = [one["kind"] for one in objects if one["metadata"]["name"] == "gpu-injector-deletes"]
+    assert limits == (["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] if deletes else [])
+    rules = [rule for one in objects if one["kind"] == "Role" for rule in one["rules"]]
+    assert any("delete" in rule["verbs"] for rule in rules) == deletes
+    assert any("gpu-injector-state" in rule.get("resourceNames", ()) for rule in rules) == remembers
 
 
 def test_the_network_policy_lets_the_evictor_try_its_service(helm: Helm) -> None:
