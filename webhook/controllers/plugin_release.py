@@ -49,7 +49,7 @@ class Evictor:
         """Evict one of these pods, if it is time. Raises HeldError, ApiError, OSError."""
         if not repairable or self._source.oldest_age_seconds() >= FRESH_SECONDS:
             return
-        if not await self._leadership.hold() or not self._store.may_write():
+        if not await self._leadership.hold() or not self._store.may_write("evictions"):
             return
         stored, now = await self._store.read(), self._clock.now()
         found = choose(repairable, stored.state.evictions, self._source.view, now)
@@ -57,7 +57,7 @@ class Evictor:
             return
         await self._prove(found)
         evictions = with_eviction(stored.state.evictions, found, now)
-        if await self._store.write(stored, replace(stored.state, evictions=evictions)):
+        if await self._store.write("evictions", stored, replace(stored.state, evictions=evictions)):
             await self._evict(found)
 
     async def _prove(self, found: UnservedPlugin) -> None:

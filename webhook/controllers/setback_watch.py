@@ -104,7 +104,7 @@ class SetbackWatch:
             await parts.events.tell(note)
         if parts.source.oldest_age_seconds() >= FRESH_SECONDS:
             return
-        if parts.store.may_write():
+        if parts.store.may_write("setbacks"):
             await self._write_news(view)
         if self._held:
             raise HeldError(self._held)
@@ -131,7 +131,7 @@ class SetbackWatch:
         noted = with_released(setbacks, [found for found, _ in released])
         written = replace(stored.state, observations=observations, setbacks=noted)
         is_new = written != stored.state
-        if is_new and await parts.store.write(stored, written) and released:
+        if is_new and await parts.store.write("setbacks", stored, written) and released:
             await self._release(await parts.store.read(), released)
 
     async def _release(self, stored: Stored, released: Sequence[tuple[Setback, PluginPod]]) -> None:

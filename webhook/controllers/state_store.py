@@ -1,6 +1,7 @@
 """The ConfigMap in which the replicas remember observations, setbacks and evictions together.
 
-Every replica watches it; only the holder of the Lease writes it, at most twice a minute, and only over the version that
+Every replica watches it; only the holder of the Lease writes it, at most twice a minute for setbacks and twice for
+evictions, and only over the version that
 it has read.
 """
 
@@ -64,7 +65,7 @@ class StateStore:
         self._path = f"{resource.path}/{self._name}"
         self._cache, backoff = KindCache(), Backoff(clock, Turns(clock))
         self._reflector = Reflector(client, resource, self._cache, backoff, changed=self.publish, tell=tell)
-        self._written_at = -math.inf
+        self._written_at: dict[str, float] = {}
 
     async def run(self) -> None:
         """Watch the state until cancelled."""
@@ -104,13 +105,13 @@ class StateStore:
         found = await self._client.find(self._path) or {}
         return Stored(self._current(_state_of(found)), found)
 
-    def may_write(self) -> bool:
-        """Say whether the last write is long enough ago."""
-        return self._clock.monotonic() - self._written_at >= WRITE_SECONDS
+    def may_write(self, subject: str) -> bool:
+        """Say whether the last write for a subject is long enough ago: setbacks must not hold evictions up."""
+        return self._clock.monotonic() - self._written_at.get(subject, -math.inf) >= WRITE_SECONDS
 
-    async def write(self, stored: Stored, state: State) -> bool:
+    async def write(self, subject: str, stored: Stored, state: State) -> bool:
         """Write a state over the one that was read; False where another write was faster. Raises as ``read``."""
-        self._written_at = self._clock.monotonic()
+        self._written_at[subject] = self._clock.monotonic()
         item = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
