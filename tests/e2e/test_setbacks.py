@@ -35,8 +35,12 @@ LATER = 'hostPath type check failed: volume "gpu-injector-nvml" (forged)'
 
 
 @pytest.fixture
-def webhook(plane: ControlPlane, webhook_port: int) -> Iterator[Webhook]:
-    """Run the webhook before the plugin's pods are created: they get our patch."""
+def webhook(plane: ControlPlane, kubectl: Kubectl, webhook_port: int) -> Iterator[Webhook]:
+    """Run the webhook before the plugin's pods are created: they get our patch.
+
+    It remembers no failure of another test: the nodes have the same names.
+    """
+    kubectl.run("patch", "configmap", f"{NAME}-state", "--namespace", NAME, "--type=merge", "--patch", '{"data": null}')
     with running_webhook(plane, webhook_port) as running:
         running.process.wait_until(lambda: running.read("/readyz") == b"ok\n", "ready")
         yield running
