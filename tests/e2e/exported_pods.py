@@ -97,7 +97,7 @@ ODD: Mapping[str, dict[str, Any]] = {
 }
 # What differs, with the line of the output that says so.
 STATED = {
-    "too-many": "A pod of more than 250 containers, or too large in another way, is patched, too",
+    "too-many": "A pod of more than 250 containers is patched too, and one beyond another limit",
     "path-with-two-slashes": "Host paths of mounts are compared as they are written",
     "large": "A pod with more than 65000 characters of annotations does not get ours",
 }

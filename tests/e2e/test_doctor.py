@@ -70,11 +70,8 @@ def test_an_administrator_sees_everything(kubectl: Kubectl) -> None:
     well = ("server-version", "webhook-answers", "registered", "registration-drift", "certificate", "ca-bundle-served")
     assert {name: states[name] for name in well} == dict.fromkeys(well, "pass")
     assert found["webhook-answers"]["evidence"] == [f"a GPU pod in {NS}: leave/handler-mixed"]
-    assert states["runtime-handler"] == "fail"
-    assert found["runtime-handler"]["evidence"] == [
-        'runc-only-1 (containerd 2.x) has no runtime "nvidia"; it knows runc'
-    ]
-    assert "nvidia-ctk runtime configure --runtime=containerd" in found["runtime-handler"]["fix"][0]
+    # The nodes offer GPUs without any plugin pod: a service of the host serves them, and needs no handler.
+    assert states["runtime-handler"] == "pass"
     assert states["pods-leaking"] == "warn"
 
 

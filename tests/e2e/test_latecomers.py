@@ -57,7 +57,7 @@ def operator(kubectl: Kubectl, webhook: Webhook) -> Iterator[Kubectl]:
 
 
 def test_the_operators_settings_are_followed(operator: Kubectl) -> None:
-    """Its API appears later; CDI and NRI each leave pods alone, silently; what hands nothing out is no reason."""
+    """Its API appears later. CDI and NRI leave pods alone silently; so does its toolkit."""
     operator.apply([cluster_policy(enabled=True)])
     becomes(operator, "leave/cdi", seconds=APPEARS_SECONDS)
     created = operator.create(pod(ENABLED))
@@ -65,7 +65,7 @@ def test_the_operators_settings_are_followed(operator: Kubectl) -> None:
     operator.apply([cluster_policy(enabled=True, nriPluginEnabled=True)])
     becomes(operator, "leave/nri")
     operator.apply([cluster_policy(enabled=False, nriPluginEnabled=False)])
-    becomes(operator, "inject/runtime-class")
+    becomes(operator, "leave/platform-provides")
 
 
 def test_a_device_class_is_followed(kubectl: Kubectl, webhook: Webhook, minor: str) -> None:

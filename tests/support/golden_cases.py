@@ -42,9 +42,7 @@ def read_case(folder: Path) -> GoldenCase:
     """Return the case of a folder."""
     facts = folder / "facts.yaml"
     said = yaml.safe_load(facts.read_text()) if facts.exists() else {}
-    view, policy, pod_file = (
-        GOLDEN / said.get(f"{name}Of", folder.name) / f"{name}.yaml" for name in ("view", "policy", "pod")
-    )
+    policy, pod_file = (GOLDEN / said.get(f"{name}Of", folder.name) / f"{name}.yaml" for name in ("policy", "pod"))
     pod = next(read_documents(pod_file.read_text(), str(folder))).content
     return GoldenCase(
         pod=pod,
@@ -56,9 +54,17 @@ def read_case(folder: Path) -> GoldenCase:
             runtime_classes_age_seconds=said.get("runtimeClassesAgeSeconds", 0.0),
         ),
         policy=parse_policy(policy.read_text(), policy.name) if policy.exists() else Policy(),
-        view=read_view(view if view.exists() else GOLDEN / "view.yaml"),
+        view=read_view(view_file(folder)),
         entry=said.get("entry", "workloads"),
     )
+
+
+def view_file(folder: Path) -> Path:
+    """Return the file with the view of a case: its own, that of another case, or the common one."""
+    facts = folder / "facts.yaml"
+    said = yaml.safe_load(facts.read_text()) if facts.exists() else {}
+    view = GOLDEN / said.get("viewOf", folder.name) / "view.yaml"
+    return view if view.exists() else GOLDEN / "view.yaml"
 
 
 def read_view(path: Path) -> ClusterView:

@@ -166,12 +166,15 @@ class Facts:
     @cached_property
     def gpu_nodes(self) -> tuple[Node, ...]:
         """The nodes that offer a GPU, or of which something shows that they have one."""
-        hidden = self._nodes_of_virtual_machines
-        return tuple(node for node in self.node_facts.values() if node.name not in hidden and self.shows_gpu(node))
+        # The nodes first: without them the other fact does not matter.
+        nodes, hidden = self.node_facts.values(), self._nodes_of_virtual_machines
+        return tuple(node for node in nodes if node.name not in hidden and self.shows_gpu(node))
 
     @cached_property
     def _nodes_of_virtual_machines(self) -> frozenset[str]:
         """The nodes whose GPUs go to virtual machines, as a device plugin on them shows."""
+        if self.other_pods is NOT_ASKED:
+            return frozenset()
         return frozenset(_node_of(pod) for pod, plugin in self.others if not plugin.serves_containers)
 
     @cached_property

@@ -73,12 +73,16 @@ def _providers(view: ClusterView, policy: Policy) -> Iterator[tuple[str, str]]:
     sliced = _nodes_with_devices(view, policy)
     everywhere = "" in sliced
     for node, kind in nodes_of_interest(view, policy):
-        found = _provider(node, kind, has_gpus=_has_own_capacity(node, policy))
+        has_gpus = _has_own_capacity(node, policy)
+        found = _provider(node, kind, has_gpus=has_gpus)
+        # A platform that brings the driver still needs a plugin that offers the GPUs.
+        if found is Reason.PLATFORM_PROVIDES and not kind.offers and not has_gpus:
+            found = None
         if found is None and not kind.offers and (everywhere or node.name in sliced):
             found = Reason.DRA
         if found is None and not kind.offers and view.gpu_clusters:
             yield node.name, HandedOut.GPU_CLUSTER
-        elif found is None and kind.offers and kind.nvml is None and _has_own_capacity(node, policy):
+        elif found is None and kind.offers and kind.nvml is None and has_gpus:
             yield node.name, HandedOut.BY_HOST
         elif found is not None:
             yield node.name, found

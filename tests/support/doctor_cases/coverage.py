@@ -46,4 +46,6 @@ def restricted(cluster: Cluster) -> None:
     cluster.remove("RuntimeClass", "nvidia")
     cluster.of("Namespace", "ml")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     mounts_nvml(cluster.of("DaemonSet", "nvidia-device-plugin")["spec"]["template"])
-    mounts_nvml(cluster.blind_plugin())
+    cluster.plugin["spec"].pop("runtimeClassName")
+    cluster.plugin["metadata"]["annotations"] = {}
+    mounts_nvml(cluster.plugin)

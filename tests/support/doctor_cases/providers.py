@@ -17,6 +17,7 @@ def operator_not_ready(cluster: Cluster) -> None:
 @spoils("operator-provides", "ml/model runs under the class nvidia", State.WARN)
 def operator_by_cdi(cluster: Cluster) -> None:
     """The class may break what works without."""
+    cluster.node["metadata"]["labels"]["nvidia.com/gpu.deploy.device-plugin"] = "true"
     cluster.add(cluster_policy(cdi={"enabled": True}))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support.golden_cases import CASES, GOLDEN, read_case
+from support.golden_cases import CASES, read_case, view_file
 
 from webhook.archive.free_text import HIDDEN, scrub
 from webhook.archive.reduce import Reducer
@@ -41,8 +41,7 @@ def reduced(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_reduced_objects_give_the_same_decision(case: Path) -> None:
     """Verdict, reason and warnings are those of the whole objects."""
     whole = read_case(case)
-    path = case / "view.yaml"
-    objects = kubectl_objects(path if path.exists() else GOLDEN / "view.yaml")
+    objects = kubectl_objects(view_file(case))
     whole_decision = whole.decide()
     object.__setattr__(whole, "view", view_of(reduced(objects)))
     decision = whole.decide()

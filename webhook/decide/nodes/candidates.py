@@ -5,7 +5,7 @@ nodes that changed in the view.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -194,8 +194,8 @@ def _differing(before: Mapping[str, object] | None, now: Mapping[str, object] | 
 def _part(view: ClusterView, names: set[str]) -> ClusterView:
     """Return what the view says about some nodes."""
     nodes, pods, slices = view.nodes or EMPTY, view.plugin_pods or EMPTY, view.resource_slices
-    return replace(
-        view,
+    return ClusterView(
+        **{field: getattr(view, field) for field in (*_SHARED_FIELDS, "observations")},
         nodes={name: nodes[name] for name in names if name in nodes},
         plugin_pods={key: pod for key, pod in pods.items() if pod.node in names},
         resource_slices=None
