@@ -17,20 +17,36 @@ from e2e.control_plane import LOOPBACK
 from e2e.device_plugins import NAMESPACE as PLUGINS
 from e2e.pods import pod
 from e2e.processes import LOOK_AGAIN_SECONDS
-from webhook.controllers.assemble import assemble_rounds
+from webhook.controllers.assemble import assemble_rounds, assemble_setbacks, share
 from webhook.controllers.plugin_rounds import SETTLING_SECONDS
 from webhook.decide.decision import RequestInfo
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
+from webhook.observations.pod_start import PodStart
 from webhook.policy.model import Bootstrap, Policy
 from webhook.server.decide_live import FRESH_SECONDS, FixedView, decide_live
 from webhook.server.decision_log import Metrics
 from webhook.view.live_view import LiveView, resources
-from webhook.view.view import ClusterView
+from webhook.view.view import ClusterView, Node, Plugin, PluginDaemonSet, PluginPod
 
 INSTALLATION = Installation(extra_names=(LOOPBACK,))
 FOLLOW_SECONDS = 20
 WHO = "this-test"
+_OWNER = PluginDaemonSet(Plugin(PLUGINS, "plugin-gone"), "uid-gone")
+_NODE = Node("gone-1", ready=True)
+_POD = PluginPod(
+    Plugin(PLUGINS, "plugin-gone-1"),
+    "uid-of-the-pod",
+    _NODE.name,
+    _OWNER.uid,
+    running=False,
+    ready=False,
+    owner_name="plugin-gone",
+    waiting="ContainerCreating",
+    recipe="runtime-class",
+    start=PodStart(sandbox=False),
+)
+BLOCKED = ClusterView(nodes={_NODE.name: _NODE}, plugin_pods={"gone": _POD}, daemon_sets={"gone": _OWNER})
 
 
 class Told:
@@ -42,7 +58,7 @@ class Told:
     def __call__(self, event: str, /, **facts: object) -> None:
         """Note a refusal; of what is followed, also the kind, and whether its list or its watch was refused."""
         reason = str(facts.get("reason"))
-        if "403 Forbidden" in reason:
+        if "403 Forbidden" in reason or event == "setbacks-held":
             about = f" {facts['kind']} {reason.partition(':')[0]}" if event == "watch-lost" else ""
             self.refused.add(event + about)
 
@@ -114,6 +130,39 @@ async def repair(api: KubeClient, seen: ClusterView) -> set[str]:
     await rounds.round()
     ahead.seconds = SETTLING_SECONDS
     await rounds.round()
+    return told.refused
+
+
+async def keep_setbacks(api: KubeClient) -> set[str]:
+    """Make one round of setbacks, in which a blocked pod is seen that is gone already."""
+    told, clock = Told(), Clock()
+    policy = Policy()
+    watch = assemble_setbacks(
+        api,
+        INSTALLATION,
+        policy,
+        FixedView(BLOCKED),
+        who=WHO,
+        shared=share(api, INSTALLATION, policy, who=WHO, clock=clock),
+        tell=told,
+        metrics=Metrics.create(),
+        clock=clock,
+    )
+    await watch.round()
+    return told.refused
+
+
+async def follow_state(api: KubeClient, until: Callable[[], bool]) -> set[str]:
+    """Follow the stored state until something is refused, or what is asked for has come."""
+    told = Told()
+    store = share(api, INSTALLATION, Policy(), who=WHO, clock=Clock(), tell=told).store
+    following = asyncio.create_task(store.run())
+    try:
+        while not (told.refused or until()):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
     return told.refused
 
 

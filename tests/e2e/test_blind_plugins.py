@@ -89,8 +89,9 @@ def test_blind_plugin_pods_are_told_and_made_anew(blind: Webhook, kubectl: Kubec
         for number in (1, 2)
     ]
     assert len(told(kubectl, "BlindPluginPod")) == 1
-    lease = kubectl.get("lease", "gpu-injector-repair", "--namespace", "gpu-injector")
-    assert set(json.loads(lease["metadata"]["annotations"]["gpu-injector.io/evictions"])) == {"blind-1", "blind-2"}
+    state = kubectl.get("configmap", "gpu-injector-state", "--namespace", "gpu-injector")
+    evictions = json.loads(state["data"]["state.json"])["evictions"]
+    assert {found["node"] for found in evictions} == {"blind-1", "blind-2"}
     assert decision_of(pods_by_node(kubectl)["unlabelled-1"]) is None
 
 

@@ -133,8 +133,11 @@ def test_the_conditions_are_the_policys(helm: Helm, own: Values) -> None:
 def test_every_namespace_of_plugins_has_its_rights(helm: Helm) -> None:
     """What the policy names, the webhook may read."""
     objects = helm.objects({"policy": ODD_POLICY})
-    places = [one["metadata"]["namespace"] for one in objects if one["kind"] == "Role"]
-    assert places == ["gpu-injector", "kube-system", "nvidia-device-plugin"]
+    places = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in objects if one["kind"] == "Role"]
+    own = {("gpu-injector", "gpu-injector-own"), ("gpu-injector", "gpu-injector-state")}
+    names = ("gpu-injector", "gpu-injector-setbacks")
+    assert len(places) == len(set(places))
+    assert set(places) == own | {(place, name) for place in ("kube-system", "nvidia-device-plugin") for name in names}
 
 
 def test_no_namespace_of_plugins_is_none(helm: Helm) -> None:
@@ -145,7 +148,33 @@ def test_no_namespace_of_plugins_is_none(helm: Helm) -> None:
         {"key": "kubernetes.io/metadata.name", "operator": "DoesNotExist"}
     ]
     twice = helm.objects({"policy": {"bootstrap": {"namespaces": ["gpu", "gpu"]}}})
-    assert [one["metadata"]["namespace"] for one in twice if one["kind"] == "Role"] == ["gpu-injector", "gpu"]
+    roles = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in twice if one["kind"] == "Role"]
+    assert [name for place, name in roles if place == "gpu"] == ["gpu-injector", "gpu-injector-setbacks"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "deletes", "remembers"),
+    [
+        ({}, True, True),
+        ({"bootstrap": {"repair": "evict"}}, True, True),
+        ({"bootstrap": {"repair": "report"}}, False, True),
+        ({"setbacks": {"plugins": False}}, False, False),
+        ({"setbacks": {"plugins": False}, "bootstrap": {"repair": "evict"}}, False, True),
+    ],
+)
+def test_the_right_to_delete_comes_with_its_limit(
+    helm: Helm,
+    policy: Values,
+    deletes: bool,  # noqa: FBT001
+    remembers: bool,  # noqa: FBT001
+) -> None:
+    """The policy may take both away."""
+    objects = helm.objects({"policy": policy})
+    limits = [one["kind"] for one in objects if one["metadata"]["name"] == "gpu-injector-deletes"]
+    assert limits == (["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] if deletes else [])
+    rules = [rule for one in objects if one["kind"] == "Role" for rule in one["rules"]]
+    assert any("delete" in rule["verbs"] for rule in rules) == deletes
+    assert any("gpu-injector-state" in rule.get("resourceNames", ()) for rule in rules) == remembers
 
 
 def test_the_network_policy_lets_the_evictor_try_its_service(helm: Helm) -> None:

@@ -24,7 +24,16 @@ from e2e.namespaces import ENABLED, INJECT
 from e2e.pods import would_be_decided
 from e2e.processes import until
 from e2e.rights import GRANTED, REPAIR, Asked, Right, without
-from e2e.steps import INSTALLATION, decide_of_latecomers, follow, keep_certificate, repair, see
+from e2e.steps import (
+    INSTALLATION,
+    decide_of_latecomers,
+    follow,
+    follow_state,
+    keep_certificate,
+    keep_setbacks,
+    repair,
+    see,
+)
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
 from webhook.view.view import ClusterView
@@ -35,7 +44,10 @@ REGISTRATIONS = "admissionregistration.k8s.io"
 MUTATING = INSTALLATION.registration_path("mutatingwebhookconfigurations")
 VALIDATING = INSTALLATION.registration_path("validatingwebhookconfigurations")
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAME}/leases"
-LEASE = f"{NAME}-repair"
+LEASE = f"{NAME}-leader"
+STATES = f"/api/v1/namespaces/{NAME}/configmaps"
+STATE = f"{NAME}-state"
+LIMIT = f"{NAME}-deletes"
 SERVICES = f"/api/v1/namespaces/{NAME}/services"
 CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
 POOLS = {"blind": [Machine(RUNC, "missed", labels={"nvidia.com/gpu.present": "true"}, gpus="")]}
@@ -76,11 +88,21 @@ CERTIFICATES = {
 REPAIRS = {
     Right("create", "events.k8s.io", "events", "", PLUGINS): "events-refused",
     Right("create", "", "pods/eviction", "", PLUGINS): "repair-refused",
-    Right("get", "coordination.k8s.io", "leases", LEASE, NAME): "repair-refused",
-    Right("update", "coordination.k8s.io", "leases", LEASE, NAME): "repair-refused",
-    Right("create", "coordination.k8s.io", "leases", "", NAME): "repair-refused",
     Right("get", "", "services", NAME, NAME): "repair-refused",
 }
+SETBACKS = {
+    Right("get", "coordination.k8s.io", "leases", LEASE, NAME): "setbacks-refused",
+    Right("update", "coordination.k8s.io", "leases", LEASE, NAME): "setbacks-refused",
+    Right("create", "coordination.k8s.io", "leases", "", NAME): "setbacks-refused",
+    Right("get", "", "configmaps", STATE, NAME): "setbacks-refused",
+    Right("update", "", "configmaps", STATE, NAME): "setbacks-refused",
+    Right("create", "", "configmaps", "", NAME): "setbacks-refused",
+    Right("list", "", "events", "", PLUGINS): "setbacks-refused",
+    Right("delete", "", "pods", "", PLUGINS): "setbacks-refused",
+    Right("get", REGISTRATIONS, "validatingadmissionpolicies", LIMIT): "setbacks-held",
+    Right("get", REGISTRATIONS, "validatingadmissionpolicybindings", LIMIT): "setbacks-held",
+}
+STORED = {Right(verb, "", "configmaps", STATE, NAME): f"watch-lost state {verb}" for verb in ("list", "watch")}
 
 
 Answer = TypeVar("Answer")
@@ -148,12 +170,13 @@ def blind(scene: Scene, webhook_port: int) -> Iterator[ClusterView]:
         until(lambda: would_be_decided(scene.plane.kubectl), "the API server calls the webhook")
         yield scene.take(see)
     # Its holder is no replica: another would wait for it, and read evictions that are not its own.
-    scene.call("DELETE", f"{LEASES}/{LEASE}")
+    for path in (f"{LEASES}/{LEASE}", f"{STATES}/{STATE}"):
+        scene.call("DELETE", path)
 
 
 def test_every_right_has_its_place_here() -> None:
     """Whoever grants another must show what it is for."""
-    assert {*VIEW, *LOOKS, *CERTIFICATES, *REPAIRS} == GRANTED
+    assert {*VIEW, *LOOKS, *CERTIFICATES, *REPAIRS, *SETBACKS, *STORED} == GRANTED
 
 
 @on_one_version
@@ -219,16 +242,39 @@ def _entries(scene: Scene, path: str) -> list[dict[str, Any]]:
 @on_one_version
 @pytest.mark.parametrize("right", REPAIRS, ids=str)
 def test_blind_pods_cannot_be_told_of_or_evicted(right: Right, scene: Scene, blind: ClusterView) -> None:
-    """A Lease is made where there is none, and renewed where there is one."""
+    """What was evicted before is forgotten each time."""
 
     def step(_: Asked) -> set[str]:
-        scene.call("DELETE", f"{LEASES}/{LEASE}")
-        if right.verb == "update":
-            scene.call("POST", LEASES, {"metadata": {"name": LEASE}, "spec": {}})
+        for path in (f"{LEASES}/{LEASE}", f"{STATES}/{STATE}"):
+            scene.call("DELETE", path)
         return scene.take(lambda api: repair(api, blind))
 
     with _reached_by_service(scene) if right.resource == "services" else contextlib.nullcontext():
         scene.assert_needed(right, REPAIRS[right], step)
+
+
+@on_one_version
+@pytest.mark.parametrize("right", SETBACKS, ids=str)
+def test_setbacks_cannot_be_kept(right: Right, scene: Scene) -> None:
+    """Lease and state are created where there are none, and written where there are; then a blocked pod is deleted."""
+
+    def step(_: Asked) -> set[str]:
+        for collection, name in ((LEASES, LEASE), (STATES, STATE)):
+            scene.call("DELETE", f"{collection}/{name}")
+            if right.verb == "update":
+                scene.call("POST", collection, {"metadata": {"name": name}})
+        return scene.take(keep_setbacks)
+
+    scene.assert_needed(right, SETBACKS[right], step)
+
+
+@on_one_version
+@pytest.mark.parametrize("right", STORED, ids=str)
+def test_the_stored_state_cannot_be_followed(right: Right, scene: Scene) -> None:
+    """Every replica watches it."""
+    scene.assert_needed(
+        right, STORED[right], lambda asked: scene.take(lambda api: follow_state(api, lambda: right in asked.used()))
+    )
 
 
 @contextlib.contextmanager

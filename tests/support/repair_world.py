@@ -16,8 +16,8 @@ from support.fake_api import FakeApi
 from support.fake_store import parse
 from support.fake_time import FakeTime
 from support.plugin_world import NAMESPACE, Json, daemon_set, namespace, node, pod_of
+from webhook.controllers.assemble import share
 from webhook.controllers.event_recorder import EventRecorder
-from webhook.controllers.leader import Lease
 from webhook.controllers.plugin_release import Evictor
 from webhook.controllers.plugin_rounds import ROUND_SECONDS, PluginRounds
 from webhook.controllers.reachability_check import ReachabilityCheck
@@ -138,8 +138,10 @@ def _replica(made: World, api: Any, policy: Policy, who: str) -> Replica:  # noq
         uniform=lambda low, high: (low + high) / 2,
     )
     metrics, events = Metrics.create(), EventRecorder(api, who, clock)
-    lease, reachability = Lease(api, INSTALLATION, who, clock), ReachabilityCheck(api, INSTALLATION)
+    common, reachability = share(api, INSTALLATION, policy, who=who, clock=clock), ReachabilityCheck(api, INSTALLATION)
     shared: dict[str, Any] = {"metrics": metrics, "events": events, "state_events": state_events, "clock": clock}
-    evictor = Evictor(api, made.source, lease=lease, reachability=reachability, **shared)
+    evictor = Evictor(
+        api, made.source, leadership=common.leadership, store=common.store, reachability=reachability, **shared
+    )
     repairer = evictor if policy.bootstrap.repair == "evict" else None
     return Replica(PluginRounds(policy, made.source, repairer=repairer, **shared), metrics, reported)

@@ -1,17 +1,51 @@
 """Builds the rounds of one replica with all their parts."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from certs.api import Installation
-from certs.state_events import StateEvents
+from certs.state_events import OnChange, StateEvents
+from webhook.controllers.blocked_pods import BlockedPods
 from webhook.controllers.event_recorder import EventRecorder
-from webhook.controllers.leader import Lease
+from webhook.controllers.leadership import Leadership
 from webhook.controllers.plugin_release import Evictor
 from webhook.controllers.plugin_rounds import PluginRounds
 from webhook.controllers.reachability_check import ReachabilityCheck
+from webhook.controllers.setback_watch import Parts, SetbackWatch
+from webhook.controllers.state_store import StateStore
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
+from webhook.observations.stored_state import State
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all rounds of one replica share: the state, and the Lease under which it is written."""
+
+    store: StateStore
+    leadership: Leadership
+
+
+def ignore(*_: object, **_facts: object) -> None:
+    """Do nothing."""
+
+
+def share(  # noqa: PLR0913 - each is set by the caller or replaced by a test
+    client: KubeClient,
+    installation: Installation,
+    policy: Policy,
+    *,
+    who: str,
+    clock: Clock,
+    take: Callable[[State], None] = ignore,
+    tell: OnChange = ignore,
+) -> Shared:
+    """Return what the rounds of the replica ``who`` share; ``take`` gets the state, ``tell`` its watch's events."""
+    store = StateStore(client, installation, policy, take=take, tell=tell, clock=clock)
+    return Shared(store, Leadership(client, installation, who, clock))
 
 
 def assemble_rounds(  # noqa: PLR0913 - each is set by the caller or replaced by a test
@@ -24,13 +58,16 @@ def assemble_rounds(  # noqa: PLR0913 - each is set by the caller or replaced by
     metrics: Metrics,
     state_events: StateEvents,
     clock: Clock,
+    shared: Shared | None = None,
 ) -> PluginRounds:
     """Return the rounds of the replica ``who``; they evict if the policy says ``repair: evict``."""
     events = EventRecorder(client, who, clock)
+    shared = shared or share(client, installation, policy, who=who, clock=clock)
     evictor = Evictor(
         client,
         source,
-        lease=Lease(client, installation, who, clock),
+        leadership=shared.leadership,
+        store=shared.store,
         reachability=ReachabilityCheck(client, installation),
         events=events,
         metrics=metrics,
@@ -41,3 +78,30 @@ def assemble_rounds(  # noqa: PLR0913 - each is set by the caller or replaced by
     return PluginRounds(
         policy, source, metrics=metrics, events=events, state_events=state_events, repairer=repairer, clock=clock
     )
+
+
+def assemble_setbacks(  # noqa: PLR0913 - each is set by the caller or replaced by a test
+    client: KubeClient,
+    installation: Installation,
+    policy: Policy,
+    source: ViewSource,
+    *,
+    who: str,
+    shared: Shared,
+    tell: OnChange,
+    metrics: Metrics,
+    clock: Clock,
+) -> SetbackWatch:
+    """Return the rounds of setbacks of the replica ``who``."""
+    parts = Parts(
+        policy=policy,
+        source=source,
+        store=shared.store,
+        leadership=shared.leadership,
+        pods=BlockedPods(client, installation, clock),
+        events=EventRecorder(client, who, clock),
+        metrics=metrics,
+        state_events=StateEvents(tell),
+        clock=clock,
+    )
+    return SetbackWatch(parts)

@@ -4,14 +4,16 @@ One at a time, at most once an hour for each node, under the Lease, and only if 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from certs.state_events import StateEvents
 from webhook.controllers.event_recorder import EventRecorder
 from webhook.controllers.event_texts import eviction_text, refusal_text
-from webhook.controllers.leader import Lease
+from webhook.controllers.leadership import Leadership
 from webhook.controllers.plugin_rounds import BlockedError
 from webhook.controllers.reachability_check import ReachabilityCheck
 from webhook.controllers.release_history import choose, with_eviction
+from webhook.controllers.state_store import StateStore
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
@@ -31,29 +33,31 @@ class Evictor:
         client: KubeClient,
         source: ViewSource,
         *,
-        lease: Lease,
+        leadership: Leadership,
+        store: StateStore,
         reachability: ReachabilityCheck,
         events: EventRecorder,
         metrics: Metrics,
         state_events: StateEvents,
         clock: Clock,
     ) -> None:
-        self._client, self._source, self._lease, self._reachability = client, source, lease, reachability
+        self._client, self._source, self._reachability = client, source, reachability
+        self._leadership, self._store = leadership, store
         self._events, self._metrics, self._state_events, self._clock = events, metrics, state_events, clock
 
     async def step(self, repairable: Sequence[UnservedPlugin]) -> None:
         """Evict one of these pods if it is due. Raises BlockedError, ApiError, OSError."""
         if not repairable or self._source.oldest_age_seconds() >= FRESH_SECONDS:
             return
-        held = await self._lease.read()
-        if held is None:
+        if not await self._leadership.hold() or not self._store.may_write("evictions"):
             return
-        now = self._clock.now()
-        found = choose(repairable, held.history, self._source.view, now)
+        stored, now = await self._store.read(), self._clock.now()
+        found = choose(repairable, stored.state.evictions, self._source.view, now)
         if found is None:
             return
         await self._require_reachable(found)
-        if await self._lease.record(held, with_eviction(held.history, found, now)):
+        evictions = with_eviction(stored.state.evictions, found, now)
+        if await self._store.write("evictions", stored, replace(stored.state, evictions=evictions)):
             await self._evict(found)
 
     async def _require_reachable(self, found: UnservedPlugin) -> None:

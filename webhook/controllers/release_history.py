@@ -4,31 +4,16 @@ One at a time: the next pod is evicted when the previous one has a working succe
 node: a pod that is blind again must not be evicted repeatedly.
 """
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
-from webhook.kube.values import mapping, text
+from webhook.observations.eviction import Eviction, History
 from webhook.view.view import ClusterView, Nvml
 
 HOUR = timedelta(hours=1)
 # A pod that still runs after this time was not evicted: a PodDisruptionBudget refused, or the replica crashed.
 UNDER_WAY = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Eviction:
-    """A requested eviction: the UIDs of the pod and of its DaemonSet, and the time."""
-
-    pod: str
-    daemon_set: str
-    at: datetime
-
-
-History = Mapping[str, Eviction]
-"""The evictions of the last hour, by node."""
 
 
 def choose(
@@ -50,32 +35,6 @@ def recent(history: History, now: datetime) -> History:
 def with_eviction(history: History, found: UnservedPlugin, now: datetime) -> History:
     """Return the history with one more eviction, without those that are older than an hour."""
     return {**recent(history, now), found.pod.node: Eviction(found.pod.uid, found.pod.owner, now)}
-
-
-def read_history(written: str) -> History:
-    """Return the history of a text, an empty one if it is unreadable."""
-    try:
-        entries = mapping(json.loads(written))
-        return {node: _eviction(mapping(entry)) for node, entry in entries.items()}
-    except ValueError:
-        # We did not write this; the next eviction replaces it.
-        return {}
-
-
-def write_history(history: History) -> str:
-    """Return the history as text."""
-    entries = {
-        node: {"pod": entry.pod, "daemonSet": entry.daemon_set, "at": entry.at.isoformat()}
-        for node, entry in history.items()
-    }
-    return json.dumps(entries, separators=(",", ":"))
-
-
-def _eviction(entry: Mapping[str, object]) -> Eviction:
-    at = datetime.fromisoformat(text(entry.get("at")))
-    if at.tzinfo is None:
-        raise ValueError("a time without a time zone")
-    return Eviction(text(entry.get("pod")), text(entry.get("daemonSet")), at)
 
 
 def _is_under_way(node: str, eviction: Eviction, view: ClusterView, now: datetime) -> bool:

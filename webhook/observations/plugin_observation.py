@@ -197,19 +197,20 @@ def _states(
 
 
 def _device_plugin_state(pod: ObservedPod, node: ObservedNode, moment: Moment) -> PluginState | None:
-    if not any(_offers(node.capacity, moment)):
+    if not offers_gpus(node.capacity, moment):
         is_blind = moment.has_passed(SETTLING, pod.ready_since) if pod.ready else pod.waiting == CRASH_LOOP
         return PluginState.BLIND if is_blind else None
     if not pod.ready:
         return None
     # An allocatable GPU was registered by this pod. Capacity alone may be that of the pod before it.
-    is_own = any(_offers(node.allocatable, moment)) or moment.has_passed(STALE_CAPACITY, pod.ready_since)
+    is_own = offers_gpus(node.allocatable, moment) or moment.has_passed(STALE_CAPACITY, pod.ready_since)
     return PluginState.HEALTHY if is_own else None
 
 
-def _offers(quantities: Mapping[str, str], moment: Moment) -> Iterator[bool]:
+def offers_gpus(quantities: Mapping[str, str], moment: Moment) -> bool:
+    """Say whether a node's quantities have a positive one of a GPU resource."""
     # The API server prints a count in its canonical form: "8", "2k", "0".
-    return (
+    return any(
         moment.is_gpu_resource(name) and not quantity.startswith("-") and quantity.strip("0") != ""
         for name, quantity in quantities.items()
     )

@@ -59,6 +59,18 @@ class Setback:
     pod: str = ""
     released: bool = False
 
+    def to_json(self) -> dict[str, object]:
+        """Return the setback as ``/state`` shows it: times in seconds since the epoch."""
+        return {
+            **self.key._asdict(),
+            "kind": self.kind,
+            "text": self.text,
+            "since": self.at.timestamp(),
+            "until": self.until.timestamp(),
+            "repetitions": self.repetitions,
+            "released": self.released,
+        }
+
 
 class SetbackNode(Protocol):
     """What a setback is compared with: the node as it is now."""
@@ -91,6 +103,15 @@ class Setbacks:
     def current(self) -> Iterator[Setback]:
         """Yield the setbacks whose time is not over."""
         return (found for key, found in self.entries.items() if key not in self.expired)
+
+    def updated(self, newer: "Setbacks") -> "Setbacks":
+        """Return the setbacks of both; where both have one the newer value counts."""
+        expired = (self.expired - newer.entries.keys()) | newer.expired
+        return Setbacks({**self.entries, **newer.entries}, expired, newer.policy)
+
+    def under(self, policy: str) -> "Setbacks":
+        """Return the setbacks for a policy: none, if they are those of another one."""
+        return self if self.policy == policy else Setbacks(policy=policy)
 
     def as_of(self, now: datetime) -> "Setbacks":
         """Return the setbacks with what has expired by now; the same value if nothing new has."""

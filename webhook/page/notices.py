@@ -1,6 +1,6 @@
 """Problems of a replica, shown above all decisions: one line for each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,10 +29,24 @@ def notices(state: Mapping[str, Any], now: float) -> Iterator[str]:
     for event in state["amiss"]:
         facts = ", ".join(f"{name}: {fact}" for name, fact in event["facts"].items())
         yield f"{event['event']} since {_moment(event['since'])} ({facts})"
+    yield from _of_setbacks(state.get("setbacks", ()))
     blind = [name for row in state["nodes"] if row["needsAttention"] for name in row["nodes"]]
     if blind:
         more = f" and {len(blind) - 3} more" if len(blind) > 3 else ""  # noqa: PLR2004 - as many as fit in a line
         yield f"No GPU is offered by {', '.join(blind[:3])}{more}: see the nodes below, and gpu-injector doctor."
+
+
+def _of_setbacks(setbacks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each DaemonSet and recipe. A replica of an older version tells of none."""
+    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for found in setbacks:
+        groups.setdefault((found["namespace"], found["daemon_set"], found["recipe"]), []).append(found)
+    for (namespace, name, recipe), group in groups.items():
+        nodes = [found["node"] for found in group]
+        others = f" and {len(nodes) - 3} more" if len(nodes) > 3 else ""  # noqa: PLR2004 - as many as a line holds
+        failed = f"The recipe {recipe} of {namespace}/{name} failed on {', '.join(nodes[:3])}{others}"
+        until = _moment(min(found["until"] for found in group))
+        yield f"{failed}: {group[0]['text']}. It is not applied there again before {until}."
 
 
 def _of_view(age_seconds: float | None) -> Iterator[str]:

@@ -124,9 +124,18 @@ class Bootstrap(_Model):
         description="Admission control (SCC, Kyverno, Gatekeeper, Kubewarden, ValidatingAdmissionPolicies) admits "
         "privileged plugin pods.",
     )
-    repair: Literal["report", "evict"] = Field(
-        default="report",
-        description="What to do with plugin pods that were created without the webhook: `report` or `evict`.",
+    repair: Literal["report", "undo", "evict"] = Field(
+        default="undo",
+        description="What to do with plugin pods that do not work. `report`: nothing; `undo`: delete a pod once, if "
+        "our patch keeps it from starting; `evict`: also evict those that were created while the webhook was away.",
+    )
+
+
+class SetbackRules(_Model):
+    """Settings for patches of ours that failed."""
+
+    plugins: bool = Field(
+        default=True, description="Remember where a patch of a plugin pod failed, and do not repeat it there."
     )
 
 
@@ -197,6 +206,7 @@ class Policy(_Model):
         "hostPath mounts.",
     )
     bootstrap: Bootstrap = Field(default_factory=Bootstrap, description="Settings for the plugin's own pods.")
+    setbacks: SetbackRules = Field(default_factory=SetbackRules, description="Settings for patches that failed.")
     drivers: tuple[Driver, ...] = Field(default=(), description="Driver profiles, checked before the built-in ones.")
 
     def is_gpu_resource(self, name: str) -> bool:

@@ -16,8 +16,6 @@ from jsonpointer import JsonPointerException
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict, warning_line
 from webhook.decide.ephemeral import decide_ephemeral
 from webhook.decide.limits import left_alone
-from webhook.decide.plugin.decide import decide_plugin
-from webhook.decide.workload.decide import decide as decide_workload
 from webhook.kube.templates import ManyTemplatesError, changed_template
 from webhook.policy.model import Policy
 from webhook.server.admission_review import (
@@ -29,9 +27,10 @@ from webhook.server.admission_review import (
     parse_review,
     warn,
 )
-from webhook.server.decide_live import Decide, ViewSource, decide_live
+from webhook.server.decide_live import ViewSource, decide_live
 from webhook.server.decision_log import Observer, record_of
 from webhook.server.overload import BusyError, Load
+from webhook.server.plugin_admission import LiveState, admit_plugin
 from webhook.server.request_body import (
     BODY_LIMIT_BYTES,
     CREATE_LIMIT_BYTES,
@@ -65,11 +64,12 @@ NESTED_TOO_DEEPLY = (RecursionError, orjson.JSONEncodeError)
 TOO_DEEP = left_alone("more levels of values in one another than any pod")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Decide = Callable[[Review], Awaitable[Decision]]
 
 
 @dataclass(slots=True)
 class Webhook:
-    """The webhook's handlers, and the little state they share."""
+    """The webhook's handlers, and the little state they share. ``state`` is None where no setbacks are stored."""
 
     policy: Policy
     source: ViewSource
@@ -77,6 +77,7 @@ class Webhook:
     load: Load = field(default_factory=Load)
     bodies: Bodies = field(default_factory=Bodies)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+    state: LiveState | None = None
 
     def application(self) -> web.Application:
         """Return the application of the TLS listener."""
@@ -92,17 +93,20 @@ class Webhook:
         return app
 
     async def _mutate_workloads(self, request: web.Request) -> web.StreamResponse:
-        return await self._decide(request, decide_workload)
+        return await self._decide(
+            request, lambda review: decide_live(review.object, review.facts, self.policy, self.source)
+        )
 
     async def _mutate_bootstrap(self, request: web.Request) -> web.StreamResponse:
-        return await self._decide(request, decide_plugin)
+        return await self._decide(
+            request, lambda review: admit_plugin(review.object, review.facts, self.policy, self.source, self.state)
+        )
 
     async def _decide(self, request: web.Request, decide: Decide) -> web.StreamResponse:
         async with self._review(request) as review:
             start = time.perf_counter()
             try:
-                decision = await decide_live(review.object, review.facts, self.policy, self.source, decide)
-                return self._answer(review, decision, start)
+                return self._answer(review, await decide(review), start)
             except NESTED_TOO_DEEPLY:
                 return self._answer(review, TOO_DEEP, start)
 

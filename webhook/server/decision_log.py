@@ -171,6 +171,9 @@ class Metrics:
     view_age: Gauge
     blind_plugin_pods: Gauge
     evictions: Counter
+    setbacks: Gauge
+    releases: Counter
+    leader: Gauge
 
     @classmethod
     def create(cls) -> "Metrics":
@@ -213,6 +216,22 @@ class Metrics:
             blind_plugin_pods=Gauge(
                 "gpu_injector_blind_plugin_pods",
                 "Plugin pods that find no GPU and would if they were made again. Every replica counts all of them.",
+                registry=registry,
+            ),
+            setbacks=Gauge(
+                "gpu_injector_setbacks",
+                "Recipes for plugin pods that failed on a node and are not applied there, by how they failed.",
+                ("kind",),
+                registry=registry,
+            ),
+            releases=Counter(
+                "gpu_injector_releases",
+                "Plugin pods that this replica deleted once, because our patch kept them from starting.",
+                registry=registry,
+            ),
+            leader=Gauge(
+                "gpu_injector_leader",
+                "1 on the replica that holds the Lease. Without one, decisions go on with the last stored state.",
                 registry=registry,
             ),
             evictions=Counter(

@@ -5,12 +5,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import islice
 from typing import Any
 
 from webhook.decide.nodes.table import node_rows
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
 from webhook.server.status_events import Told
+
+# The first ones say what is wrong; a cluster may have one on each of its nodes.
+SHOWN_SETBACKS = 100
 
 Readiness = Callable[[], str]
 """Returns what keeps this replica from serving, empty when nothing does."""
@@ -50,6 +54,7 @@ class Replica:
             "certificate": {"leafExpires": _finite(leaf), "authorityExpires": _finite(authority)},
             "registration": self.told.registration() if self.told else "none",
             "amiss": [event.to_json() for event in self.told.amiss()] if self.told else [],
+            "setbacks": [found.to_json() for found in islice(self.source.view.setbacks.current(), SHOWN_SETBACKS)],
             "nodes": [row.to_json() for row in node_rows(self.source.view, self.policy)],
         }
 

@@ -24,6 +24,7 @@ from webhook.kube_client.resource import Resource
 from webhook.kube_client.served_version import client_for
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
 from webhook.observations.plugin_observation import Moment
+from webhook.observations.stored_state import State
 from webhook.view.plugin_watch import with_observations
 from webhook.view.projections import ADMISSION, DEFAULT_POLICY, KINDS, kinds
 from webhook.view.store import KindCache
@@ -195,6 +196,13 @@ class LiveView:
         seen = await asyncio.to_thread(self._look_at_plugins, self.view)
         if seen.observations is not self.view.observations:
             self.view = dataclasses.replace(self.view, observations=seen.observations)
+
+    def take_state(self, state: State) -> None:
+        """Take what the replicas remember together; what this replica has observed itself counts more."""
+        observations = self.view.observations
+        if state.observations.entries.keys() - observations.entries.keys():
+            observations = state.observations.updated(observations)
+        self.view = dataclasses.replace(self.view, observations=observations, setbacks=state.setbacks)
 
     async def follow_groups(self) -> None:
         """Look now and then which API groups there are: some refuse what we would add. Runs until cancelled."""

@@ -11,6 +11,8 @@ from webhook.kube.values import items, mapping, text
 from webhook.nvidia.startup_taints import is_temporary_taint
 from webhook.view.compact_labels import CompactLabels
 from webhook.view.default_runtime import default_runtime
+from webhook.view.pod_status import ready_condition
+from webhook.view.recorded_time import parse_time
 from webhook.view.view import Node, Taint
 
 ApiObject = Mapping[str, Any]
@@ -19,7 +21,7 @@ ApiObject = Mapping[str, Any]
 def project_node(item: ApiObject) -> Node:
     """Keep of a Node what shows its GPUs, its runtime and its driver, and whether pods can start there."""
     status, spec = mapping(item.get("status")), mapping(item.get("spec"))
-    info = mapping(status.get("nodeInfo"))
+    info, ready = mapping(status.get("nodeInfo")), ready_condition(status)
     handlers = frozenset(text(handler.get("name")) for handler in items(status.get("runtimeHandlers")))
     return Node(
         name=name_of(item),
@@ -38,14 +40,14 @@ def project_node(item: ApiObject) -> Node:
         ),
         boot_id=text(info.get("bootID")),
         unschedulable=spec.get("unschedulable") is True,
-        ready=_is_ready(status),
+        ready=_is_ready(ready),
+        ready_since=parse_time(ready.get("lastTransitionTime")),
         default_runtime=intern(default_runtime(mapping(metadata(item).get("annotations")))),
     )
 
 
-def _is_ready(status: ApiObject) -> bool | None:
-    conditions = (item for item in items(status.get("conditions")) if item.get("type") == "Ready")
-    return next((condition.get("status") == "True" for condition in conditions), None)
+def _is_ready(condition: ApiObject) -> bool | None:
+    return condition.get("status") == "True" if condition else None
 
 
 def _extended(quantities: object) -> Mapping[str, str]:

@@ -17,7 +17,7 @@ from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin, Role
 from webhook.nvidia.plugin_settings import DRIVER_ROOT, cdi_prefix, list_strategies, passes_devices, plugin_settings
 from webhook.nvidia.plugin_support import driver_root_provides_nvml
 from webhook.policy.model import Policy
-from webhook.view.pod_status import ready_condition, restart_count, waiting_reason
+from webhook.view.pod_status import pod_start, ready_condition, restart_count, waiting_reason
 from webhook.view.recorded_time import parse_time
 from webhook.view.view import Nvml, Plugin, PluginDaemonSet, PluginPod
 
@@ -91,6 +91,8 @@ class PluginProjection:
             waiting=waiting_reason(status, plugin.container),
             restarts=restart_count(status),
             ready_since=parse_time(ready.get("lastTransitionTime")),
+            recipe=intern(_recipe(decision, spec)),
+            start=pod_start(status, spec, plugin.container),
         )
 
     def daemon_set(self, item: ApiObject) -> PluginDaemonSet:
@@ -124,6 +126,13 @@ class PluginProjection:
             cdi_prefix=cdi_prefix(container),
             container=intern(text(container.get("name"))),
         )
+
+
+def _recipe(decision: str, spec: Mapping[str, Any]) -> str:
+    """Return the recipe of our patch, empty where the pod lacks what the recipe adds: anyone can write annotations."""
+    verdict, _, recipe = decision.partition("/")
+    is_there = bool(spec.get("runtimeClassName")) if recipe == "runtime-class" else _has_our_volume(spec)
+    return recipe if f"{verdict}/" == BOOTSTRAPPED and is_there else ""
 
 
 def _has_our_volume(spec: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from webhook.kube.values import items, mapping, text
 # The longest is RFC 3339 with nanoseconds and an offset.
 MAX_CHARACTERS = 40
 CONDITION_TIMES = ("lastHeartbeatTime", "lastTransitionTime")
+EVENT_TIMES = ("lastTimestamp", "firstTimestamp", "eventTime")
 
 
 def parse_time(value: object) -> datetime | None:
@@ -25,10 +26,11 @@ def parse_time(value: object) -> datetime | None:
 
 
 def recorded_times(item: Mapping[str, Any]) -> Iterator[datetime]:
-    """Yield when an object was created and when its conditions were written: it was read after all of them."""
+    """Yield when an object was created, its conditions were written, and an Event was seen: it was read after them."""
     conditions = items(mapping(item.get("status")).get("conditions"))
     written = [condition.get(key) for condition in conditions for key in CONDITION_TIMES]
-    for value in (metadata(item).get("creationTimestamp"), *written):
+    seen = [item.get(key) for key in EVENT_TIMES] if item.get("kind") == "Event" else []
+    for value in (metadata(item).get("creationTimestamp"), *written, *seen):
         found = parse_time(value) if value else None
         if found is not None:
             yield found

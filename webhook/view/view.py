@@ -10,6 +10,7 @@ from webhook.kube.values import empty_mapping
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.plugin_settings import CDI_PREFIX
 from webhook.observations.plugin_observation import NO_OBSERVATIONS, HostKind, Observations
+from webhook.observations.pod_start import NOT_STARTED, PodStart
 from webhook.observations.setback import NO_SETBACKS, Setbacks
 from webhook.view.admission_controls import DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
 from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
@@ -48,8 +49,8 @@ class Node:
     """A node. ``handlers`` is None where the kubelet reports none; quantities are as the API server prints them.
 
     ``capacity`` and ``allocatable`` hold extended resources only. ``boot_id`` changes with each boot of the node.
-    ``ready`` is None where no condition says it. ``default_runtime`` is the container runtime that k3s or RKE2 was
-    started with as the default, empty where unknown.
+    ``ready`` is None where no condition says it, ``ready_since`` is when that last changed. ``default_runtime`` is the
+    container runtime that k3s or RKE2 was started with as the default, empty where unknown.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Node:
     unschedulable: bool = False
     ready: bool | None = None
     default_runtime: str = ""
+    ready_since: datetime | None = None
 
     @property
     def host(self) -> HostKind:
@@ -111,7 +113,8 @@ class PluginPod:
 
     ``decision`` is our annotation, ``patched`` says that the pod has our patch. ``ready_since`` is when the condition
     Ready last changed, ``restarts`` counts those of all containers, and ``waiting`` is the reason for which a container
-    waits, empty if none does.
+    waits, empty if none does. ``recipe`` is that of our patch, empty where the pod has none; ``start`` says how far its
+    start has come.
     """
 
     plugin: Plugin
@@ -127,6 +130,8 @@ class PluginPod:
     waiting: str = ""
     restarts: int = 0
     ready_since: datetime | None = None
+    recipe: str = ""
+    start: PodStart = NOT_STARTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,3 +34,8 @@ helm.sh/hook: test
 helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
+
+{{/* Whether the webhook may delete pods that its patch blocks. The right and the policy that limits it come together. */}}
+{{- define "gpu-injector.deletes" -}}
+{{- and .Values.policy.setbacks.plugins (ne .Values.policy.bootstrap.repair "report") }}
+{{- end }}

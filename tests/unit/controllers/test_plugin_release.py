@@ -14,7 +14,8 @@ from support.repair_world import INSTALLATION, PODS, World, world
 
 from certs.tls_context import standalone_tls
 from webhook.controllers.plugin_rounds import ROUND_SECONDS
-from webhook.controllers.release_history import History, read_history
+from webhook.observations.eviction import History
+from webhook.observations.stored_state import read_state
 from webhook.policy.model import Bootstrap, Policy
 from webhook.server.app import Webhook
 from webhook.server.decide_live import FixedView
@@ -22,7 +23,8 @@ from webhook.server.decision_log import Metrics, Observer, open_log
 from webhook.view.view import ClusterView
 
 EVICT = Policy(bootstrap=Bootstrap(repair="evict"))
-LEASE = "/apis/coordination.k8s.io/v1/namespaces/gpu-injector/leases/gpu-injector-repair"
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/gpu-injector/leases/gpu-injector-leader"
+STATE = "/api/v1/namespaces/gpu-injector/configmaps/gpu-injector-state"
 REGISTRATION = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/gpu-injector"
 OURS = {"kubernetes.io/metadata.name": NAMESPACE}
 PLUGIN_POD = "nvidia-device-plugin-daemonset"
@@ -87,8 +89,8 @@ def make_anew(world: World, name: str, **spec: Any) -> None:  # noqa: ANN401
 
 
 def history(world: World) -> History:
-    """Return the history that the Lease holds."""
-    return read_history(world.fake.get(LEASE)["metadata"]["annotations"]["gpu-injector.io/evictions"])
+    """Return the evictions that are stored."""
+    return read_state(world.fake.get(STATE)["data"]["state.json"]).evictions
 
 
 def evictions(world: World) -> list[str]:
@@ -98,7 +100,7 @@ def evictions(world: World) -> list[str]:
 
 
 async def test_a_blind_pod_is_evicted(one: World) -> None:
-    """Exactly that pod: recorded in the Lease before, counted, logged, and with an Event on the DaemonSet."""
+    """Exactly that pod: stored before, counted, logged, and with an Event on the DaemonSet."""
     blind = one.fake.get(f"{PODS}/{PLUGIN_POD}-gpu-1")
     await one.rounds(SETTLED)
     (eviction,) = one.posted(f"{PODS}/{PLUGIN_POD}-gpu-1/eviction")
@@ -133,7 +135,7 @@ async def test_a_deleted_node_delays_no_other(one: World) -> None:
     """Its successor never comes."""
     await one.rounds(SETTLED)
     one.fake.delete("/api/v1/nodes/gpu-1")
-    await one.rounds()
+    await one.rounds(3)
     assert evictions(one) == ["gpu-1", "gpu-2"]
 
 
@@ -164,7 +166,7 @@ async def test_a_refusal_is_no_loop(one: World) -> None:
 
 
 async def test_two_replicas_evict_as_one(fake: FakeApi, tmp_path: Path) -> None:
-    """One writes the Lease and acts; the other waits, and goes on when the first is gone."""
+    """One holds the Lease and acts; the other waits, and goes on when the first is gone."""
     async with world(fake, tmp_path, EVICT, replicas=2) as two:
         two.add_blind("gpu-1", "gpu-2")
         await two.rounds(SETTLED)
@@ -180,12 +182,12 @@ async def test_two_replicas_evict_as_one(fake: FakeApi, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_a_lost_race_evicts_nothing(one: World, method: str) -> None:
-    """Another replica wrote the Lease between our read and our write."""
+    """Another replica wrote the state between our read and our write."""
     if method == "PUT":
         await one.rounds(SETTLED)
         make_anew(one, "gpu-1", runtimeClassName="nvidia")
     before = evictions(one)
-    path = LEASE if method == "PUT" else LEASE.rpartition("/")[0]
+    path = STATE if method == "PUT" else STATE.rpartition("/")[0]
     lost = one.fake.fault(path, method=method, status=409)
     await one.rounds(SETTLED + 1)
     assert (lost.hits > 0, evictions(one)) == (True, before)

@@ -3,20 +3,14 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.controllers.release_history import (
-    Eviction,
-    History,
-    choose,
-    read_history,
-    with_eviction,
-    write_history,
-)
+from webhook.controllers.release_history import choose, with_eviction
 from webhook.decide.decision import Decision, Reason, Verdict
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
+from webhook.observations.eviction import History
+from webhook.observations.stored_state import State, read_state, write_state
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,7 +49,8 @@ class Cluster:
     def evict(self, found: UnservedPlugin, *, refused: bool) -> None:
         """Record it, and evict the pod."""
         node = found.pod.node
-        self.history = read_history(write_history(with_eviction(self.history, found, self.now)))
+        stored = State(evictions=with_eviction(self.history, found, self.now))
+        self.history = read_state(write_state(stored)).evictions
         self.evicted[node] = (self.now, self.numbers[node])
         if not refused:
             self.states[node] = "away"
@@ -100,18 +95,3 @@ def test_every_pod_has_its_turn() -> None:
         assert cluster.choose() is None
         cluster.come_back("healed")
     assert set(cluster.states.values()) == {"healed"}
-
-
-@pytest.mark.parametrize(
-    "written",
-    ["", "no", "[]", "{}", '{"gpu-1": 1}', '{"gpu-1": {"at": "soon"}}', '{"gpu-1": {"at": "2026-01-01T00:00:00"}}'],
-)
-def test_an_unreadable_history_is_empty(written: str) -> None:
-    """The next eviction replaces it."""
-    assert read_history(written) == {}
-
-
-def test_a_ledger_survives_the_lease() -> None:
-    """Replicas can read each other's history."""
-    history = {"gpu-1": Eviction("pod", "owner", START)}
-    assert read_history(write_history(history)) == history

@@ -4,6 +4,7 @@ import asyncio
 import math
 import socket
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,8 +19,9 @@ from certs.tls_context import CertificateSource, LiveTls, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
 from webhook.commands.shared.input_files import InputError, read_policy
 from webhook.commands.shared.view_files import read_view_files
-from webhook.controllers.assemble import assemble_rounds
+from webhook.controllers.assemble import Shared, assemble_rounds, assemble_setbacks, share
 from webhook.controllers.plugin_rounds import PluginRounds
+from webhook.controllers.setback_watch import SetbackWatch
 from webhook.decide.nodes.candidates import node_groups
 from webhook.kube_client.api_error import CredentialsError
 from webhook.kube_client.client import KubeClient
@@ -135,8 +137,12 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
         told=told,
     )
     admin = Admin(webhook.observer, replica)
-    rounds = _rounds(client, options.certificate.installation, webhook, live, told)
+    installation, clock = options.certificate.installation, Clock()
+    shared = share(client, installation, policy, who=socket.gethostname(), clock=clock, take=live.take_state, tell=told)
+    rounds = _rounds(client, installation, webhook, live, told, shared)
+    setbacks = _setbacks(client, installation, webhook, live, told, shared)
     tasks = {
+        **setbacks,
         "view": _keep_current(live),
         "groups": live.follow_groups(),
         "plugins": live.follow_plugins(),
@@ -182,8 +188,8 @@ async def _stop_writing(webhook: Webhook, keeper: CertificateSource, rounds: Plu
     rounds.stop()
 
 
-def _rounds(
-    client: KubeClient, installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange
+def _rounds(  # noqa: PLR0913, PLR0917 - each is another part of the replica
+    client: KubeClient, installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange, shared: Shared
 ) -> PluginRounds:
     return assemble_rounds(
         client,
@@ -194,7 +200,38 @@ def _rounds(
         metrics=webhook.observer.metrics,
         state_events=StateEvents(tell),
         clock=Clock(),
+        shared=shared,
     )
+
+
+def _setbacks(  # noqa: PLR0913, PLR0917 - each is another part of the replica
+    client: KubeClient, installation: Installation, webhook: Webhook, live: "LiveView", tell: OnChange, shared: Shared
+) -> dict[str, Coroutine[None, None, None]]:
+    """Return the tasks that keep the setbacks; none where the policy wants none."""
+    if not webhook.policy.setbacks.plugins:
+        return {}
+    watch = assemble_setbacks(
+        client,
+        installation,
+        webhook.policy,
+        live,
+        who=socket.gethostname(),
+        shared=shared,
+        tell=tell,
+        metrics=webhook.observer.metrics,
+        clock=Clock(),
+    )
+    webhook.state = shared.store
+    return {
+        "state": shared.store.run(),
+        "setbacks": watch.run(live.synced),
+        "stop-setbacks": _stop_setbacks(webhook, watch),
+    }
+
+
+async def _stop_setbacks(webhook: Webhook, watch: SetbackWatch) -> None:
+    await webhook.draining.wait()
+    watch.stop()
 
 
 def _observer(source: ViewSource, log: Log | None = None) -> Observer:

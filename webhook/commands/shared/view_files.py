@@ -1,7 +1,7 @@
 """The cluster that files hold: those of ``view`` and ``collect``, and what kubectl prints."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from webhook.commands.shared.prediction import PodVerdict, kind_word
 from webhook.commands.shared.unread import POLICY, decide_noting
 from webhook.commands.shared.view_sources import merged
 from webhook.kube.values import empty_mapping
+from webhook.observations.setback import NO_SETBACKS
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.projections import view_of
@@ -45,6 +46,8 @@ async def read_view_files(files: Iterable[Path], policy_file: Path | None, polic
     for archive in archives:
         more, unknown = await _view(archive, policy)
         view, unread = merged(view, more), {**unread, **unknown}
+    if not policy.setbacks.plugins:
+        view = replace(view, setbacks=NO_SETBACKS)
     unknown_kinds = {kind: why for kind, why in unread.items() if _is_unknown(view, kind)}
     return ViewFiles(policy, view, unknown_kinds, [item for archive in archives for item in archive.objects])
 

@@ -40,8 +40,6 @@ def _joined(present: Labels | None, own: Labels) -> Labels:
 def _both(below: Any, above: Any) -> Any:  # noqa: ANN401  a field of the view
     if below is None or above is None:
         return above if below is None else below
-    if isinstance(below, Observations):
+    if isinstance(below, Observations | Setbacks):
         return below.updated(above)
-    if isinstance(below, Setbacks):
-        return above if above.entries else below
     return below | above if isinstance(below, frozenset) else MappingProxyType({**below, **above})

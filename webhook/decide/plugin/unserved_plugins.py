@@ -6,7 +6,7 @@ A pod is not patched later. So the question is what its DaemonSet's next pod on 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from webhook.decide.decision import Decision, RequestInfo, Verdict
+from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.nodes.kind import offered_gpus
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.plugin.rules import CREATORS
@@ -21,20 +21,26 @@ from webhook.view.view import ClusterView, Node, Nvml, PluginDaemonSet, PluginPo
 # https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery#generated-labels
 DISCOVERED_LABEL = "nvidia.com/gpu.product"
 CREATOR = min(CREATORS)
+LEFT = f"{Verdict.LEAVE}/{Reason.SETBACK}"
 
 
 @dataclass(frozen=True, slots=True)
 class UnservedPlugin:
-    """A plugin pod that finds no GPU, its DaemonSet, and the decision for the next pod on its node."""
+    """A plugin pod that finds no GPU, its DaemonSet, and the decision for the next pod on its node.
+
+    ``is_held`` says that the pod was left alone because a patch had failed there: until node or policy change, it stays
+    as it is, so that expiry of the setback does not release it.
+    """
 
     pod: PluginPod
     daemon_set: PluginDaemonSet
     decision: Decision
+    is_held: bool = False
 
     @property
     def is_repairable(self) -> bool:
         """Say whether the pod would be patched if it were created now."""
-        return self.decision.verdict is Verdict.BOOTSTRAP and not self.decision.dry_run
+        return self.decision.verdict is Verdict.BOOTSTRAP and not self.decision.dry_run and not self.is_held
 
 
 def unserved_plugins(view: ClusterView, policy: Policy, classes_age_seconds: float) -> Iterator[UnservedPlugin]:
@@ -48,6 +54,7 @@ def unserved_plugins(view: ClusterView, policy: Policy, classes_age_seconds: flo
         for item in (view.daemon_sets or {}).values()
         if item.uid and item.plugin.namespace in policy.bootstrap.namespaces
     }
+    failed = {key[:3] for key in view.setbacks.entries}
     for pod in sorted((view.plugin_pods or {}).values(), key=lambda pod: pod.node):
         owner = owners.get((pod.plugin.namespace, pod.owner))
         node = (view.nodes or {}).get(pod.node)
@@ -55,7 +62,8 @@ def unserved_plugins(view: ClusterView, policy: Policy, classes_age_seconds: flo
             request = RequestInfo(
                 pod.plugin.namespace, username=CREATOR, runtime_classes_age_seconds=classes_age_seconds
             )
-            yield UnservedPlugin(pod, owner, decide_plugin(next_pod(owner, node.name), request, policy, view))
+            is_held = pod.decision == LEFT and (pod.plugin.namespace, pod.owner_name, node.name) in failed
+            yield UnservedPlugin(pod, owner, decide_plugin(next_pod(owner, node.name), request, policy, view), is_held)
 
 
 def next_pod(daemon_set: PluginDaemonSet, node_name: str) -> Pod:
