@@ -11,7 +11,7 @@ import hostile.report
 import pytest
 import yaml
 from e2e.faults import table as faults
-from support.doc_blocks import DOCUMENTS, ROOT
+from support.doc_blocks import DOCUMENTS, ROOT, between
 from support.golden_cases import CASES
 
 from webhook.decide.decision import Reason
@@ -22,13 +22,6 @@ NOT_MEASURED = "No run of this version on a quiet machine is committed yet.\n"
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 NAMED_CASE = re.compile(r"golden case `([\w-]+)`")
-
-
-def between(document: Path, marker: str, text: str) -> str:
-    """Return the document with the section between its markers replaced."""
-    head, begin, rest = document.read_text().partition(f"<!-- {marker} -->\n")
-    assert begin
-    return f"{head}{begin}{text}<!-- end of {marker} -->{rest.partition(f'<!-- end of {marker} -->')[2]}"
 
 
 def test_every_reason_is_explained(update_golden: bool) -> None:  # noqa: FBT001
