@@ -25,7 +25,7 @@ SHUTDOWN_SECONDS = 5
 
 # API servers keep up to 25 idle connections each. More requests at a time than this could not be answered in time.
 # One that is idle takes 50 KiB, mostly OpenSSL's.
-MOST_CONNECTIONS = 500
+MOST_CONNECTIONS = 250
 # Probes, scrapes and people.
 FEW_CONNECTIONS = 100
 BACKLOG = 1024
