@@ -25,7 +25,7 @@ from webhook.kube_client.clock import Clock
 from webhook.observations.pod_start import PodStart
 from webhook.policy.model import Bootstrap, Policy
 from webhook.server.decide_live import FRESH_SECONDS, FixedView, decide_live
-from webhook.server.decision_log import Metrics
+from webhook.server.metrics import Metrics
 from webhook.view.live_view import LiveView, resources
 from webhook.view.view import ClusterView, Node, Plugin, PluginDaemonSet, PluginPod
 

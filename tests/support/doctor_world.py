@@ -18,9 +18,9 @@ from support.cluster_world import namespace, runtime_class, session
 from support.fake_api import FakeApi
 from support.fake_replica import presenting
 from webhook.commands.shared.read_cluster import look as read_cluster
-from webhook.decide.decision import DECISION_KEY, INJECT_KEY
-from webhook.doctor.cluster_facts import Facts
+from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.read import Asked
+from webhook.names import DECISION_KEY, INJECT_KEY
 from webhook.policy.model import Policy
 
 Json = dict[str, Any]
@@ -121,7 +121,7 @@ def healthy() -> Cluster:
     return cluster
 
 
-async def look(cluster: Cluster, folder: Path, *forbidden: str, scope: str = "", own: str = "default") -> Facts:
+async def look(cluster: Cluster, folder: Path, *forbidden: str, scope: str = "", own: str = "default") -> ClusterFacts:
     """Read the facts of a cluster over HTTP; ``forbidden`` are paths (``*`` at the end: a prefix)."""
     async with served(cluster) as fake, session(fake, folder) as api:
         for path in forbidden:

@@ -6,7 +6,7 @@ from copy import deepcopy
 from support.cluster_world import namespace
 from support.doctor_cases.changes import cluster_policy, second_node, volcano
 from support.doctor_world import GPU, PLUGIN, Cluster, Json, healthy
-from webhook.decide.decision import DECISION_KEY
+from webhook.names import DECISION_KEY
 
 PLATFORMS: dict[str, Callable[[Cluster], object]] = {}
 Change = Callable[[Cluster], object]

@@ -23,7 +23,7 @@ from webhook.observations.setback import Setback, SetbackKind, Setbacks
 from webhook.observations.setback_rules import due, look_at_pods, with_released
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
-from webhook.server.decision_log import Metrics
+from webhook.server.metrics import Metrics
 from webhook.view.plugin_watch import owned_pods
 from webhook.view.view import ClusterView, PluginPod
 

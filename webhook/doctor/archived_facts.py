@@ -8,7 +8,7 @@ from typing import Any
 from certs.report import EntryFacts, LeafFacts, Report
 from certs.rotation import Action, RotationStep
 from certs.tls_probe import PresentedCertificate
-from webhook.doctor.cluster_facts import DryRun, Facts, Unread
+from webhook.doctor.cluster_facts import ClusterFacts, DryRun, Unread
 from webhook.kube.values import elements, items, mapping, text
 from webhook.view.recorded_time import parse_time
 
@@ -16,7 +16,7 @@ NOT_IN_FILE = Unread("the file does not have it")
 KEYS = ("certificates", "presented", "dryRun")
 
 
-def to_json(facts: Facts) -> dict[str, Any]:
+def to_json(facts: ClusterFacts) -> dict[str, Any]:
     """Return these facts as JSON; one that could not be read says why."""
     parts: dict[str, Callable[[Any], object]] = {
         "certificates": _report_to_json,
@@ -29,7 +29,7 @@ def to_json(facts: Facts) -> dict[str, Any]:
     }
 
 
-def with_archived(facts: Facts, found: Mapping[str, Any]) -> Facts:
+def with_archived(facts: ClusterFacts, found: Mapping[str, Any]) -> ClusterFacts:
     """Return facts with what an archive says of these."""
     readers = (_report, _presented, _dry_run)
     values = [_read(found, key, reader) for key, reader in zip(KEYS, readers, strict=True)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from webhook.doctor.cluster_facts import CannotTellError, Facts
+from webhook.doctor.cluster_facts import CannotTellError, ClusterFacts
 
 
 class State(StrEnum):
@@ -31,9 +31,9 @@ class Check:
 
     name: str
     title: str
-    look: Callable[[Facts], Result]
+    look: Callable[[ClusterFacts], Result]
 
-    def run(self, facts: Facts) -> Result:
+    def run(self, facts: ClusterFacts) -> Result:
         """Look; a fact that could not be read makes the result unknown."""
         try:
             return self.look(facts)
@@ -50,7 +50,7 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckOutcome:
     """One check with its result."""
 
     category: str
@@ -58,11 +58,11 @@ class Outcome:
     result: Result
 
 
-def examine(facts: Facts, categories: Iterable[Category]) -> Iterator[Outcome]:
+def examine(facts: ClusterFacts, categories: Iterable[Category]) -> Iterator[CheckOutcome]:
     """Yield the outcome of every check, in order."""
     for category in categories:
         for check in category.checks:
-            yield Outcome(category.title, check, check.run(facts))
+            yield CheckOutcome(category.title, check, check.run(facts))
 
 
 def passes(*evidence: str) -> Result:

@@ -17,6 +17,7 @@ from webhook.doctor.node_providers import Providers, is_virtual
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import empty_mapping, mapping, text
+from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_NAME
 from webhook.nvidia.device_plugins import DevicePlugin, device_plugin_of
 from webhook.nvidia.known_plugins import Role
 from webhook.observations.plugin_observation import Moment
@@ -65,7 +66,7 @@ NOT_ASKED = Unread("not asked for")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class ClusterFacts:
     """What one look at a cluster gave. Objects are raw, without the parts that no check reads (managed fields, images).
 
     ``scope`` is the namespace of ``gpu_pods`` and ``events``, empty for all. ``gpu_pods`` name a GPU resource, the
@@ -77,7 +78,7 @@ class Facts:
 
     policy: Policy
     now: datetime
-    home: str = "gpu-injector"
+    home: str = DEFAULT_NAMESPACE
     scope: str = ""
     server: ApiObject | Unread = NOT_ASKED
     nodes: Objects | Unread = NOT_ASKED
@@ -208,12 +209,12 @@ class Facts:
     @cached_property
     def registration(self) -> ApiObject | None:
         """Our own MutatingWebhookConfiguration, None where there is none."""
-        return _named(known(self.webhooks), "gpu-injector")
+        return _named(known(self.webhooks), REGISTRATION_NAME)
 
     @cached_property
     def validating(self) -> ApiObject | None:
         """Our own ValidatingWebhookConfiguration, None where there is none."""
-        return _named(known(self.validating_webhooks), "gpu-injector")
+        return _named(known(self.validating_webhooks), REGISTRATION_NAME)
 
     @cached_property
     def blind(self) -> tuple[UnservedPlugin, ...]:

@@ -3,12 +3,13 @@
 from typing import Any
 from urllib.parse import quote
 
-from webhook.decide.decision import DECISION_KEY, WARNING_PREFIX
+from webhook.decide.decision import WARNING_PREFIX
 from webhook.decide.pod import annotations
 from webhook.doctor.cluster_facts import DryRun, Unread
 from webhook.kube.values import text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
+from webhook.names import DECISION_KEY
 from webhook.policy.model import Policy
 
 # Admission asks webhooks one after the other; each may take its timeout.

@@ -6,7 +6,7 @@ from typing import Any
 from webhook.decide.decision import WARNING_PREFIX, Reason
 from webhook.decide.guards import ENFORCE_LABEL
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
-from webhook.doctor.cluster_facts import CannotTellError, Facts, known
+from webhook.doctor.cluster_facts import CannotTellError, ClusterFacts, known
 from webhook.kube.metadata import labels_of, name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.nvidia.known_plugins import CHART_LABEL
@@ -62,7 +62,7 @@ def cure_of(blind: UnservedPlugin) -> str:
     return cure.format(**names)
 
 
-def cure_for(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
+def cure_for(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
     """Return what helps a plugin pod whose log says that it has no NVML, as far as the facts tell."""
     names = {"namespace": namespace_of(pod), "pod": name_of(pod), "node": node}
     try:
@@ -71,14 +71,14 @@ def cure_for(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
         return LOOK.format(**names)
 
 
-def _cure(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
+def _cure(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
     if facts.registration is None:
         return NOT_INSTALLED
     found = next((item for item in facts.blind if item.pod.plugin.name == name_of(pod)), None)
     return cure_of(found) if found else _cure_of_served(facts, pod, node)
 
 
-def _cure_of_served(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
+def _cure_of_served(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
     """Return what helps a pod that has a class or a mount, or that the webhook leaves alone."""
     if any(item is pod for item, _ in facts.others):
         return NOT_KNOWN
@@ -92,7 +92,7 @@ def _cure_of_served(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
     return (OURS if plugin.bootstrapped else MOUNTED).replace("{directory}", plugin.nvml_directory)
 
 
-def _knows_class(facts: Facts, node: str) -> bool:
+def _knows_class(facts: ClusterFacts, node: str) -> bool:
     """Say whether a node reports the handler of the policy's class."""
     handler = next(
         (

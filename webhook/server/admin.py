@@ -8,7 +8,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from webhook.page.filters import Filters
-from webhook.server.decision_log import Observer, Record
+from webhook.server.decision_log import DecisionLog, Record
 from webhook.server.loopback import for_loopback, page
 from webhook.server.state import Replica
 
@@ -17,7 +17,7 @@ from webhook.server.state import Replica
 class Admin:
     """The handlers of the plain-HTTP listeners."""
 
-    observer: Observer
+    observer: DecisionLog
     replica: Replica
     rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -24,7 +24,7 @@ class _Envelope(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel)
 
 
-class Resource(_Envelope):
+class GroupResource(_Envelope):
     """The resource that the request is about, such as pods of the core group."""
 
     group: str = ""
@@ -44,7 +44,7 @@ class Review(_Envelope):
     """
 
     uid: Annotated[str, StringConstraints(min_length=1, max_length=UID_LIMIT)]
-    resource: Resource
+    resource: GroupResource
     sub_resource: str = ""
     namespace: str = ""
     operation: Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]

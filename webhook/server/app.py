@@ -28,7 +28,7 @@ from webhook.server.admission_review import (
     warn,
 )
 from webhook.server.decide_live import ViewSource, decide_live
-from webhook.server.decision_log import Observer, record_of
+from webhook.server.decision_log import DecisionLog, record_of
 from webhook.server.overload import BusyError, Load
 from webhook.server.plugin_admission import LiveState, admit_plugin
 from webhook.server.request_body import (
@@ -73,7 +73,7 @@ class Webhook:
 
     policy: Policy
     source: ViewSource
-    observer: Observer
+    observer: DecisionLog
     load: Load = field(default_factory=Load)
     bodies: Bodies = field(default_factory=Bodies)
     draining: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,4 +1,4 @@
-"""What is told about the server's work: one log line a decision, metrics, and the last decisions."""
+"""Record decisions: one log line each, a metric, and the last decisions."""
 
 import logging
 import re
@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from webhook.decide.decision import Decision
 from webhook.decide.patch import Operation
 from webhook.kube.values import items, mapping, text
 from webhook.server.admission_review import Review
+from webhook.server.metrics import Metrics
 
 RECENT_DECISIONS = 1000
 
@@ -159,93 +159,8 @@ def _visible(character: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
-    """All metrics, in a registry of their own. The names of the first three are controller-runtime's."""
-
-    registry: CollectorRegistry
-    requests: Counter
-    latency: Histogram
-    in_flight: Gauge
-    decisions: Counter
-    patches_refused: Counter
-    view_age: Gauge
-    blind_plugin_pods: Gauge
-    evictions: Counter
-    setbacks: Gauge
-    releases: Counter
-    leader: Gauge
-
-    @classmethod
-    def create(cls) -> "Metrics":
-        """Register every metric, and those of the process (memory, CPU, open files)."""
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        return cls(
-            registry=registry,
-            requests=Counter(
-                "controller_runtime_webhook_requests",
-                "Admission requests by path and HTTP status code.",
-                ("webhook", "code"),
-                registry=registry,
-            ),
-            latency=Histogram(
-                "controller_runtime_webhook_latency_seconds",
-                "Time from a request's head to its answer.",
-                ("webhook",),
-                registry=registry,
-            ),
-            in_flight=Gauge(
-                "controller_runtime_webhook_requests_in_flight",
-                "Admission requests that are being served.",
-                ("webhook",),
-                registry=registry,
-            ),
-            decisions=Counter(
-                "gpu_injector_decisions", "Decisions by verdict and reason.", ("verdict", "reason"), registry=registry
-            ),
-            patches_refused=Counter(
-                "gpu_injector_patches_refused",
-                "Patches that did not apply in-process and were not sent: each is a bug of ours.",
-                registry=registry,
-            ),
-            view_age=Gauge(
-                "gpu_injector_view_age_seconds",
-                "Time since the oldest watched kind was last known current.",
-                registry=registry,
-            ),
-            blind_plugin_pods=Gauge(
-                "gpu_injector_blind_plugin_pods",
-                "Plugin pods that find no GPU and would if they were made again. Every replica counts all of them.",
-                registry=registry,
-            ),
-            setbacks=Gauge(
-                "gpu_injector_setbacks",
-                "Recipes for plugin pods that failed on a node and are not applied there, by how they failed.",
-                ("kind",),
-                registry=registry,
-            ),
-            releases=Counter(
-                "gpu_injector_releases",
-                "Plugin pods that this replica deleted once, because our patch kept them from starting.",
-                registry=registry,
-            ),
-            leader=Gauge(
-                "gpu_injector_leader",
-                "1 on the replica that holds the Lease. Without one, decisions go on with the last stored state.",
-                registry=registry,
-            ),
-            evictions=Counter(
-                "gpu_injector_evictions",
-                "Blind plugin pods that this replica asked to evict, by the answer (evicted, refused).",
-                ("answer",),
-                registry=registry,
-            ),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Observer:
-    """Where a decision is told: log, metrics, and the memory of the last ones."""
+class DecisionLog:
+    """Records decisions: in the log, in the metrics, and the last ones in memory."""
 
     log: Log
     metrics: Metrics
@@ -257,7 +172,7 @@ class Observer:
         self.log.info("template", uid=_legible(review.uid), namespace=namespace, decision=decision.word)
 
     def decided(self, record: Record) -> None:
-        """Tell one decision."""
+        """Record one decision."""
         decision = record.decision
         self.metrics.decisions.labels(decision.verdict, decision.reason).inc()
         self.recent.append(record)

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 TICK_SECONDS = 0.05
 
 # Of the API server's patience. With the second that Retry-After asks for, another replica has as much left again.
-SHARE = 1 / 3
+OVERLOAD_FRACTION = 1 / 3
 
 
 class BusyError(Exception):
@@ -50,5 +50,5 @@ class Load:
 
     def check(self, timeout_seconds: float) -> None:
         """Raise BusyError where a request would be answered too late for a caller with this timeout."""
-        if self._clock() - self.ticked > timeout_seconds * SHARE:
+        if self._clock() - self.ticked > timeout_seconds * OVERLOAD_FRACTION:
             raise BusyError

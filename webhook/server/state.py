@@ -11,7 +11,7 @@ from typing import Any
 from webhook.decide.nodes.table import node_rows
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
-from webhook.server.status_events import Told
+from webhook.server.status_events import StatusEvents
 
 # The first ones say what is wrong; a cluster may have one on each of its nodes.
 SHOWN_SETBACKS = 100
@@ -37,7 +37,7 @@ class Replica:
     source: ViewSource
     readiness: Readiness = str  # which answers ""
     expiries: Expiries = no_expiries
-    told: Told | None = None
+    told: StatusEvents | None = None
     started: float = field(default_factory=time.time)
 
     def to_json(self) -> dict[str, Any]:

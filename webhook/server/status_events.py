@@ -40,7 +40,7 @@ def _bounded(fact: object) -> object:
     return f"{fact[: FACT_LIMIT - 1]}…" if isinstance(fact, str) and len(fact) > FACT_LIMIT else fact
 
 
-class Told:
+class StatusEvents:
     """Takes events. A subject is an event's first word, and what it is about."""
 
     def __init__(self, log: Log, clock: Callable[[], float] = time.time) -> None:

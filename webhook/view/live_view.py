@@ -24,7 +24,7 @@ from webhook.kube_client.resource import Resource
 from webhook.kube_client.served_version import client_for
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
 from webhook.observations.plugin_observation import Moment
-from webhook.observations.stored_state import State
+from webhook.observations.stored_state import StoredState
 from webhook.view.plugin_watch import with_observations
 from webhook.view.projections import ADMISSION, DEFAULT_POLICY, KINDS, kinds
 from webhook.view.store import KindCache
@@ -197,7 +197,7 @@ class LiveView:
         if seen.observations is not self.view.observations:
             self.view = dataclasses.replace(self.view, observations=seen.observations)
 
-    def take_state(self, state: State) -> None:
+    def take_state(self, state: StoredState) -> None:
         """Take what the replicas remember together; what this replica has observed itself counts more."""
         observations = self.view.observations
         if state.observations.entries.keys() - observations.entries.keys():

@@ -6,8 +6,8 @@ from support.cluster_world import namespace
 from support.doctor_cases.changes import mounts_nvml
 from support.doctor_cases.table import spoils
 from support.doctor_world import LATER, Cluster, Json
-from webhook.decide.decision import DECISION_KEY, INJECT_KEY
 from webhook.doctor.check import State
+from webhook.names import DECISION_KEY, INJECT_KEY
 
 
 @spoils("pods-uncalled", "ml/model carries no annotation")

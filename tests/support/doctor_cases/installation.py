@@ -2,8 +2,8 @@
 
 from support.doctor_cases.table import spoils
 from support.doctor_world import Cluster
-from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import State
+from webhook.names import INJECT_KEY
 
 
 @spoils("server-version", "v1.29.9")

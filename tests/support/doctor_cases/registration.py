@@ -5,8 +5,8 @@ from certs.rotation_steps import create
 from support.doctor_cases.changes import webhook
 from support.doctor_cases.table import spoils
 from support.doctor_world import NAMES, NOW, Cluster
-from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import State
+from webhook.names import INJECT_KEY
 from webhook.policy.model import Policy
 
 

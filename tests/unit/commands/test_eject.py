@@ -21,7 +21,7 @@ from support.plugin_world import daemon_sets, node, view
 
 from webhook.__main__ import main
 from webhook.commands.eject.plan import eject as ejected
-from webhook.commands.shared.evaluate import foresee
+from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.prediction import Situation, apply
 from webhook.decide.decision import RequestInfo, Verdict
 from webhook.decide.workload.decide import decide
@@ -183,7 +183,7 @@ def test_without_the_webhook_pods_get_what_it_would_have_given_them(
 ) -> None:
     """A pod made from the patched object is, spec for spec, the one that the webhook makes; nothing is left to do."""
     situation, item = Situation(policy, view, "ml"), wrapped(pod, *shape)
-    ejections, _ = ejected(foresee(item, situation))
+    ejections, _ = ejected(predict(item, situation))
     patched = item
     for one in ejections:
         patched = apply(patched, one.operations)
@@ -191,7 +191,7 @@ def test_without_the_webhook_pods_get_what_it_would_have_given_them(
     leaves = admitted.dry_run or admitted.verdict is Verdict.LEAVE
     wanted = pod if leaves else apply(pod, admitted.operations)
     assert all(spec == wanted["spec"] for spec in within(patched, shape[2]))
-    assert admitted.dry_run or not any(one.would_change for one in foresee(patched, situation))
+    assert admitted.dry_run or not any(one.would_change for one in predict(patched, situation))
 
 
 NODES = st.lists(
@@ -207,7 +207,7 @@ def test_without_the_webhook_a_plugin_gets_its_library_all_the_same(item: dict[s
     """On each of its nodes the pod is, spec for spec, the one that the webhook makes; where they differ it is told."""
     classes = runtime_class()
     situation = Situation(Policy(), view(item, classes, namespace("kube-system"), *nodes), "kube-system")
-    found = list(foresee(item, situation))
+    found = list(predict(item, situation))
     ejections, notes = ejected(found)
     wanted = any(one.would_change for one in found)
     assert (len(ejections), len(notes)) == ((int(wanted), 0) if len(found) == 1 else (0, int(wanted)))
@@ -216,7 +216,7 @@ def test_without_the_webhook_a_plugin_gets_its_library_all_the_same(item: dict[s
         admitted = apply(verdict.question.pod, verdict.question.decide().operations)
         affinity = admitted["spec"]["affinity"]
         assert {**patched["spec"]["template"]["spec"], "affinity": affinity} == admitted["spec"]
-        assert not any(again.would_change for again in foresee(patched, situation))
+        assert not any(again.would_change for again in predict(patched, situation))
 
 
 def test_a_patch_fails_on_another_container() -> None:

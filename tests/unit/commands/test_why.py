@@ -13,7 +13,7 @@ from support.cluster_world import namespace, runtime_class
 from support.fake_api import FakeApi
 
 from webhook.__main__ import main
-from webhook.decide.decision import DECISION_KEY
+from webhook.names import DECISION_KEY
 from webhook.policy.model import Policy
 from webhook.registration.conditions import gpu_pods_condition, plugin_pods_condition
 from webhook.registration.match import MatchCheck, checks, verdict

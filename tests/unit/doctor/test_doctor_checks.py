@@ -8,14 +8,14 @@ from support.doctor_cases import CASES, Case
 from support.doctor_world import healthy, look
 
 from webhook.doctor.check import Check, Result, State, examine
-from webhook.doctor.cluster_facts import Facts
+from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.registry import CATEGORIES
 
 CHECKS = {check.name: check for category in CATEGORIES for check in category.checks}
 
 
 @pytest.fixture(scope="module")
-def well(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+def well(tmp_path_factory: pytest.TempPathFactory) -> ClusterFacts:
     """Read the healthy cluster once for all."""
     return asyncio.run(look(healthy(), tmp_path_factory.mktemp("healthy")))
 
@@ -26,7 +26,7 @@ def said(result: Result) -> str:
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.name)
-def test_it_passes_where_all_is_well(well: Facts, check: Check) -> None:
+def test_it_passes_where_all_is_well(well: ClusterFacts, check: Check) -> None:
     """Nothing is found in a cluster where GPU pods work."""
     assert check.run(well).state is State.PASS, said(check.run(well))
 

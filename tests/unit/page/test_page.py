@@ -21,7 +21,7 @@ from webhook.page.render import render
 from webhook.server.admin import Admin
 from webhook.server.decision_log import NAME_LIMIT, OPERATIONS_LIMIT, open_log
 from webhook.server.state import Replica
-from webhook.server.status_events import Told
+from webhook.server.status_events import StatusEvents
 from webhook.view.gpu_operator import ClusterPolicy
 from webhook.view.view import ClusterView
 
@@ -256,7 +256,7 @@ def test_problems_are_shown_first(settings: dict[str, Any], line: str) -> None:
 @pytest.mark.parametrize("event", ["registration-absent", "registration-foreign", "registration-unreadable"])
 def test_a_registration_that_is_not_ours_is_noticed_until_it_is(event: str) -> None:
     """Without one the page stays empty."""
-    told = Told(open_log(), clock=lambda: NOW)
+    told = StatusEvents(open_log(), clock=lambda: NOW)
     with capture_logs():
         told(event)
         assert any("egistration" in line for line in notices(replica(told=told).to_json(), NOW))
@@ -266,7 +266,7 @@ def test_a_registration_that_is_not_ours_is_noticed_until_it_is(event: str) -> N
 
 def test_a_problem_stays_until_its_subject_recovers() -> None:
     """A watch of another kind says nothing about this one."""
-    told = Told(open_log(), clock=lambda: NOW)
+    told = StatusEvents(open_log(), clock=lambda: NOW)
     with capture_logs() as logs:
         told("watch-lost", kind="nodes", reason="list: 403")
         told("watch-found", kind="namespaces", objects=3)

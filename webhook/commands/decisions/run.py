@@ -15,7 +15,7 @@ from webhook.commands.shared.cluster import Target, api_server
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.render import ASIDE, ATTENTION
-from webhook.commands.shared.replicas import Answer, Replicas
+from webhook.commands.shared.replicas import ReplicaAnswer, Replicas
 from webhook.kube_client.api_error import CredentialsError
 from webhook.page.filters import Filters
 
@@ -68,7 +68,7 @@ async def follow(replicas: Replicas, options: Options) -> None:
     show: Callable[[Records], None] = _print_lines if options.output == "json" else _Table().show
     latest: dict[str, float] = {}
     told: set[str] = set()
-    answers: list[Answer] | None = None
+    answers: list[ReplicaAnswer] | None = None
     while True:
         try:
             answers = await replicas.ask(asdict(options.filters), latest)
@@ -90,7 +90,7 @@ async def _pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-def _tell(answers: Iterable[Answer], told: Iterable[str] = ()) -> set[str]:
+def _tell(answers: Iterable[ReplicaAnswer], told: Iterable[str] = ()) -> set[str]:
     """Report newly unreachable replicas on standard error; return all that were reported."""
     troubles = {
         f"{answer.state['replica']}: its decisions are missing: {answer.trouble}"
@@ -102,7 +102,7 @@ def _tell(answers: Iterable[Answer], told: Iterable[str] = ()) -> set[str]:
     return troubles
 
 
-def _merged(answers: Iterable[Answer]) -> Records:
+def _merged(answers: Iterable[ReplicaAnswer]) -> Records:
     return sorted((record for answer in answers for record in answer.records), key=lambda record: record["time"])
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from webhook.commands.preview.render import print_diff
 from webhook.commands.shared.input_files import InputError, examples, read_files
-from webhook.commands.shared.prediction import PodVerdict, Question, Situation, reference
+from webhook.commands.shared.prediction import DecisionInput, PodVerdict, Situation, reference
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.kube.manifests import Document
 from webhook.policy.model import Policy
@@ -117,7 +117,9 @@ def _verdict(pod: dict[str, Any], response: dict[str, Any]) -> PodVerdict:
     verdict, _, reason = response["auditAnnotations"]["decision"].partition("/")
     operations = json.loads(base64.b64decode(response["patch"])) if "patch" in response else ()
     decision = Decision(Verdict(verdict), Reason(reason), tuple(operations), tuple(response.get("warnings", ())))
-    question = Question(pod, RequestInfo(namespace=reference(pod)["namespace"]), Situation(Policy(), ClusterView()))
+    question = DecisionInput(
+        pod, RequestInfo(namespace=reference(pod)["namespace"]), Situation(Policy(), ClusterView())
+    )
     return PodVerdict(pod, "", question, decision)
 
 

@@ -11,7 +11,7 @@ from webhook.commands.eject.render import MADE_BY, WRITERS, Made, kustomize_fold
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.owners import Owners
-from webhook.commands.shared.selection import Found, Scope, verdicts
+from webhook.commands.shared.selection import Scope, SelectedWorkloads, verdicts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ def eject(options: Options) -> int:
     return ExitCode.CHANGES if made.ejections else ExitCode.DONE
 
 
-def _unread(found: Found) -> dict[str, str]:
+def _unread(found: SelectedWorkloads) -> dict[str, str]:
     """Return what could not be read, of the workloads and of what their decisions depend on."""
     of_verdicts = {kind: one.question.situation.unread[kind] for one in found.verdicts for kind in one.unread}
     return {**found.unread, **of_verdicts}

@@ -33,11 +33,12 @@ from webhook.server.app import Webhook
 from webhook.server.background_tasks import TaskDiedError, beside
 from webhook.server.certificate_metrics import CertificateMetrics
 from webhook.server.decide_live import FixedView, ViewSource
-from webhook.server.decision_log import Log, Metrics, Observer, open_log
+from webhook.server.decision_log import DecisionLog, Log, open_log
 from webhook.server.listeners import LOOPBACK, Addresses, Stop, run
 from webhook.server.memory import map_large_blocks, settle
+from webhook.server.metrics import Metrics
 from webhook.server.state import Replica
-from webhook.server.status_events import Told
+from webhook.server.status_events import StatusEvents
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.view import ClusterView
 
@@ -114,7 +115,7 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     from webhook.view.live_view import LiveView, observe_plugins, resources  # noqa: PLC0415
 
     log = open_log()
-    told = Told(log)
+    told = StatusEvents(log)
     policy = read_policy(options.policy_file)
     watched = resources(policy.bootstrap.namespaces, known_plugins(policy))
     live = LiveView(
@@ -234,10 +235,10 @@ async def _stop_setbacks(webhook: Webhook, watch: SetbackWatch) -> None:
     watch.stop()
 
 
-def _observer(source: ViewSource, log: Log | None = None) -> Observer:
+def _observer(source: ViewSource, log: Log | None = None) -> DecisionLog:
     metrics = Metrics.create()
     metrics.view_age.set_function(source.oldest_age_seconds)
-    return Observer(log or open_log(), metrics)
+    return DecisionLog(log or open_log(), metrics)
 
 
 def _expiries(keeper: CertificateSource) -> tuple[float, float]:

@@ -16,8 +16,9 @@ from webhook.kube.values import EMPTY, mapping
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
+from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_PATH
 from webhook.policy.model import Policy
-from webhook.registration.entries import HOME, PATH, home_of
+from webhook.registration.entries import home_of
 from webhook.view.live_view import resources, utc_now
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.snapshot import Snapshot, snapshot
@@ -88,9 +89,9 @@ async def api_server(target: Target) -> AsyncIterator[KubeClient]:
 async def home(client: KubeClient) -> str:
     """Return the namespace of the installation, as its registration says; the usual one where that is not readable."""
     try:
-        return home_of(await client.find(PATH))
+        return home_of(await client.find(REGISTRATION_PATH))
     except ApiError:
-        return HOME
+        return DEFAULT_NAMESPACE
 
 
 async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPolicy:
@@ -102,9 +103,9 @@ async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPo
         return InstalledPolicy(read_policy(file))
     unread = ""
     try:
-        namespace = home_of(await client.find(PATH))
+        namespace = home_of(await client.find(REGISTRATION_PATH))
     except ApiError as error:
-        namespace, unread = HOME, f"the registration: {error}"
+        namespace, unread = DEFAULT_NAMESPACE, f"the registration: {error}"
     source = f"ConfigMap {namespace}/gpu-injector"
     try:
         found = await client.find(f"/api/v1/namespaces/{namespace}/configmaps/gpu-injector")

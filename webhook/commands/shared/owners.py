@@ -9,7 +9,7 @@ from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 
 # A job of a workflow of an application: more levels than this nobody has.
-HIGHEST = 5
+MAX_OWNER_DEPTH = 5
 
 Owner = Mapping[str, Any]
 
@@ -31,7 +31,7 @@ class Owners:
         """Return the controllers above an object, the nearest first. Raises ``OSError`` when no answer came."""
         found: list[Mapping[str, Any]] = []
         namespace = text(metadata(item).get("namespace"))
-        while len(found) < HIGHEST and (owner := _controller(item)):
+        while len(found) < MAX_OWNER_DEPTH and (owner := _controller(item)):
             above = await self._owner(client, owner, namespace)
             if above is None:
                 break

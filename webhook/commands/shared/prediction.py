@@ -40,7 +40,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class DecisionInput:
     """One pod and what is asked about it: the arguments of the decision, and which decision it is."""
 
     pod: Pod
@@ -86,7 +86,7 @@ class PodVerdict:
 
     item: Mapping[str, Any]
     template: str
-    question: Question
+    question: DecisionInput
     decision: Decision
     nodes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
@@ -95,7 +95,7 @@ class PodVerdict:
     is_pod_spec: bool = False
 
     @classmethod
-    def of(cls, item: Mapping[str, Any], template: str, question: Question, nodes: tuple[str, ...] = ()) -> Self:
+    def of(cls, item: Mapping[str, Any], template: str, question: DecisionInput, nodes: tuple[str, ...] = ()) -> Self:
         """Return the verdict for a question."""
         decision, unread = question.decide_with_unread()
         return cls(item, template, question, decision, nodes, unread=unread)

@@ -16,9 +16,9 @@ from webhook.commands.shared.cluster import InstalledPolicy, UnreadError, instal
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.list_workloads import RESOURCES
 from webhook.commands.shared.replica_certificates import presented
-from webhook.commands.shared.replicas import LABEL, Replicas
+from webhook.commands.shared.replicas import Replicas
 from webhook.doctor.archived_facts import to_json
-from webhook.doctor.cluster_facts import Facts, Unread
+from webhook.doctor.cluster_facts import ClusterFacts, Unread
 from webhook.doctor.read import Asked, Sorting, names_cause, read_facts
 from webhook.kube.metadata import labels_of
 from webhook.kube.templates import pods_within
@@ -26,6 +26,7 @@ from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import pages
+from webhook.names import APP_SELECTOR
 from webhook.policy.model import Policy
 from webhook.view.live_view import utc_now
 
@@ -33,7 +34,7 @@ from webhook.view.live_view import utc_now
 DECISION_FIELDS = ("time", "uid", "namespace", "name", "owner", "verdict", "reason", "dryRun", "replica")
 
 
-async def look(client: KubeClient, asked: Asked, now: datetime) -> Facts:
+async def look(client: KubeClient, asked: Asked, now: datetime) -> ClusterFacts:
     """Read the cluster once, and the certificates that the replicas serve. ``OSError`` when no answer came."""
     facts = await read_facts(client, asked, now)
     try:
@@ -58,7 +59,7 @@ class Interest:
         kind, sorting = text(item.get("kind")), Sorting(self.policy)
         if kind == "Event":
             return names_cause(item)
-        key, _, value = LABEL.partition("=")
+        key, _, value = APP_SELECTOR.partition("=")
         if labels_of(item).get(key) == value or kind not in WITH_PODS:
             return True
         return sorting.keeps(item) or any(sorting.keeps(pod) for _, pod in pods_within(item))

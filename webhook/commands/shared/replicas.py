@@ -19,8 +19,8 @@ from webhook.kube.values import elements, items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
+from webhook.names import APP_SELECTOR
 
-LABEL = "app.kubernetes.io/name=gpu-injector"
 CERT_DIR = "--cert-dir"
 DECISIONS_PORT = "--decisions-port"
 # What a replica is told on its command line, and what it takes where it is told nothing.
@@ -33,7 +33,7 @@ class UnreachableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReplicaAnswer:
     """What a replica told: its ``/state``, and its decisions (rows of ``/decisions``), each with the replica's name.
 
     Of one that could not be asked, the state is its name and why.
@@ -55,7 +55,7 @@ class Replicas:
     client: KubeClient
     namespace: str
 
-    async def ask(self, query: Mapping[str, str], since: Mapping[str, float]) -> list[Answer]:
+    async def ask(self, query: Mapping[str, str], since: Mapping[str, float]) -> list[ReplicaAnswer]:
         """Return every running replica's answer, by name; ``since`` has the time of the last decision known of each.
 
         Raises InputError where there is none, or where it cannot be told.
@@ -72,7 +72,7 @@ class Replicas:
         """Return the pods, by name. Raises InputError where there is none, or where it cannot be told."""
         path = f"/api/v1/namespaces/{self.namespace}/pods"
         try:
-            pods = await objects(self.client, path, {"labelSelector": LABEL})
+            pods = await objects(self.client, path, {"labelSelector": APP_SELECTOR})
         except ApiError as error:
             raise UnreadError(f"could not list the pods of namespace {self.namespace}: {error.for_people}") from error
         running: list[Mapping[str, Any]] = sorted(filter(_is_running, pods), key=name_of)
@@ -80,14 +80,14 @@ class Replicas:
             raise InputError(f"no replica of gpu-injector runs in namespace {self.namespace}; is it in another one?")
         return running
 
-    async def _ask(self, pod: Mapping[str, Any], query: Mapping[str, str]) -> Answer:
+    async def _ask(self, pod: Mapping[str, Any], query: Mapping[str, str]) -> ReplicaAnswer:
         name = name_of(pod)
         connection = _Forwarded(self.client, self.namespace, name, port_of(pod, DECISIONS_PORT))
         try:
             state, records = await asyncio.to_thread(_read, connection, query)
         except UnreachableError as error:
-            return Answer({"replica": name, "unreachable": str(error)}, [])
-        return Answer({**state, "replica": name}, [{**record, "replica": name} for record in records])
+            return ReplicaAnswer({"replica": name, "unreachable": str(error)}, [])
+        return ReplicaAnswer({**state, "replica": name}, [{**record, "replica": name} for record in records])
 
 
 def port_of(pod: Mapping[str, Any], option: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
-from webhook.commands.shared.evaluate import foresee
+from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.input_files import InputError, read_files, read_tree
 from webhook.commands.shared.list_workloads import is_kept, progress_bar, workloads
 from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Situation, kind_word, reference
@@ -73,7 +73,7 @@ async def nothing_above(_client: KubeClient, _item: Mapping[str, Any]) -> Sequen
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SelectedWorkloads:
     """The verdicts, and what could not be read that may hide others, with the reason."""
 
     verdicts: Sequence[PodVerdict]
@@ -85,7 +85,7 @@ class Found:
         return not self.unread and not any(one.unread for one in self.verdicts)
 
 
-def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing_above) -> Found:
+def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing_above) -> SelectedWorkloads:
     """Return what is decided about the pods of manifests; without any, about what runs in the cluster.
 
     Use the topmost owner whose template requests a GPU. Raises InputError for files that cannot be used, and where the
@@ -98,7 +98,7 @@ def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing
     situation = replace(_situation(files.policy, files.view, usual, files.objects), unread=files.unread)
     found = list(_of_manifests(manifests, situation))
     report_missing(found, files.view)
-    return Found(found)
+    return SelectedWorkloads(found)
 
 
 def _situation(policy: Policy, view: ClusterView, namespace: str, objects: Sequence[Mapping[str, Any]]) -> Situation:
@@ -108,7 +108,7 @@ def _situation(policy: Policy, view: ClusterView, namespace: str, objects: Seque
     )
 
 
-async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Above) -> Found:
+async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Above) -> SelectedWorkloads:
     """Decide with the facts of a cluster; without manifests about what runs in it."""
     usual = scope.usual_namespace()
     documents = [item for manifest in manifests for item in manifest.objects]
@@ -129,11 +129,11 @@ async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Abov
         if not scope.files or any(is_relevant(item.content) for item in documents):
             situation = replace(situation, knative_allows=situation.knative_allows or await _knative_allows(client))
         if scope.files:
-            return Found(list(_of_manifests(manifests, situation)))
+            return SelectedWorkloads(list(_of_manifests(manifests, situation)))
         return await _running(client, scope, situation, above)
 
 
-async def _running(client: KubeClient, scope: Scope, situation: Situation, above: Above) -> Found:
+async def _running(client: KubeClient, scope: Scope, situation: Situation, above: Above) -> SelectedWorkloads:
     """Decide about what runs in a cluster, one verdict for each topmost object that requests a GPU."""
     unread: dict[str, str] = {}
     # Another policy may name other GPU resources, so pods may be missing below.
@@ -147,7 +147,7 @@ async def _running(client: KubeClient, scope: Scope, situation: Situation, above
                 asking = uppermost[-1] if uppermost else own
                 found[str(asking[0].reference)] = asking
     _report({kind: why for kind, why in unread.items() if kind not in situation.unread})
-    return Found([one for asking in found.values() for one in asking], unread)
+    return SelectedWorkloads([one for asking in found.values() for one in asking], unread)
 
 
 async def _knative_allows(client: KubeClient) -> bool:
@@ -173,7 +173,7 @@ def _of_manifests(manifests: Iterable[Manifest], situation: Situation) -> Iterat
         task = progress.add_task("decide", total=len(documents))
         for item in documents:
             if not _is_controlled(item):
-                yield from foresee(item, known)
+                yield from predict(item, known)
             progress.advance(task)
     for item in kept:
         owner, names = controlling_owner(item), reference(item, situation.namespace)
@@ -190,7 +190,7 @@ def _asking(item: Mapping[str, Any], situation: Situation) -> list[PodVerdict]:
     """Return the verdicts for GPU pods and plugins: most pods of a live cluster request no GPU."""
     # A warning says more than that the pod requests no GPU: its value is not a quantity.
     return [
-        one for one in foresee(item, situation) if one.decision.reason is not Reason.NO_GPU or one.decision.warnings
+        one for one in predict(item, situation) if one.decision.reason is not Reason.NO_GPU or one.decision.warnings
     ]
 
 

@@ -20,7 +20,7 @@ from webhook.commands.shared.cluster import Target, UnreadError, api_server, hom
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.render import ASIDE
-from webhook.doctor.cluster_facts import DryRun, Facts, Unread
+from webhook.doctor.cluster_facts import ClusterFacts, DryRun, Unread
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import items, mapping, text
@@ -121,7 +121,7 @@ def _end_in_order() -> None:
 async def _plan(client: KubeClient, options: Options) -> Plan:
     policy = (await installed_policy(client, options.policy_file)).policy
     listed = await objects(client, "/api/v1/nodes", page_size=NODES_PAGE_SIZE)
-    facts = Facts(policy=policy, now=datetime.now(UTC), nodes=tuple(listed))
+    facts = ClusterFacts(policy=policy, now=datetime.now(UTC), nodes=tuple(listed))
     nodes = {node.name: _resource(facts.offered(node)) for node in facts.gpu_nodes}
     missing = sorted(set(options.nodes) - nodes.keys())
     if missing:

@@ -3,19 +3,19 @@
 import re
 from collections.abc import Iterator
 
-from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, Unread, known
+from webhook.doctor.cluster_facts import ApiObject, CannotTellError, ClusterFacts, Unread, known
 from webhook.kube.containers import waiting_state
 from webhook.kube.metadata import labels_of, name_of
 from webhook.kube.values import elements, items, mapping, text
+from webhook.names import INJECT_KEY
 from webhook.status_words import problems_in_log
 
 INSTALL = "kubectl apply -f deploy/install.yaml"
 MINOR_WITH_CONDITIONS = 30
 
 
-def server_version(facts: Facts) -> Result:
+def server_version(facts: ClusterFacts) -> Result:
     """Older API servers ignore matchConditions and would call us for every pod."""
     found = known(facts.server)
     major, minor = (re.sub(r"\D.*", "", text(found.get(key))) or "0" for key in ("major", "minor"))
@@ -27,7 +27,7 @@ def server_version(facts: Facts) -> Result:
     return fails_on(troubles, "upgrade Kubernetes to 1.30 or newer", otherwise=version)
 
 
-def webhook_pods(facts: Facts) -> Result:
+def webhook_pods(facts: ClusterFacts) -> Result:
     """The Deployment has all its replicas ready."""
     deployment = known(facts.deployment)
     if deployment is None:
@@ -44,7 +44,7 @@ def webhook_pods(facts: Facts) -> Result:
     return fails_on(troubles, look) if not ready else warns_on(troubles, look)
 
 
-def _waiting(facts: Facts) -> Iterator[str]:
+def _waiting(facts: ClusterFacts) -> Iterator[str]:
     if isinstance(facts.own_pods, Unread):
         return
     for pod in facts.own_pods:
@@ -53,7 +53,7 @@ def _waiting(facts: Facts) -> Iterator[str]:
                 yield f"{name_of(pod)}: {text(waiting.get('reason'))} {text(waiting.get('message'))}".rstrip()
 
 
-def endpoints(facts: Facts) -> Result:
+def endpoints(facts: ClusterFacts) -> Result:
     """The Service has an address behind it that is ready."""
     ready = [
         address
@@ -67,7 +67,7 @@ def endpoints(facts: Facts) -> Result:
     return fails_on(troubles, look, otherwise=f"{len(ready)} ready")
 
 
-def webhook_answers(facts: Facts) -> Result:
+def webhook_answers(facts: ClusterFacts) -> Result:
     """A GPU pod, sent as a server-side dry-run, comes back with our annotation."""
     tried = known(facts.dry_run)
     if tried is None:
@@ -80,7 +80,7 @@ def webhook_answers(facts: Facts) -> Result:
     return fails_on(troubles, look)
 
 
-def opted_in(facts: Facts) -> Result:
+def opted_in(facts: ClusterFacts) -> Result:
     """Somebody asked for it: a namespace is labelled."""
     chosen = sorted(name_of(item) for item in known(facts.namespaces) if _setting(item) in ("enabled", "dry-run"))
     troubles = [] if chosen or facts.policy.opt_out else [f"no namespace is labelled {INJECT_KEY}"]
@@ -88,7 +88,7 @@ def opted_in(facts: Facts) -> Result:
     return warns_on(troubles, f"kubectl label namespace NAME {INJECT_KEY}=dry-run", otherwise=summary)
 
 
-def label_values(facts: Facts) -> Result:
+def label_values(facts: ClusterFacts) -> Result:
     """A label with a value of nobody's counts as none, which surprises people."""
     troubles = [
         f"namespace {name_of(item)}: {INJECT_KEY}={setting}"
@@ -98,7 +98,7 @@ def label_values(facts: Facts) -> Result:
     return warns_on(troubles, f"kubectl label namespace NAME {INJECT_KEY}=enabled --overwrite")
 
 
-def webhook_log(facts: Facts) -> Result:
+def webhook_log(facts: ClusterFacts) -> Result:
     """The webhook itself complains of nothing in its last lines."""
     # A container that has not started has an empty log.
     logs = {pod: said for pod, log in known(facts.own_logs).items() if (said := known(log))}
