@@ -26,8 +26,9 @@ from webhook.observations.pod_start import PodStart
 from webhook.policy.model import Bootstrap, Policy
 from webhook.server.decide_live import FRESH_SECONDS, FixedView, decide_live
 from webhook.server.metrics import Metrics
-from webhook.view.live_view import LiveView, resources
+from webhook.view.live_view import LiveView
 from webhook.view.view import ClusterView, Node, Plugin, PluginDaemonSet, PluginPod
+from webhook.view.watched_resources import resources
 
 INSTALLATION = Installation(extra_names=(LOOPBACK,))
 FOLLOW_SECONDS = 20

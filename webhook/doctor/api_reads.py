@@ -12,13 +12,13 @@ from typing import Any
 
 import orjson
 
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Objects, Unread, known
+from webhook.doctor.fact import ApiObject, CannotTellError, Objects, Unread, known
 from webhook.kube.metadata import full_name, metadata, name_of
 from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import PAGE_SIZE, pages
-from webhook.view.live_view import NODES_PAGE_SIZE
+from webhook.view.watched_resources import NODES_PAGE_SIZE
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # Of containers; no check reads them.

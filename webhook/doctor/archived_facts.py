@@ -8,7 +8,8 @@ from typing import Any
 from certs.report import EntryFacts, LeafFacts, Report
 from certs.rotation import Action, RotationStep
 from certs.tls_probe import PresentedCertificate
-from webhook.doctor.cluster_facts import ClusterFacts, DryRun, Unread
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import DryRun, Unread
 from webhook.kube.values import elements, items, mapping, text
 from webhook.view.recorded_time import parse_time
 

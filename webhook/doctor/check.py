@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from webhook.doctor.cluster_facts import CannotTellError, ClusterFacts
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import CannotTellError
 
 
 class State(StrEnum):

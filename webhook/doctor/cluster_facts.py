@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from certs.report import Report
 from certs.tls_probe import PresentedCertificate
@@ -13,6 +13,7 @@ from webhook.decide.nodes.kind import offered_gpus
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
+from webhook.doctor.fact import NOT_ASKED, ApiObject, DryRun, Objects, Unread, known
 from webhook.doctor.node_providers import Providers, is_virtual
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.quantity import is_positive
@@ -26,43 +27,6 @@ from webhook.view.plugin_projections import known_plugins, template_of
 from webhook.view.plugin_watch import with_observations
 from webhook.view.projections import Kind, kinds
 from webhook.view.view import ClusterView, Node, PluginPod
-
-ApiObject = Mapping[str, Any]
-Objects = tuple[ApiObject, ...]
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A fact that could not be read, and why, as the API server said it."""
-
-    why: str
-
-
-class CannotTellError(Exception):
-    """A check met a fact that could not be read: its result is unknown, whatever else it has seen."""
-
-
-def known(fact: T | Unread) -> T:
-    """Return a fact; raises CannotTellError where it could not be read. There is no other way to one."""
-    if isinstance(fact, Unread):
-        raise CannotTellError(fact.why)
-    return fact
-
-
-@dataclass(frozen=True, slots=True)
-class DryRun:
-    """What became of a GPU pod that the API server was only asked about: our word for it, or why it was refused.
-
-    ``word`` is our annotation or, in dry-run, our warning; empty where the webhook said nothing.
-    """
-
-    namespace: str
-    word: str = ""
-    refusal: str = ""
-
-
-NOT_ASKED = Unread("not asked for")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from webhook.decide.decision import WARNING_PREFIX
 from webhook.decide.pod import annotations
-from webhook.doctor.cluster_facts import DryRun, Unread
+from webhook.doctor.fact import DryRun, Unread
 from webhook.kube.values import text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient

@@ -6,7 +6,8 @@ from typing import Any
 from webhook.decide.decision import WARNING_PREFIX, Reason
 from webhook.decide.guards import ENFORCE_LABEL
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
-from webhook.doctor.cluster_facts import CannotTellError, ClusterFacts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import CannotTellError, known
 from webhook.kube.metadata import labels_of, name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.nvidia.known_plugins import CHART_LABEL

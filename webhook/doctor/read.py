@@ -10,8 +10,9 @@ from certs.report import describe, find_installation
 from certs.rotation import Schedule
 from webhook.decide.pod import containers, driver_mounts, runtime_class_name
 from webhook.doctor.api_reads import is_ready, read_everywhere, read_list, read_logs, read_one, read_plugin_logs, why
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, ClusterFacts, DryRun, Objects, Unread, known
+from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
+from webhook.doctor.fact import ApiObject, CannotTellError, DryRun, Objects, Unread, known
 from webhook.kube.metadata import labels_of, metadata, name_of
 from webhook.kube.values import items, text
 from webhook.kube_client.api_error import ApiError
@@ -22,9 +23,9 @@ from webhook.nvidia.device_plugins import Vendor, device_plugin_of
 from webhook.nvidia.failure_messages import failure_of
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
-from webhook.view.live_view import GROUPS_PATH
 from webhook.view.plugin_projections import find_plugin, known_plugins, template_of
 from webhook.view.projections import KINDS
+from webhook.view.watched_resources import GROUPS_PATH
 
 # Logs of plugins are read where something is amiss; some of them tell what all of them say.
 LOGS_AT_MOST = 30

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from webhook.doctor.cluster_facts import ApiObject
+from webhook.doctor.fact import ApiObject
 from webhook.kube.metadata import labels_of
 from webhook.kube.values import mapping, text
 

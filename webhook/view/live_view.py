@@ -22,40 +22,16 @@ from webhook.kube_client.clock import Clock
 from webhook.kube_client.reflector import Reflector
 from webhook.kube_client.resource import Resource
 from webhook.kube_client.served_version import client_for
-from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
 from webhook.observations.plugin_observation import Moment
 from webhook.observations.stored_state import StoredState
 from webhook.view.plugin_watch import with_observations
-from webhook.view.projections import ADMISSION, DEFAULT_POLICY, KINDS, kinds
+from webhook.view.projections import DEFAULT_POLICY
 from webhook.view.store import KindCache
 from webhook.view.view import ClusterView
+from webhook.view.watched_resources import GROUPS_PATH, RESOURCES
 
-# Measured with Nodes of 13 KB: a page of 25 keeps the loop busy for 4 ms, and its memory is small beside the view's.
-NODES_PAGE_SIZE = 25
-# Of plugins' pods, which with their managed fields are about as large.
-PODS_PAGE_SIZE = 25
-# A ResourceSlice describes up to 128 devices, a configuration of Kyverno's or Kubewarden's has many webhooks.
-LARGE_OBJECTS_PAGE_SIZE = 25
-RESOURCES = (
-    Resource(KINDS["node.k8s.io", "RuntimeClass"]),
-    Resource(KINDS["", "Namespace"]),
-    Resource(KINDS["", "Node"], page_size=NODES_PAGE_SIZE),
-    *(Resource(KINDS[kind], optional=True) for kind in (("nvidia.com", "ClusterPolicy"), ("nvidia.com", "GPUCluster"))),
-    Resource(KINDS["resource.k8s.io", "DeviceClass"], optional=True),
-    Resource(KINDS["resource.k8s.io", "ResourceSlice"], optional=True, page_size=LARGE_OBJECTS_PAGE_SIZE),
-    *(
-        Resource(KINDS[ADMISSION, kind], optional=True, page_size=LARGE_OBJECTS_PAGE_SIZE)
-        for kind in (
-            "ValidatingAdmissionPolicy",
-            "ValidatingAdmissionPolicyBinding",
-            "ValidatingWebhookConfiguration",
-            "MutatingWebhookConfiguration",
-        )
-    ),
-)
 # Observations depend on how long a pod has been ready, so they need no change. A look at 5,000 pods takes 40 ms.
 OBSERVATION_SECONDS = 30
-GROUPS_PATH = "/apis"
 # API groups come and go with operators: seldom.
 GROUPS_PAUSE_SECONDS = 60
 LOOK_GROUPS_SECONDS = 10
@@ -63,28 +39,6 @@ LOOK_GROUPS_SECONDS = 10
 LOOKS_AT_ONCE = 8
 # After a look that got no answer, the next pods must not each ask again.
 LOOK_PAUSE_SECONDS = 1.0
-
-
-def resources(namespaces: Iterable[str], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Iterator[Resource]:
-    """Yield what a webhook watches; plugins in the namespaces where they are believed.
-
-    One selector cannot say "any of these keys", so there is a row for each.
-    """
-    yield from RESOURCES
-    of = kinds(known)
-    values: dict[str, set[str]] = {}
-    for plugin in known:
-        values.setdefault(plugin.label, set()).add(plugin.value)
-    selectors = [f"{key} in ({','.join(sorted(of_key))})" for key, of_key in sorted(values.items())]
-    for namespace in namespaces:
-        yield Resource(of["apps", "DaemonSet"], namespace=namespace)
-        for selector in selectors:
-            yield Resource(
-                of["", "Pod"],
-                page_size=PODS_PAGE_SIZE,
-                namespace=namespace,
-                selectors={"labelSelector": selector},
-            )
 
 
 def ignore(event: str, /, **facts: object) -> None:

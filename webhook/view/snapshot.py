@@ -14,9 +14,10 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
 from webhook.kube_client.resource import Resource
 from webhook.kube_client.served_version import client_for
-from webhook.view.live_view import GROUPS_PATH, observe_plugins, utc_now
+from webhook.view.live_view import observe_plugins, utc_now
 from webhook.view.projections import DEFAULT_POLICY
 from webhook.view.view import ClusterView
+from webhook.view.watched_resources import GROUPS_PATH
 
 API_GROUPS = "api_groups"
 

@@ -18,7 +18,8 @@ from support.doctor_world import HOME, REPLICAS, Cluster, healthy, look, served
 
 from webhook.__main__ import main
 from webhook.doctor.check import State, examine
-from webhook.doctor.cluster_facts import NOT_ASKED, ClusterFacts, Unread
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import NOT_ASKED, Unread
 from webhook.doctor.registry import CATEGORIES
 
 DOCS = Path(__file__).parents[3] / "docs" / "doctor.md"

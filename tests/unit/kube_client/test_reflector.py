@@ -11,8 +11,8 @@ from support.fake_api import FakeApi
 
 from webhook.kube_client import reflector, session
 from webhook.kube_client.resource import Resource
-from webhook.view.live_view import resources
 from webhook.view.projections import KINDS, Kind
+from webhook.view.watched_resources import resources
 
 POLICIES = "/apis/nvidia.com/v1/clusterpolicies"
 PAGED = (Resource(KINDS["node.k8s.io", "RuntimeClass"], page_size=2),)

@@ -112,7 +112,8 @@ async def _in_cluster(options: Options) -> None:
 async def _serve_for(client: KubeClient, options: Options) -> None:
     """Serve while the view and the certificate are kept current beside it."""
     # A standalone webhook does not need it.
-    from webhook.view.live_view import LiveView, observe_plugins, resources  # noqa: PLC0415
+    from webhook.view.live_view import LiveView, observe_plugins  # noqa: PLC0415
+    from webhook.view.watched_resources import resources  # noqa: PLC0415
 
     log = open_log()
     told = StatusEvents(log)

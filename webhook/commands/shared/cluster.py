@@ -19,9 +19,10 @@ from webhook.kube_client.credentials import CredentialsLoader
 from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_PATH
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
-from webhook.view.live_view import resources, utc_now
+from webhook.view.live_view import utc_now
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.snapshot import Snapshot, snapshot
+from webhook.view.watched_resources import resources
 
 # Where the chart keeps the administrator's settings.
 POLICY_KEY = "policy.yaml"

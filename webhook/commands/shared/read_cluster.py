@@ -18,7 +18,8 @@ from webhook.commands.shared.list_workloads import RESOURCES
 from webhook.commands.shared.replica_certificates import presented
 from webhook.commands.shared.replicas import Replicas
 from webhook.doctor.archived_facts import to_json
-from webhook.doctor.cluster_facts import ClusterFacts, Unread
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import Unread
 from webhook.doctor.read import Asked, Sorting, names_cause, read_facts
 from webhook.kube.metadata import labels_of
 from webhook.kube.templates import pods_within

@@ -20,8 +20,9 @@ from webhook.commands.shared.cluster import Target, UnreadError, api_server, hom
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.render import ASIDE
-from webhook.doctor.cluster_facts import ClusterFacts, DryRun, Unread
+from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
+from webhook.doctor.fact import DryRun, Unread
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import items, mapping, text
 from webhook.kube_client.client import KubeClient
@@ -29,7 +30,7 @@ from webhook.kube_client.paging import objects
 from webhook.verify.judge import GpuState, ProbeResult
 from webhook.verify.probe_pod import Plan, own_program, program_of_any_image
 from webhook.verify.run import POLL_SECONDS, probe_namespace, probe_nodes
-from webhook.view.live_view import NODES_PAGE_SIZE
+from webhook.view.watched_resources import NODES_PAGE_SIZE
 
 SYMBOLS = {GpuState.WORKS: "√", GpuState.FAILS: "×", GpuState.UNKNOWN: "?"}  # noqa: RUF001  as doctor's
 COLOURS = {GpuState.WORKS: "green", GpuState.FAILS: "red", GpuState.UNKNOWN: ASIDE}

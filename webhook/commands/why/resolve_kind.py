@@ -13,7 +13,7 @@ from webhook.commands.shared.input_files import InputError
 from webhook.kube.values import EMPTY, elements, items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
-from webhook.view.live_view import GROUPS_PATH
+from webhook.view.watched_resources import GROUPS_PATH
 
 BUILT_IN = {
     ("pod", "pods", "po"): "/api/v1/namespaces/{}/pods",

@@ -10,7 +10,8 @@ from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.pod import annotations, containers, driver_mounts, runtime_class_name
 from webhook.decide.workload.decide import decide
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
-from webhook.doctor.cluster_facts import ApiObject, ClusterFacts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, known
 from webhook.kube.metadata import full_name, labels_of, metadata, name_of
 from webhook.kube.values import items, mapping, text
 from webhook.names import DECISION_KEY, INJECT_KEY

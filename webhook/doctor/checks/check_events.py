@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from webhook.doctor.check import Category, Check, Result, fails_on
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, ClusterFacts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, CannotTellError, known
 from webhook.doctor.failure_fixes import cdi_fix, fix_for
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.values import mapping, text

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, ClusterFacts, Unread, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
 from webhook.kube.containers import waiting_state
 from webhook.kube.metadata import labels_of, name_of
 from webhook.kube.values import elements, items, mapping, text

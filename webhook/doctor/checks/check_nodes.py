@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from webhook.decide.nodes.kind import VERSION_LABEL, profiles
 from webhook.decide.workload.patch_libraries import needs_version
 from webhook.doctor.check import Category, Check, Result, State, fails_on, passes, warns_on
-from webhook.doctor.cluster_facts import ClusterFacts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import known
 from webhook.doctor.node_providers import by_dra
 from webhook.doctor.runtime_setup import Runtime, handler_fix, runtime_of
 from webhook.kube.metadata import metadata, name_of

@@ -6,7 +6,8 @@ from typing import Any
 from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks import check_plugin_log as plugin_log
-from webhook.doctor.cluster_facts import ClusterFacts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import known
 from webhook.doctor.node_providers import by_dra, gpu_drivers
 from webhook.doctor.plugin_fixes import cure_of, if_it_has_a_gpu, plugin_rule
 from webhook.kube.containers import last_end, waiting_state

@@ -5,7 +5,8 @@ from itertools import islice
 
 from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Result, fails_on, warns_on
-from webhook.doctor.cluster_facts import ApiObject, ClusterFacts
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject
 from webhook.doctor.plugin_fixes import cure_for, if_it_has_a_gpu
 from webhook.doctor.runtime_setup import Runtime, runtime_of
 from webhook.kube.metadata import full_name, name_of, namespace_of

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from webhook.decide.decision import Reason
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
-from webhook.doctor.cluster_facts import ApiObject, ClusterFacts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, known
 from webhook.doctor.node_providers import HandedOut, gpu_slices
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.values import mapping, text

@@ -8,7 +8,8 @@ from typing import Any
 
 from certs.report import Report
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, ClusterFacts, Unread, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
 from webhook.kube.metadata import name_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import MUTATING_ENTRIES, VALIDATING_ENTRIES

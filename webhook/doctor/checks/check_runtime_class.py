@@ -8,7 +8,8 @@ from webhook.decide.nodes.candidates import gpu_kinds
 from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks.check_nodes import no_need
-from webhook.doctor.cluster_facts import ClusterFacts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import known
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.label_selector import has_labels
 from webhook.kube.metadata import name_of

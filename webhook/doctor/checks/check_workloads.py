@@ -7,7 +7,8 @@ from webhook.decide.pod import Container, containers, driver_mounts, runtime_cla
 from webhook.decide.workload.patch_runtime_class import VISIBLE_DEVICES
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
-from webhook.doctor.cluster_facts import ApiObject, ClusterFacts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, known
 from webhook.doctor.failure_fixes import fix_for
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.containers import last_end, waiting_state
