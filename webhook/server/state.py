@@ -37,7 +37,7 @@ class Replica:
     source: ViewSource
     readiness: Readiness = str  # which answers ""
     expiries: Expiries = no_expiries
-    told: StatusEvents | None = None
+    events: StatusEvents | None = None
     started: float = field(default_factory=time.time)
 
     def to_json(self) -> dict[str, Any]:
@@ -52,8 +52,8 @@ class Replica:
             "dryRun": self.policy.dry_run,
             "viewAgeSeconds": _finite(self.source.oldest_age_seconds()),
             "certificate": {"leafExpires": _finite(leaf), "authorityExpires": _finite(authority)},
-            "registration": self.told.registration() if self.told else "none",
-            "amiss": [event.to_json() for event in self.told.amiss()] if self.told else [],
+            "registration": self.events.registration() if self.events else "none",
+            "problems": [event.to_json() for event in self.events.problems()] if self.events else [],
             "setbacks": [found.to_json() for found in islice(self.source.view.setbacks.current(), SHOWN_SETBACKS)],
             "nodes": [row.to_json() for row in node_rows(self.source.view, self.policy)],
         }

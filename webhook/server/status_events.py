@@ -23,7 +23,7 @@ class Event:
     facts: Mapping[str, object]
 
     @property
-    def is_amiss(self) -> bool:
+    def is_problem(self) -> bool:
         """Say whether an administrator should read it."""
         return reports_problem(self.name)
 
@@ -52,13 +52,13 @@ class StatusEvents:
         """Log an event, as a warning where something is amiss."""
         facts = {key: _bounded(fact) for key, fact in facts.items()}
         told = Event(event, self._clock(), facts)
-        (self._log.warning if told.is_amiss else self._log.info)(event, **facts)
+        (self._log.warning if told.is_problem else self._log.info)(event, **facts)
         subject = event.partition("-")[0]
         self._last[subject, *map(facts.get, ABOUT)] = told
 
-    def amiss(self) -> list[Event]:
+    def problems(self) -> list[Event]:
         """Return what is amiss at this moment, the oldest first."""
-        return sorted((event for event in list(self._last.values()) if event.is_amiss), key=lambda event: event.since)
+        return sorted((event for event in list(self._last.values()) if event.is_problem), key=lambda event: event.since)
 
     def registration(self) -> str:
         """Return what the registrations were last seen to be: ours, absent, foreign or unreadable; empty before."""

@@ -260,7 +260,7 @@ def test_no_problem_is_shown_after_recovery(refused: tuple[str, str], event: str
     with capture_logs():
         for name, word, facts in world.events:
             status[name](word, **facts)
-    assert [one.amiss() for one in status.values()] == [[], []]
+    assert [one.problems() for one in status.values()] == [[], []]
 
 
 def test_two_hundred_replicas_converge_by_a_handful_of_writes() -> None:

@@ -259,9 +259,9 @@ def test_a_registration_that_is_not_ours_is_noticed_until_it_is(event: str) -> N
     told = StatusEvents(open_log(), clock=lambda: NOW)
     with capture_logs():
         told(event)
-        assert any("egistration" in line for line in notices(replica(told=told).to_json(), NOW))
+        assert any("egistration" in line for line in notices(replica(events=told).to_json(), NOW))
         told("registration-ours")
-    assert list(notices(replica(told=told).to_json(), NOW)) == []
+    assert list(notices(replica(events=told).to_json(), NOW)) == []
 
 
 def test_a_problem_stays_until_its_subject_recovers() -> None:
@@ -270,10 +270,10 @@ def test_a_problem_stays_until_its_subject_recovers() -> None:
     with capture_logs() as logs:
         told("watch-lost", kind="nodes", reason="list: 403")
         told("watch-found", kind="namespaces", objects=3)
-        (line,) = notices(replica(told=told).to_json(), NOW)
+        (line,) = notices(replica(events=told).to_json(), NOW)
         told("watch-found", kind="nodes", objects=3)
     assert line == "watch-lost since 2027-01-15 08:00 UTC (kind: nodes, reason: list: 403)"
-    assert list(notices(replica(told=told).to_json(), NOW)) == []
+    assert list(notices(replica(events=told).to_json(), NOW)) == []
     assert [entry["log_level"] for entry in logs] == ["warning", "info", "info"]
 
 

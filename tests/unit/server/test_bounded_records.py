@@ -74,7 +74,7 @@ def test_an_event_of_the_replica_is_small(letter: str) -> None:
     text = io.StringIO()
     told = StatusEvents(logged(text).log)
     told("watch-lost", kind="nodes", reason=letter * HUGE)
-    (event,) = told.amiss()
+    (event,) = told.problems()
     assert len(str(event.to_json()["facts"]["reason"])) == FACT_LIMIT
     assert len(text.getvalue()) < 20 * FACT_LIMIT
 

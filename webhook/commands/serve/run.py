@@ -121,7 +121,7 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
         source=live,
         readiness=partial(_unready, webhook, live, certificate),
         expiries=partial(_expiries, certificate),
-        told=events,
+        events=events,
     )
     admin = Admin(webhook.observer, replica)
     parts = ReplicaParts(client, options.certificate.installation, webhook, live, certificate, events)

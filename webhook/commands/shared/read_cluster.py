@@ -122,10 +122,10 @@ async def _replicas(client: KubeClient, home: str) -> dict[str, Any]:
     kept = ("replica", "unreachable", "version", "ready", "synced")
     return {
         "replicas": [{key: text(answer.state[key]) for key in kept if key in answer.state} for answer in answers],
-        "amiss": [
+        "problems": [
             {key: text(event.get(key)) for key in ("event", "since")}
             for answer in answers
-            for event in items(answer.state.get("amiss"))
+            for event in items(answer.state.get("problems"))
         ],
         "decisions": [
             {key: record[key] for key in DECISION_FIELDS if key in record}
