@@ -58,7 +58,7 @@ def _needs_plane(function: pytest.Function) -> bool:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add an option for what comes before workers, whose progress nobody sees, and the one of `make faults`."""
+    """Add an option for what comes before workers, whose output pytest does not show, and the one of `make faults`."""
     parser.addoption("--build-only", action="store_true", help="Install and build what the tests need; run none.")
     parser.addoption("--real-lengths", action="store_true", help="Let faults last as long as they do in a cluster.")
 

@@ -109,7 +109,7 @@ def started(
 def until(question: Callable[[], Answer], wanted: str, *, seconds: float = 60) -> Answer:
     """Ask until the answer is true, and return it; raise TimeoutError, which says what was wanted, after ``seconds``.
 
-    For what another program does in its own time and tells nobody about. What takes long is asked for less often: a
+    For what another program does in its own time without an event. Long waits are polled less often: a
     question may cost a process, and others wait for the processor.
     """
     began = time.monotonic()

@@ -79,7 +79,7 @@ async def follow(api: KubeClient, until: Callable[[], bool]) -> set[str]:
     """Follow everything until something is refused, or what is asked for has come."""
     told = Told()
     async with _running(LiveView(api, resources([PLUGINS]), on_change=told)):
-        # The audit log is a file: nobody sets an event for it.
+        # The audit log is a file, so there is no event to wait for.
         while not (told.refused or until()):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
     return told.refused

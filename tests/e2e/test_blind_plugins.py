@@ -64,7 +64,7 @@ def let_go(kubectl: Kubectl, node: str) -> dict[str, Any]:
         pod = pods_by_node(kubectl).get(node)
         return pod if pod and pod["metadata"]["name"] != name else None
 
-    pod = until(made, f"{node}: made anew")
+    pod = until(made, f"{node}: re-created")
     assert pod is not None
     start(kubectl, {node: pod})
     return pod

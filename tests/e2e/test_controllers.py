@@ -1,4 +1,4 @@
-"""Pods that controllers make: nobody reads a warning there, so the pods themselves must be right."""
+"""Pods that controllers create: no user sees a warning there, so the pods themselves must be right."""
 
 from typing import Any
 

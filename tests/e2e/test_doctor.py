@@ -48,7 +48,7 @@ def gpus(plane: ControlPlane, kubectl: Kubectl, webhook: Webhook) -> Iterator[No
 
 @pytest.fixture(scope="module")
 def viewer(plane: ControlPlane, gpus: None) -> Path:  # noqa: ARG001  which makes the namespace
-    """Return the kubeconfig of somebody with the role `view` in one namespace."""
+    """Return the kubeconfig of a user with the role `view` in one namespace."""
     plane.kubectl.apply((ACCOUNT, BINDING))
     return plane.kubeconfig_of(VIEWER, NS)
 

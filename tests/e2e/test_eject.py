@@ -46,7 +46,7 @@ def uninstall(kubectl: Kubectl, webhook: object) -> Iterator[Callable[[], None]]
 
     def away() -> None:
         kubectl.run("delete", ",".join(REGISTRATIONS), NAME)
-        until(lambda: decided(kubectl) is None, "the API server asks nobody")
+        until(lambda: decided(kubectl) is None, "the API server calls no webhook")
 
     yield away
     for item in kept:

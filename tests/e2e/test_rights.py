@@ -175,7 +175,7 @@ def blind(scene: Scene, webhook_port: int) -> Iterator[ClusterView]:
 
 
 def test_every_right_has_its_place_here() -> None:
-    """Whoever grants another must show what it is for."""
+    """A new right needs a test that shows its use."""
     assert {*VIEW, *LOOKS, *CERTIFICATES, *REPAIRS, *SETBACKS, *STORED} == GRANTED
 
 

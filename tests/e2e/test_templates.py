@@ -1,4 +1,4 @@
-"""Whoever applies a template learns what its pods will meet: the warning of its pods, where people read it."""
+"""The user who applies a template reads the warning that its pods would get."""
 
 import copy
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ def test_a_template_without_a_gpu_causes_no_call(kubectl: Kubectl, webhook: Webh
 
 
 def test_what_a_controller_makes_causes_no_call(kubectl: Kubectl, webhook: Webhook) -> None:
-    """A Job of a CronJob has a template too, and nobody who would read a warning."""
+    """A Job of a CronJob has a template too, and no user who would read a warning."""
     kubectl.apply([workload("CronJob", gpus=1)])
     before = webhook.calls(TEMPLATES)
     job = workload("Job", gpus=1)

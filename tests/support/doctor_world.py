@@ -40,7 +40,7 @@ NOT_SERVED = ("/apis/nvidia.com/v1/clusterpolicies", "/apis/resource.k8s.io/v1/r
 
 @dataclass
 class Cluster:
-    """The objects by kind and name; what is answered at other paths; and the policy of whoever looks.
+    """The objects by kind and name; what is answered at other paths; and the user's policy.
 
     ``logs`` are by pod, ``tried`` is what a server-side dry-run answers: status, body, and ``warnings``. ``served`` is
     what our pods present over TLS.
@@ -138,7 +138,7 @@ async def served(cluster: Cluster) -> AsyncIterator[FakeApi]:
         for item in sorted(cluster.objects.values(), key=lambda item: item["kind"] != "DaemonSet"):
             stored = fake.put(deepcopy(item))
             uids[item["metadata"]["name"]] = stored["metadata"]["uid"]
-            # The store, as the real one, lets nobody write these.
+            # The store, as the real one, lets no client write these.
             stored["metadata"] |= {k: v for k, v in item["metadata"].items() if k == "creationTimestamp"}
             for owner in stored["metadata"].get("ownerReferences", ()):
                 owner["uid"] = uids[owner["name"]]

@@ -49,7 +49,7 @@ def _without_class(cluster: Cluster) -> None:
 
 
 def _managed(cluster: Cluster, home: str, labels: dict[str, str], **container: object) -> None:
-    """Have the plugin of somebody who manages it, in another namespace."""
+    """Add a plugin that a platform manages, in another namespace."""
     for item in (cluster.daemon_set, cluster.plugin):
         item["metadata"] |= {"namespace": home, "labels": labels}
     template = cluster.daemon_set["spec"]["template"]

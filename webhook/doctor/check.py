@@ -9,7 +9,7 @@ from webhook.doctor.fact import CannotTellError
 
 
 class State(StrEnum):
-    """How a check ended. ``unknown`` is never a pass: somebody with more rights has to look."""
+    """How a check ended. ``unknown`` is never a pass: a user with more rights has to check."""
 
     PASS = "pass"  # noqa: S105  no password
     WARN = "warn"

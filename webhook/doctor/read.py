@@ -1,4 +1,4 @@
-"""Which facts are read: every kind once, with the rights of whoever asks. Nothing is written; one pod is only tried."""
+"""Read the facts: each kind once, with the user's own rights. Nothing is written; one pod is created in a dry run."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -27,7 +27,7 @@ from webhook.view.plugin_projections import find_plugin, known_plugins, template
 from webhook.view.projections import KINDS
 from webhook.view.watched_resources import GROUPS_PATH
 
-# Logs of plugins are read where something is amiss; some of them tell what all of them say.
+# Logs of plugins are read if there is a problem; a sample is enough.
 LOGS_AT_MOST = 30
 # Kinds that older API servers have in older versions.
 _VERSIONED = {kind.field: kind for kind in KINDS.values() if kind.older_versions}

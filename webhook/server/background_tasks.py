@@ -15,7 +15,7 @@ class TaskDiedError(Exception):
 
 @asynccontextmanager
 async def beside(tasks: Mapping[str, Coroutine[None, None, None]], stop: Stop, log: Log) -> AsyncIterator[None]:
-    """Run tasks by name until the block ends. One that ends sooner is told, and asks to stop.
+    """Run tasks by name until the block ends. A task that ends sooner is logged, and stops the process.
 
     Without it the process would go on with a view or a certificate that grows old; drained and started again, it has
     a new one. Raises TaskDiedError when the block ends, so that the process does not end well.

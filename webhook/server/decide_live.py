@@ -16,10 +16,10 @@ LOOK_SECONDS = 0.3
 # With these a RuntimeClass that was created a moment ago would have changed the decision.
 CLASS_REASONS = frozenset({Reason.VIEW_STALE, Reason.RUNTIME_CLASS_MISSING})
 
-# What a watch told this recently is not asked for again.
+# An object that a watch reported this recently is not read again.
 FRESH_SECONDS = 1.0
 
-# The API server knows no other names, so it is not asked about them. Anybody may send reviews, with any namespace.
+# The API server has no other names, so they are not looked up. Any client may send reviews, with any namespace.
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
 NAMESPACE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 

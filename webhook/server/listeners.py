@@ -53,7 +53,7 @@ async def run(  # noqa: PLR0913 - each of them is another thing
         listener(webhook.application(), addresses.host, addresses.port, tls) as port,
     ):
         ports = {"event": "listening", "port": port, "adminPort": admin_port, "decisionsPort": decisions_port}
-        print(orjson.dumps(ports).decode(), flush=True)  # noqa: T201  the one line on stdout, for whoever chose port 0
+        print(orjson.dumps(ports).decode(), flush=True)  # noqa: T201  the one line on stdout, for a caller that chose port 0
         await stop.asked.wait()
         webhook.draining.set()
         webhook.observer.log.info("draining", seconds=0 if stop.at_once.is_set() else drain_seconds)
@@ -95,7 +95,7 @@ async def listener(
         shutdown_timeout=SHUTDOWN_SECONDS,
         # The API server compresses nothing. A few KiB could grow to MiB, beyond every limit.
         auto_decompress=False,
-        # The API server sends ten short headers, a token of a ServiceAccount among them where it is told to.
+        # The API server sends ten short headers, and the token of a ServiceAccount if it is configured.
         # Browsers send more, and the cookies of every local page.
         max_headers=HEADERS if tls else 2 * HEADERS,
         max_field_size=HEADER_BYTES if tls else 4 * HEADER_BYTES,

@@ -1,4 +1,4 @@
-"""What may be read on loopback alone: the page, and whoever asks for it there."""
+"""Serve the page on loopback only, and only to requests from there."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -62,7 +62,7 @@ class Metrics:
             ),
             blind_plugin_pods=Gauge(
                 "gpu_injector_blind_plugin_pods",
-                "Plugin pods that find no GPU and would if they were made again. Every replica counts all of them.",
+                "Plugin pods that find no GPU and would find one if re-created. Every replica counts all of them.",
                 registry=registry,
             ),
             setbacks=Gauge(

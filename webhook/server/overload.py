@@ -1,8 +1,7 @@
-"""Whether one more request can be answered in time, told by the event loop itself.
+"""Can one more request be answered in time? The event loop's own delay shows it.
 
-Requests that wait for the processor are in no count of ours: they are bytes in sockets, and callbacks of the loop. But
-while the loop works through them it does not come round to its timers. So a timer that is late says how long whoever is
-asked now has waited, whatever a review costs on this machine.
+Requests that wait for the processor cannot be counted: they are bytes in sockets, and callbacks of the loop. When the
+event loop is busy its timers fire late; the delay is the queueing time, whatever a review costs on this machine.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The body of a request: read while it arrives, and measured before it is parsed.
 
-Anybody in the cluster may send bodies, slowly or many at once. Three limits keep them harmless: each path has a limit
-for one body, all bodies that are still arriving share so much memory, and so do all that are parsed.
+Any client in the cluster may send bodies, slowly or many at once. Three limits keep them harmless: the size of one body
+(by path), the memory of all bodies that are arriving, and the memory of all that are parsed.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What the parts of a replica tell about themselves (watches, certificates): logged, and the last word of each kept."""
+"""Events of a replica's parts (watches, certificates): each is logged, and the last one of each subject is kept."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -49,15 +49,15 @@ class StatusEvents:
         self._last: dict[tuple[object, ...], Event] = {}
 
     def __call__(self, event: str, /, **facts: object) -> None:
-        """Log an event, as a warning where something is amiss."""
+        """Log an event, as a warning if it is a problem."""
         facts = {key: _bounded(fact) for key, fact in facts.items()}
-        told = Event(event, self._clock(), facts)
-        (self._log.warning if told.is_problem else self._log.info)(event, **facts)
+        last = Event(event, self._clock(), facts)
+        (self._log.warning if last.is_problem else self._log.info)(event, **facts)
         subject = event.partition("-")[0]
-        self._last[subject, *map(facts.get, ABOUT)] = told
+        self._last[subject, *map(facts.get, ABOUT)] = last
 
     def problems(self) -> list[Event]:
-        """Return what is amiss at this moment, the oldest first."""
+        """Return the current problems, the oldest first."""
         return sorted((event for event in list(self._last.values()) if event.is_problem), key=lambda event: event.since)
 
     def registration(self) -> str:

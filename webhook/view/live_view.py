@@ -35,14 +35,14 @@ OBSERVATION_SECONDS = 30
 # API groups come and go with operators: seldom.
 GROUPS_PAUSE_SECONDS = 60
 LOOK_GROUPS_SECONDS = 10
-# Anybody may send reviews of ever new namespaces; the API server need not answer more about them at a time.
+# Any client may send reviews of ever new namespaces: this limits the requests to the API server at a time.
 LOOKS_AT_ONCE = 8
 # After a look that got no answer, the next pods must not each ask again.
 LOOK_PAUSE_SECONDS = 1.0
 
 
 def ignore(event: str, /, **facts: object) -> None:
-    """Tell nobody."""
+    """No-op callback."""
 
 
 def utc_now() -> datetime:
@@ -83,7 +83,7 @@ class _Watched:
 class LiveView:
     """The view of a live cluster; a ``kind`` is the name of its field in ClusterView, such as ``runtime_classes``.
 
-    ``view`` is swapped whole, so whoever holds it sees one state; ``synced`` is set once every kind that is not
+    ``view`` is replaced as a whole, so each reader sees one state; ``synced`` is set once every kind that is not
     optional has been listed, and the view prepared. ``prepare`` gets the view after changes, many of them at once where
     they come quickly: what is derived from it need not wait for a request. ``on_change`` is called as
     ``on_change(event, kind=..., **facts)``, once a change, with ``watch-found`` (``objects``), ``watch-lost``
@@ -201,7 +201,7 @@ class LiveView:
             task = asyncio.create_task(self._look(kind, name, timeout_seconds))
             self._looks[kind, name] = task
             task.add_done_callback(lambda _: self._looks.pop((kind, name)))
-        # Whoever asked first may go away; the others still wait for the answer.
+        # If the first request is cancelled, the others still wait for the answer.
         return await asyncio.shield(task)
 
     async def _look(self, kind: str, name: str, timeout_seconds: float) -> bool:

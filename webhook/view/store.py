@@ -42,7 +42,7 @@ class KindCache:
         self._revisions = {name: found.revision for name, found in merged.items()}
         self._looked_at = {name: at for name, at in self._looked_at.items() if at > started_at}
         known = self.values or {}
-        # What is equal stays the same object, so that whoever follows the values looks only at what differs.
+        # Equal values stay the same object, so that readers can find the differences by identity.
         values = {name: _kept(known.get(name), found.value) for name, found in merged.items()}
         if values == self.values:
             return False

@@ -81,7 +81,7 @@ def authority_rotated(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def secret_deleted(scene: Scene) -> Iterator[None]:
-    """Delete CA and certificate; nobody puts them back but the replicas."""
+    """Delete CA and certificate; only the replicas restore them."""
     status, answer = scene.replicas.api.call("DELETE", INSTALLATION.secret_path)
     assert status == 200, answer
     yield

@@ -19,7 +19,7 @@ from e2e.replicas import INSTALLATION, Replicas, one_served, two_replicas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lengths:
-    """How long everything lasts, in seconds, and how the replicas are told to hurry."""
+    """How long everything lasts, in seconds, and the options that make the replicas faster."""
 
     api_server_down: float
     etcd_paused: float

@@ -14,7 +14,7 @@ from e2e.node.cluster import Cluster
 from e2e.pods import wait_for_decision
 
 IN_OURS = f"--namespace={NAMESPACE}"
-# Nobody is left to answer when it is uninstalled.
+# There is no other replica to answer when it is uninstalled.
 WITH_CERT_MANAGER = {**VALUES, "certManager": {"enabled": True}, "drainSeconds": 0}
 
 

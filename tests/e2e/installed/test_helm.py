@@ -147,7 +147,7 @@ def test_pods_are_created_while_no_replica_runs(with_image: Cluster, kubectl: Ku
 
 @pytest.mark.usefixtures("release")
 def test_an_upgrade_brings_another_policy_and_keeps_the_ca(helm: Helm, kubectl: Kubectl) -> None:
-    """The replicas restart by themselves; neither CA nor registration is made anew. A policy may bring rights."""
+    """The replicas restart by themselves; CA and registration stay the same. A policy may add rights."""
     ca, trusted = authority(kubectl), registered(kubectl)
     helm.run("upgrade", RELEASE, CHART, IN_OURS, values={**VALUES, "policy": {"dryRun": True}})
     rolled_out(kubectl)

@@ -17,7 +17,7 @@ from e2e.processes import started
 SCRIPT = Path(__file__).with_name("sandbox.sh")
 BINARIES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# For tests of networks (RFC 2544): nobody's own. One /24 for each sandbox that runs at the same time.
+# Reserved for tests of networks (RFC 2544), so not in use elsewhere. Each sandbox that runs has a /24.
 NETWORKS = "198.18"
 
 
@@ -61,7 +61,7 @@ class Sandbox:
     def command(self, *command: object) -> list[str]:
         """Return the command that runs another one in the sandbox."""
         enter = ("nsenter", f"--target={self.pid}", "--mount", "--net", "--pid", "--")
-        # nsenter's child is the program: it is told to end when nsenter ends.
+        # nsenter's child is the program: the kernel ends it when nsenter ends.
         return [*enter, "setpriv", "--pdeathsig", "TERM", "--", *map(str, command)]
 
     def run(self, *command: object) -> str:

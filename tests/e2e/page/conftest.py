@@ -28,7 +28,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
-    """Run a webhook that nobody asked anything."""
+    """Run a webhook that got no request yet."""
     with standalone(HERE / "view.yaml", tmp_path_factory.mktemp("untouched-")) as running:
         yield running
 

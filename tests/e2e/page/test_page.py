@@ -78,7 +78,7 @@ def test_the_page_follows_what_is_typed(chromium: Chrome, decided: Standalone) -
 def test_a_live_page_shows_the_next_decision_and_leaves_open_what_is_open(
     chromium: Chrome, decided: Standalone
 ) -> None:
-    """Whoever waits for a pod need not press reload."""
+    """A user who waits for a pod need not reload the page."""
     chromium.get(decided.page + "?verdict=leave")
     before = names(chromium)
     chromium.find_element(By.CSS_SELECTOR, "#results summary").click()

@@ -204,7 +204,7 @@ NODES = st.lists(
 
 @given(daemon_sets(), NODES)
 def test_without_the_webhook_a_plugin_gets_its_library_all_the_same(item: dict[str, Any], nodes: list[Any]) -> None:
-    """On each of its nodes the pod is, spec for spec, the one that the webhook makes; where they differ it is told."""
+    """On each of its nodes the pod's spec is the one that the webhook makes; where they differ a note says so."""
     classes = runtime_class()
     situation = Situation(Policy(), view(item, classes, namespace("kube-system"), *nodes), "kube-system")
     found = list(predict(item, situation))
@@ -265,7 +265,7 @@ async def live(fake: FakeApi, folder: Path) -> Result:
 
 
 async def test_pods_of_an_unknown_kind_lead_to_it(fake: FakeApi, tmp_path: Path) -> None:
-    """It is patched once, and asked for once; what is above it cannot be read, and that is told."""
+    """It is patched once, and asked for once; what is above it cannot be read, and a note says so."""
     result = await live(fake, tmp_path)
     made = json.loads(result.stdout)
     assert ([one["summary"] for one in made["patches"]], made["notes"]) == (

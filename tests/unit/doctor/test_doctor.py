@@ -172,14 +172,14 @@ async def test_a_mounted_certificate_is_not_ours_to_judge(tmp_path: Path) -> Non
 
 
 async def test_what_is_served_is_seen_without_the_secret(tmp_path: Path) -> None:
-    """Whoever may forward a port needs no right to the private keys."""
+    """A user who may forward a port needs no right to the private keys."""
     facts = await look(healthy(), tmp_path, f"/api/v1/namespaces/{HOME}/secrets/gpu-injector")
     states = {outcome.check.name: outcome.result.state for outcome in examine(facts, CATEGORIES)}
     assert (states["ca-bundle"], states["ca-bundle-served"]) == (State.UNKNOWN, State.PASS)
 
 
 async def test_who_may_not_forward_does_not_know_what_is_served(tmp_path: Path) -> None:
-    """And is told why, for each replica; the Secret is still compared."""
+    """The result says why, for each replica; the Secret is still compared."""
     facts = await look(
         healthy(), tmp_path, *(f"/api/v1/namespaces/{HOME}/pods/{name}/portforward" for name in REPLICAS)
     )

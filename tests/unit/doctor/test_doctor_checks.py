@@ -51,7 +51,7 @@ async def test_an_empty_log_does_not_count_as_read(tmp_path: Path) -> None:
 
 
 def test_every_check_has_a_case_that_fails_it() -> None:
-    """Whoever adds a check adds the cluster in which it finds something."""
+    """Each check has a cluster in which it finds something."""
     assert {case.check for case in CASES} == CHECKS.keys()
 
 

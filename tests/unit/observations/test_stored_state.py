@@ -92,7 +92,7 @@ def test_what_cannot_be_read_counts_as_nothing(text: str) -> None:
 
 @given(st.sampled_from(["setbacks", "observations", "evictions", "hosts", "texts", "policy"]), JSON)
 def test_odd_parts_do_no_harm(part: str, value: Any) -> None:  # noqa: ANN401
-    """Whatever somebody writes there."""
+    """Whatever a client writes there."""
     read_state(json.dumps(json.loads(write_state(STATE)) | {part: value}))
 
 

@@ -24,7 +24,7 @@ from webhook.server.decision_log import DecisionLog
 from webhook.server.metrics import Metrics
 
 CANARY = "hunter2-canary"
-# Each golden verdict once is enough: what is told of a pod depends on the verdict.
+# Each golden verdict once is enough: the records of a pod depend on the verdict.
 NAMES = (
     "inject-init-only",
     "mount-two-containers",

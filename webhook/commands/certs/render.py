@@ -31,14 +31,14 @@ def print_report(report: Report, presented: Sequence[PresentedCertificate], out:
     _print_secret(report, out)
     entries = _table("REGISTERED", "TRUSTS", "ACCEPTS THE SECRET'S CERTIFICATE")
     for entry in report.entries:
-        trusted = " ".join(map(_short, entry.authorities)) or "nobody"
+        trusted = " ".join(map(_short, entry.authorities)) or "no CA"
         entries.add_row(entry.name, trusted, "yes" if entry.accepts_leaf else "[red]no[/red]")
     out.print(entries if report.entries else "No registration has an entry of this installation.")
     out.print()
     served = _table("SERVED BY", "CERTIFICATE", "EXPIRES", "ACCEPTED")
     for one in presented:
         served.add_row(one.where, *_seen(one))
-    out.print(served if presented else "Nobody could be asked for the certificate that is served.")
+    out.print(served if presented else "No replica could be asked for the certificate that it serves.")
     out.print(f"\nNext: {_next(report)}")
 
 
@@ -56,7 +56,8 @@ def _print_secret(report: Report, out: Console) -> None:
     if report.leaf:
         out.print(f"Certificate {_short(report.leaf.fingerprint)}  expires {_date(report.leaf.expires)}")
         out.print(f"  for {', '.join(report.leaf.names)}")
-        out.print(f"  issued by {_short(report.leaf.issued_by) if report.leaf.issued_by else 'nobody in the Secret'}")
+        issuer = _short(report.leaf.issued_by) if report.leaf.issued_by else "a CA that is not in the Secret"
+        out.print(f"  issued by {issuer}")
     elif not (report.injector or report.mounted):
         out.print(f"No certificate: {report.trouble}.")
     for authority in report.authorities:

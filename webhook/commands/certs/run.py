@@ -84,7 +84,7 @@ async def _rotate(rotation: Rotation, client: KubeClient, options: Options) -> i
 
 
 async def _mounted_folder(client: KubeClient, options: Options) -> str:
-    """Return the folder that the replicas serve from, empty for none; what cannot be told is told with the replicas."""
+    """Return the folder that the replicas serve from, empty for none or if the replicas cannot be listed."""
     try:
         return await Replicas(client, options.namespace).mounted_folder()
     except InputError:

@@ -22,7 +22,7 @@ class Web:
     replicas: Replicas
 
     def application(self) -> web.Application:
-        """Return the application, for loopback alone: it has the rights of whoever started it."""
+        """Return the application, for loopback alone: it has the rights of the user who started it."""
         app = web.Application(middlewares=[for_loopback])
         app.router.add_get("/", self._page)
         return app

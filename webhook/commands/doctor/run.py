@@ -1,4 +1,4 @@
-"""``doctor``: why do GPU pods not work here? From the API server alone, with the rights of whoever asks."""
+"""``doctor``: find out why GPU pods do not work. It reads only the API server, with the user's own rights."""
 
 import asyncio
 import json

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class CertificateOptions:
     """What the command line says of the certificate. Days of life, seconds between looks and for a caBundle to settle.
 
-    With a folder nothing else counts but the names: whoever fills it decides.
+    With a folder, only the names matter: the program that fills the folder decides the rest.
     """
 
     cert_dir: Path | None

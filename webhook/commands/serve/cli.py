@@ -18,7 +18,7 @@ SECONDS = click.FloatRange(0, 3600, min_open=True)
 
 @contextmanager
 def _lacking(package: str) -> Iterator[None]:
-    """Import without a package, for whoever takes its absence well.
+    """Import modules as if a package were not installed. They must work without it.
 
     structlog imports rich where it finds it, for tracebacks in colour that a server never prints: that costs 3 MiB.
     No part of structlog can be imported without that, and it has no setting for it (structlog/dev.py, as of 25.5).

@@ -8,7 +8,7 @@ from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 
-# A job of a workflow of an application: more levels than this nobody has.
+# An application owns a workflow, which owns a job: real hierarchies have fewer levels than this.
 MAX_OWNER_DEPTH = 5
 
 Owner = Mapping[str, Any]

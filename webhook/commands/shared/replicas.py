@@ -1,6 +1,6 @@
-"""The replicas of an installation, asked one by one for what they tell on loopback alone: by port-forward.
+"""Ask each replica of an installation, by port-forward, for what it serves on loopback only.
 
-The API server forwards to a pod's loopback for whoever may ``get`` and ``create`` ``pods/portforward``. The
+The API server forwards to a pod's loopback for each user who may ``get`` and ``create`` ``pods/portforward``. The
 ``kubernetes`` package has the client for it, so no kubectl is needed.
 """
 
@@ -23,7 +23,7 @@ from webhook.names import APP_SELECTOR
 
 CERT_DIR = "--cert-dir"
 DECISIONS_PORT = "--decisions-port"
-# What a replica is told on its command line, and what it takes where it is told nothing.
+# Options of a replica's command line, with their defaults.
 DEFAULT_PORTS = {"--port": 8443, DECISIONS_PORT: 8081}
 ANSWER_SECONDS = 15
 
@@ -34,9 +34,9 @@ class UnreachableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ReplicaAnswer:
-    """What a replica told: its ``/state``, and its decisions (rows of ``/decisions``), each with the replica's name.
+    """The answer of one replica: its ``/state``, and its decisions (rows of ``/decisions``), with the replica's name.
 
-    Of one that could not be asked, the state is its name and why.
+    If the replica did not answer, the state is its name and the error.
     """
 
     state: Mapping[str, Any]
@@ -161,5 +161,5 @@ class _Forwarded(http.client.HTTPConnection):
 
 
 def _first_line(text: str) -> str:
-    # A refused handshake is told with all of its headers.
+    # The message about a refused handshake contains all of its headers.
     return text.partition("\n")[0].partition(" -+-+- ")[0][:200].strip()

@@ -1,4 +1,4 @@
-"""GPU pods that nobody helps: not called for, made too early, not opted in, or left alone with a reason."""
+"""GPU pods without help: the webhook was not called, came too late, was not asked for, or left them alone."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from webhook.kube.values import items, mapping, text
 from webhook.names import DECISION_KEY, INJECT_KEY
 
 MAKE_AGAIN = "kubectl -n NAMESPACE rollout restart deployment/NAME   (or whatever made the pods)"
-# Left alone, and nothing has to be done about it: the author's choice, or somebody else provides.
+# Reasons to leave a pod alone that need no action: the author chose so, or something else provides the driver.
 HARMLESS_REASONS = frozenset(
     {
         Reason.AUTHOR_CHOSE,
@@ -70,13 +70,13 @@ def not_opted_in(facts: ClusterFacts) -> Result:
 
 
 def left(facts: ClusterFacts) -> Result:
-    """No GPU pod was left alone for a reason that somebody should see to."""
+    """No GPU pod was left alone for a reason that needs action."""
     content = {f"{Verdict.LEAVE}/{reason}" for reason in HARMLESS_REASONS}
     found = [(pod, text(annotations(pod).get(DECISION_KEY))) for pod in known(facts.gpu_pods)]
-    amiss = [(pod, word) for pod, word in found if word.startswith(f"{Verdict.LEAVE}/") and word not in content]
-    troubles = (f"{full_name(pod)}: {word}" for pod, word in amiss)
+    left_out = [(pod, word) for pod, word in found if word.startswith(f"{Verdict.LEAVE}/") and word not in content]
+    troubles = (f"{full_name(pod)}: {word}" for pod, word in left_out)
     return warns_on(
-        troubles, f"docs/reasons.md tells what to do about {', '.join(sorted({word for _, word in amiss}))}"
+        troubles, f"docs/reasons.md explains what to do about {', '.join(sorted({word for _, word in left_out}))}"
     )
 
 

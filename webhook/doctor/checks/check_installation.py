@@ -37,7 +37,7 @@ def webhook_pods(facts: ClusterFacts) -> Result:
     ready = mapping(deployment.get("status")).get("readyReplicas", 0)
     if not wanted:
         scale = f"kubectl -n {facts.home} scale deployment/gpu-injector --replicas=2"
-        return fails_on(["the Deployment is scaled to 0: nobody answers"], scale)
+        return fails_on(["the Deployment is scaled to 0: no replica answers"], scale)
     if ready >= wanted:
         return passes(f"{ready} of {wanted} ready")
     troubles = [f"{ready} of {wanted} replicas are ready", *_waiting(facts)]
@@ -82,7 +82,7 @@ def webhook_answers(facts: ClusterFacts) -> Result:
 
 
 def opted_in(facts: ClusterFacts) -> Result:
-    """Somebody asked for it: a namespace is labelled."""
+    """At least one namespace is labelled."""
     chosen = sorted(name_of(item) for item in known(facts.namespaces) if _setting(item) in ("enabled", "dry-run"))
     troubles = [] if chosen or facts.policy.opt_out else [f"no namespace is labelled {INJECT_KEY}"]
     summary = ", ".join(chosen[:5]) + (f" and {len(chosen) - 5} more" if len(chosen) > 5 else "")  # noqa: PLR2004  a line
@@ -90,7 +90,7 @@ def opted_in(facts: ClusterFacts) -> Result:
 
 
 def label_values(facts: ClusterFacts) -> Result:
-    """A label with a value of nobody's counts as none, which surprises people."""
+    """No label has an unknown value: it is treated as no label, which surprises users."""
     troubles = [
         f"namespace {name_of(item)}: {INJECT_KEY}={setting}"
         for item in known(facts.namespaces)

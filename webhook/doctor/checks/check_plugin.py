@@ -221,7 +221,7 @@ CATEGORY = Category(
         Check("plugin-driver", "the plugin's NVML finds the driver", plugin_log.driver),
         Check("plugin-devices", "the plugin finds devices", plugin_log.devices),
         Check("plugin-log", "the log of the plugin reports no other problem", plugin_log.others),
-        Check("plugin-restart", "no plugin pod needs to be made again", restart_needed),
+        Check("plugin-restart", "no plugin pod needs to be re-created", restart_needed),
         Check("plugin-left-alone", "no plugin pod lacks the driver and is left alone", left_alone),
         Check("plugin-config-file", "no file hides how the plugin works", config_file),
         Check("plugin-namespace", "the plugin runs in a namespace of the policy", believed),

@@ -1,4 +1,4 @@
-"""What the API server was told about us: registrations, the certificate, and other webhooks that change GPU pods."""
+"""Our registrations and certificate in the API server, and other webhooks that change GPU pods."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +83,7 @@ def _removal(kind: str, entries: Sequence[tuple[int, str]]) -> str:
 
 
 def _own_certificate(facts: ClusterFacts) -> Report:
-    """Return what is known of our own certificate; whoever mounts one keeps it in a Secret that is not ours."""
+    """Return what is known of our own certificate. A mounted certificate is in a Secret that we do not read."""
     deployment = None if isinstance(facts.deployment, Unread) else facts.deployment
     template = mapping(mapping(mapping(deployment).get("spec")).get("template"))
     for container in items(mapping(template.get("spec")).get("containers")):
@@ -101,7 +101,9 @@ def trusted(facts: ClusterFacts) -> Result:
         if not entry.accepts_leaf
     ]
     if not report.entries:
-        raise CannotTellError("no entry calls our Service: whoever wrote their URL looks after their caBundle")
+        raise CannotTellError(
+            "no entry calls our Service: an administrator wrote their URL, and manages their caBundle"
+        )
     return fails_on(troubles, _restart(facts), otherwise="all entries")
 
 
@@ -135,7 +137,7 @@ def certificate(facts: ClusterFacts) -> Result:
 
 
 def other_mutators(facts: ClusterFacts) -> Result:
-    """Nobody else sets runtime classes or variables of GPU pods."""
+    """No other webhook sets runtime classes or variables of GPU pods."""
     troubles = (
         f"{found} changes GPU pods, too ({name_of(item)})"
         for item in known(facts.webhooks)
