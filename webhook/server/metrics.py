@@ -1,8 +1,84 @@
 """The metrics of the server, by name and meaning."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+# The field of Metrics, the kind, the name, the meaning and the labels of each metric.
+METRICS: tuple[tuple[str, type[Counter | Gauge | Histogram], str, str, tuple[str, ...]], ...] = (
+    (
+        "requests",
+        Counter,
+        "controller_runtime_webhook_requests",
+        "Admission requests by path and HTTP status code.",
+        ("webhook", "code"),
+    ),
+    (
+        "latency",
+        Histogram,
+        "controller_runtime_webhook_latency_seconds",
+        "Time from a request's head to its answer.",
+        ("webhook",),
+    ),
+    (
+        "in_flight",
+        Gauge,
+        "controller_runtime_webhook_requests_in_flight",
+        "Admission requests that are being served.",
+        ("webhook",),
+    ),
+    ("decisions", Counter, "gpu_injector_decisions", "Decisions by verdict and reason.", ("verdict", "reason")),
+    (
+        "patches_refused",
+        Counter,
+        "gpu_injector_patches_refused",
+        "Patches that did not apply in-process and were not sent: each is a bug of ours.",
+        (),
+    ),
+    (
+        "view_age",
+        Gauge,
+        "gpu_injector_view_age_seconds",
+        "Time since the oldest watched kind was last known current.",
+        (),
+    ),
+    (
+        "blind_plugin_pods",
+        Gauge,
+        "gpu_injector_blind_plugin_pods",
+        "Plugin pods that find no GPU and would find one if re-created. Every replica counts all of them.",
+        (),
+    ),
+    (
+        "setbacks",
+        Gauge,
+        "gpu_injector_setbacks",
+        "Recipes for plugin pods that failed on a node and are not applied there, by how they failed.",
+        ("kind",),
+    ),
+    (
+        "releases",
+        Counter,
+        "gpu_injector_releases",
+        "Plugin pods that this replica deleted once, because our patch kept them from starting.",
+        (),
+    ),
+    (
+        "leader",
+        Gauge,
+        "gpu_injector_leader",
+        "1 on the replica that holds the Lease. Without one, decisions go on with the last stored state.",
+        (),
+    ),
+    (
+        "evictions",
+        Counter,
+        "gpu_injector_evictions",
+        "Blind plugin pods that this replica asked to evict, by the answer (evicted, refused).",
+        ("answer",),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,64 +103,7 @@ class Metrics:
         """Register every metric, and those of the process (memory, CPU, open files)."""
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        return cls(
-            registry=registry,
-            requests=Counter(
-                "controller_runtime_webhook_requests",
-                "Admission requests by path and HTTP status code.",
-                ("webhook", "code"),
-                registry=registry,
-            ),
-            latency=Histogram(
-                "controller_runtime_webhook_latency_seconds",
-                "Time from a request's head to its answer.",
-                ("webhook",),
-                registry=registry,
-            ),
-            in_flight=Gauge(
-                "controller_runtime_webhook_requests_in_flight",
-                "Admission requests that are being served.",
-                ("webhook",),
-                registry=registry,
-            ),
-            decisions=Counter(
-                "gpu_injector_decisions", "Decisions by verdict and reason.", ("verdict", "reason"), registry=registry
-            ),
-            patches_refused=Counter(
-                "gpu_injector_patches_refused",
-                "Patches that did not apply in-process and were not sent: each is a bug of ours.",
-                registry=registry,
-            ),
-            view_age=Gauge(
-                "gpu_injector_view_age_seconds",
-                "Time since the oldest watched kind was last known current.",
-                registry=registry,
-            ),
-            blind_plugin_pods=Gauge(
-                "gpu_injector_blind_plugin_pods",
-                "Plugin pods that find no GPU and would find one if re-created. Every replica counts all of them.",
-                registry=registry,
-            ),
-            setbacks=Gauge(
-                "gpu_injector_setbacks",
-                "Recipes for plugin pods that failed on a node and are not applied there, by how they failed.",
-                ("kind",),
-                registry=registry,
-            ),
-            releases=Counter(
-                "gpu_injector_releases",
-                "Plugin pods that this replica deleted once, because our patch kept them from starting.",
-                registry=registry,
-            ),
-            leader=Gauge(
-                "gpu_injector_leader",
-                "1 on the replica that holds the Lease. Without one, decisions go on with the last stored state.",
-                registry=registry,
-            ),
-            evictions=Counter(
-                "gpu_injector_evictions",
-                "Blind plugin pods that this replica asked to evict, by the answer (evicted, refused).",
-                ("answer",),
-                registry=registry,
-            ),
-        )
+        made: dict[str, Any] = {
+            field: kind(name, meaning, labels, registry=registry) for field, kind, name, meaning, labels in METRICS
+        }
+        return cls(registry=registry, **made)
