@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
-from support.golden_cases import GOLDEN, read_view
+from support.golden_cases import GOLDEN, read_view, view_file
 from support.served import GPU_POD, decided, pod, replica, webhook
 
 from webhook.page.filters import Filters
@@ -228,7 +228,7 @@ async def test_several_replicas_are_told_apart() -> None:
 )
 def test_the_node_matrix_shows_what_decisions_go_by(case: str, shown: list[str]) -> None:
     """Allocatable GPUs, evidence of the handler, the driver's directory, and how the plugin got NVML."""
-    text = page_of([], None, replica(read_view(GOLDEN / case / "view.yaml"))).text
+    text = page_of([], None, replica(read_view(view_file(GOLDEN / case)))).text
     assert [word for word in shown if word not in text] == []
 
 
