@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from support.cluster_world import namespace, runtime_class
 from support.clusters import BARE_CLUSTERS, clusters, placed_pods
 from support.fake_api import FakeApi
+from support.golden_cases import GOLDEN as CASES_FOLDER
+from support.golden_cases import pod_file, view_file
 from support.plugin_world import daemon_sets, node, view
 
 from webhook.__main__ import main
@@ -68,10 +70,8 @@ def test_the_output_is_the_golden_one(form: str, update_golden: bool) -> None:  
 @pytest.mark.parametrize("form", ["kustomize"])
 def test_mounted_libraries_are_written_down(form: str, update_golden: bool) -> None:  # noqa: FBT001
     """Where no RuntimeClass works: the volumes of the pod, and the mounts of the container that requests a GPU."""
-    case = TESTS / "data" / "golden" / "mount"
-    result = CliRunner().invoke(
-        main, ["eject", "-f", str(case / "pod.yaml"), "--view", str(case / "view.yaml"), "-o", form]
-    )
+    case = CASES_FOLDER / "mount"
+    result = CliRunner().invoke(main, ["eject", "-f", str(pod_file(case)), "--view", str(view_file(case)), "-o", form])
     golden = GOLDEN / f"mount.{FORMS[form]}"
     if update_golden:
         golden.write_text(result.stdout)
