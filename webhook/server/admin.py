@@ -30,7 +30,7 @@ class Admin:
         return app
 
     def decisions(self) -> web.Application:
-        """Return the application with page, ``/decisions``, ``/state``: they name workloads, so for loopback alone."""
+        """Return the application with page, ``/decisions``, ``/state``. They name workloads: only for loopback."""
         app = web.Application(middlewares=[for_loopback])
         app.router.add_get("/", self._page)
         app.router.add_get("/decisions", self._decisions)

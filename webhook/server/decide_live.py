@@ -1,4 +1,4 @@
-"""Live looks: where the view cannot answer, ask the API server for the one object that matters, then decide again."""
+"""If the view lacks the object that matters, read it from the API server, then decide again."""
 
 import re
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class ViewSource(Protocol):
 
     @property
     def view(self) -> ClusterView:
-        """The view of this moment, a frozen value."""
+        """The current view, a frozen value."""
         ...
 
     def object_age_seconds(self, kind: str, name: str) -> float:
@@ -39,17 +39,17 @@ class ViewSource(Protocol):
         ...
 
     def oldest_age_seconds(self) -> float:
-        """Return the age of the kind that was not known current for longest."""
+        """Return the age of the oldest kind."""
         ...
 
     async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:
-        """Ask for one object and put what was found into the view; False where no answer came."""
+        """Read one object and put the result into the view; False without an answer."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FixedView:
-    """A view that nothing changes: read from a file, and taken as current unless an age is given."""
+    """A constant view: read from a file, and current unless an age is given."""
 
     view: ClusterView
     age_seconds: float = 0.0
@@ -63,14 +63,14 @@ class FixedView:
         return self.age_seconds
 
     async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:  # noqa: ARG002  the protocol's
-        """Answer that there is nothing more to learn."""
+        """Return False: there is nothing to read."""
         return False
 
 
 async def decide_live(
     pod: Pod, asked: RequestInfo, policy: Policy, source: ViewSource, decide: Decide = decide_workload
 ) -> Decision:
-    """Decide; where the reason is that an object is not known, look for it once and decide again.
+    """Decide. If the reason is an unknown object, read it once and decide again.
 
     ``asked`` are the request's own facts; the view's age is added here. ``decide`` is one of the pure decisions.
     """

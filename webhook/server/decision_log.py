@@ -21,7 +21,7 @@ from webhook.server.metrics import Metrics
 RECENT_DECISIONS = 1000
 
 # A pod's author chooses names before the API server validates them, and as many containers as fit into a request.
-# What is remembered of one decision must be small whatever they choose.
+# The record of one decision must be small whatever they choose.
 NAME_LIMIT = 253
 EVIDENCE_LIMIT = 300
 EVIDENCE_LINES = 20
@@ -51,7 +51,7 @@ def open_log() -> Log:
 
 
 def _take_over(name: str, log: Log) -> None:
-    """Log what a library logs as one short line: aiohttp writes a traceback for each request that is no HTTP."""
+    """Log a library's messages as one short line: aiohttp writes a traceback for each request that is not HTTP."""
     logger = logging.getLogger(name)
     logger.handlers[:], logger.propagate = [_ShortLines(log)], False
 
@@ -68,9 +68,9 @@ class _ShortLines(logging.Handler):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One decision as it is remembered: names and what we wrote, never a value that the author wrote.
+    """The record of one decision: names and what we wrote, never a value that the author wrote.
 
-    ``more_operations`` are those of the patch beyond the ones that are remembered.
+    ``more_operations`` is the number of operations of the patch that are not in the record.
     """
 
     time: float
@@ -103,7 +103,7 @@ class Record:
 
 
 def record_of(review: Review, decision: Decision, duration_seconds: float) -> Record:
-    """Return what is remembered of a decision that was made just now."""
+    """Return the record of a decision that was made just now."""
     metadata = mapping(review.object.get("metadata"))
     small = _small(decision)
     return Record(
@@ -127,7 +127,7 @@ def _small(decision: Decision) -> Decision:
 
 
 def _remembered(operations: Sequence[Operation]) -> Iterator[Operation]:
-    """Yield the first operations of a patch, few and small ones."""
+    """Yield the first operations of a patch, up to the limits."""
     left = OPERATIONS_BYTES
     for operation in map(_shown, operations[:OPERATIONS_LIMIT]):
         left -= len(orjson.dumps(operation))
@@ -137,7 +137,7 @@ def _remembered(operations: Sequence[Operation]) -> Iterator[Operation]:
 
 
 def _shown(operation: Operation) -> Operation:
-    """Hide the one value into which an author's may have gone: a variable that was extended."""
+    """Hide the only value that may contain an author's: a variable that was extended."""
     return {**operation, "value": "(not shown)"} if EXTENDED_VARIABLE.search(operation["path"]) else operation
 
 
@@ -147,7 +147,7 @@ def _controller(metadata: Mapping[str, Any]) -> str:
 
 
 def _legible(value: object, limit: int = NAME_LIMIT) -> str:
-    """Return an untrusted text cut, with what cannot be seen (controls, overrides of direction) as escapes."""
+    """Return an untrusted text, cut, with invisible characters (controls, overrides of direction) as escapes."""
     shown = text(value)[: limit + 1]
     if not shown.isprintable():
         shown = "".join(map(_visible, shown))

@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager, suppress
 
 TICK_SECONDS = 0.05
 
-# Of the API server's patience. With the second that Retry-After asks for, another replica has as much left again.
+# The share of the API server's time limit. After this and Retry-After's second, another replica has as much left.
 OVERLOAD_FRACTION = 1 / 3
 
 
 class BusyError(Exception):
-    """There is no room for the request: the API server had better ask another replica."""
+    """There is no room for the request: the API server should ask another replica."""
 
 
 class Load:
@@ -28,7 +28,7 @@ class Load:
         self.ticked = math.inf
 
     def tick(self) -> None:
-        """Note that the loop came round."""
+        """Note that the loop ran its timers."""
         self.ticked = self._clock()
 
     @asynccontextmanager
@@ -48,6 +48,6 @@ class Load:
             await asyncio.sleep(TICK_SECONDS)
 
     def check(self, timeout_seconds: float) -> None:
-        """Raise BusyError where a request would be answered too late for a caller with this timeout."""
+        """Raise BusyError if a request with this timeout would be answered too late."""
         if self._clock() - self.ticked > timeout_seconds * OVERLOAD_FRACTION:
             raise BusyError

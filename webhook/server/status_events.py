@@ -10,7 +10,7 @@ from webhook.status_words import reports_problem
 
 REGISTRATION = "registration"
 
-# The facts that say what an event is about; the others say what happened to it.
+# The facts that name the subject of an event; the others say what happened to it.
 ABOUT = ("kind", "registration", "namespace", "labelSelector")
 
 
@@ -41,7 +41,7 @@ def _bounded(fact: object) -> object:
 
 
 class StatusEvents:
-    """Takes events. A subject is an event's first word, and what it is about."""
+    """Logs and keeps events. A subject is an event's first word, with the facts in ``ABOUT``."""
 
     def __init__(self, log: Log, clock: Callable[[], float] = time.time) -> None:
         self._log = log
@@ -61,6 +61,6 @@ class StatusEvents:
         return sorted((event for event in list(self._last.values()) if event.is_problem), key=lambda event: event.since)
 
     def registration(self) -> str:
-        """Return what the registrations were last seen to be: ours, absent, foreign or unreadable; empty before."""
+        """Return the last known state of the registrations: ours, absent, foreign or unreadable; empty before that."""
         last = self._last.get((REGISTRATION, *(None for _ in ABOUT)))
         return last.name.removeprefix(f"{REGISTRATION}-") if last else ""

@@ -1,6 +1,6 @@
 """NVIDIA's device plugin, as pods and DaemonSets show it: where it is, and how it got its library (NVML).
 
-What the labels and containers are, and which names plugins go by in the field, as read in their manifests.
+The labels, containers and names of plugins are those of their published manifests.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,13 +26,13 @@ NVML_LIBRARY = "libnvidia-ml.so"
 ROOT_VARIABLE = "NVIDIA_DRIVER_ROOT"
 PLACE_VARIABLES = ("DRIVER_ROOT_CTR_PATH", "CONTAINER_DRIVER_ROOT")
 BOOTSTRAPPED = "bootstrap/"
-"""With this the decision on a plugin's pod begins that we patched."""
+"""The start of the decision on a plugin's pod that we patched."""
 
 ApiObject = Mapping[str, Any]
 
 
 def known_plugins(policy: Policy) -> tuple[KnownPlugin, ...]:
-    """Return the plugins that are known, the administrator's first."""
+    """Return the known plugins, the administrator's own first."""
     rules = (
         KnownPlugin(rule.label, rule.value, frozenset({rule.container}), Role(rule.role))
         for rule in policy.bootstrap.plugins

@@ -24,9 +24,9 @@ API_GROUPS = "api_groups"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A view, and what it could not learn: for each such field of ClusterView the API server's answer.
+    """A view, and the fields of ClusterView that could not be read, each with the API server's answer.
 
-    A field that could not be learnt is None in the view: unknown, never "there are none".
+    A field that could not be read is None in the view: unknown, never "there are none".
     """
 
     view: ClusterView

@@ -33,9 +33,9 @@ RESOURCES = (
 
 
 def resources(namespaces: Iterable[str], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Iterator[Resource]:
-    """Yield what a webhook watches; plugins in the namespaces where they are believed.
+    """Yield the lists that the webhook watches; plugins in the namespaces in which they are trusted.
 
-    One selector cannot say "any of these keys", so there is a row for each.
+    One selector cannot say "any of these keys", so there is a list for each.
     """
     yield from RESOURCES
     of = kinds(known)
