@@ -1,6 +1,6 @@
-"""Single reads of the API server: an object, a list, the logs of pods. What it refuses becomes Unread.
+"""Single reads of the API server: an object, a list, the logs of pods. A refused read becomes Unread.
 
-Each raises UnauthorizedError, and ``OSError`` when no answer came.
+Each raises UnauthorizedError, and ``OSError`` without an answer.
 """
 
 import asyncio
@@ -126,7 +126,7 @@ async def _log(client: KubeClient, pod: ApiObject, container: str, *, previous: 
     except CredentialsError:
         raise
     except OSError as error:
-        # The API server has to ask the kubelet, which may be away while all else is well.
+        # The API server has to ask the kubelet, which may be away although everything else works.
         return Unread(f"the log of {name_of(pod)}: {str(error) or 'no answer'}")
 
 
@@ -142,10 +142,10 @@ def why(what: str, error: ApiError) -> str:
 
 
 def _slim(item: ApiObject) -> ApiObject:
-    """Drop what is large and not read, and share equal texts: in a large cluster it would be most of the memory."""
+    """Drop large parts that no check reads, and share equal texts: they would be most of the memory of a large cluster."""
     status = {key: value for key, value in mapping(item.get("status")).items() if key != "images"}
     about = dict(metadata(item))
-    # Those of a namespace tell since when it has its label.
+    # The managed fields of a namespace show since when it has its label.
     if item.get("kind") != "Namespace":
         about.pop("managedFields", None)
     if "annotations" in about:

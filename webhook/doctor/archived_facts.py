@@ -1,4 +1,4 @@
-"""The facts that no object of the API shows, written into an archive and read again: certificates, and the dry-run."""
+"""Facts that are in no API object (certificates, the dry run), written into an archive and read from it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ KEYS = ("certificates", "presented", "dryRun")
 
 
 def to_json(facts: ClusterFacts) -> dict[str, Any]:
-    """Return these facts as JSON; one that could not be read says why."""
+    """Return these facts as JSON; for an unread fact, the reason."""
     parts: dict[str, Callable[[Any], object]] = {
         "certificates": _report_to_json,
         "presented": _presented_to_json,
@@ -31,7 +31,7 @@ def to_json(facts: ClusterFacts) -> dict[str, Any]:
 
 
 def with_archived(facts: ClusterFacts, found: Mapping[str, Any]) -> ClusterFacts:
-    """Return facts with what an archive says of these."""
+    """Return the facts, completed by those of an archive."""
     readers = (_report, _presented, _dry_run)
     values = [_read(found, key, reader) for key, reader in zip(KEYS, readers, strict=True)]
     return replace(facts, certificates=values[0], presented=values[1], dry_run=values[2])

@@ -1,4 +1,4 @@
-"""All that the checks may look at, read once. What could not be read says so, and no check can take it for "none"."""
+"""All facts that the checks read, read once. A fact that could not be read is Unread, never "none"."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from webhook.view.view import ClusterView, Node, PluginPod
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterFacts:
-    """What one look at a cluster gave. Objects are raw, without the parts that no check reads (managed fields, images).
+    """The facts about a cluster at one moment. Objects are raw, without parts that no check reads (images, for example).
 
     ``scope`` is the namespace of ``gpu_pods`` and ``events``, empty for all. ``gpu_pods`` name a GPU resource, the
     policy's class or the driver's files. ``plugin_pods`` and ``daemon_sets`` are those of known plugins, ``other_pods``
@@ -74,7 +74,7 @@ class ClusterFacts:
 
     @cached_property
     def view(self) -> ClusterView:
-        """What the webhook would see; raises CannotTellError where any part of it could not be read."""
+        """The view that the webhook would have; raises CannotTellError if a part of it could not be read."""
         view = ClusterView(**self._projected(), api_groups=known(self.api_groups))
         return with_observations(view, Moment(self.now, self.policy.is_gpu_resource))
 
@@ -115,23 +115,23 @@ class ClusterFacts:
 
     @cached_property
     def node_facts(self) -> Mapping[str, Node]:
-        """The nodes by name, as a decision sees them; those without a machine are left out."""
+        """The nodes by name, as a decision sees them, without virtual nodes."""
         return {name: node for name, node in self._all_nodes.items() if not is_virtual(node)}
 
     @cached_property
     def providers(self) -> Providers:
-        """What hands out the GPUs of each node."""
+        """The provider of each node's GPUs."""
         return Providers.of(self.view, self.policy)
 
     @cached_property
     def class_nodes(self) -> tuple[Node, ...]:
-        """The GPU nodes whose pods need the class or mounts, as nothing else hands GPUs out there."""
+        """The GPU nodes whose pods need the class or mounts, as nothing else provides GPUs there."""
         return tuple(node for node in self.gpu_nodes if not self.providers.of_node(node))
 
     @cached_property
     def gpu_nodes(self) -> tuple[Node, ...]:
-        """The nodes that offer a GPU, or of which something shows that they have one."""
-        # The nodes first: without them the other fact does not matter.
+        """The nodes that offer a GPU, or with evidence of one."""
+        # The nodes first: without them the other fact is not needed.
         nodes, hidden = self.node_facts.values(), self._nodes_of_virtual_machines
         return tuple(node for node in nodes if node.name not in hidden and self.shows_gpu(node))
 
@@ -213,7 +213,7 @@ class ClusterFacts:
         }
 
     def shows_gpu(self, node: Node) -> bool:
-        """Say whether a node has a GPU, as far as anything shows it."""
+        """Say whether there is evidence that a node has a GPU."""
         view = ClusterView(nodes={node.name: node})
         case = RuleContext({}, RequestInfo(""), self.policy, view)
         return self.offers_gpus(node) or bool(gpu_evidence(case, node.name))

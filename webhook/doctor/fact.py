@@ -11,17 +11,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A fact that could not be read, and why, as the API server said it."""
+    """A fact that could not be read, with the API server's reason."""
 
     why: str
 
 
 class CannotTellError(Exception):
-    """A check met a fact that could not be read: its result is unknown, whatever else it has seen."""
+    """A check needs a fact that could not be read: its result is unknown."""
 
 
 def known(fact: T | Unread) -> T:
-    """Return a fact; raises CannotTellError where it could not be read. There is no other way to one."""
+    """Return a fact; raises CannotTellError if it could not be read. Checks read facts only by this function."""
     if isinstance(fact, Unread):
         raise CannotTellError(fact.why)
     return fact
@@ -29,9 +29,9 @@ def known(fact: T | Unread) -> T:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What became of a GPU pod that the API server was only asked about: our word for it, or why it was refused.
+    """The result of a dry run of a GPU pod: our decision, or why it was refused.
 
-    ``word`` is our annotation or, in dry-run, our warning; empty where the webhook said nothing.
+    ``word`` is our annotation or, in dry-run, our warning; empty if the webhook did not answer.
     """
 
     namespace: str

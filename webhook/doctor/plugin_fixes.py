@@ -1,4 +1,4 @@
-"""What helps a plugin pod that finds no GPU, by what the webhook would do with its next one."""
+"""The fix for a plugin pod that finds no GPU, by the decision on the next pod."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ CURES = {
     Reason.NVML_INSUFFICIENT: f"configure NVIDIA's runtime on {{node}}, create the RuntimeClass, then {NEXT}",
     Reason.OPERATOR_MANAGED: "kubectl get clusterpolicies -o yaml   (the GPU Operator looks after this pod)",
 }
-# The decision's own warning says what helps: a line for the policy, the RuntimeClass to create, what to allow.
+# The decision's own warning contains the fix: a line for the policy, the RuntimeClass to create, what to allow.
 BY_WARNING = frozenset(
     {
         Reason.ADMISSION_POLICY,
@@ -52,7 +52,7 @@ LOOK = "kubectl -n {namespace} logs {pod}"
 
 
 def cure_of(blind: UnservedPlugin) -> str:
-    """Return what helps a blind pod."""
+    """Return the fix for a blind pod."""
     plugin = blind.pod.plugin
     cure = NEXT if blind.is_repairable else CURES.get(blind.decision.reason, LOOK)
     names = {"namespace": plugin.namespace, "pod": plugin.name, "node": blind.pod.node}
@@ -64,7 +64,7 @@ def cure_of(blind: UnservedPlugin) -> str:
 
 
 def cure_for(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
-    """Return what helps a plugin pod whose log says that it has no NVML, as far as the facts tell."""
+    """Return the fix for a plugin pod whose log says that it has no NVML, as far as the facts show it."""
     names = {"namespace": namespace_of(pod), "pod": name_of(pod), "node": node}
     try:
         return _cure(facts, pod, node).format(**names)
@@ -80,7 +80,7 @@ def _cure(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
 
 
 def _cure_of_served(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
-    """Return what helps a pod that has a class or a mount, or that the webhook leaves alone."""
+    """Return the fix for a pod that has a class or a mount, or that the webhook leaves alone."""
     if any(item is pod for item, _ in facts.others):
         return NOT_KNOWN
     if text(mapping(pod.get("spec")).get("runtimeClassName")):
@@ -114,7 +114,7 @@ def _is_privileged(pod: Mapping[str, Any]) -> bool:
 
 
 def if_it_has_a_gpu(node: str) -> str:
-    """Return what to do about a plugin on a node where nothing shows a GPU: nothing, if it has none."""
+    """Return the fix for a plugin on a node without evidence of a GPU: nothing, if it has none."""
     return f"nothing, if {node} has no GPU; if it has one: kubectl label node {node} nvidia.com/gpu.present=true"
 
 

@@ -35,9 +35,9 @@ _VERSIONED = {kind.field: kind for kind in KINDS.values() if kind.older_versions
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be looked at: the policy, and the namespace of workloads, empty for all.
+    """What to read: the policy, and the namespace of workloads, empty for all.
 
-    Who may not list the pods of all namespaces sees those of ``own_namespace``.
+    A user who may not list the pods of all namespaces sees those of ``own_namespace``.
     """
 
     policy: Policy
@@ -46,7 +46,7 @@ class Asked:
 
 
 async def read_facts(client: KubeClient, asked: Asked, now: datetime) -> ClusterFacts:
-    """Look at the cluster once. ``OSError`` when no answer came."""
+    """Read the cluster once. Raises ``OSError`` without an answer."""
     facts = ClusterFacts(policy=asked.policy, now=now, scope=asked.scope)
     facts = replace(facts, **await _together(_of_cluster(client)))
     facts = await _pods(client, facts, asked)
@@ -76,7 +76,7 @@ def _of_cluster(client: KubeClient) -> Mapping[str, Awaitable[Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """Which of the facts a pod, or a DaemonSet, belongs to."""
+    """The fact that a pod or a DaemonSet belongs to."""
 
     policy: Policy
 
@@ -103,7 +103,7 @@ class Sorting:
 
 
 async def _pods(client: KubeClient, facts: ClusterFacts, asked: Asked) -> ClusterFacts:
-    """Read pods, DaemonSets and events: everywhere, else in the namespaces where one may look."""
+    """Read pods, DaemonSets and events: everywhere, else in the namespaces that the user may read."""
     sorting = Sorting(asked.policy)
     running = {"fieldSelector": "status.phase!=Succeeded"}
     everything = await read_list(client, "/api/v1/pods", running, wanted=sorting.keeps)
@@ -138,7 +138,7 @@ def _parted(found: Objects | Unread, sorting: Sorting) -> tuple[Objects | Unread
 
 
 def names_cause(event: ApiObject) -> bool:
-    """Say whether an event tells why a pod does not start."""
+    """Say whether an event shows why a pod does not start."""
     return failure_of(text(event.get("message")), text(event.get("reason"))) is not None
 
 
@@ -180,7 +180,7 @@ async def _certificates(client: KubeClient, facts: ClusterFacts) -> Any:  # noqa
 
 
 def _silent_plugins(facts: ClusterFacts) -> Objects | Unread:
-    """Return the device plugins' pods that are not well, or whose node lacks GPUs: their logs tell why."""
+    """Return the device plugins' pods that fail, or whose node lacks GPUs: their logs show why."""
     try:
         plugins = facts.talking
     except CannotTellError as error:

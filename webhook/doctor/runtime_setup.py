@@ -1,4 +1,4 @@
-"""How the NVIDIA runtime gets into a node's container runtime: the exact lines for each kind of node."""
+"""How to configure NVIDIA's runtime in a node's container runtime: the exact lines for each kind of node."""
 
 from enum import StrEnum
 

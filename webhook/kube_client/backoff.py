@@ -1,4 +1,4 @@
-"""When to retry: each loop's pauses grow, and all loops take turns, so that a server with problems gets few requests."""
+"""When to retry: each loop's pauses grow, and all loops take turns, so that a server in trouble gets few requests."""
 
 import math
 

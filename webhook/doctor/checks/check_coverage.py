@@ -34,7 +34,7 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def uncalled(facts: ClusterFacts) -> Result:
-    """Each GPU pod that was created since its namespace was opted in carries our annotation."""
+    """Each GPU pod that was created since its namespace was opted in has our annotation."""
     troubles = (
         f"{full_name(pod)} carries no annotation: the webhook was not called, or failed"
         for pod, since in _unannotated(facts)
@@ -107,14 +107,14 @@ def _unannotated(facts: ClusterFacts) -> Iterator[tuple[ApiObject, datetime]]:
 
 
 def _opted_in(facts: ClusterFacts) -> Mapping[str, tuple[str, datetime]]:
-    """Return the namespaces that are opted in: their setting, and since when, as far as the API server tells."""
+    """Return the namespaces that are opted in: their setting, and since when, as far as the API server shows it."""
     default = "enabled" if facts.policy.opt_out else ""
     settings = ((item, labels_of(item).get(INJECT_KEY, default)) for item in known(facts.namespaces))
     return {name_of(item): (word, _labelled(item)) for item, word in settings if word in ("enabled", "dry-run")}
 
 
 def _labelled(namespace: ApiObject) -> datetime:
-    """Return when our label was written: the managed fields tell who owns it, and since when."""
+    """Return when our label was written: the managed fields contain its owner and the time."""
     for owner in items(metadata(namespace).get("managedFields")):
         labels = mapping(mapping(mapping(owner.get("fieldsV1")).get("f:metadata")).get("f:labels"))
         if f"f:{INJECT_KEY}" in labels:

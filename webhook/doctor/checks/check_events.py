@@ -1,4 +1,4 @@
-"""What the kubelets and controllers say of pods that do not start, mapped to its cause."""
+"""Events of kubelets and controllers about pods that do not start, mapped to their causes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ REFUSALS = (
     FailureKind.CLASS_OVERHEAD,
     FailureKind.TOLERATIONS,
 )
-# What a refusal names where our patch is its cause.
+# A refusal contains one of these if our patch is its cause.
 OUR_WORDS = (VOLUME_PREFIX, "runtimeClassName")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An event whose text tells a cause: of which object, from which node, what it says and what was found in it."""
+    """An event whose text shows a cause: its object, its node, its text, and the failure found in the text."""
 
     of: str
     namespace: str

@@ -55,7 +55,7 @@ def _waiting(facts: ClusterFacts) -> Iterator[str]:
 
 
 def endpoints(facts: ClusterFacts) -> Result:
-    """The Service has an address behind it that is ready."""
+    """The Service has a ready address."""
     ready = [
         address
         for part in known(facts.endpoint_slices)
@@ -100,7 +100,7 @@ def label_values(facts: ClusterFacts) -> Result:
 
 
 def webhook_log(facts: ClusterFacts) -> Result:
-    """The webhook itself complains of nothing in its last lines."""
+    """The last lines of the webhook's log contain no problem."""
     # A container that has not started has an empty log.
     logs = {pod: said for pod, log in known(facts.own_logs).items() if (said := known(log))}
     if not logs:

@@ -41,7 +41,7 @@ def gpu_nodes(facts: ClusterFacts) -> Result:
 
 
 def ready(facts: ClusterFacts) -> Result:
-    """The GPU nodes are Ready and take pods."""
+    """The GPU nodes are Ready and accept pods."""
     names = {node.name for node in facts.gpu_nodes}
     return fails_on(
         (f"{name_of(item)}: {why}" for item in known(facts.nodes) if name_of(item) in names for why in _unready(item)),
@@ -59,7 +59,7 @@ def _unready(node: object) -> Iterator[str]:
 
 
 def allocatable(facts: ClusterFacts) -> Result:
-    """Each GPU node has GPUs to give, unless DRA gives them."""
+    """Each GPU node offers GPUs, unless DRA provides them."""
     counted = [node for node in facts.gpu_nodes if not by_dra(facts.providers.of_node(node))]
     troubles = [
         f"{node.name} offers {', '.join(f'{name}: {amount}' for name, amount in facts.offered(node).items()) or 'none'}"
@@ -77,7 +77,7 @@ def allocatable(facts: ClusterFacts) -> Result:
 
 
 def _look_at_plugins(facts: ClusterFacts) -> str:
-    """Return what shows why a node offers nothing: the plugin's log, or where the plugin is missing that."""
+    """Return why a node offers nothing: the plugin's log, or that the plugin is missing."""
     pods = [item for item, _ in facts.talking]
     if not pods:
         return "no pod of a device plugin runs: kubectl get daemonsets -A | grep -i -e device-plugin -e gpu"
@@ -143,7 +143,7 @@ def _class(facts: ClusterFacts) -> RuntimeClass:
 
 
 def runtime_version(facts: ClusterFacts) -> Result:
-    """The GPU nodes' container runtime can run a class, and tells what it knows."""
+    """The GPU nodes' container runtime can run a class, and reports its handlers."""
     kinds = Counter(str(runtime_of(facts.node(node.name))) for node in facts.gpu_nodes)
     silent = [node for node in facts.class_nodes if node.handlers is None and node.name not in facts.nodes_under_class]
     docker = [node.name for node in silent if runtime_of(facts.node(node.name)) is Runtime.DOCKER]
@@ -175,7 +175,7 @@ def driver_profile(facts: ClusterFacts) -> Result:
 
 
 def driver_label(facts: ClusterFacts) -> Result:
-    """The GPU nodes tell their driver's version where the policy asks for it."""
+    """The GPU nodes report their driver's version if the policy needs it."""
     versions = Counter(node.labels.get(VERSION_LABEL, "") for node in facts.gpu_nodes)
     wanted = needs_version(facts.policy) or "{driver_version}" in facts.policy.bootstrap.library
     troubles = [

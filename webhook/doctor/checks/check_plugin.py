@@ -1,4 +1,4 @@
-"""The device plugin: whether it is where the GPUs are, runs, and has what it needs."""
+"""The device plugin: it runs on each GPU node, and has what it needs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,7 +28,7 @@ HELM_LINE = (
 
 
 def present(facts: ClusterFacts) -> Result:
-    """Something hands GPUs out: a device plugin, a service of the host, or DRA."""
+    """Something provides GPUs: a device plugin, a service of the host, or DRA."""
     sets = [text(item.plugin.name) for item in _daemon_sets(facts)]
     others = [
         f"{name_of(item)} ({plugin.name})" for item, plugin in facts.other_daemon_sets if plugin.serves_containers
@@ -146,7 +146,7 @@ def left_alone(facts: ClusterFacts) -> Result:
 
 
 def config_file(facts: ClusterFacts) -> Result:
-    """No configuration file decides what the pod then does not show."""
+    """No configuration file contains settings that the pod does not show."""
     troubles = (
         f"DaemonSet {full_name(item)} reads {CONFIG_VARIABLE}: list strategy and device specs are not visible"
         for item in known(facts.daemon_sets)

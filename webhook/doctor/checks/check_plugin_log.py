@@ -1,4 +1,4 @@
-"""What device plugins say in their logs when they cannot serve their GPUs."""
+"""Problems that device plugins log when they cannot serve their GPUs."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -41,7 +41,7 @@ DEFAULT_RUNTIME = (
 
 
 def nvml(facts: ClusterFacts) -> Result:
-    """No plugin says that it cannot load NVML: the incident for which this project exists."""
+    """No plugin logs that it cannot load NVML: the incident for which this project exists."""
     found = list(_saying(facts, *NO_LIBRARY))
     if not found or _matters(facts, {node for _, node, _ in found}):
         troubles = [_no_nvml(facts, *one) for one in found]
@@ -57,13 +57,13 @@ def _no_nvml(facts: ClusterFacts, pod: ApiObject, node: str, said: str) -> str:
 
 
 def driver(facts: ClusterFacts) -> Result:
-    """No plugin says that NVML finds no driver: not loaded, or another version than the library."""
+    """No plugin logs that NVML finds no driver: it is not loaded, or has another version than the library."""
     troubles = (f"{node}: {said}" for _, node, said in _saying(facts, *NO_DRIVER))
     return fails_on(troubles, "on the node: nvidia-smi; after an upgrade of the driver reboot it")
 
 
 def devices(facts: ClusterFacts) -> Result:
-    """No plugin with NVML says that it finds no devices."""
+    """No plugin with NVML logs that it finds no devices."""
     explained = {full_name(pod) for pod, _, _ in _saying(facts, *NO_LIBRARY, *NO_DRIVER, *FIXES)}
     troubles = (
         f"{node}: {said}"
@@ -74,14 +74,14 @@ def devices(facts: ClusterFacts) -> Result:
 
 
 def _about_default_runtime(facts: ClusterFacts, blind: Iterable[tuple[ApiObject, str]]) -> Iterator[str]:
-    """Yield where to look if NVIDIA's runtime is believed to be the default of a node with containerd 1.x."""
+    """Yield what to check if an administrator thinks that NVIDIA's runtime is the default of a node with containerd 1.x."""
     nodes = (node for pod, node in blind if not text(mapping(pod.get("spec")).get("runtimeClassName")))
     old = (node for node in nodes if runtime_of(facts.node(node)) is Runtime.CONTAINERD_1)
     yield from (DEFAULT_RUNTIME.format(node=node) for node in islice(old, 1))
 
 
 def others(facts: ClusterFacts) -> Result:
-    """No plugin reports another problem; of one that is not well the last error is quoted."""
+    """No plugin reports another problem; if a plugin fails, its last error is quoted."""
     found = list(_others(facts))
     serious = any(not is_ready(pod) or not _offers(facts, node) for pod, node, _, _ in found)
     troubles = [f"{full_name(pod)} on {node}: {said}" for pod, node, said, _ in found]

@@ -1,4 +1,4 @@
-"""Others that hand GPUs out: the GPU Operator, CDI, NRI, DRA. Where one does, a runtime class may break pods."""
+"""Other providers of GPUs: the GPU Operator, CDI, NRI, DRA. With one of them, a runtime class may break pods."""
 
 from collections.abc import Iterator
 
@@ -91,7 +91,7 @@ def dra_beside_plugin(facts: ClusterFacts) -> Result:
 
 
 def one_way(facts: ClusterFacts) -> Result:
-    """All GPU nodes need us, or none does: a pod that may land on either gets nothing."""
+    """All GPU nodes need us, or none does: a pod that may run on both kinds of node gets nothing."""
     found: dict[str, str] = {}
     for node in facts.gpu_nodes:
         found.setdefault(facts.providers.of_node(node) or "by the runtime class or mounts", node.name)

@@ -33,11 +33,11 @@ def registered(facts: ClusterFacts) -> Result:
 
 
 def drift(facts: ClusterFacts) -> Result:
-    """The registrations say what the policy says, and what keeps pods safe while we are away."""
+    """The registrations match the policy, and do not stop pods while the webhook is away."""
     troubles = (
         f"{name}: {trouble}"
         for name, entry in _entries(facts).items()
-        # What is wrong with those of others is that they are there.
+        # Entries of others are reported by another check.
         if _is_ours(entry, facts.home)
         for trouble in differences(name, entry, facts.policy)
     )
@@ -62,7 +62,7 @@ def _indexed(item: ApiObject | None) -> Iterator[tuple[int, ApiObject]]:
 def _is_ours(entry: ApiObject, home: str) -> bool:
     client = mapping(entry.get("clientConfig"))
     if "service" not in client:
-        # An administrator may give our own entries a URL: webhook-answers and ca-bundle look after those.
+        # An administrator may give our own entries a URL: webhook-answers and ca-bundle check those.
         return text(entry.get("name")) in (*MUTATING_ENTRIES, *VALIDATING_ENTRIES)
     service = mapping(client.get("service"))
     return (service.get("namespace"), service.get("name")) == (home, "gpu-injector")
@@ -70,7 +70,7 @@ def _is_ours(entry: ApiObject, home: str) -> bool:
 
 def _removal(kind: str, entries: Sequence[tuple[int, str]]) -> str:
     """Return the command that removes entries. ``kubectl apply`` merges entries by name, and keeps those of others."""
-    # From the last one, so that the others keep their places. The tests let it fail where entries have moved.
+    # From the last one, so that the others keep their indices. The test operations fail if entries have moved.
     operations = [
         operation
         for index, name in sorted(entries, reverse=True)
@@ -124,7 +124,7 @@ def _restart(facts: ClusterFacts) -> str:
 
 
 def certificate(facts: ClusterFacts) -> Result:
-    """There is a certificate, and it is good for a while."""
+    """There is a certificate, and it does not expire soon."""
     report = _own_certificate(facts)
     look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector | grep -i cert"
     if report.leaf is None:

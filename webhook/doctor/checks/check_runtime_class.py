@@ -99,7 +99,7 @@ def taints(facts: ClusterFacts) -> Result:
 
 
 def missing_class_fix(name: str) -> str:
-    """Return what helps a pod that names a class which does not exist."""
+    """Return the fix for a pod that names a class which does not exist."""
     return f"create RuntimeClass {name} (see class-exists), or remove runtimeClassName"
 
 

@@ -1,4 +1,4 @@
-"""GPU pods that cannot work as they were written, or that see more GPUs than they were given."""
+"""GPU pods whose spec cannot work, or that see more GPUs than they requested."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,7 +32,7 @@ def class_cannot_run(facts: ClusterFacts) -> Result:
 
 
 def _cannot_run(facts: ClusterFacts, pod: ApiObject, handlers: dict[str, str]) -> tuple[str, str] | None:
-    """Return why a pod's class cannot run, and what mends it."""
+    """Return why a pod's class cannot run, and the fix."""
     name, node_name = runtime_class_name(pod), text(mapping(pod.get("spec")).get("nodeName"))
     if not name:
         return None
@@ -208,7 +208,7 @@ def _failures(pod: ApiObject) -> Iterator[tuple[str, str, str]]:
         for container in items(status.get(field)):
             waiting, ended = waiting_state(container), last_end(container)
             reason = text(waiting.get("reason"))
-            # The state says CrashLoopBackOff; how the run before ended tells why.
+            # The state says CrashLoopBackOff; the end of the previous run shows why.
             if reason and text(ended.get("reason")) in NOT_STARTED:
                 yield _place(pod, container), text(ended.get("reason")), text(ended.get("message"))
             elif reason in NOT_STARTED:
