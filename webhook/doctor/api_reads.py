@@ -142,7 +142,7 @@ def why(what: str, error: ApiError) -> str:
 
 
 def _slim(item: ApiObject) -> ApiObject:
-    """Drop large parts that no check reads, and share equal texts: they would be most of the memory of a large cluster."""
+    """Drop large parts that no check reads, and share equal texts: they would take most of the memory."""
     status = {key: value for key, value in mapping(item.get("status")).items() if key != "images"}
     about = dict(metadata(item))
     # The managed fields of a namespace show since when it has its label.

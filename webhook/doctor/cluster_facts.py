@@ -31,7 +31,7 @@ from webhook.view.view import ClusterView, Node, PluginPod
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterFacts:
-    """The facts about a cluster at one moment. Objects are raw, without parts that no check reads (images, for example).
+    """The facts about a cluster at one moment. Objects are raw, without parts that no check reads (such as images).
 
     ``scope`` is the namespace of ``gpu_pods`` and ``events``, empty for all. ``gpu_pods`` name a GPU resource, the
     policy's class or the driver's files. ``plugin_pods`` and ``daemon_sets`` are those of known plugins, ``other_pods``

@@ -33,7 +33,7 @@ from webhook.kube.values import text
 
 SYMBOLS = {State.PASS: "√", State.WARN: "‼", State.FAIL: "×", State.UNKNOWN: "?"}  # noqa: RUF001  linkerd's sign
 COLOURS = {State.PASS: "green", State.WARN: ATTENTION, State.FAIL: "red", State.UNKNOWN: ASIDE}
-# The worst first: what the exit code tells.
+# The worst first: it determines the exit code.
 EXIT_CODES = {
     State.FAIL: ExitCode.CHANGES,
     State.UNKNOWN: ExitCode.UNREAD,
@@ -47,7 +47,7 @@ JSON_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says; ``wait_seconds`` is how long to look again while something fails."""
+    """The options of the command line; ``wait_seconds`` is how long to repeat while something fails."""
 
     target: Target
     policy_file: Path | None
@@ -125,12 +125,12 @@ def to_json(facts: ClusterFacts, outcomes: Iterable[CheckOutcome]) -> dict[str, 
 
 
 def docs_of(outcome: CheckOutcome) -> str:
-    """Return where our documentation tells of a check."""
+    """Return the place in our documentation that explains a check."""
     return f"docs/doctor.md#{outcome.check.name}"
 
 
 def show(outcomes: Iterable[CheckOutcome], console: Console, *, short: bool) -> None:
-    """Print the outcomes by category, in linkerd check's manner; ``short`` leaves out what is well."""
+    """Print the outcomes by category, in the style of `linkerd check`; ``short`` leaves out passed checks."""
     found = list(outcomes)
     shown = [item for item in found if not short or item.result.state is not State.PASS]
     for category, rows in groupby(shown, key=lambda item: item.category):
@@ -154,7 +154,7 @@ def _lines(outcome: CheckOutcome) -> Text:
         text.append(f"\n    {line}", style=COLOURS[state])
     if len(result.evidence) > EVIDENCE_SHOWN:
         text.append(f"\n    and {len(result.evidence) - EVIDENCE_SHOWN} more (-o json has all)", style="dim")
-    # Evidence may contain its own fix, which is then not repeated.
+    # A fix that the evidence contains is not repeated.
     shown = any(line in evidence for line in result.fix[:1] for evidence in result.evidence)
     for index, line in enumerate(result.fix[1:] if shown else result.fix):
         text.append(f"\n    {'fix: ' if not index else '       '}{line}")

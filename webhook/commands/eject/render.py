@@ -1,4 +1,4 @@
-"""What ``eject`` prints, a function for each ``-o``, and the files of a folder."""
+"""The output of ``eject``: a function for each ``-o``, and the files of a folder."""
 
 import json
 import re
@@ -32,7 +32,7 @@ COMMANDS_HEAD = (
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The patches, a note for each object of which none is made, and what could not be read, with the reason."""
+    """The patches, a note for each object without one, and what could not be read, with the reason."""
 
     ejections: Sequence[Ejection]
     notes: Sequence[str]
@@ -75,7 +75,7 @@ WRITERS: Mapping[str, Writer] = {
 
 
 def file_name(one: Ejection) -> str:
-    """Return the name of a patch's file: no two objects have the same, and none leads out of its folder."""
+    """Return the name of a patch's file: unique for each object, and always within the folder."""
     names = one.reference
     group, _, _ = names["apiVersion"].rpartition("/")
     words = (names["kind"], group, names["namespace"], names["name"])
@@ -91,7 +91,7 @@ def _component(made: Made, entries: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _target(one: Ejection) -> dict[str, str]:
-    """Return kustomize's selector of an object; whichever version of its kind the sources have.
+    """Return kustomize's selector of an object, for any version of its kind in the sources.
 
     Source: https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/patches/
     """
@@ -104,7 +104,7 @@ def _target(one: Ejection) -> dict[str, str]:
 
 
 def _exactly(name: str) -> str:
-    # kustomize takes names for regular expressions, anchored at both ends.
+    # kustomize reads names as regular expressions, anchored at both ends.
     return name.replace(".", r"\.")
 
 
@@ -115,7 +115,7 @@ def _command(one: Ejection) -> Iterator[str]:
         return
     names = one.reference
     group, _, version = names["apiVersion"].rpartition("/")
-    # The kind with version and group, as kubectl takes it for every kind without asking how it is called in lists.
+    # The kind with version and group: kubectl accepts it for every kind without its plural name.
     kind = f"{names['kind']}.{version}.{group}"
     patch = json.dumps(_plain(one), ensure_ascii=False)
     where = ["-n", names["namespace"]] if names["namespace"] else []
@@ -129,7 +129,7 @@ def _incomplete(unread: Mapping[str, str]) -> str:
 
 
 def _by_hand(notes: Iterable[str]) -> str:
-    # Names of owners are any text that a pod's author wrote, and this may be a shell script.
+    # A pod's author may write any text as the name of an owner, and the output may be a shell script.
     lines = "".join(f"#   {' '.join(note.split())}\n" for note in notes)
     return f"# No patch is made of:\n{lines}" if lines else ""
 

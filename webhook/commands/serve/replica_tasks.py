@@ -24,12 +24,12 @@ class Stoppable(Protocol):
     """A task that writes to the API server until it is stopped."""
 
     def stop(self) -> None:
-        """End it after what it is doing."""
+        """End it after the current step."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaParts:
-    """What the tasks of one replica work on."""
+    """The parts of one replica that its tasks use."""
 
     client: KubeClient
     installation: Installation

@@ -1,4 +1,4 @@
-"""``serve``: the webhook, in a cluster or, for one machine, without any."""
+"""``serve``: run the webhook, in a cluster or standalone on one machine."""
 
 import asyncio
 import math
@@ -43,7 +43,7 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     standalone: bool
     view_file: Path | None
@@ -67,7 +67,7 @@ class Options:
 def serve(options: Options) -> None:
     """Serve until a signal comes. Raises InputError for a policy, view or kubeconfig that cannot be used.
 
-    Exits with 1 where a task died that should never end.
+    Exits with 1 if a task failed that should never end.
     """
     map_large_blocks()
     try:
@@ -89,7 +89,7 @@ async def _standalone(options: Options) -> None:
     admin = Admin(webhook.observer, replica)
     await _sort_nodes(policy, source.view)
     settle()
-    # There is no other replica to which clients could turn, so nothing is gained by waiting.
+    # There is no other replica for the clients, so draining has no use.
     await run(webhook, admin, tls, options.addresses, stop=Stop(), drain_seconds=0)
 
 
@@ -146,12 +146,12 @@ def _live_view(client: KubeClient, policy: Policy, events: StatusEvents) -> "Liv
 
 
 async def _sort_nodes(policy: Policy, view: ClusterView) -> None:
-    # In a thread: to judge all nodes of a large cluster takes longer than a request should wait.
+    # In a thread: classifying all nodes of a large cluster takes longer than a request should wait.
     await asyncio.to_thread(node_groups, view, policy)
 
 
 def _unready(webhook: Webhook, live: "LiveView", certificate: CertificateSource) -> str:
-    """Return why this replica should get no requests, empty where it should."""
+    """Return why this replica should get no requests; empty if it should."""
     if webhook.draining.is_set():
         return "draining"
     if not live.synced.is_set():

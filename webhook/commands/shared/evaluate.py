@@ -1,6 +1,6 @@
-"""What would become of an object's pods if it were created now: a verdict for each pod or pod template in it.
+"""Predict the decisions on an object's pods if it were created now: a verdict for each pod or pod template in it.
 
-The pods of a device plugin's DaemonSet are decided node by node, as the DaemonSet controller would make them.
+The pods of a device plugin's DaemonSet are decided node by node, as the DaemonSet controller would create them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ from webhook.view.view import ClusterView, Node, PluginDaemonSet
 # The DaemonSet controller adds tolerations of these to every pod.
 # https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#taints-and-tolerations
 NODE_STATE_PREFIX = "node.kubernetes.io/"
-# A DaemonSet that was never created has none, but its pods will have an owner.
+# A DaemonSet that was never created has no UID, but its pods will have an owner.
 FUTURE_UID = "(to be created)"
 UNKNOWN_NAMESPACE = "gpu-injector: the namespace of its pods is not known"
 NO_FIELD = "gpu-injector: no field for the class here; its pods are patched when they are created"
@@ -35,7 +35,7 @@ NO_FIELD = "gpu-injector: no field for the class here; its pods are patched when
 def predict(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerdict]:
     """Yield the verdict for each place of an object that describes pods.
 
-    For a plugin's DaemonSet there is one for each kind of node: nodes for which the same is decided and written.
+    For a plugin's DaemonSet there is one for each group of nodes with the same decision and patch.
     """
     for verdict in _verdicts(item, situation):
         if verdict.is_cluster_scoped and verdict.decision.reason is not Reason.NO_GPU:
@@ -67,7 +67,7 @@ def _requests_gpu(policy: Policy, name: str, quantity: object) -> bool:
 
 
 def _written(verdict: PodVerdict, place: PodPlace) -> PodVerdict:
-    """Return the verdict with what can be written at the place; the pods are patched one by one in any case."""
+    """Return the verdict with the operations that are possible at the place; the pods themselves are always patched."""
     if place.shape in (Shape.STEP, Shape.REQUEST):
         return _later(verdict, REFUSES if _refuses(verdict, place) else NO_FIELD)
     if _refuses(verdict, place):

@@ -1,4 +1,4 @@
-"""A cluster as doctor reads it, live or from a file; and the file that holds all that was read."""
+"""Read a cluster as doctor does, live or from a file; write all that was read into a file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ from webhook.names import APP_SELECTOR
 from webhook.policy.model import Policy
 from webhook.view.live_view import utc_now
 
-# What is kept of a decision that a replica remembers: no operation, which may hold values, and no warning.
+# The parts of a replica's decision that are kept: no operations, which may contain values, and no warnings.
 DECISION_FIELDS = ("time", "uid", "namespace", "name", "owner", "verdict", "reason", "dryRun", "replica")
 
 
@@ -51,7 +51,7 @@ async def look(client: KubeClient, asked: Asked, now: datetime) -> ClusterFacts:
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """Which objects go into a file: those that a check or a decision looks at."""
+    """Which objects go into a file: those that a check or a decision reads."""
 
     policy: Policy
 
@@ -99,7 +99,7 @@ async def record_all(client: KubeClient, asked_for: Mapping[str, Any], progress:
 
 
 async def _list_workloads(client: KubeClient, scope: str, progress: Progress) -> None:
-    """List what makes pods; what cannot be listed is recorded as such."""
+    """List the objects that create pods; a list that is refused is recorded as such."""
     for path in RESOURCES:
         group, _, plural = path.rpartition("/")
         if plural == "pods":

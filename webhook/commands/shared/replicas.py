@@ -58,18 +58,18 @@ class Replicas:
     async def ask(self, query: Mapping[str, str], since: Mapping[str, float]) -> list[ReplicaAnswer]:
         """Return every running replica's answer, by name; ``since`` has the time of the last decision known of each.
 
-        Raises InputError where there is none, or where it cannot be told.
+        Raises InputError if there is none, or if it is unknown.
         """
         pods = await self.running()
         asked = (self._ask(pod, {**query, "since": repr(since.get(name_of(pod), 0.0))}) for pod in pods)
         return list(await asyncio.gather(*asked))
 
     async def mounted_folder(self) -> str:
-        """Return the folder that the replicas serve from, empty where they serve their own. Raises as ``running``."""
+        """Return the folder that the replicas serve from; empty for their own certificate. Raises as ``running``."""
         return next((folder for pod in await self.running() if (folder := _argument(pod, CERT_DIR))), "")
 
     async def running(self) -> list[Mapping[str, Any]]:
-        """Return the pods, by name. Raises InputError where there is none, or where it cannot be told."""
+        """Return the pods, by name. Raises InputError if there is none, or if it is unknown."""
         path = f"/api/v1/namespaces/{self.namespace}/pods"
         try:
             pods = await objects(self.client, path, {"labelSelector": APP_SELECTOR})
@@ -91,7 +91,7 @@ class Replicas:
 
 
 def port_of(pod: Mapping[str, Any], option: str) -> int:
-    """Return the port that a replica's command line says, else the default of that option."""
+    """Return the port of a replica's command line, or the default of that option."""
     said = _argument(pod, option)
     return int(said) if said.isdecimal() else DEFAULT_PORTS[option]
 
@@ -156,7 +156,7 @@ class _Forwarded(http.client.HTTPConnection):
         return json.loads(body)
 
     def why(self) -> str:
-        """Return what the kubelet says went wrong, empty where it says nothing."""
+        """Return the kubelet's error, empty if there is none."""
         return _first_line(self._forward.error(self.port) or "") if self._forward else ""
 
 

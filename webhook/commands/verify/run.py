@@ -41,7 +41,7 @@ JSON_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     target: Target
     policy_file: Path | None
@@ -70,7 +70,7 @@ def verify(options: Options) -> int:
 
 
 async def _asked(options: Options) -> int:
-    """Ask the API server alone; the annotation of the pod that it would make is the proof."""
+    """Ask only the API server; the annotation of the pod in the dry run is the proof."""
     if not options.namespace:
         raise InputError("--server-side needs -n NAMESPACE, one that is opted in")
     tried = await _tried(options)
@@ -90,7 +90,7 @@ async def _asked(options: Options) -> int:
 
 
 async def _tried(options: Options) -> DryRun:
-    """Ask again for a while: a new namespace and a new registration take a moment to reach every cache."""
+    """Repeat for a while: a new namespace and a new registration need a moment to reach every cache."""
     deadline = time.monotonic() + options.timeout_seconds
     async with api_server(options.target) as client:
         policy = (await installed_policy(client, options.policy_file)).policy
@@ -113,7 +113,7 @@ async def _proofs(options: Options) -> Sequence[ProbeResult]:
 
 
 def _end_in_order() -> None:
-    """Make SIGTERM what Ctrl-C is: what was made is removed before the end."""
+    """Handle SIGTERM like Ctrl-C: created objects are deleted before the end."""
     task = asyncio.current_task()
     if task and threading.current_thread() is threading.main_thread():  # no other gets signals
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -129,7 +129,7 @@ async def _plan(client: KubeClient, options: Options) -> Plan:
         raise InputError(f"no GPU node: {', '.join(missing)}")
     chosen = {name: resource for name, resource in nodes.items() if not options.nodes or name in options.nodes}
     if not chosen:
-        raise InputError("no node offers a GPU, or is labelled to have one: gpu-injector doctor tells why")
+        raise InputError("no node offers a GPU, or is labelled to have one: gpu-injector doctor shows why")
     image = options.image or await _own_image(client)
     program = program_of_any_image() if options.image else own_program()
     return Plan(chosen, image, program, policy, options.timeout_seconds)
@@ -165,7 +165,7 @@ def to_json(proofs: Iterable[ProbeResult]) -> dict[str, Any]:
 
 
 def show(proofs: Iterable[ProbeResult], console: Console) -> None:
-    """Print a table with a row a node, and below it what is wrong."""
+    """Print a table with a row for each node, and the problems below it."""
     found = list(proofs)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("NODE", "", "DRIVER", "NVML", "CUDA", "DEVICES", "DECISION"):

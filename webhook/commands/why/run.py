@@ -1,4 +1,4 @@
-"""``why``: would we be called for these pods, were we, and what would be decided today, row by row."""
+"""``why``: would the webhook be called for these pods, was it, and what would be decided today, rule by rule."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says; ``thing`` is KIND/NAME, ``namespace`` None that of the context."""
+    """The options of the command line; ``thing`` is KIND/NAME, ``namespace`` None that of the context."""
 
     thing: str
     target: Target
@@ -51,20 +51,20 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """What an entry of the registration asks of the pods, and whether it is all there (None: unknown)."""
+    """The checks of an entry of the registration for the pods."""
 
     entry: str
     checks: tuple[MatchCheck, ...]
 
     @property
     def holds(self) -> bool | None:
-        """Say whether the API server would call."""
+        """Say whether the API server would call the webhook (None: unknown)."""
         return verdict(self.checks)
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All that is known about the pods of one template: of each entry of ours, of the past, and of today."""
+    """All that is known about the pods of one template: by entry, of the past, and of today."""
 
     verdict: PodVerdict
     called: tuple[Called, ...]
@@ -73,13 +73,13 @@ class Explanation:
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything could be read that the answer depends on."""
+        """Whether everything could be read that the explanation depends on."""
         unknown = self.past_unread or any(called.holds is None for called in self.called)
         return not unknown and not self.verdict.unread
 
 
 def why(options: Options) -> int:
-    """Print the answers; return the exit code. Raises InputError where the object does not exist."""
+    """Print the explanations; return the exit code. Raises InputError where the object does not exist."""
     archive = read_archive(options.archive_file) if options.archive_file else None
     usual = options.target.namespace() if archive is None else text(archive.facts.get("namespace")) or "default"
     answers = asyncio.run(_ask(options, options.namespace or usual, archive))
@@ -144,7 +144,7 @@ def _called(
 
 
 async def _past(client: KubeClient, item: Mapping[str, Any], namespace: str) -> tuple[str, ...]:
-    """Say what the pods that exist carry: the pod itself, those of the object's selector, or those that it owns."""
+    """Return the decisions on existing pods: the pod itself, those of the object's selector, or those that it owns."""
     if item.get("kind") == "Pod":
         return (_carries(item),)
     labels = mapping(mapping(mapping(item.get("spec")).get("selector")).get("matchLabels"))
@@ -153,7 +153,7 @@ async def _past(client: KubeClient, item: Mapping[str, Any], namespace: str) -> 
     if labels:
         return tuple(_carries(pod) for pod in pods) or ("it has no pods now",)
     return tuple(_carries(pod) for pod in pods if _is_owned(pod, item)) or (
-        "no pod names it as its owner; if others make its pods, ask for one of them: pod/NAME",
+        "no pod has it as its owner; if its pods have other owners, name one of them: pod/NAME",
     )
 
 

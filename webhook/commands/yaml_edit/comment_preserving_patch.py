@@ -1,6 +1,6 @@
 """A patch applied to the text that an author wrote: only the lines of the patch change.
 
-The result is parsed again and compared. If it is anything else than the patched value, or if the text does not allow
+The result is parsed again and compared. If it is not the patched value, or if the text does not allow
 the edit, the document is rendered as plain YAML.
 """
 
@@ -23,7 +23,7 @@ from webhook.kube.yaml_values import YamlError
 
 
 class NotPatchedError(Exception):
-    """Neither an edit nor rendering gave a text that means what the patch says."""
+    """Neither an edit nor rendering gave a text with the patched value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from webhook.commands.yaml_edit.changes import CannotEditError
 from webhook.commands.yaml_edit.nodes import YamlNode
 
-# What may follow a value on its line.
+# The text that may follow a value on its line.
 COMMENT = re.compile(r"[ \t]*(#[^\r\n]*)?(?=\r?\n|$)")
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-# The words of the JSON pointers of a patch, as a tree: what is not in it needs no nodes.
+# The words of the JSON pointers of a patch, as a tree: other parts of the document need no nodes.
 Wanted = dict[str, Any]
 APPEND = "-"
 
 
 class YamlKind(Enum):
-    """What a node is."""
+    """The kind of a node."""
 
     SCALAR = "scalar"
     MAPPING = "mapping"
@@ -93,5 +93,5 @@ def wanted_by(pointers: Iterable[Sequence[str]]) -> Wanted:
 
 
 def wanted_below(wanted: Wanted, word: str) -> Wanted | None:
-    """Return what is wanted of a member, None for nothing; of a list that gets members, how the others are written."""
+    """Return the wanted parts of a member, None for nothing; if a list gets members, also the style of its members."""
     return wanted.get(word, {} if APPEND in wanted else None)

@@ -74,7 +74,7 @@ def devices(facts: ClusterFacts) -> Result:
 
 
 def _about_default_runtime(facts: ClusterFacts, blind: Iterable[tuple[ApiObject, str]]) -> Iterator[str]:
-    """Yield what to check if an administrator thinks that NVIDIA's runtime is the default of a node with containerd 1.x."""
+    """Yield what to check if NVIDIA's runtime should be the default of a node with containerd 1.x."""
     nodes = (node for pod, node in blind if not text(mapping(pod.get("spec")).get("runtimeClassName")))
     old = (node for node in nodes if runtime_of(facts.node(node)) is Runtime.CONTAINERD_1)
     yield from (DEFAULT_RUNTIME.format(node=node) for node in islice(old, 1))
