@@ -190,8 +190,8 @@ class LiveView:
     async def look(self, kind: str, name: str, timeout_seconds: float = 0.3) -> bool:
         """Read one cluster-scoped object; True if the API server answered it (200 or 404).
 
-        Simultaneous reads of one object share one request. False also for a kind that was never listed, and for a second
-        after a read without an answer, in which no other read is sent.
+        Simultaneous reads of one object share one request. False also for a kind that was never listed, and for a
+        second after a read without an answer, in which no other read is sent.
         """
         task = self._looks.get((kind, name))
         if task is None:
