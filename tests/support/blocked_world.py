@@ -59,7 +59,7 @@ class SharedView:
         return self.age_seconds
 
     async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:  # noqa: ARG002  the protocol's
-        """Answer that there is nothing more to learn."""
+        """Return False: there is nothing to read."""
         return False
 
 

@@ -77,7 +77,7 @@ def test_helm_test_proves_it(helm: Helm) -> None:
 
 @pytest.mark.usefixtures("release")
 def test_certs_shows_what_each_replica_serves(kubectl: Kubectl) -> None:
-    """By port-forward to the pods: one certificate, which every entry accepts. Then a rotation is asked for."""
+    """By port-forward to the pods: one certificate, which every entry accepts. Then a rotation is requested."""
     shown = gpu_injector("certs", "show", "-o", "json", kubeconfig=kubectl.kubeconfig)
     assert (shown.code, shown.stderr) == (0, "")
     leaf = shown.object["report"]["leaf"]["fingerprint"]

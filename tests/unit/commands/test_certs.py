@@ -172,7 +172,7 @@ async def test_a_rotation_is_asked_for_and_what_follows_is_told(
     assert await asyncio.to_thread(certs.rotate, options(fake, tmp_path), rotation) == 0
     assert fake.get(SECRET)["metadata"]["annotations"][ROTATE_ANNOTATION] == rotation
     told = capsys.readouterr().out
-    assert "Within a minute a new CA joins" in told
+    assert "Within a minute the Secret and every caBundle contain a new CA" in told
     assert ("worthless" in told) == (rotation == "revoke")
     assert await asyncio.to_thread(certs.rotate, options(fake, tmp_path, "json"), rotation) == 0
     assert json.loads(capsys.readouterr().out)["report"]["next_step"]["reason"] == "asked"

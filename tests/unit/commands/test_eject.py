@@ -1,4 +1,4 @@
-"""``eject``: patches after which the webhook is not missed, and a word for everything that no patch is made of."""
+"""``eject``: patches after which the webhook is not missed, and a note for everything without a patch."""
 
 import asyncio
 import copy
@@ -125,13 +125,13 @@ def test_a_folder_holds_a_file_for_each_patch(tmp_path: Path) -> None:
     assert patches == [yaml.safe_load(one["patch"]) for one in inline["patches"]]
 
 
-def test_nobodys_file_is_written_over(tmp_path: Path) -> None:
+def test_foreign_files_are_not_overwritten(tmp_path: Path) -> None:
     """A kustomization of the user's own stays."""
     own = tmp_path / "kustomization.yaml"
     own.write_text("resources: []\n")
     result = eject("--output-dir", str(tmp_path))
     assert (result.exit_code, own.read_text()) == (2, "resources: []\n")
-    assert "not made by `gpu-injector eject`" in result.stderr
+    assert "`gpu-injector eject` did not write it" in result.stderr
 
 
 def test_where_there_is_nothing_to_patch_the_component_is_empty() -> None:
@@ -142,7 +142,7 @@ def test_where_there_is_nothing_to_patch_the_component_is_empty() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["-o", "json", "--output-dir", "x"], "--output-dir goes with -o kustomize"), (["-A"], "-A and -l choose")],
+    [(["-o", "json", "--output-dir", "x"], "--output-dir goes with -o kustomize"), (["-A"], "-A and -l select")],
 )
 def test_what_does_not_go_together_is_refused(arguments: list[str], message: str) -> None:
     """As a fault of usage, exit code 2."""
@@ -283,6 +283,6 @@ async def test_without_the_right_to_read_it_the_pods_are_named(fake: FakeApi, tm
     made = json.loads(result.stdout)
     assert (made["patches"], result.exit_code) == ([], 3)
     assert [note.partition(":")[0] for note in made["notes"]] == ["Pod ml/ddp-0", "Pod ml/ddp-1"]
-    assert "PyTorchJob ddp makes it; let it be made with runtimeClassName: nvidia" in made["notes"][0]
+    assert "PyTorchJob ddp creates it: add runtimeClassName: nvidia there" in made["notes"][0]
     assert made["unread"] == {"PyTorchJob ml/ddp": "403 Fault403"}
     assert "Could not read: PyTorchJob ml/ddp (403" in result.stderr

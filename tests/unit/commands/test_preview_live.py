@@ -164,8 +164,8 @@ async def test_without_the_right_to_read_the_policy_the_verdict_is_unknown(fake:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-f", "-", "-A"], "-A and -l choose"),
-        (["-A", "-n", "ml"], "-A and -n do not go together"),
+        (["-f", "-", "-A"], "-A and -l select"),
+        (["-A", "-n", "ml"], "-A and -n cannot be used together"),
         (["-f", "-", "--explain", "-o", "yaml"], "--explain goes with"),
     ],
 )

@@ -16,7 +16,7 @@ from webhook.kube.values import at, elements, mapping, text
 IMMUTABLE_KINDS = frozenset({"Job", "Pod"})
 CONTAINER = re.compile("/spec/(containers|initContainers)/([0-9]+)/")
 NODES_SHOWN = 3
-IN_DRY_RUN = "in dry-run, so the webhook changes nothing that could be lost"
+IN_DRY_RUN = "in dry-run: the webhook changes nothing here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _running_pod(verdicts: Sequence[PodVerdict]) -> str:
     name = runtime_class_name(verdicts[0].changed())
     gains = f"runtimeClassName: {name}" if name else "the driver's libraries (`gpu-injector preview` shows them)"
     if owner:
-        return f"{owner.get('kind')} {owner.get('name')} makes it; let it be made with {gains}"
+        return f"{owner.get('kind')} {owner.get('name')} creates it: add {gains} there"
     return f"a pod cannot be changed; re-create it with {gains} in its manifest"
 
 

@@ -16,17 +16,17 @@ from webhook.kube.values import empty_mapping
 MADE_BY = "# Made by `gpu-injector eject`"
 KUSTOMIZATION = "kustomization.yaml"
 HEAD = (
-    f"{MADE_BY}: with these patches in your sources, the pods get what the webhook gives them, without it.\n"
+    f"{MADE_BY}: with these patches in your sources, pods do not need the webhook.\n"
     "# Put this folder beside your kustomization, and name it there:\n"
     "#   components: [eject]\n"
-    "# kustomize passes over a target that matches nothing. If your sources name no namespace, take `namespace` out.\n"
+    "# kustomize skips a target without a match. If your sources name no namespace, remove `namespace`.\n"
     "# The proof, which must end with exit code 0:\n"
     "#   kubectl kustomize . | gpu-injector preview -f - -o table\n"
 )
 COMPONENT = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
 COMMANDS_HEAD = (
-    "# Made by `gpu-injector eject -o kubectl`: it changes what is in the cluster, and its pods are re-created.\n"
-    "# Applying your sources later undoes it: write the patches there, too (`-o kustomize`).\n"
+    "# Made by `gpu-injector eject -o kubectl`: it changes the objects in the cluster; their pods are re-created.\n"
+    "# Applying your sources later reverts this: add the patches there, too (`-o kustomize`).\n"
 )
 
 
@@ -131,7 +131,7 @@ def _incomplete(unread: Mapping[str, str]) -> str:
 def _by_hand(notes: Iterable[str]) -> str:
     # A pod's author may write any text as the name of an owner, and the output may be a shell script.
     lines = "".join(f"#   {' '.join(note.split())}\n" for note in notes)
-    return f"# No patch is made of:\n{lines}" if lines else ""
+    return f"# No patch for:\n{lines}" if lines else ""
 
 
 def _plain(one: Ejection) -> list[dict[str, Any]]:
