@@ -1,6 +1,6 @@
 """A real control plane on loopback: etcd, kube-apiserver and kube-controller-manager.
 
-There is no node: pods are admitted, none runs. Nothing here needs privileges, and every secret is made for one run.
+There is no node: pods are admitted, none runs. No privileges are needed, and every secret is made for one run.
 """
 
 import json
@@ -24,8 +24,8 @@ START_SECONDS = 90
 
 Programs = Mapping[str, Path]
 
-# Writes to pods and their controllers, with annotations of the webhooks; reads would drown them. Of the webhook itself
-# all that it asks, which is little.
+# Writes to pods and their controllers, with annotations of the webhooks; reads would hide them. Of the webhook itself,
+# all requests: they are few.
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",

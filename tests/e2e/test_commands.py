@@ -1,4 +1,4 @@
-"""The commands that look at a cluster, on the real API server: the same decision as the webhook's own."""
+"""The commands that read a cluster, on the real API server: their decision is the webhook's."""
 
 import json
 import os

@@ -76,7 +76,7 @@ def test_an_administrator_sees_everything(kubectl: Kubectl) -> None:
 
 
 def test_a_viewer_sees_the_own_namespace(viewer: Path) -> None:
-    """Pods and events of the namespace; all else is unknown, and what cannot be seen never passes."""
+    """Pods and events of the namespace; everything else is unknown, and never passes."""
     code, found = looked(viewer, "-n", NS)
     states = {name: row["state"] for name, row in found.items()}
     assert code == 3

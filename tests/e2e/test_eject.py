@@ -1,4 +1,4 @@
-"""``eject``, and then the webhook is uninstalled: what is created anew has its GPUs all the same."""
+"""``eject``, then the webhook is uninstalled: new pods still get their GPUs."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ TRAIN = {
 
 @pytest.fixture
 def uninstall(kubectl: Kubectl, webhook: object) -> Iterator[Callable[[], None]]:
-    """Return what takes the registrations away; they are back for the tests that follow."""
+    """Return a function that removes the registrations; they are restored for the next tests."""
     assert webhook
     kept = [kubectl.get(kind, NAME) for kind in REGISTRATIONS]
 

@@ -1,4 +1,4 @@
-"""What the person with kubectl sees: GPU pods that are patched or left alone, and in every case why."""
+"""What a user of kubectl sees: GPU pods that are patched or left alone, always with the reason."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -85,7 +85,7 @@ def test_a_pod_left_alone_is_as_its_author_wrote_it(kubectl: Kubectl, reason: st
 
 @pytest.fixture
 def no_runtime_class(kubectl: Kubectl) -> Iterator[None]:
-    """Take RuntimeClass nvidia away for one test."""
+    """Remove RuntimeClass nvidia for one test."""
     removed = kubectl.get("runtimeclass", "nvidia")
     kubectl.run("delete", "runtimeclass", "nvidia")
     wait_for_decision(kubectl, NO_CLASS)
@@ -115,7 +115,7 @@ def test_without_the_runtime_class_a_pod_is_created_with_a_warning(kubectl: Kube
 def test_the_audit_log_tells_the_decision(
     plane: ControlPlane, kubectl: Kubectl, name: str, author: Pod, word: str
 ) -> None:
-    """Who reads the API server's audit log learns what was decided, in dry-run too."""
+    """The API server's audit log contains the decision, in dry-run too."""
     kubectl.create({**author, "metadata": {**author["metadata"], "name": name}})
     assert audited_decision(plane, ENTRY, name) == word
 

@@ -1,6 +1,6 @@
-"""No right can be missed: each is taken away, and what it is for fails, with a word that says so.
+"""Every right is needed: without it, its use fails, with an event that says so.
 
-The audit log tells that nothing else was forbidden, and that the right is used, and nothing forbidden, once it is back.
+The audit log shows that nothing else was forbidden, and that the right is used again once it is restored.
 """
 
 import asyncio

@@ -45,7 +45,7 @@ KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_template_that_needs_attention_is_warned_about(kubectl: Kubectl, webhook: Webhook, kind: str) -> None:
-    """Once for the person who applies it, and not again while the template stays as it is."""
+    """Once for the user who applies it, and not again while the template is unchanged."""
     item = workload(kind, gpus=1)
     before = webhook.calls(TEMPLATES)
     assert_warned(kubectl.apply([item]).warnings, WARNED)

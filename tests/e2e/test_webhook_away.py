@@ -1,4 +1,4 @@
-"""The webhook dies: pods are created all the same, and the next process goes on where that one ended."""
+"""The webhook dies: pods are still created, and the next process continues its work."""
 
 from collections.abc import Iterator
 

@@ -27,7 +27,7 @@ class Lengths:
     unregistered: float
     clock_wrong: float
     endpoint_follows: float  # from a replica's end until no new connection is sent to it
-    calm: float  # so long nothing may be missed before a fault counts as healed
+    calm: float  # a fault counts as healed after this time without an unpatched pod
     arguments: tuple[str, ...]
 
 

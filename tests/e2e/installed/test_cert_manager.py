@@ -1,4 +1,4 @@
-"""cert-manager in place of the certificates of our own: installed by Helm, on a real node."""
+"""cert-manager instead of our own certificates: installed by Helm, on a real node."""
 
 from collections.abc import Iterator
 

@@ -161,7 +161,7 @@ def test_an_upgrade_brings_another_policy_and_keeps_the_ca(helm: Helm, kubectl: 
 
 @pytest.mark.usefixtures("release")
 def test_nothing_is_left_after_uninstall(with_image: Cluster, helm: Helm, kubectl: Kubectl, before: set[str]) -> None:
-    """No object of any kind bears our name, in labels and annotations either; pods are created as before."""
+    """No object of any kind contains our name, also in labels and annotations; pods are created as before."""
     assert f"Lease/{NAMESPACE}/gpu-injector-leader" in ours(kubectl)
     audited = len(with_image.plane.audit_events())
     helm.run("uninstall", RELEASE, IN_OURS, "--wait")

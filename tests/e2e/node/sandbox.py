@@ -82,7 +82,7 @@ def sandbox(folder: Path, logs: Path, *, shared: Sequence[Path]) -> Iterator[San
         try:
             yield _connected(pid, logs)
         finally:
-            # A first process heeds no other signal. The kernel ends all other processes in there before this one.
+            # The first process ignores other signals. The kernel ends all other processes in there before it.
             os.kill(pid, signal.SIGKILL)
 
 
@@ -90,7 +90,7 @@ def _connected(pid: int, logs: Path) -> Sandbox:
     """Connect a sandbox's network with the machine's, by a link that ends with either."""
     for number in range(256):
         names = ("name", f"gpu-injector{number}", "type", "veth", "peer", "name", "eth0", "netns", str(pid))
-        # The name is a lock too: who comes second takes another number.
+        # The name is also a lock: the next sandbox takes another number.
         if subprocess.run(["ip", "link", "add", *names], capture_output=True, check=False).returncode == 0:
             inside = Sandbox(pid, number, logs)
             _give_addresses(inside, f"gpu-injector{number}")
