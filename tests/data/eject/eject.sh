@@ -16,7 +16,7 @@ kubectl -n ml patch RayCluster.v1.ray.io ray --type=json -p '[{"op": "add", "pat
 # StatefulSet ml/v1.2-server: inject/runtime-class
 kubectl -n ml patch StatefulSet.v1.apps v1.2-server --type=json -p '[{"op": "add", "path": "/spec/template/spec/runtimeClassName", "value": "nvidia"}, {"op": "test", "path": "/spec/template/spec/containers/1/name", "value": "proxy"}, {"op": "add", "path": "/spec/template/spec/containers/1/env/-", "value": {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}}]'
 # Job ml/once: inject/runtime-class
-# Its pod cannot be changed. Write it into the manifest, delete it, and create it anew.
+# Its pod cannot be changed. Change the manifest, and delete and re-create the pod.
 # Pod ml/not-yet: inject/runtime-class
 kubectl -n ml patch Pod.v1. not-yet --type=json -p '[{"op": "add", "path": "/spec/runtimeClassName", "value": "nvidia"}]'
 # PyTorchJob ml/ddp: inject/runtime-class

@@ -111,7 +111,7 @@ def _exactly(name: str) -> str:
 def _command(one: Ejection) -> Iterator[str]:
     yield f"# {one.summary}\n"
     if one.is_immutable:
-        yield "# Its pod cannot be changed. Write it into the manifest, delete it, and create it anew.\n"
+        yield "# Its pod cannot be changed. Change the manifest, and delete and re-create the pod.\n"
         return
     names = one.reference
     group, _, version = names["apiVersion"].rpartition("/")
