@@ -16,7 +16,7 @@ STOP_SECONDS = 30
 LOOK_AGAIN_SECONDS = 0.05
 TAIL_LINES = 30
 
-# The kernel ends a program whose starter is gone, however that came about. It needs no privileges.
+# The kernel ends a program when its parent has ended, for any reason. It needs no privileges.
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
@@ -64,12 +64,12 @@ class Started:
         return parsed
 
     def kill(self) -> None:
-        """End the program as a crash would: it gets no chance to say goodbye."""
+        """End the program as a crash would, without a clean shutdown."""
         self.process.kill()
         self.process.wait(STOP_SECONDS)
 
     def stop(self) -> None:
-        """End the program as its administrator would, and kill it where that takes too long."""
+        """End the program as its administrator would, and kill it if that takes too long."""
         self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)
@@ -78,7 +78,7 @@ class Started:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let the program stand still until the context ends: it holds its connections and answers nothing."""
+        """Stop the program until the context ends: it keeps its connections and answers nothing."""
         self.process.send_signal(signal.SIGSTOP)
         try:
             yield

@@ -1,4 +1,4 @@
-"""Two replicas of the real process behind one address, the certificates they serve, and what failed meanwhile."""
+"""Two replicas of the real process behind one address, their certificates, and the failures meanwhile."""
 
 import secrets
 import ssl

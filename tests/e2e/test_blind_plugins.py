@@ -1,6 +1,6 @@
-"""Plugin pods that were made while the webhook was away: found, counted, told, and evicted one at a time.
+"""Plugin pods that were made while the webhook was away: found, counted, reported, and evicted one at a time.
 
-The DaemonSet controller and the Eviction API are real; the kubelets are played.
+The DaemonSet controller and the Eviction API are real; the tests act as kubelets.
 """
 
 import json

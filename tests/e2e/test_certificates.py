@@ -76,7 +76,7 @@ def replace_secret(api: DirectApi) -> None:
 
 
 def clear_bundles(api: DirectApi) -> None:
-    """Take every caBundle away, as applying a manifest without it does where it is owned."""
+    """Remove every caBundle, as applying a manifest without it does if it owns the field."""
     for path in (REGISTRATION, VALIDATING):
         count = len(api.get(path)["webhooks"])
         removals = [{"op": "remove", "path": f"/webhooks/{index}/clientConfig/caBundle"} for index in range(count)]
@@ -111,7 +111,7 @@ DAMAGES: dict[str, Callable[[DirectApi], Any]] = {
 
 
 def trusted(api: DirectApi) -> list[set[x509.Certificate]]:
-    """Return whom each entry of ours trusts."""
+    """Return the CAs that each entry of ours trusts."""
     entries = [entry for path in (REGISTRATION, VALIDATING) for entry in api.get(path)["webhooks"]]
     bundles = [base64.b64decode(entry["clientConfig"].get("caBundle", "")) for entry in entries]
     return [set(x509.load_pem_x509_certificates(bundle)) if bundle else set() for bundle in bundles]

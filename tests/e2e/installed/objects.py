@@ -14,7 +14,7 @@ PASSING = {"events", "events.events.k8s.io", "endpoints", "pods", "componentstat
 
 
 def ours(kubectl: Kubectl, *selection: str) -> dict[str, dict[str, Any]]:
-    """Return the metadata of every object of every kind with our name in it, by kind/namespace/name.
+    """Return the metadata of all objects of all kinds with our name in them, by kind/namespace/name.
 
     Labels, annotations, finalizers and owners count, too.
     """
