@@ -9,7 +9,7 @@ from support.chart import CHART
 from support.doc_blocks import ROOT, between
 
 from webhook.server.certificate_metrics import CertificateMetrics
-from webhook.server.decision_log import Metrics
+from webhook.server.metrics import Metrics
 from webhook.view.live_view import ignore
 
 PAGE = ROOT / "docs" / "metrics.md"
