@@ -70,7 +70,7 @@ def view_file(folder: Path) -> Path:
 
 
 def _file(folder: Path, name: str) -> Path:
-    return GOLDEN / _facts(folder).get(f"{name}Of", folder.name) / f"{name}.yaml"
+    return GOLDEN / str(_facts(folder).get(f"{name}Of", folder.name)) / f"{name}.yaml"
 
 
 def _facts(folder: Path) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def main() -> None:
         driver.set_window_size(WIDTH, HEIGHT)
         driver.get(running.page)
         for summary in driver.find_elements(By.CSS_SELECTOR, "#results summary"):
-            if "runtimeClassName" in summary.find_element(By.XPATH, "..").get_attribute("textContent"):
+            if "runtimeClassName" in str(summary.find_element(By.XPATH, "..").get_attribute("textContent")):
                 summary.click()
                 break
         assert driver.save_screenshot(str(PICTURE))
