@@ -75,7 +75,8 @@ def _file(folder: Path, name: str) -> Path:
 
 def _facts(folder: Path) -> dict[str, Any]:
     facts = folder / "facts.yaml"
-    return yaml.safe_load(facts.read_text()) if facts.exists() else {}
+    found: dict[str, Any] = yaml.safe_load(facts.read_text()) if facts.exists() else {}
+    return found
 
 
 def read_view(path: Path) -> ClusterView:
