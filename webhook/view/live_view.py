@@ -25,8 +25,10 @@ from webhook.kube_client.served_version import client_for
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
 from webhook.observations.plugin_observation import Moment
 from webhook.observations.stored_state import State
+from webhook.view.node_facts_pods import LABEL as FACTS_LABEL
+from webhook.view.node_facts_pods import NAME as FACTS_NAME
 from webhook.view.plugin_watch import with_observations
-from webhook.view.projections import ADMISSION, DEFAULT_POLICY, KINDS, kinds
+from webhook.view.projections import ADMISSION, DEFAULT_POLICY, FACTS_DAEMON_SET, FACTS_POD, KINDS, kinds
 from webhook.view.store import KindCache
 from webhook.view.view import ClusterView
 
@@ -65,12 +67,24 @@ LOOKS_AT_ONCE = 8
 LOOK_PAUSE_SECONDS = 1.0
 
 
-def resources(namespaces: Iterable[str], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Iterator[Resource]:
-    """Yield what a webhook watches; plugins in the namespaces where they are believed.
+def facts_resources(namespace: str) -> Iterator[Resource]:
+    """Yield what is watched for node facts: the DaemonSet in the namespace of the webhook, and its pods."""
+    by_name = {"fieldSelector": f"metadata.name={FACTS_NAME}"}
+    yield Resource(FACTS_DAEMON_SET, namespace=namespace, selectors=by_name)
+    of_pods = {"labelSelector": f"{FACTS_LABEL}={FACTS_NAME}"}
+    yield Resource(FACTS_POD, page_size=PODS_PAGE_SIZE, namespace=namespace, selectors=of_pods)
+
+
+def resources(
+    namespaces: Iterable[str], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS, facts_namespace: str = ""
+) -> Iterator[Resource]:
+    """Yield what a webhook watches; plugins in the namespaces where they are believed, node facts in its own, if any.
 
     One selector cannot say "any of these keys", so there is a row for each.
     """
     yield from RESOURCES
+    if facts_namespace:
+        yield from facts_resources(facts_namespace)
     of = kinds(known)
     values: dict[str, set[str]] = {}
     for plugin in known:

@@ -47,6 +47,7 @@ def _lacking(package: str) -> Iterator[None]:
 @click.option(
     "--cert-dir", type=FOLDER, help="Serve tls.crt and tls.key of this folder, such as cert-manager's Secret."
 )
+@click.option("--node-facts", is_flag=True, help="Use what the DaemonSet gpu-injector-node-facts reports.")
 @click.option("--leaf-days", type=DAYS, default=90.0, show_default=True, help="How long an own certificate lives.")
 @click.option("--ca-days", type=DAYS, default=365.0, show_default=True, help="How long an own CA lives.")
 @click.option("--look-seconds", type=SECONDS, default=50.0, show_default=True, help="Between two looks at all of it.")

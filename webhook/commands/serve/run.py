@@ -62,6 +62,7 @@ class Options:
     ca_file: Path | None
     certificate: CertificateOptions
     drain_seconds: float
+    node_facts: bool
 
     @property
     def addresses(self) -> Addresses:
@@ -116,7 +117,9 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     log = open_log()
     told = Told(log)
     policy = read_policy(options.policy_file)
-    watched = resources(policy.bootstrap.namespaces, known_plugins(policy))
+    installation, clock = options.certificate.installation, Clock()
+    facts_namespace = installation.namespace if options.node_facts else ""
+    watched = resources(policy.bootstrap.namespaces, known_plugins(policy), facts_namespace)
     live = LiveView(
         client,
         watched,
@@ -137,7 +140,6 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
         told=told,
     )
     admin = Admin(webhook.observer, replica)
-    installation, clock = options.certificate.installation, Clock()
     shared = share(client, installation, policy, who=socket.gethostname(), clock=clock, take=live.take_state, tell=told)
     rounds = _rounds(client, installation, webhook, live, told, shared)
     setbacks = _setbacks(client, installation, webhook, live, told, shared)

@@ -7,7 +7,8 @@ from functools import cached_property
 from webhook.decide.decision import RequestInfo
 from webhook.decide.guards import PRIVILEGED, GuardedPod
 from webhook.decide.limits import exceeded_limit
-from webhook.decide.nodes.kind import VERSION_LABEL, profiles
+from webhook.decide.nodes.kind import driver_version, profiles
+from webhook.decide.nodes.known_facts import facts_on
 from webhook.decide.pod import Container, Pod
 from webhook.decide.workload.class_fitness import class_misfit, toleration_misfit
 from webhook.decide.workload.context import RuleContext
@@ -106,7 +107,7 @@ class PluginContext:
     def library(self) -> str:
         """The file of NVML on the host, empty where its name needs a version that the node does not show."""
         name = self.policy.bootstrap.library
-        version = self.node.labels.get(VERSION_LABEL, "") if self.node else ""
+        version = driver_version(self.node, facts_on(self.base.view, self.node)) if self.node else ""
         if self.driver is None or (VERSION_PLACEHOLDER in name and not version):
             return ""
         return f"{self.driver.directory}/{name.replace(VERSION_PLACEHOLDER, version)}"
