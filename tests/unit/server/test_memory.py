@@ -49,7 +49,7 @@ async def test_free_memory_is_given_back_again_and_again(monkeypatch: pytest.Mon
         if next(pauses) == 3:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(memory.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     monkeypatch.setattr(memory, "_call", lambda name, *arguments: calls.append((name, *arguments)))
     with pytest.raises(asyncio.CancelledError):
         await memory.keep_trimming()
