@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     facts = read_facts(options.root)
     if options.what == "report":
-        write_report(facts.with_runtime(read_added(options.root)), options.message, options.last)
+        write_report(facts.with_runtime(added=read_added(options.root)), options.message, options.last)
         return
     while not has_changed(facts, options.last):
         time.sleep(LOOK_SECONDS)
@@ -42,7 +42,7 @@ def has_changed(facts: NodeFacts, last: Path) -> bool:
         before = NodeFacts.parse(last.read_text(encoding="utf-8"))
     except OSError:
         return True
-    return before is None or before.with_runtime(None) != facts
+    return before is None or before.with_runtime(added=None) != facts
 
 
 def write_report(facts: NodeFacts, message: Path, last: Path) -> None:

@@ -23,7 +23,7 @@ COMPATIBLE = "proc/device-tree/compatible"
 KERNEL = "proc/sys/kernel/osrelease"
 BOOT_ID = "proc/sys/kernel/random/boot_id"
 MOUNTS = "proc/self/mountinfo"
-# "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct 19 18:56:32 UTC 2023"
+# The first line of /proc/driver/nvidia/version has it between other words and the date of the build.
 VERSION = re.compile(r"\s(\d{2,4}\.\d{1,3}(?:\.\d{1,3})?)\s")
 # What NVIDIA's runtime adds: device nodes of desktop and server GPUs, of WSL2 and of Tegra.
 GPU_DEVICES = ("nvidia[0-9]*", "nvidiactl", "dxg", "nvhost-gpu", "nvgpu", "nvmap")

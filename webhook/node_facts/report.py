@@ -67,7 +67,7 @@ class NodeFacts:
         found = _parse(text) if len(text) <= MAX_BYTES else None
         return found if isinstance(found, cls) else None
 
-    def with_runtime(self, added: bool | None) -> "NodeFacts":
+    def with_runtime(self, *, added: bool | None) -> "NodeFacts":
         """Return the facts with another container's answer to what the default runtime adds."""
         return replace(self, added=added)
 

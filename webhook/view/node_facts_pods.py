@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sys import intern
 from typing import Any
 
-from webhook.kube.metadata import controlling_owner, full_name, labels_of, metadata
+from webhook.kube.metadata import controlling_owner, metadata
 from webhook.kube.values import EMPTY, items, mapping, text
-from webhook.nvidia.failure_messages import FailureKind, failure_of
 from webhook.node_facts.report import MAX_BYTES, NodeFacts
+from webhook.nvidia.failure_messages import FailureKind, failure_of
 
 NAME = "gpu-injector-node-facts"
 """The name of the DaemonSet."""
@@ -73,7 +73,7 @@ def _newest(status: Mapping[str, Any]) -> NodeFacts | None:
     if later is None or first is None:
         return first[1] if first else later[1] if later else None
     newest = later[1] if later[0] >= first[0] else first[1]
-    return newest if newest is first[1] else newest.with_runtime(first[1].added)
+    return newest if newest is first[1] else newest.with_runtime(added=first[1].added)
 
 
 def _report(statuses: object, name: str) -> tuple[str, NodeFacts] | None:

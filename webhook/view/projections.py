@@ -16,8 +16,8 @@ from webhook.view import admission_controls as controls
 from webhook.view.dynamic_resources import project_device_class, project_resource_slice
 from webhook.view.event_projection import project_event
 from webhook.view.gpu_operator import project_cluster_policy, project_gpu_cluster
-from webhook.view.node_projection import project_node
 from webhook.view.node_facts_pods import is_facts_object, project_facts_daemon_set, project_facts_pod
+from webhook.view.node_projection import project_node
 from webhook.view.plugin_projections import PluginProjection
 from webhook.view.plugin_watch import with_observations, with_setbacks
 from webhook.view.recorded_time import recorded_times

@@ -156,8 +156,9 @@ class ClusterView:
     Keys are names; for plugin pods and DaemonSets ``namespace/name``; for webhooks of policy engines the kind, a slash
     and the name. ``namespaces`` are labels, with limits on tolerations (``webhook.view.toleration_limits``).
     ``admission_policies`` and ``policy_bindings`` are those that can reject a pod. ``api_groups`` are the API groups
-    served. ``facts_pods`` report node facts, and ``facts_daemon_sets`` has the UIDs of what may own these pods; both are
-    None where node facts are off. ``observations`` are what was seen of plugin pods, ``setbacks`` which recipes failed on which nodes.
+    served. ``facts_pods`` report node facts, ``facts_daemon_sets`` has the UIDs of what may own these pods; both None
+    where node facts are off. ``observations`` are what was seen of plugin pods, ``setbacks`` which recipes failed on
+    which nodes.
     """
 
     runtime_classes: Mapping[str, RuntimeClass] | None = None

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from webhook.decide.decision import Reason
 from webhook.decide.nodes.dynamic_devices import DynamicDevices
-from webhook.decide.nodes.known_facts import NO_FACTS, KnownFacts, facts_by_node
+from webhook.decide.nodes.known_facts import NO_FACTS, KnownFacts, driver_of, facts_by_node
 from webhook.decide.nodes.operator_nodes import operator_provider
 from webhook.decide.nodes.trusted_plugins import TrustedPlugins, observed_state
 from webhook.kube.label_selector import has_labels
@@ -157,9 +157,10 @@ def node_kind(node: Node, offers: frozenset[str], sources: KindSources) -> NodeK
 def _gpu_kind(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
     plugin, pod = sources.trusted.device_plugin(node), sources.trusted.device_plugins.get(node.name)
     runs = pod is not None and pod.running
+    known = sources.facts.get(node.name, NO_FACTS)
     found = kind._replace(
-        driver=sources.drivers.of(node),
-        driver_version=driver_version(node, sources.facts.get(node.name, NO_FACTS)),
+        driver=driver_of(node, known, sources.drivers),
+        driver_version=driver_version(node, known),
         plugin_runs=runs,
         plugin_healthy=runs and pod is not None and pod.ready and bool(kind.offers),
         operator=operator_provider(sources.view, node, has_other_plugin=plugin is not None),

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from webhook.kube.values import EMPTY
 from webhook.node_facts.report import NVIDIA_DRIVER, NodeFacts
+from webhook.nvidia.driver_profiles import HostDriver, HostDrivers
+from webhook.nvidia.special_hosts import is_wsl, special_host
 from webhook.view.node_facts_pods import NodeFactsPod
 from webhook.view.view import ClusterView, Node
 
@@ -25,6 +27,11 @@ class KnownFacts:
     def shows_gpu(self) -> bool | None:
         """Whether containers can have a GPU here, None where that is not known."""
         return self.facts.shows_gpu if self.facts else None
+
+    @property
+    def is_unusual_host(self) -> bool:
+        """Say whether the driver is not where the name of the system suggests (Tegra, WSL2)."""
+        return self.facts is not None and (self.facts.is_tegra or self.facts.is_wsl)
 
     @property
     def driver_version(self) -> str:
@@ -62,15 +69,25 @@ def _known(pod: NodeFactsPod, node: Node) -> KnownFacts:
     return KnownFacts(pod.facts if is_current else None, pod.failure)
 
 
+def driver_of(host: Node, known: KnownFacts, drivers: HostDrivers) -> HostDriver | None:
+    """Return where a node keeps its driver's libraries, None where nothing tells; its own report comes first."""
+    # What labels or the kernel show already has a profile, or none.
+    return None if known.is_unusual_host and special_host(host) is None and not is_wsl(host) else drivers.of(host)
+
+
 def describe(name: str, known: KnownFacts) -> Iterator[str]:
     """Yield what is known of a node, in sentences."""
+    if known.facts:
+        yield f"{name} reports: {describe_gpus(known.facts)}"
+    if known.has_nvidia_default:
+        yield why_default(name, known)
+
+
+def why_default(name: str, known: KnownFacts) -> str:
+    """Return what shows that NVIDIA's runtime is the default, empty for nothing."""
     if known.failure:
-        yield f"{name}: NVIDIA's runtime is the default, and fails: {known.failure}"
-    if known.facts is None:
-        return
-    yield f"{name} reports: {describe_gpus(known.facts)}"
-    if known.facts.added:
-        yield f"{name} reports: the default runtime adds GPUs to containers"
+        return f"{name} reports: NVIDIA's runtime is the default, and fails: {known.failure}"
+    return f"{name} reports: the default runtime adds GPUs to containers" if known.has_nvidia_default else ""
 
 
 def describe_gpus(facts: NodeFacts) -> str:
