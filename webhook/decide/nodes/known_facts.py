@@ -83,6 +83,14 @@ def describe(name: str, known: KnownFacts) -> Iterator[str]:
         yield why_default(name, known)
 
 
+def summary(known: KnownFacts) -> str:
+    """Return what a node reports in a few words, empty where it reports nothing."""
+    if known.failure:
+        return "NVIDIA's runtime is the default, and fails"
+    shown = describe_gpus(known.facts) if known.facts else ""
+    return f"{shown}; the default runtime adds GPUs" if known.has_nvidia_default else shown
+
+
 def why_default(name: str, known: KnownFacts) -> str:
     """Return what shows that NVIDIA's runtime is the default, empty for nothing."""
     if known.failure:
