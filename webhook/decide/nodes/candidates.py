@@ -198,7 +198,7 @@ def _part(view: ClusterView, names: set[str]) -> ClusterView:
         **{field: getattr(view, field) for field in (*_SHARED_FIELDS, "observations")},
         nodes={name: nodes[name] for name in names if name in nodes},
         plugin_pods={key: pod for key, pod in pods.items() if pod.node in names},
-        facts_pods={key: pod for key, pod in (view.facts_pods or EMPTY).items() if pod.node in names},
+        facts_pods={key: pod for key, pod in view.facts_pods.items() if pod.node in names},
         resource_slices=None
         if slices is None
         else {key: item for key, item in slices.items() if not item.node or item.node in names},

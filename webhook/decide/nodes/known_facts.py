@@ -44,10 +44,10 @@ NO_FACTS = KnownFacts()
 
 def facts_by_node(view: ClusterView) -> Mapping[str, KnownFacts]:
     """Return the facts that count, by the node's name; empty where node facts are off."""
-    owners = frozenset((view.facts_daemon_sets or EMPTY).values())
+    owners = frozenset(view.facts_daemon_sets.values())
     nodes = view.nodes or EMPTY
     found: dict[str, KnownFacts] = {}
-    for _, pod in sorted((view.facts_pods or EMPTY).items()):
+    for _, pod in sorted(view.facts_pods.items()):
         node = nodes.get(pod.node)
         if node and pod.owner and pod.owner in owners:
             known = _known(pod, node)
@@ -58,7 +58,7 @@ def facts_by_node(view: ClusterView) -> Mapping[str, KnownFacts]:
 
 def facts_on(view: ClusterView, node: Node) -> KnownFacts:
     """Return the facts that count for one node."""
-    pods = {key: pod for key, pod in (view.facts_pods or EMPTY).items() if pod.node == node.name}
+    pods = {key: pod for key, pod in view.facts_pods.items() if pod.node == node.name}
     part = ClusterView(nodes={node.name: node}, facts_pods=pods, facts_daemon_sets=view.facts_daemon_sets)
     return facts_by_node(part).get(node.name, NO_FACTS)
 
