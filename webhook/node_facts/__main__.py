@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m webhook.node_facts", description=__doc__)
     parser.add_argument("what", choices=("report", "follow"))
     parser.add_argument("--root", type=Path, default=Path("/"), help="a directory that stands in for /, for tests")
+    parser.add_argument("--container", type=Path, default=Path("/"), help="stands in for the container's own /")
     parser.add_argument("--message", type=Path, default=Path("/dev/termination-log"), help="the termination message")
     parser.add_argument("--last", type=Path, default=Path("/facts/last"), help="where the last report is kept")
     options = parser.parse_args(arguments)
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     facts = read_facts(options.root)
     if options.what == "report":
-        write_report(facts.with_runtime(added=read_added(options.root)), options.message, options.last)
+        write_report(facts.with_runtime(added=read_added(options.container)), options.message, options.last)
         return
     while not has_changed(facts, options.last):
         time.sleep(LOOK_SECONDS)

@@ -79,7 +79,7 @@ def test_the_init_container_reports_and_the_other_waits_for_a_change(tmp_path: P
         tmp_path / "l",
     )
     write(root, "dev/nvidia0", "")
-    options = [f"--root={root}", f"--message={message}", f"--last={last}"]
+    options = [f"--root={root}", f"--container={root}", f"--message={message}", f"--last={last}"]
     main(["report", *options])
     first = NodeFacts.parse(message.read_text(encoding="utf-8"))
     assert first is not None
