@@ -64,8 +64,9 @@ def reported(kubectl: Kubectl) -> dict[str, Any]:
         for state in ("state", "lastState")
         if "terminated" in one.get(state, {})
     ]
-    newest = max(ends, key=lambda end: end["finishedAt"], default={})
-    return json.loads(newest.get("message") or "{}")
+    newest: dict[str, str] = max(ends, key=lambda end: end["finishedAt"], default={})
+    report: dict[str, Any] = json.loads(newest.get("message") or "{}")
+    return report
 
 
 def upgraded(helm: Helm, kubectl: Kubectl) -> None:
