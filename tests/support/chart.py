@@ -17,6 +17,7 @@ CHART = DEPLOY / "chart"
 VALUES = CHART / "values.yaml"
 SCHEMA = CHART / "values.schema.json"
 MANIFEST = DEPLOY / "install.yaml"
+TABLE = DEPLOY.parent / "docs" / "values.md"
 LINE_LENGTH = 120
 
 POLICY_COMMENT = """\
@@ -123,3 +124,52 @@ def _schema(value: Any, path: str) -> dict[str, Any]:  # noqa: ANN401  a value o
         return {"type": "object"}
     properties = {key: _schema(inner, f"{path}.{key}".lstrip(".")) for key, inner in value.items()}
     return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def values_table() -> str:
+    """Return docs/values.md: each value of the chart, its default, and its comment in values.yaml."""
+    rows = [f"| `{path}` | `{json.dumps(default)}` | {text} |" for path, default, text in _documented_values()]
+    return "\n".join([VALUES_HEAD, *rows, ""])
+
+
+VALUES_HEAD = """\
+# Values of the chart
+
+Generated from `deploy/chart/values.yaml` by `make manifest`. The part `policy` is explained in [policy.md](policy.md).
+Helm refuses unknown keys, and names ours where the key is one of another chart.
+
+| value | default | meaning |
+| --- | --- | --- |"""
+
+
+def _documented_values() -> Iterator[tuple[str, object, str]]:
+    """Yield path, default and comment of each value; a comment of an object stands at its first value."""
+    head = VALUES.read_text().partition(POLICY_COMMENT)[0]
+    values = yaml.safe_load(head)
+    parents: list[tuple[int, str]] = []
+    comment: list[str] = []
+    for line in head.splitlines()[2:]:
+        indent, text = len(line) - len(line.lstrip()), line.strip()
+        key, colon, _ = text.partition(":")
+        if text.startswith("#"):
+            comment.append(text.removeprefix("#").strip())
+        elif not colon or not key.replace("-", "").isalnum():
+            continue
+        else:
+            parents = [parent for parent in parents if parent[0] < indent]
+            path = [*(name for _, name in parents), key]
+            default = _at(values, path)
+            parents.append((indent, key))
+            if not isinstance(default, dict) or not default or _is_one_line(text):
+                yield ".".join(path), default, " ".join(comment).replace("|", "\\|")
+                comment = []
+
+
+def _is_one_line(text: str) -> bool:
+    return text.endswith("}")
+
+
+def _at(values: Any, path: list[str]) -> object:  # noqa: ANN401  values of a YAML file
+    for key in path:
+        values = values[key] if isinstance(values, dict) and key in values else None
+    return values
