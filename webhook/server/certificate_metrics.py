@@ -10,15 +10,19 @@ from certs.state_events import OnChange
 from certs.tls_context import CertificateSource
 from certs.webhook_configs import REGISTRATION_STATES
 
+CERTIFICATE_REFUSED = "certificate-refused"
+
 
 class CertificateMetrics:
-    """The certificate's metrics. It hears what the keeper tells, counts that, and passes it on.
+    """The certificate's metrics. It counts the events of the certificate's source, and passes them on.
 
+    ``refusals`` is the number of TLS handshakes in which a client refused our certificate.
     A provider's state is read at each scrape, once it is known.
     """
 
     def __init__(self, registry: CollectorRegistry, pass_on: OnChange) -> None:
         self._pass_on = pass_on
+        self.refusals = 0
         self._expiry = Gauge(
             "gpu_injector_certificate_expiry_timestamp_seconds",
             "When the served certificate (leaf) and its issuer (ca) expire, in seconds since the epoch.",
@@ -48,7 +52,7 @@ class CertificateMetrics:
             ("reason",),
             registry=registry,
         )
-        for reason in ("certificate-refused", "other"):
+        for reason in (CERTIFICATE_REFUSED, "other"):
             self._failures.labels(reason)
 
     def follow(self, provider: CertificateSource) -> None:
@@ -66,6 +70,7 @@ class CertificateMetrics:
 
     def handshake_failed(self, reason: str) -> None:
         """Count a handshake that failed."""
+        self.refusals += reason == CERTIFICATE_REFUSED
         self._failures.labels(reason).inc()
 
 

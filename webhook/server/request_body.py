@@ -21,6 +21,7 @@ MIB = 2**20
 # The API server takes requests of 3 MiB, and defaulting makes a pod larger. An update carries two objects.
 CREATE_LIMIT_BYTES = 4 * MIB
 BODY_LIMIT_BYTES = 7 * MIB
+HEARTBEAT_LIMIT_BYTES = 64 * 1024
 
 # Objects, lists and commas: what a body costs beyond its length, in time and in memory, is one value for each. The
 # parser keeps the interpreter's lock, so a thread would not help. A large real pod has 39,000.

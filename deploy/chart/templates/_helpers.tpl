@@ -39,3 +39,8 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- define "gpu-injector.deletes" -}}
 {{- and .Values.policy.setbacks.plugins (ne .Values.policy.bootstrap.repair "report") }}
 {{- end }}
+
+{{/* Whether the replicas store what failed and what was evicted. */}}
+{{- define "gpu-injector.state" -}}
+{{- or .Values.policy.setbacks.plugins (eq .Values.policy.bootstrap.repair "evict") }}
+{{- end }}

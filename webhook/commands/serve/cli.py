@@ -54,6 +54,13 @@ def _lacking(package: str) -> Iterator[None]:
     "--settle-seconds", type=SECONDS, default=60.0, show_default=True, help="For API servers to see a new CA."
 )
 @click.option("--drain-seconds", type=click.FloatRange(0), default=20.0, show_default=True, help="After SIGTERM.")
+@click.option(
+    "--heartbeat-seconds",
+    type=click.FloatRange(0, 3600),
+    default=60.0,
+    show_default=True,
+    help="Between two heartbeats, which show that the API server calls the webhook; 0 sends none.",
+)
 @states_exit_codes("serve")
 def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **options: Any) -> None:
     """Run the webhook, in a cluster or (--standalone) on one machine.

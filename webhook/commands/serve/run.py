@@ -17,6 +17,7 @@ from certs.api import Installation
 from certs.state_events import OnChange, StateEvents
 from certs.tls_context import CertificateSource, LiveTls, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
+from webhook.commands.serve.heartbeat import Sender
 from webhook.commands.shared.input_files import InputError, read_policy
 from webhook.commands.shared.view_files import read_view_files
 from webhook.controllers.assemble import Shared, assemble_rounds, assemble_setbacks, share
@@ -62,6 +63,7 @@ class Options:
     ca_file: Path | None
     certificate: CertificateOptions
     drain_seconds: float
+    heartbeat_seconds: float
 
     @property
     def addresses(self) -> Addresses:
@@ -126,6 +128,7 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     )
     webhook = Webhook(policy, live, _observer(live, log))
     metrics = CertificateMetrics(webhook.observer.metrics.registry, told)
+    webhook.heartbeat.register(webhook.observer.metrics.registry)
     keeper = provider(client, options.certificate, LiveTls(metrics.handshake_failed), on_change=metrics)
     metrics.follow(keeper)
     replica = Replica(
@@ -135,14 +138,17 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
         readiness=partial(_unready, webhook, live, keeper),
         expiries=partial(_expiries, keeper),
         told=told,
+        heartbeat=webhook.heartbeat,
     )
     admin = Admin(webhook.observer, replica)
     installation, clock = options.certificate.installation, Clock()
     shared = share(client, installation, policy, who=socket.gethostname(), clock=clock, take=live.take_state, tell=told)
     rounds = _rounds(client, installation, webhook, live, told, shared)
     setbacks = _setbacks(client, installation, webhook, live, told, shared)
+    sender = Sender(client, options.kubeconfig, installation, shared.leadership, replica, keeper.tls, metrics, options.port)
     tasks = {
         **setbacks,
+        **sender.tasks(options.heartbeat_seconds, live.synced, webhook.draining),
         "view": _keep_current(live),
         "groups": live.follow_groups(),
         "plugins": live.follow_plugins(),
