@@ -8,12 +8,12 @@ from typing import Any
 from certs.report import EntryFacts, LeafFacts, Report
 from certs.rotation import Action, RotationStep
 from certs.tls_probe import PresentedCertificate
-from webhook.doctor.cluster_facts import DryRun, Facts, Unread
+from webhook.doctor.cluster_facts import DryRun, Facts, TriedHeartbeat, Unread
 from webhook.kube.values import elements, items, mapping, text
 from webhook.view.recorded_time import parse_time
 
 NOT_IN_FILE = Unread("the file does not have it")
-KEYS = ("certificates", "presented", "dryRun")
+KEYS = ("certificates", "presented", "dryRun", "heartbeat")
 
 
 def to_json(facts: Facts) -> dict[str, Any]:
@@ -22,8 +22,13 @@ def to_json(facts: Facts) -> dict[str, Any]:
         "certificates": _report_to_json,
         "presented": _presented_to_json,
         "dryRun": lambda tried: tried and {"namespace": tried.namespace, "word": tried.word, "refusal": tried.refusal},
+        "heartbeat": lambda tried: {
+            "answeredBy": tried.answered_by,
+            "error": tried.error,
+            "seconds": tried.seconds,
+        },
     }
-    values = dict(zip(KEYS, (facts.certificates, facts.presented, facts.dry_run), strict=True))
+    values = dict(zip(KEYS, (facts.certificates, facts.presented, facts.dry_run, facts.heartbeat), strict=True))
     return {
         key: {"unread": value.why} if isinstance(value, Unread) else parts[key](value) for key, value in values.items()
     }
@@ -31,9 +36,9 @@ def to_json(facts: Facts) -> dict[str, Any]:
 
 def with_archived(facts: Facts, found: Mapping[str, Any]) -> Facts:
     """Return facts with what an archive says of these."""
-    readers = (_report, _presented, _dry_run)
+    readers = (_report, _presented, _dry_run, _heartbeat)
     values = [_read(found, key, reader) for key, reader in zip(KEYS, readers, strict=True)]
-    return replace(facts, certificates=values[0], presented=values[1], dry_run=values[2])
+    return replace(facts, certificates=values[0], presented=values[1], dry_run=values[2], heartbeat=values[3])
 
 
 def _read(found: Mapping[str, Any], key: str, reader: Any) -> Any:  # noqa: ANN401 - the fact, or Unread
@@ -115,6 +120,13 @@ def _presented(value: object) -> tuple[PresentedCertificate, ...]:
 def _dry_run(value: object) -> DryRun | None:
     found = mapping(value)
     return DryRun(*(text(found.get(key)) for key in ("namespace", "word", "refusal"))) if found else None
+
+
+def _heartbeat(value: object) -> TriedHeartbeat:
+    found = mapping(value)
+    seconds = found.get("seconds")
+    is_number = isinstance(seconds, int | float)
+    return TriedHeartbeat(text(found.get("answeredBy")), text(found.get("error")), seconds if is_number else 0.0)
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -61,6 +61,18 @@ class DryRun:
     refusal: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TriedHeartbeat:
+    """The replica that marked a heartbeat, empty if none did; ``error`` is what the API server said of the call.
+
+    ``seconds`` is how long the API server took.
+    """
+
+    answered_by: str = ""
+    error: str = ""
+    seconds: float = 0.0
+
+
 NOT_ASKED = Unread("not asked for")
 
 
@@ -106,6 +118,7 @@ class Facts:
     certificates: Report | Unread = NOT_ASKED
     presented: tuple[PresentedCertificate, ...] | Unread = NOT_ASKED
     dry_run: DryRun | Unread | None = NOT_ASKED
+    heartbeat: TriedHeartbeat | Unread = NOT_ASKED
 
     @cached_property
     def view(self) -> ClusterView:

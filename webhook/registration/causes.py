@@ -95,12 +95,12 @@ def _of_network(evidence: Evidence) -> str:
     target = _target(evidence)
     if evidence.seconds < SLOW_SECONDS:
         return (
-            f"the call failed at once and did not reach this replica: {target} has no ready endpoint, or nothing"
+            f"the call failed at once and did not reach the webhook: {target} has no ready endpoint, or nothing"
             f" listens on its port; {look}"
         )
     hint = PLATFORMS.get(evidence.platform, "").format(port=evidence.port)
     dropped = (
-        f"the call timed out and did not reach this replica: a NetworkPolicy or firewall between the API server and"
+        f"the call timed out and did not reach the webhook: a NetworkPolicy or firewall between the API server and"
         f" port {evidence.port} drops it"
     )
     return f"{dropped}. {hint}".rstrip()

@@ -7,27 +7,16 @@ from shlex import quote
 from typing import Any
 
 from certs.report import Report
-from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, Unread, known
 from webhook.kube.metadata import name_of
 from webhook.kube.values import elements, items, mapping, text
-from webhook.policy.model import Policy
-from webhook.registration.conditions import (
-    changed_template_condition,
-    gpu_pods_condition,
-    gpu_templates_condition,
-    injected_pods_condition,
-    no_controller_condition,
-    plugin_pods_condition,
-)
+from webhook.registration.drift import entry_drift, missing_entries
+from webhook.registration.expected import MUTATING, VALIDATING
 
 INSTALL = "kubectl apply -f deploy/install.yaml"
 STOLEN = "then find out who could add them: a stolen ServiceAccount token can (docs/security.md)"
-MUTATING = ("workloads.gpu-injector.io", "bootstrap.gpu-injector.io", "ephemeral.gpu-injector.io")
-VALIDATING = ("templates.gpu-injector.io",)
 SOON = timedelta(days=7)
-LONGEST_SECONDS = 10
 # Webhooks that set classes, variables or resources of GPU pods by themselves, by a word of their configuration's name.
 OTHER_MUTATORS = {"kai": "KAI-Scheduler", "hami": "HAMi", "runai": "Run:ai", "run-ai": "Run:ai", "4pd": "HAMi"}
 
@@ -36,20 +25,20 @@ def registered(facts: Facts) -> Result:
     """Every entry is registered with the API server."""
     there = set(_entries(facts))
     return fails_on(
-        (f"{name} is not registered" for name in (*MUTATING, *VALIDATING) if name not in there),
+        (f"{name} is not registered" for name in missing_entries(there)),
         INSTALL,
         otherwise=f"{len(there)} entries",
     )
 
 
 def drift(facts: Facts) -> Result:
-    """The registrations say what the policy says, and what keeps pods safe while we are away."""
+    """The registrations are those that this version renders for the policy."""
     troubles = (
         f"{name}: {trouble}"
         for name, entry in _entries(facts).items()
         # What is wrong with those of others is that they are there.
         if _is_ours(entry, facts.home)
-        for trouble in _drift(name, entry, facts.policy)
+        for trouble in entry_drift(entry, facts.policy, facts.home)
     )
     return fails_on(troubles, f"{INSTALL}   (it must be of the same version and policy)")
 
@@ -90,30 +79,6 @@ def _removal(kind: str, entries: Sequence[tuple[int, str]]) -> str:
         )
     ]
     return f"kubectl patch {kind}webhookconfiguration gpu-injector --type=json -p {quote(json.dumps(operations))}"
-
-
-def _drift(name: str, entry: ApiObject, policy: Policy) -> Iterator[str]:
-    if entry.get("failurePolicy") != "Ignore":
-        yield f"failurePolicy is {text(entry.get('failurePolicy'))}, so that pods are refused while the webhook is away"
-    if entry.get("timeoutSeconds", LONGEST_SECONDS) >= LONGEST_SECONDS:
-        yield f"timeoutSeconds is {entry.get('timeoutSeconds')}: creating pods may take that long"
-    present = {_words(text(item.get("expression"))) for item in items(entry.get("matchConditions"))}
-    if any(_words(condition) not in present for condition in _conditions(name, policy)):
-        yield "its matchConditions are not those of this version and policy (`resources`, `bootstrap.plugins`)"
-    if name != "bootstrap.gpu-injector.io" and not _asks_for(entry.get("namespaceSelector"), INJECT_KEY):
-        yield f"its namespaceSelector does not ask for {INJECT_KEY}"
-
-
-def _conditions(name: str, policy: Policy) -> Iterator[str]:
-    match name.partition(".")[0]:
-        case "workloads":
-            yield gpu_pods_condition(policy)
-        case "templates":
-            yield from (gpu_templates_condition(policy), no_controller_condition(), changed_template_condition())
-        case "ephemeral":
-            yield injected_pods_condition()
-        case "bootstrap":
-            yield plugin_pods_condition(policy)
 
 
 def _own_certificate(facts: Facts) -> Report:
@@ -216,17 +181,6 @@ def _is_narrowed(entry: Mapping[str, Any]) -> bool:
     return any(item.get("matchLabels") or item.get("matchExpressions") for item in selectors) or bool(
         entry.get("matchConditions")
     )
-
-
-def _asks_for(selector: object, key: str) -> bool:
-    found = mapping(selector)
-    return key in mapping(found.get("matchLabels")) or any(
-        item.get("key") == key for item in items(found.get("matchExpressions"))
-    )
-
-
-def _words(expression: str) -> str:
-    return " ".join(expression.split())
 
 
 CATEGORY = Category(
