@@ -19,6 +19,8 @@ from webhook.registration.conditions import (
     no_controller_condition,
     plugin_pods_condition,
 )
+from webhook.registration.drift import entry_drift, missing_entries
+from webhook.registration.heartbeat import heartbeat_condition
 
 ODD_POLICY = {
     "runtimeClass": "nvidia-cdi",
@@ -120,6 +122,7 @@ def test_the_conditions_are_the_policys(helm: Helm, own: Values) -> None:
         "workloads": {"requests-gpu": gpu_pods_condition(policy)},
         "bootstrap": {"is-plugin": plugin_pods_condition(policy)},
         "ephemeral": {"injected": injected_pods_condition()},
+        "heartbeat": {"heartbeat": heartbeat_condition()},
         "templates": {
             "no-controller": no_controller_condition(),
             "template-changed": changed_template_condition(),
@@ -128,6 +131,61 @@ def test_the_conditions_are_the_policys(helm: Helm, own: Values) -> None:
     }
     (selector,) = entries["bootstrap"]["namespaceSelector"]["matchExpressions"]
     assert selector["values"] == list(policy.bootstrap.namespaces)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{}, ODD_POLICY, {"optOut": True}, {"bootstrap": {"namespaces": []}}],
+    ids=["defaults", "odd", "opt-out", "no plugins"],
+)
+@pytest.mark.parametrize("home", ["gpu-injector", "elsewhere"])
+def test_the_webhook_finds_no_difference_to_what_the_chart_renders(helm: Helm, own: Values, home: str) -> None:
+    """Otherwise every installation with such values would be reported as changed."""
+    rendered = helm.run("template", "gpu-injector", CHART, f"--namespace={home}", values={"policy": own})
+    objects = [item for item in yaml.safe_load_all(rendered) if item]
+    (policy,) = (item["data"]["policy.yaml"] for item in objects if "policy.yaml" in item.get("data", {}))
+    entries = [entry for item in objects if "webhooks" in item for entry in item["webhooks"]]
+    found = [change for entry in entries for change in entry_drift(entry, parse_policy(policy, "policy.yaml"), home)]
+    assert (found, missing_entries(entry["name"] for entry in entries)) == ([], ())
+
+
+def test_annotations_of_the_registrations_join_cert_managers(helm: Helm) -> None:
+    """AKS reads one of them."""
+    off = {"admissions.enforcer/disabled": "true"}
+    for enabled in (False, True):
+        objects = helm.objects({"certManager": {"enabled": enabled}, "registrationAnnotations": off})
+        for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+            annotations = named(objects, kind)["metadata"]["annotations"]
+            injector = {"cert-manager.io/inject-ca-from": "gpu-injector/gpu-injector"} if enabled else {}
+            assert annotations == injector | off
+
+
+def test_without_a_heartbeat_its_rights_are_gone(helm: Helm) -> None:
+    """And no replica sends one. What setbacks need stays."""
+    objects = helm.objects({"heartbeat": {"enabled": False}})
+    role = named(objects, "Role", "gpu-injector-state")
+    assert "events" not in [resource for rule in role["rules"] for resource in rule["resources"]]
+    container = named(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert "--heartbeat-seconds=0" in container["args"]
+    neither = helm.objects({"heartbeat": {"enabled": False}, "policy": {"setbacks": {"plugins": False}}})
+    assert [one for one in neither if one["metadata"]["name"] in ("gpu-injector-state", "gpu-injector-leader")] == []
+    alone = helm.objects({"policy": {"setbacks": {"plugins": False}}})
+    assert {
+        one["kind"]
+        for one in alone
+        if one["metadata"]["name"].startswith(("gpu-injector-state", "gpu-injector-leader"))
+    } == {
+        "Role",
+        "RoleBinding",
+        "Lease",
+    }
+
+
+def test_the_network_policy_allows_the_heartbeat(helm: Helm) -> None:
+    """It goes to the API server only; the API server's call comes in on the webhook's port."""
+    spec = named(helm.objects({"networkPolicy": {"enabled": True}}), "NetworkPolicy")["spec"]
+    assert spec["egress"] == [{"ports": [{"protocol": "TCP", "port": port} for port in (443, 6443)]}]
+    assert {"protocol": "TCP", "port": 8443} in spec["ingress"][0]["ports"]
 
 
 def test_every_namespace_of_plugins_has_its_rights(helm: Helm) -> None:
@@ -231,13 +289,14 @@ def test_every_option_makes_its_object(helm: Helm) -> None:
 
 
 def test_cert_manager_takes_rights_off_the_webhook(helm: Helm) -> None:
-    """Its certificate comes as files, and cert-manager writes the caBundle: what is left is to list."""
+    """Its certificate comes as files, and cert-manager writes the caBundle: what is left is to read."""
     objects = helm.objects({"certManager": {"enabled": True}})
     assert {one["kind"] for one in objects} >= CERT_MANAGERS
     rules = [rule for one in objects if one["kind"].endswith("Role") for rule in one["rules"]]
     verbs = {name: set(rule["verbs"]) for rule in rules for name in rule["resources"]}
     assert "secrets" not in verbs
-    assert verbs["mutatingwebhookconfigurations"] == {"list", "watch"}
+    assert verbs["mutatingwebhookconfigurations"] == {"get"}
+    assert "patch" not in {verb for rule in rules for verb in rule["verbs"]}
 
 
 def test_the_test_of_the_release_has_a_namespace_of_its_own(helm: Helm) -> None:

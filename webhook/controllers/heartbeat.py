@@ -40,8 +40,8 @@ Registrations = Mapping[str, Mapping[str, Any] | None]
 class Parts:
     """What the heartbeat of one replica works with. ``connect`` opens a client with a connection of its own.
 
-    ``leaf`` returns the certificate that is served, ``refusals`` how often a client refused it, ``readiness`` why this replica is not ready, ``platform`` how the
-    labels of the cluster's nodes start (see ``webhook.registration.causes``).
+    ``leaf`` returns the certificate that is served, ``refusals`` how often a client refused it. ``readiness`` returns
+    why this replica is not ready, ``platform`` how the labels of the cluster's nodes start (PLATFORMS knows them).
     """
 
     client: KubeClient
@@ -167,6 +167,9 @@ class Heartbeat:
                 status.cause = beat.text or cause_of(self._evidence(beat, registrations, unreadable))
             status.state = "missed"
             parts.state_events.report("heartbeat", "heartbeat-missed", reason=status.cause)
+            return
+        if beat.outcome is Outcome.MISSED:
+            # One alone may be chance; the next one comes soon.
             return
         status.state, status.cause = str(beat.outcome), beat.text
         if beat.outcome is Outcome.REFUSED:

@@ -1,4 +1,4 @@
-"""Tries the heartbeat with the rights of the person who asks: a ConfigMap of our namespace, as a server-side dry-run."""
+"""Sends a heartbeat with the rights of the person who asks: a ConfigMap that is only tried (dry-run)."""
 
 import time
 from urllib.parse import quote

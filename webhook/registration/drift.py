@@ -21,8 +21,8 @@ MOST_CALLS = 1000
 SHOWN, SHOWN_LENGTH = 3, 160
 # Further fields with the API server's defaults.
 PLAIN_FIELDS = {"matchPolicy": "Equivalent", "sideEffects": "", "reinvocationPolicy": "Never"}
-# AKS excludes its own namespaces from every webhook, GKE Autopilot the namespaces that Google manages.
-# Sources: docs/platform-facts.md
+# AKS excludes its own namespaces from every webhook, GKE Autopilot the namespaces that Google manages
+# (docs/platform-facts.md).
 AKS_KEYS = ("control-plane", "kubernetes.azure.com/managedby")
 AKS = (
     "AKS's Admissions Enforcer adds this: set the chart value `registrationAnnotations` to"

@@ -48,7 +48,9 @@ def called_for_all(cluster: Cluster) -> None:
     cluster.entry("workloads")["namespaceSelector"] = {}
 
 
-@spoils("registration-drift", "bootstrap.gpu-injector.io: its namespaceSelector also has control-plane DoesNotExist (AKS's")
+@spoils(
+    "registration-drift", "bootstrap.gpu-injector.io: its namespaceSelector also has control-plane DoesNotExist (AKS's"
+)
 def aks_selector(cluster: Cluster) -> None:
     """AKS excludes kube-system from every webhook."""
     for name in ("workloads", "bootstrap", "ephemeral", "heartbeat"):

@@ -145,7 +145,9 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     shared = share(client, installation, policy, who=socket.gethostname(), clock=clock, take=live.take_state, tell=told)
     rounds = _rounds(client, installation, webhook, live, told, shared)
     setbacks = _setbacks(client, installation, webhook, live, told, shared)
-    sender = Sender(client, options.kubeconfig, installation, shared.leadership, replica, keeper.tls, metrics, options.port)
+    sender = Sender(
+        client, options.kubeconfig, installation, shared.leadership, replica, keeper.tls, metrics, options.port
+    )
     tasks = {
         **setbacks,
         **sender.tasks(options.heartbeat_seconds, live.synced, webhook.draining),

@@ -1,4 +1,4 @@
-"""The first check: does the API server call the webhook at all, and if not, why?"""
+"""The first check: whether the API server calls the webhook at all, and if not, why."""
 
 from webhook.doctor.check import Category, Check, Result, fails_on
 from webhook.doctor.checks.check_installation import endpoints_of
