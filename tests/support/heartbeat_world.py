@@ -1,10 +1,11 @@
-"""An API server that calls our webhook as its registration says, and one replica that sends heartbeats, on fake time."""
+"""An API server that calls our webhook as its registration says, and a replica that sends heartbeats, on fake time."""
 
 import base64
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from certs.certificate import KeyPair, read_certificates, verify, write_certific
 from certs.rotation import Schedule
 from certs.rotation_steps import create
 from certs.state_events import StateEvents
-from support.fake_store import Json
+from support.fake_store import Json, StatusError
 from support.fake_time import FakeTime
 from support.memory_api import MUTATING, VALIDATING, MemoryApi
 from support.repair_world import START
@@ -44,6 +45,17 @@ LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases/gpu-injector-lea
 def certificate() -> Any:  # noqa: ANN401
     """Return an authority and a leaf for the name of our Service."""
     return create(INSTALLATION.names, START, Schedule())
+
+
+@cache
+def _installed() -> Any:  # noqa: ANN401
+    return certificate()
+
+
+@cache
+def _manifest() -> bytes:
+    items = [item for item in yaml.safe_load_all(MANIFEST.read_text()) if item and "webhooks" in item]
+    return orjson.dumps(items)
 
 
 class AdmittingApi(MemoryApi):
@@ -90,8 +102,7 @@ class AdmittingApi(MemoryApi):
     def _entry(self) -> Json | None:
         try:
             found = self.stored(MUTATING)
-        except Exception as error:  # noqa: BLE001 - the store's own error
-            assert "not found" in str(error)
+        except StatusError:
             return None
         return next((one for one in found["webhooks"] if one["name"] == ENTRY), None)
 
@@ -172,7 +183,7 @@ class HeartbeatWorld:
 
 def trusted_manifest(authority: bytes) -> list[Json]:
     """Return the registrations of deploy/install.yaml with a caBundle."""
-    items = [item for item in yaml.safe_load_all(MANIFEST.read_text()) if item and "webhooks" in item]
+    items: list[Json] = orjson.loads(_manifest())
     for item in items:
         for entry in item["webhooks"]:
             entry["clientConfig"]["caBundle"] = base64.b64encode(authority).decode()
@@ -183,7 +194,7 @@ def heartbeat_world(
     policy: Policy | None = None, who: str = "replica-a", api: AdmittingApi | None = None
 ) -> HeartbeatWorld:
     """Return a healthy cluster before its first heartbeat; with ``api`` another replica of the same cluster."""
-    status, content = HeartbeatStatus(), certificate()
+    status, content = HeartbeatStatus(), _installed()
     time = api.time if api else FakeTime()
     if api is None:
         api = AdmittingApi(status, time)

@@ -233,7 +233,8 @@ class Heartbeat:
     def _drift(self, registrations: Registrations) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return how the entries differ from this version, and the names of those that lead elsewhere."""
         parts = self._parts
-        ours, foreign = [], []
+        ours: list[Mapping[str, Any]] = []
+        foreign: list[Mapping[str, Any]] = []
         for one in (one for found in registrations.values() for one in items(mapping(found).get("webhooks"))):
             (ours if is_ours(mapping(one.get("clientConfig")), parts.installation) else foreign).append(one)
         missing = missing_entries(text(one.get("name")) for one in ours)

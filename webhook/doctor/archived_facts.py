@@ -125,8 +125,9 @@ def _dry_run(value: object) -> DryRun | None:
 def _heartbeat(value: object) -> TriedHeartbeat:
     found = mapping(value)
     seconds = found.get("seconds")
-    is_number = isinstance(seconds, int | float)
-    return TriedHeartbeat(text(found.get("answeredBy")), text(found.get("error")), seconds if is_number else 0.0)
+    return TriedHeartbeat(
+        text(found.get("answeredBy")), text(found.get("error")), seconds if isinstance(seconds, int | float) else 0.0
+    )
 
 
 def _texts(value: object) -> tuple[str, ...]:

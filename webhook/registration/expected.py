@@ -100,11 +100,14 @@ def _expression(key: str, operator: str, *values: str) -> Json:
 
 
 def _conditions(name: str, policy: Policy) -> tuple[str, ...]:
-    conditions = {
-        WORKLOADS: lambda: (gpu_pods_condition(policy),),
-        BOOTSTRAP: lambda: (plugin_pods_condition(policy),),
-        EPHEMERAL: lambda: (injected_pods_condition(),),
-        HEARTBEAT: lambda: (heartbeat_condition(),),
-        TEMPLATES: lambda: (no_controller_condition(), changed_template_condition(), gpu_templates_condition(policy)),
-    }
-    return conditions[name]()
+    match name:
+        case "workloads.gpu-injector.io":
+            return (gpu_pods_condition(policy),)
+        case "bootstrap.gpu-injector.io":
+            return (plugin_pods_condition(policy),)
+        case "ephemeral.gpu-injector.io":
+            return (injected_pods_condition(),)
+        case "heartbeat.gpu-injector.io":
+            return (heartbeat_condition(),)
+        case _:
+            return (no_controller_condition(), changed_template_condition(), gpu_templates_condition(policy))

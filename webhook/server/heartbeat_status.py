@@ -3,6 +3,7 @@
 import math
 import socket
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -18,7 +19,8 @@ STATES = ("answered", "missed", "refused", "unknown", "standby", "off")
 class HeartbeatStatus:
     """The last state of one replica. ``last_success`` is in seconds since the epoch, NaN before the first one.
 
-    ``calls`` counts the heartbeats that reached this replica. ``drift`` are the differences between the registrations and what this version renders.
+    ``calls`` counts the heartbeats that reached this replica. ``drift`` are the differences between the registrations
+    and what this version renders.
     """
 
     state: str = "off"
@@ -42,13 +44,16 @@ class HeartbeatStatus:
             registry=registry,
         )
         for state in STATES:
-            states.labels(state).set_function(lambda state=state: float(self.state == state))
+            states.labels(state).set_function(partial(self._is_in, state))
         drift = Gauge(
             "gpu_injector_registration_drift",
             "Differences between the registrations and what this version renders for the policy.",
             registry=registry,
         )
         drift.set_function(lambda: float(len(self.drift)))
+
+    def _is_in(self, state: str) -> float:
+        return float(self.state == state)
 
     def answer(self, review: Review) -> bytes:
         """Count a heartbeat and mark it; let everything else pass as it is."""

@@ -74,12 +74,12 @@ def refuse_at_once(world: HeartbeatWorld) -> None:
 
 
 def lose_packets(world: HeartbeatWorld) -> None:
-    """A firewall drops every packet: each call takes the whole timeout."""
+    """Drop every packet, as a firewall does: each call takes the whole timeout."""
     world.api.unreachable_seconds = 3.0
 
 
 def lose_packets_on_eks(world: HeartbeatWorld) -> None:
-    """The same on EKS."""
+    """Drop every packet on EKS."""
     lose_packets(world)
     world.replica["platform"] = "eks.amazonaws.com/"
 
@@ -97,7 +97,7 @@ def trust_another(entry: Json) -> None:
 
 
 def answer_too_late(world: HeartbeatWorld) -> None:
-    """The webhook is called, and its answer comes too late."""
+    """Call the webhook, and do not use its answer, which comes too late."""
     world.api.answers = False
 
 
@@ -187,7 +187,7 @@ DRIFTS: dict[str, tuple[Callable[[HeartbeatWorld], None], str]] = {
     ),
     "AKS": (
         changed("bootstrap", lambda entry: entry["namespaceSelector"]["matchExpressions"].append(AKS)),
-        "bootstrap.gpu-injector.io: its namespaceSelector also has control-plane DoesNotExist (AKS's Admissions Enforcer",
+        "bootstrap.gpu-injector.io: its namespaceSelector also has control-plane DoesNotExist (AKS's",
     ),
     "GKE Autopilot": (
         changed("bootstrap", lambda entry: entry["namespaceSelector"]["matchExpressions"].append(AUTOPILOT)),
