@@ -14,6 +14,7 @@ from webhook.registration.heartbeat import ENTRY
 APPLY = "apply the manifest of this version again"
 # A call that fails at once takes less; one whose packets are dropped takes the whole timeout of its entry.
 SLOW_SECONDS = TIMEOUT_SECONDS - 0.5
+URL_LIMIT = 200
 PLATFORMS = {
     "eks.amazonaws.com/": "On EKS, the security group of the nodes must allow port {port} from the control plane. With"
     " another CNI than Amazon's, the chart needs `hostNetwork: true`.",
@@ -87,27 +88,26 @@ def _of_calls(evidence: Evidence) -> str:
 
 
 def _of_network(evidence: Evidence) -> str:
-    namespace, look = evidence.home, f"kubectl -n {evidence.home} get service,endpointslices"
-    if evidence.endpoints == 0:
+    namespace, url = evidence.home, _url(evidence)
+    look = f"kubectl -n {namespace} get service,endpointslices"
+    if evidence.endpoints == 0 and not url:
         return f"the Service gpu-injector in {namespace} has no ready endpoint: {look}"
     if evidence.not_ready:
         return f"this replica is not ready ({evidence.not_ready}): the Service may have no ready endpoint; {look}"
-    target = _target(evidence)
     if evidence.seconds < SLOW_SECONDS:
+        target = url or f"the Service gpu-injector in {namespace}"
         return (
-            f"the call failed at once and did not reach the webhook: {target} has no ready endpoint, or nothing"
-            f" listens on its port; {look}"
+            f"the call failed at once and did not reach the webhook: {target} has no ready endpoint, or nothing listens"
+            f" on its port; {look}"
         )
-    hint = PLATFORMS.get(evidence.platform, "").format(port=evidence.port)
     dropped = (
-        f"the call timed out and did not reach the webhook: a NetworkPolicy or firewall between the API server and"
-        f" port {evidence.port} drops it"
+        "the call timed out and did not reach the webhook: a NetworkPolicy or firewall between the API server and port"
+        f" {evidence.port} drops it"
     )
-    return f"{dropped}. {hint}".rstrip()
+    return f"{dropped}. {PLATFORMS.get(evidence.platform, '').format(port=evidence.port)}".rstrip()
 
 
-def _target(evidence: Evidence) -> str:
+def _url(evidence: Evidence) -> str:
     entries = items(mapping(evidence.registration).get("webhooks"))
     entry = next((one for one in entries if one.get("name") == ENTRY), {})
-    url = text(mapping(entry.get("clientConfig")).get("url"))
-    return url[:200] or f"the Service gpu-injector in {evidence.home}"
+    return text(mapping(entry.get("clientConfig")).get("url"))[:URL_LIMIT]
