@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import pytest
 import yaml
 from support.chart import CHART, MANIFEST
+from support.rights_page import RightText, rules, texts
 
 from e2e.helm import Helm, HelmError, Values, named
 from e2e.kubectl import Manifest
@@ -147,6 +148,17 @@ def test_the_webhook_finds_no_difference_to_what_the_chart_renders(helm: Helm, o
     entries = [entry for item in objects if "webhooks" in item for entry in item["webhooks"]]
     found = [change for entry in entries for change in entry_drift(entry, parse_policy(policy, "policy.yaml"), home)]
     assert (found, missing_entries(entry["name"] for entry in entries)) == ([], ())
+
+
+@pytest.mark.parametrize("text", texts(), ids=lambda one: "-".join((one.key.role, *sorted(one.key.resources))))
+def test_each_right_has_its_switch(helm: Helm, text: RightText) -> None:
+    """What docs/rbac.md calls its switch removes it, or adds it."""
+    by_default = {key for key, _, _ in rules(helm.objects({}))}
+    assert (text.key in by_default) == (text.on is None)
+    if text.off is not None:
+        assert text.key not in {key for key, _, _ in rules(helm.objects(text.off))}
+    if text.on is not None:
+        assert text.key in {key for key, _, _ in rules(helm.objects(text.on))}
 
 
 def test_annotations_of_the_registrations_join_cert_managers(helm: Helm) -> None:

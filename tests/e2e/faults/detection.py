@@ -1,4 +1,4 @@
-"""Watches the replicas' metrics during a fault: when does one report that the API server does not call the webhook?"""
+"""Watches the replicas' metrics during a fault, until one reports that the API server does not call the webhook."""
 
 import http.client
 import threading

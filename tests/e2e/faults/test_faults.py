@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from e2e.conftest import FIGURES
-from e2e.faults.faults import FAULTS, HEALED_WITHIN_SECONDS, Fault
 from e2e.faults.detection import watching
+from e2e.faults.faults import FAULTS, HEALED_WITHIN_SECONDS, Fault
 from e2e.faults.scene import Lengths, Scene
 from e2e.faults.table import Row
 from e2e.pod_load import INJECTED, PodLoad, constant_load
