@@ -170,6 +170,7 @@ async def send_heartbeats(api: KubeClient) -> set[str]:
         state_events=StateEvents(told),
         leaf=lambda: None,
         refusals=lambda: 0,
+        foreign_is_known=lambda: True,
         readiness=str,
         platform=str,
         clock=clock,

@@ -152,7 +152,7 @@ class HeartbeatWorld:
     heartbeat: Heartbeat
     status: HeartbeatStatus
     told: list[tuple[str, dict[str, object]]]
-    replica: dict[str, str] = field(default_factory=lambda: {"not_ready": "", "platform": ""})
+    replica: dict[str, str] = field(default_factory=lambda: {"not_ready": "", "platform": "", "mounted": ""})
 
     async def round(self) -> None:
         """Make one round, and let the longest pause pass that may follow it."""
@@ -202,7 +202,7 @@ def heartbeat_world(
         for item in trusted_manifest(write_certificates(content.bundle)):
             api.put(item)
     told: list[tuple[str, dict[str, object]]] = []
-    replica = {"not_ready": "", "platform": ""}
+    replica = {"not_ready": "", "platform": "", "mounted": ""}
     clock = Clock(now=lambda: START + timedelta(seconds=time.now), monotonic=lambda: time.now, sleep=time.sleep)
     parts = Parts(
         client=api,
@@ -215,6 +215,7 @@ def heartbeat_world(
         state_events=StateEvents(lambda event, /, **facts: told.append((event, facts))),
         leaf=lambda: api.leaf,
         refusals=lambda: api.refusals_seen,
+        foreign_is_known=lambda: not replica["mounted"],
         readiness=lambda: replica["not_ready"],
         platform=lambda: replica["platform"],
         clock=clock,

@@ -42,6 +42,7 @@ class Parts:
 
     ``leaf`` returns the certificate that is served, ``refusals`` how often a client refused it. ``readiness`` returns
     why this replica is not ready, ``platform`` how the labels of the cluster's nodes start (PLATFORMS knows them).
+    ``foreign_is_known`` says whether the certificate's source reports foreign entries by itself.
     """
 
     client: KubeClient
@@ -54,6 +55,7 @@ class Parts:
     state_events: StateEvents
     leaf: Callable[[], KeyPair | None]
     refusals: Callable[[], int]
+    foreign_is_known: Callable[[], bool]
     readiness: Callable[[], str]
     platform: Callable[[], str]
     clock: Clock
@@ -113,9 +115,9 @@ class Heartbeat:
     async def _follow(self) -> None:
         status = self._parts.status
         self._history, self._seen = HeartbeatHistory(), ()
-        status.state, status.cause, status.drift = "standby", "", ()
-        for subject in ("heartbeat", "entry"):
-            self._parts.state_events.resolve(subject, f"{subject}-standby")
+        status.state, status.cause, status.drift, status.foreign_entries = "standby", "", (), None
+        for subject, word in (("heartbeat", "heartbeat"), ("entry", "entry"), ("foreign", "entries")):
+            self._parts.state_events.resolve(subject, f"{word}-standby")
 
     async def _lead(self) -> None:
         beat = await self._beat()
@@ -218,6 +220,11 @@ class Heartbeat:
             parts.state_events.report("entry", "entry-drifted", reason="; ".join(confirmed)[:TEXT_LIMIT])
         else:
             parts.state_events.resolve("entry", "entry-recovered")
+        status.foreign_entries = len(foreign)
+        if foreign and not parts.foreign_is_known():
+            parts.state_events.report("foreign", "entries-foreign", reason=_some(foreign))
+        else:
+            parts.state_events.resolve("foreign", "entries-recovered")
         return foreign
 
     async def _record(self, foreign: Sequence[str]) -> None:

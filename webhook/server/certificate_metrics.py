@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from certs.state_events import OnChange
 from certs.tls_context import CertificateSource
 from certs.webhook_configs import REGISTRATION_STATES
+from webhook.server.heartbeat_status import HeartbeatStatus
 
 CERTIFICATE_REFUSED = "certificate-refused"
 
@@ -55,11 +56,11 @@ class CertificateMetrics:
         for reason in (CERTIFICATE_REFUSED, "other"):
             self._failures.labels(reason)
 
-    def follow(self, provider: CertificateSource) -> None:
-        """Show a provider's state from now on."""
+    def follow(self, provider: CertificateSource, heartbeat: HeartbeatStatus | None = None) -> None:
+        """Show a provider's state from now on. Foreign entries that it does not look for, the heartbeat may have found."""
         self._expiry.labels("leaf").set_function(lambda: _timestamp(provider.status.leaf_expires))
         self._expiry.labels("ca").set_function(lambda: _timestamp(provider.status.authority_expires))
-        self._foreign_entries.set_function(lambda: _count(provider.status.foreign_entries))
+        self._foreign_entries.set_function(partial(_foreign, provider, heartbeat))
         for state in REGISTRATION_STATES:
             self._registration.labels(state).set_function(partial(_is_in, state, provider))
 
@@ -78,7 +79,10 @@ def _is_in(state: str, provider: CertificateSource) -> float:
     return float(provider.status.registration == state)
 
 
-def _count(found: int | None) -> float:
+def _foreign(provider: CertificateSource, heartbeat: HeartbeatStatus | None) -> float:
+    found = provider.status.foreign_entries
+    if found is None and heartbeat is not None:
+        found = heartbeat.foreign_entries
     return math.nan if found is None else found
 
 

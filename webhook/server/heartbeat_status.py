@@ -20,13 +20,15 @@ class HeartbeatStatus:
     """The last state of one replica. ``last_success`` is in seconds since the epoch, NaN before the first one.
 
     ``calls`` counts the heartbeats that reached this replica. ``drift`` are the differences between the registrations
-    and what this version renders.
+    and what this version renders. ``foreign_entries`` is the number of entries that lead to other servers, None if
+    it is not known.
     """
 
     state: str = "off"
     cause: str = ""
     last_success: float = math.nan
     drift: tuple[str, ...] = field(default=())
+    foreign_entries: int | None = None
     calls: int = 0
 
     def register(self, registry: CollectorRegistry) -> None:
@@ -65,4 +67,10 @@ class HeartbeatStatus:
     def to_json(self) -> dict[str, Any]:
         """Return the heartbeat as ``/state`` shows it; times in seconds since the epoch, None if not known."""
         last = self.last_success if math.isfinite(self.last_success) else None
-        return {"state": self.state, "lastSuccess": last, "cause": self.cause, "drift": list(self.drift)}
+        return {
+            "state": self.state,
+            "lastSuccess": last,
+            "cause": self.cause,
+            "drift": list(self.drift),
+            "foreignEntries": self.foreign_entries,
+        }

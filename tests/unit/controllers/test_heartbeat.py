@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,9 @@ from support.heartbeat_world import (
 from support.memory_api import MUTATING
 
 from certs.certificate import write_certificates
+from certs.tls_context import LiveTls, Status
 from webhook.registration.heartbeat import LABEL, OBJECT_NAME
+from webhook.server.certificate_metrics import CertificateMetrics
 from webhook.server.heartbeat_status import STATES, HeartbeatStatus
 from webhook.status_words import reports_problem
 
@@ -255,6 +258,27 @@ async def test_foreign_entries_are_an_event() -> None:
     assert world.status.drift == ()
 
 
+async def test_with_a_mounted_certificate_the_heartbeat_alone_reports_foreign_entries() -> None:
+    """Nothing else reads the registrations then: metric, /state, and log, which the page shows."""
+    world = heartbeat_world()
+    world.replica["mounted"] = "yes"
+    before = world.registration()
+    item = world.registration()
+    item["webhooks"].append({"name": "steal.example.com", "clientConfig": {"url": "https://203.0.113.1/"}})
+    world.api.put(item)
+    await world.round()
+    assert world.told == [("entries-foreign", {"reason": "steal.example.com"})]
+    registry = CollectorRegistry()
+    mounted: Any = SimpleNamespace(status=Status(ready=True, reason="ok"), tls=LiveTls())
+    CertificateMetrics(registry, lambda *_, **__: None).follow(mounted, world.status)
+    assert registry.get_sample_value("gpu_injector_registration_foreign_entries") == 1
+    assert world.status.to_json()["foreignEntries"] == 1
+    world.api.put(before)
+    await world.round()
+    assert world.names()[-1] == "entries-recovered"
+    assert registry.get_sample_value("gpu_injector_registration_foreign_entries") == 0
+
+
 @pytest.mark.parametrize("status", [403, 409, 422, 429, 500])
 async def test_a_heartbeat_that_another_part_refuses_is_no_alarm(status: int) -> None:
     """A quota, or an admission policy: whether we would have been called is unknown."""
@@ -374,7 +398,13 @@ async def test_a_scrape_and_the_state_show_it() -> None:
     await world.heartbeat.round()
     now = moment(world).timestamp()
     assert registry.get_sample_value("gpu_injector_heartbeat_last_success_timestamp_seconds") == now
-    assert world.status.to_json() == {"state": "answered", "lastSuccess": now, "cause": "", "drift": []}
+    assert world.status.to_json() == {
+        "state": "answered",
+        "lastSuccess": now,
+        "cause": "",
+        "drift": [],
+        "foreignEntries": 0,
+    }
     states = {state: registry.get_sample_value("gpu_injector_heartbeat", {"state": state}) for state in STATES}
     assert states == dict.fromkeys(STATES, 0.0) | {"answered": 1.0}
     assert registry.get_sample_value("gpu_injector_registration_drift") == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from certs.api import Installation
 from certs.state_events import StateEvents
-from certs.tls_context import LiveTls
+from certs.tls_context import CertificateSource
 from webhook.controllers.heartbeat import Heartbeat, Parts
 from webhook.controllers.leadership import Leadership
 from webhook.controllers.own_events import OwnEvents
@@ -28,7 +28,7 @@ class Sender:
     installation: Installation
     leadership: Leadership
     replica: Replica
-    tls: LiveTls
+    certificate: CertificateSource
     metrics: CertificateMetrics
     port: int
 
@@ -52,7 +52,8 @@ class Sender:
             events=OwnEvents(self.client, self.installation, self.replica.name, clock),
             status=self.replica.heartbeat,
             state_events=state_events,
-            leaf=lambda: self.tls.leaf,
+            leaf=lambda: self.certificate.tls.leaf,
+            foreign_is_known=lambda: self.certificate.status.foreign_entries is not None,
             refusals=lambda: self.metrics.refusals,
             readiness=self.replica.readiness,
             platform=self._platform,

@@ -130,7 +130,7 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     metrics = CertificateMetrics(webhook.observer.metrics.registry, told)
     webhook.heartbeat.register(webhook.observer.metrics.registry)
     keeper = provider(client, options.certificate, LiveTls(metrics.handshake_failed), on_change=metrics)
-    metrics.follow(keeper)
+    metrics.follow(keeper, webhook.heartbeat)
     replica = Replica(
         name=socket.gethostname(),
         policy=policy,
@@ -145,9 +145,7 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     shared = share(client, installation, policy, who=socket.gethostname(), clock=clock, take=live.take_state, tell=told)
     rounds = _rounds(client, installation, webhook, live, told, shared)
     setbacks = _setbacks(client, installation, webhook, live, told, shared)
-    sender = Sender(
-        client, options.kubeconfig, installation, shared.leadership, replica, keeper.tls, metrics, options.port
-    )
+    sender = Sender(client, options.kubeconfig, installation, shared.leadership, replica, keeper, metrics, options.port)
     tasks = {
         **setbacks,
         **sender.tasks(options.heartbeat_seconds, live.synced, webhook.draining),
