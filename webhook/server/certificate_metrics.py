@@ -57,7 +57,7 @@ class CertificateMetrics:
             self._failures.labels(reason)
 
     def follow(self, provider: CertificateSource, heartbeat: HeartbeatStatus | None = None) -> None:
-        """Show a provider's state from now on. Foreign entries that it does not look for, the heartbeat may have found."""
+        """Show a provider's state from now on. The heartbeat knows of foreign entries if the provider does not."""
         self._expiry.labels("leaf").set_function(lambda: _timestamp(provider.status.leaf_expires))
         self._expiry.labels("ca").set_function(lambda: _timestamp(provider.status.authority_expires))
         self._foreign_entries.set_function(partial(_foreign, provider, heartbeat))

@@ -23,6 +23,8 @@ from support.memory_api import MUTATING
 
 from certs.certificate import write_certificates
 from certs.tls_context import LiveTls, Status
+from webhook.controllers.leadership import RENEW_SECONDS, Leadership
+from webhook.kube_client.clock import Clock
 from webhook.registration.heartbeat import LABEL, OBJECT_NAME
 from webhook.server.certificate_metrics import CertificateMetrics
 from webhook.server.heartbeat_status import STATES, HeartbeatStatus
@@ -337,6 +339,16 @@ async def test_only_the_holder_of_the_lease_sends() -> None:
     first.time.now += 61
     await second.heartbeat.round()
     assert (second.status.state, len(first.api.tried)) == ("answered", 2)
+
+
+async def test_two_loops_of_one_replica_share_the_lease() -> None:
+    """Setbacks and heartbeat ask at the same time: neither takes the other for another replica."""
+    world = heartbeat_world()
+    clock = Clock(monotonic=lambda: world.time.now)
+    leadership = Leadership(world.api, INSTALLATION, "replica-a", clock)
+    for _ in range(3):
+        assert await asyncio.gather(leadership.hold(), leadership.hold()) == [True, True]
+        world.time.now += RENEW_SECONDS
 
 
 @pytest.mark.parametrize(
