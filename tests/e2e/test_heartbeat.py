@@ -24,7 +24,7 @@ from e2e.installation import NAME, Webhook, running_webhook
 from e2e.kubectl import Kubectl
 from e2e.pods import wait_for_decision
 from e2e.processes import until
-from webhook.registration.heartbeat import ENTRY, OBJECT_NAME
+from webhook.names import HEARTBEAT_ENTRY, HEARTBEAT_NAME
 
 PATH = "/mutate/heartbeat"
 REGISTRATION = Installation().registration_path("mutatingwebhookconfigurations")
@@ -140,7 +140,7 @@ def registration_deleted(cluster: Cluster) -> Iterator[None]:
 @contextmanager
 def entry_removed(cluster: Cluster) -> Iterator[None]:
     """Remove the entry of the heartbeat."""
-    cluster.register([one for one in cluster.entries if one["name"] != ENTRY])
+    cluster.register([one for one in cluster.entries if one["name"] != HEARTBEAT_ENTRY])
     yield
 
 
@@ -160,10 +160,13 @@ BROKEN: dict[str, tuple[Callable[[Cluster], AbstractContextManager[None]], str]]
         dropped_packets,
         "the call timed out and did not reach the webhook: a NetworkPolicy or firewall",
     ),
-    "wrong caBundle": (wrong_bundle, f"the caBundle of the entry {ENTRY} does not accept the certificate"),
+    "wrong caBundle": (wrong_bundle, f"the caBundle of the entry {HEARTBEAT_ENTRY} does not accept the certificate"),
     "registration deleted": (registration_deleted, f"the MutatingWebhookConfiguration {NAME} was deleted"),
-    "entry removed": (entry_removed, f"the registration has no entry {ENTRY}"),
-    "condition changed": (condition_changed, f"the entry {ENTRY} was changed: its matchConditions are not those"),
+    "entry removed": (entry_removed, f"the registration has no entry {HEARTBEAT_ENTRY}"),
+    "condition changed": (
+        condition_changed,
+        f"the entry {HEARTBEAT_ENTRY} was changed: its matchConditions are not those",
+    ),
 }
 
 
@@ -260,7 +263,7 @@ def test_nothing_is_stored_and_other_config_maps_cause_no_call(cluster: Cluster,
     sent = cluster.webhook.calls(PATH)
     until(lambda: cluster.webhook.calls(PATH) > sent + 2, "heartbeats are sent")
     names = [one["metadata"]["name"] for one in cluster.api.get(f"/api/v1/namespaces/{NAME}/configmaps")["items"]]
-    assert OBJECT_NAME not in names
+    assert HEARTBEAT_NAME not in names
     other = {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -22,15 +22,16 @@ from support.fake_store import Json, StatusError
 from support.fake_time import FakeTime
 from support.memory_api import MUTATING, VALIDATING, MemoryApi
 from support.repair_world import START
-from webhook.controllers.heartbeat import Heartbeat, Parts
+from webhook.controllers.heartbeat import Heartbeat, HeartbeatParts
 from webhook.controllers.leadership import Leadership
 from webhook.controllers.own_events import OwnEvents
 from webhook.kube.label_selector import matches_selector
 from webhook.kube_client.answer import Answer
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
+from webhook.names import HEARTBEAT_ENTRY
 from webhook.policy.model import Policy
-from webhook.registration.heartbeat import ENTRY, heartbeat_condition
+from webhook.registration.heartbeat import heartbeat_condition
 from webhook.server.admission_review import parse_review
 from webhook.server.heartbeat_status import HeartbeatStatus
 
@@ -104,7 +105,7 @@ class AdmittingApi(MemoryApi):
             found = self.stored(MUTATING)
         except StatusError:
             return None
-        return next((one for one in found["webhooks"] if one["name"] == ENTRY), None)
+        return next((one for one in found["webhooks"] if one["name"] == HEARTBEAT_ENTRY), None)
 
     def _connects(self, entry: Json) -> bool:
         if self.unreachable_seconds is not None:
@@ -204,7 +205,7 @@ def heartbeat_world(
     told: list[tuple[str, dict[str, object]]] = []
     replica = {"not_ready": "", "platform": "", "mounted": ""}
     clock = Clock(now=lambda: START + timedelta(seconds=time.now), monotonic=lambda: time.now, sleep=time.sleep)
-    parts = Parts(
+    parts = HeartbeatParts(
         client=api,
         connect=lambda: _opened(api),
         installation=INSTALLATION,

@@ -4,6 +4,7 @@ Once a minute a ConfigMap is only tried (a server-side dry-run); the mark in the
 the webhook. The registrations are read back and compared with what this version renders. Nothing is stored.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -20,10 +21,11 @@ from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError, UnauthorizedError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
+from webhook.names import HEARTBEAT_ENTRY
 from webhook.policy.model import Policy
 from webhook.registration.causes import Evidence, cause_of
 from webhook.registration.drift import entry_drift, missing_entries
-from webhook.registration.heartbeat import ENTRY, Outcome, heartbeat_object, marked_by
+from webhook.registration.heartbeat import Outcome, heartbeat_object, marked_by
 from webhook.server.heartbeat_status import HeartbeatStatus
 
 BEAT_SECONDS = 60.0
@@ -37,7 +39,7 @@ Registrations = Mapping[str, Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class HeartbeatParts:
     """What the heartbeat of one replica works with. ``connect`` opens a client with a connection of its own.
 
     ``leaf`` returns the certificate that is served, ``refusals`` how often a client refused it. ``readiness`` returns
@@ -74,7 +76,7 @@ class _Beat:
 class Heartbeat:
     """The rounds of one replica, ``seconds`` apart."""
 
-    def __init__(self, parts: Parts, seconds: float = BEAT_SECONDS) -> None:
+    def __init__(self, parts: HeartbeatParts, seconds: float = BEAT_SECONDS) -> None:
         self._parts, self._seconds = parts, seconds
         self._history = HeartbeatHistory()
         self._seen: tuple[str, ...] = ()
@@ -85,8 +87,9 @@ class Heartbeat:
         """Send nothing from now on (SIGTERM)."""
         self._stopped = True
 
-    async def run(self) -> None:
-        """Make one round after the other until cancelled."""
+    async def run(self, synced: asyncio.Event) -> None:
+        """Make one round after the other, once the view is complete, until cancelled."""
+        await synced.wait()
         while True:
             await self.round()
             await self._parts.clock.sleep(self.pause_seconds() * self._parts.clock.uniform(0.9, 1.1))
@@ -142,7 +145,7 @@ class Heartbeat:
                 outcome = Outcome.ANSWERED
         except ApiError as error:
             # With another failurePolicy the API server says why it could not call us.
-            outcome = Outcome.MISSED if ENTRY in error.message else Outcome.REFUSED
+            outcome = Outcome.MISSED if HEARTBEAT_ENTRY in error.message else Outcome.REFUSED
             said = error.for_people[:TEXT_LIMIT]
         except OSError as error:
             outcome, said = Outcome.UNKNOWN, type(error).__name__
@@ -200,7 +203,7 @@ class Heartbeat:
     def _accepts(self, registration: Mapping[str, Any] | None) -> bool | None:
         """Return whether the entry's caBundle accepts the certificate that this replica serves; None if unknown."""
         leaf, entries = self._parts.leaf(), items(mapping(registration).get("webhooks"))
-        entry = next((one for one in entries if one.get("name") == ENTRY), None)
+        entry = next((one for one in entries if one.get("name") == HEARTBEAT_ENTRY), None)
         if leaf is None or entry is None:
             return None
         client, installation = mapping(entry.get("clientConfig")), self._parts.installation

@@ -3,10 +3,11 @@
 import time
 from urllib.parse import quote
 
-from webhook.doctor.cluster_facts import TriedHeartbeat, Unread
+from webhook.doctor.fact import TriedHeartbeat, Unread
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
-from webhook.registration.heartbeat import ENTRY, heartbeat_object, marked_by
+from webhook.names import HEARTBEAT_ENTRY
+from webhook.registration.heartbeat import heartbeat_object, marked_by
 
 # Admission calls webhooks one after the other; each may take its timeout.
 ANSWER_SECONDS = 40
@@ -19,7 +20,7 @@ async def try_heartbeat(client: KubeClient, home: str) -> TriedHeartbeat | Unrea
     try:
         answer, _ = await client.try_create(path, heartbeat_object(home), timeout_seconds=ANSWER_SECONDS)
     except ApiError as error:
-        if ENTRY in error.message:
+        if HEARTBEAT_ENTRY in error.message:
             return TriedHeartbeat(error=error.for_people)
         return Unread(f"no heartbeat may be sent in {home}: {error.for_people}")
     return TriedHeartbeat(answered_by=marked_by(answer), seconds=round(time.monotonic() - started, 3))

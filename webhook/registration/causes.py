@@ -6,10 +6,10 @@ from typing import Any
 
 from webhook.kube.metadata import metadata
 from webhook.kube.values import items, mapping, text
+from webhook.names import HEARTBEAT_ENTRY
 from webhook.policy.model import Policy
 from webhook.registration.drift import entry_drift
 from webhook.registration.expected import TIMEOUT_SECONDS
-from webhook.registration.heartbeat import ENTRY
 
 APPLY = "apply the manifest of this version again"
 # A call that fails at once takes less; one whose packets are dropped takes the whole timeout of its entry.
@@ -65,17 +65,17 @@ def _of_registration(evidence: Evidence) -> str:
     found = evidence.registration
     if found is None or metadata(found).get("deletionTimestamp"):
         return f"the MutatingWebhookConfiguration gpu-injector was deleted: {APPLY}"
-    entry = next((one for one in items(found.get("webhooks")) if one.get("name") == ENTRY), None)
+    entry = next((one for one in items(found.get("webhooks")) if one.get("name") == HEARTBEAT_ENTRY), None)
     if entry is None:
-        return f"the registration has no entry {ENTRY}: {APPLY}"
+        return f"the registration has no entry {HEARTBEAT_ENTRY}: {APPLY}"
     client = mapping(entry.get("clientConfig"))
     service = mapping(client.get("service"))
     if not client.get("url") and service.get("namespace") != evidence.home:
-        return f"the entry {ENTRY} points to another Service: {APPLY}"
+        return f"the entry {HEARTBEAT_ENTRY} points to another Service: {APPLY}"
     if changes := "; ".join(entry_drift(entry, evidence.policy, evidence.home)):
-        return f"the entry {ENTRY} was changed: {changes}"
+        return f"the entry {HEARTBEAT_ENTRY} was changed: {changes}"
     if evidence.accepts is False:
-        return f"the caBundle of the entry {ENTRY} does not accept the certificate that is served"
+        return f"the caBundle of the entry {HEARTBEAT_ENTRY} does not accept the certificate that is served"
     return ""
 
 
@@ -109,5 +109,5 @@ def _of_network(evidence: Evidence) -> str:
 
 def _url(evidence: Evidence) -> str:
     entries = items(mapping(evidence.registration).get("webhooks"))
-    entry = next((one for one in entries if one.get("name") == ENTRY), {})
+    entry = next((one for one in entries if one.get("name") == HEARTBEAT_ENTRY), {})
     return text(mapping(entry.get("clientConfig")).get("url"))[:URL_LIMIT]

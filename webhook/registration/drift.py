@@ -11,8 +11,9 @@ from typing import Any
 
 from webhook.kube.metadata import NAMESPACE_NAME_LABEL
 from webhook.kube.values import elements, items, mapping, text
+from webhook.names import BOOTSTRAP_ENTRY, MUTATING_ENTRIES, VALIDATING_ENTRIES
 from webhook.policy.model import Policy
-from webhook.registration.expected import BOOTSTRAP, MUTATING, PATHS, VALIDATING, expected_entry
+from webhook.registration.expected import PATHS, expected_entry
 
 # The API server allows 30; pods wait for it.
 LONGEST_SECONDS = 10
@@ -38,7 +39,7 @@ Expression = tuple[str, str, frozenset[str]]
 def missing_entries(present: Iterable[str]) -> tuple[str, ...]:
     """Return the names of our entries that are not registered."""
     names = set(present)
-    return tuple(name for name in (*MUTATING, *VALIDATING) if name not in names)
+    return tuple(name for name in (*MUTATING_ENTRIES, *VALIDATING_ENTRIES) if name not in names)
 
 
 def entry_drift(entry: Entry, policy: Policy, home: str) -> Iterator[str]:
@@ -117,7 +118,7 @@ def _namespaces(name: str, entry: Entry, expected: Entry, policy: Policy) -> Ite
 def _is_harmless(name: str, added: Expression, policy: Policy) -> bool:
     """Say whether a platform's expression excludes only namespaces for which this entry is not called anyway."""
     key, operator, values = added
-    if name != BOOTSTRAP:
+    if name != BOOTSTRAP_ENTRY:
         is_system = (key, operator) == (NAMESPACE_NAME_LABEL, "NotIn") and all(one.startswith(SYSTEM) for one in values)
         return is_system or key in AKS_KEYS
     # Which namespaces have AKS's label is not known here; kube-system has it.

@@ -3,8 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from webhook.decide.decision import INJECT_KEY
 from webhook.kube.metadata import NAMESPACE_NAME_LABEL
+from webhook.names import (
+    BOOTSTRAP_ENTRY,
+    EPHEMERAL_ENTRY,
+    HEARTBEAT_ENTRY,
+    HEARTBEAT_KEY,
+    HEARTBEAT_VALUE,
+    INJECT_KEY,
+    TEMPLATES_ENTRY,
+    VALIDATING_ENTRIES,
+    WORKLOADS_ENTRY,
+)
 from webhook.policy.model import Policy
 from webhook.registration.conditions import (
     changed_template_condition,
@@ -14,19 +24,14 @@ from webhook.registration.conditions import (
     no_controller_condition,
     plugin_pods_condition,
 )
-from webhook.registration.heartbeat import ENTRY as HEARTBEAT
-from webhook.registration.heartbeat import LABEL, LABEL_VALUE, heartbeat_condition
+from webhook.registration.heartbeat import heartbeat_condition
 
-WORKLOADS, BOOTSTRAP, EPHEMERAL = (f"{name}.gpu-injector.io" for name in ("workloads", "bootstrap", "ephemeral"))
-TEMPLATES = "templates.gpu-injector.io"
-MUTATING = (WORKLOADS, BOOTSTRAP, EPHEMERAL, HEARTBEAT)
-VALIDATING = (TEMPLATES,)
 PATHS = {
-    WORKLOADS: "/mutate/workloads",
-    BOOTSTRAP: "/mutate/bootstrap",
-    EPHEMERAL: "/mutate/ephemeral",
-    HEARTBEAT: "/mutate/heartbeat",
-    TEMPLATES: "/warn/templates",
+    WORKLOADS_ENTRY: "/mutate/workloads",
+    BOOTSTRAP_ENTRY: "/mutate/bootstrap",
+    EPHEMERAL_ENTRY: "/mutate/ephemeral",
+    HEARTBEAT_ENTRY: "/mutate/heartbeat",
+    TEMPLATES_ENTRY: "/warn/templates",
 }
 TIMEOUT_SECONDS = 3
 
@@ -45,20 +50,20 @@ def expected_entry(name: str, policy: Policy, home: str) -> Json:
         "namespaceSelector": {"matchExpressions": _namespaces(name, policy, home)},
         "objectSelector": _objects(name),
         "matchConditions": [{"expression": text} for text in _conditions(name, policy)],
-        **({} if name in VALIDATING else {"reinvocationPolicy": _reinvocation(name)}),
+        **({} if name in VALIDATING_ENTRIES else {"reinvocationPolicy": _reinvocation(name)}),
     }
 
 
 def _reinvocation(name: str) -> str:
-    return "IfNeeded" if name in (WORKLOADS, BOOTSTRAP) else "Never"
+    return "IfNeeded" if name in (WORKLOADS_ENTRY, BOOTSTRAP_ENTRY) else "Never"
 
 
 def _rules(name: str) -> list[Json]:
-    if name == EPHEMERAL:
+    if name == EPHEMERAL_ENTRY:
         return [_rule("", "UPDATE", resources=["pods/ephemeralcontainers"])]
-    if name == HEARTBEAT:
+    if name == HEARTBEAT_ENTRY:
         return [_rule("", "CREATE", resources=["configmaps"])]
-    if name == TEMPLATES:
+    if name == TEMPLATES_ENTRY:
         both = ("CREATE", "UPDATE")
         return [
             _rule("apps", *both, resources=["deployments", "statefulsets", "daemonsets"]),
@@ -78,9 +83,9 @@ def _rule(group: str, *operations: str, resources: list[str]) -> Json:
 
 
 def _namespaces(name: str, policy: Policy, home: str) -> list[Json]:
-    if name == HEARTBEAT:
+    if name == HEARTBEAT_ENTRY:
         return [_expression(NAMESPACE_NAME_LABEL, "In", home)]
-    if name == BOOTSTRAP:
+    if name == BOOTSTRAP_ENTRY:
         allowed = policy.bootstrap.namespaces
         if not allowed:
             return [{"key": NAMESPACE_NAME_LABEL, "operator": "DoesNotExist"}]
@@ -90,8 +95,8 @@ def _namespaces(name: str, policy: Policy, home: str) -> list[Json]:
 
 
 def _objects(name: str) -> Json:
-    if name == HEARTBEAT:
-        return {"matchLabels": {LABEL: LABEL_VALUE}}
+    if name == HEARTBEAT_ENTRY:
+        return {"matchLabels": {HEARTBEAT_KEY: HEARTBEAT_VALUE}}
     return {"matchExpressions": [_expression(INJECT_KEY, "NotIn", "disabled")]}
 
 
@@ -100,14 +105,12 @@ def _expression(key: str, operator: str, *values: str) -> Json:
 
 
 def _conditions(name: str, policy: Policy) -> tuple[str, ...]:
-    match name:
-        case "workloads.gpu-injector.io":
-            return (gpu_pods_condition(policy),)
-        case "bootstrap.gpu-injector.io":
-            return (plugin_pods_condition(policy),)
-        case "ephemeral.gpu-injector.io":
-            return (injected_pods_condition(),)
-        case "heartbeat.gpu-injector.io":
-            return (heartbeat_condition(),)
-        case _:
-            return (no_controller_condition(), changed_template_condition(), gpu_templates_condition(policy))
+    if name == WORKLOADS_ENTRY:
+        return (gpu_pods_condition(policy),)
+    if name == BOOTSTRAP_ENTRY:
+        return (plugin_pods_condition(policy),)
+    if name == EPHEMERAL_ENTRY:
+        return (injected_pods_condition(),)
+    if name == HEARTBEAT_ENTRY:
+        return (heartbeat_condition(),)
+    return (no_controller_condition(), changed_template_condition(), gpu_templates_condition(policy))

@@ -11,13 +11,7 @@ from typing import Any
 from webhook.decide.patch import Operation, add_entry
 from webhook.kube.metadata import labels_of, name_of
 from webhook.kube.values import mapping, text
-
-ENTRY = "heartbeat.gpu-injector.io"
-OBJECT_NAME = "gpu-injector-heartbeat"
-LABEL = "gpu-injector.io/heartbeat"
-LABEL_VALUE = "sent"
-MARK_KEY = "gpu-injector.io/answered-by"
-"""The annotation with the name of the replica that was called."""
+from webhook.names import ANSWERED_BY_KEY, HEARTBEAT_KEY, HEARTBEAT_NAME, HEARTBEAT_VALUE
 
 # A replica's name is that of its pod.
 REPLICA_LIMIT = 253
@@ -34,27 +28,27 @@ class Outcome(StrEnum):
 
 def heartbeat_object(namespace: str) -> dict[str, Any]:
     """Return the ConfigMap that is sent; it is never stored."""
-    metadata = {"name": OBJECT_NAME, "namespace": namespace, "labels": {LABEL: LABEL_VALUE}}
+    metadata = {"name": HEARTBEAT_NAME, "namespace": namespace, "labels": {HEARTBEAT_KEY: HEARTBEAT_VALUE}}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
 
 
 def is_heartbeat(item: Mapping[str, Any], resource: str, operation: str) -> bool:
     """Say whether the object of a review is a heartbeat."""
-    is_named = name_of(item) == OBJECT_NAME and labels_of(item).get(LABEL) == LABEL_VALUE
+    is_named = name_of(item) == HEARTBEAT_NAME and labels_of(item).get(HEARTBEAT_KEY) == HEARTBEAT_VALUE
     return (resource, operation) == ("configmaps", "CREATE") and is_named
 
 
 def mark(item: Mapping[str, Any], replica: str) -> tuple[Operation, ...]:
     """Return the patch that marks a heartbeat with the name of a replica."""
     annotations = mapping(item.get("metadata")).get("annotations")
-    return (add_entry("/metadata/annotations", annotations, MARK_KEY, replica[:REPLICA_LIMIT]),)
+    return (add_entry("/metadata/annotations", annotations, ANSWERED_BY_KEY, replica[:REPLICA_LIMIT]),)
 
 
 def marked_by(item: Mapping[str, Any]) -> str:
     """Return the replica that marked an answered heartbeat; empty if none did."""
-    return text(mapping(mapping(item.get("metadata")).get("annotations")).get(MARK_KEY))
+    return text(mapping(mapping(item.get("metadata")).get("annotations")).get(ANSWERED_BY_KEY))
 
 
 def heartbeat_condition() -> str:
     """Return the CEL expression of the ``heartbeat`` entry: this one ConfigMap."""
-    return f"object.metadata.name == '{OBJECT_NAME}'"
+    return f"object.metadata.name == '{HEARTBEAT_NAME}'"

@@ -1,4 +1,4 @@
-"""What a scrape tells of the certificate: when it expires, who trusts it, and what its keeper did."""
+"""Metrics of the certificate: when it expires, which entries trust it, and what the controller did."""
 
 import math
 from datetime import datetime
@@ -18,7 +18,7 @@ class CertificateMetrics:
     """The certificate's metrics. It counts the events of the certificate's source, and passes them on.
 
     ``refusals`` is the number of TLS handshakes in which a client refused our certificate.
-    A provider's state is read at each scrape, once it is known.
+    The source's state is read at each scrape, once there is a source.
     """
 
     def __init__(self, registry: CollectorRegistry, pass_on: OnChange) -> None:
@@ -43,7 +43,7 @@ class CertificateMetrics:
         )
         self._events = Counter(
             "gpu_injector_certificate_events",
-            "Changes of state that the certificate's keeper told in the log.",
+            "Changes of the certificate's state that were logged.",
             ("event",),
             registry=registry,
         )
@@ -65,7 +65,7 @@ class CertificateMetrics:
             self._registration.labels(state).set_function(partial(_is_in, state, provider))
 
     def __call__(self, event: str, /, **facts: object) -> None:
-        """Count an event of the keeper, and pass it on."""
+        """Count an event of the source, and pass it on."""
         self._events.labels(event).inc()
         self._pass_on(event, **facts)
 

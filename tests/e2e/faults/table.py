@@ -1,4 +1,4 @@
-"""What the faults did to the pods, as a table for people and as JSON."""
+"""The effects of the faults on pods, as a table and as JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ HEADINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one fault did. ``unpatched`` pods were created; ``told`` of them carry the reason that we gave.
+    """The effects of one fault. ``unpatched`` pods were created; ``told`` of them have our reason.
 
     ``away`` pods were not created because the API server gave no answer, or said that it could not serve.
     ``detected_seconds`` is from its begin until a replica reports that the API server does not call the webhook, or

@@ -25,7 +25,7 @@ from certs.certificate import write_certificates
 from certs.tls_context import LiveTls, Status
 from webhook.controllers.leadership import RENEW_SECONDS, Leadership
 from webhook.kube_client.clock import Clock
-from webhook.registration.heartbeat import LABEL, OBJECT_NAME
+from webhook.names import HEARTBEAT_KEY, HEARTBEAT_NAME
 from webhook.server.certificate_metrics import CertificateMetrics
 from webhook.server.heartbeat_status import STATES, HeartbeatStatus
 from webhook.status_words import reports_problem
@@ -321,7 +321,7 @@ async def test_nothing_is_stored_and_no_pod_is_sent() -> None:
     for _ in range(20):
         await world.round()
     assert {path for _, path in world.api.writes} <= {LEASE, LEASE.rpartition("/")[0], MUTATING}
-    assert {item["metadata"]["name"] for item in world.api.tried} == {OBJECT_NAME}
+    assert {item["metadata"]["name"] for item in world.api.tried} == {HEARTBEAT_NAME}
     assert {item["kind"] for item in world.api.tried} == {"ConfigMap"}
     assert not [address for address in world.api.store.objects if "configmaps" in address.collection]
 
@@ -426,7 +426,9 @@ async def test_it_runs_until_it_is_cancelled() -> None:
     """Once a minute while all is well; the pauses vary by a tenth."""
     world = heartbeat_world()
     world.time.loops = 1
-    task = asyncio.create_task(world.heartbeat.run())
+    synced = asyncio.Event()
+    synced.set()
+    task = asyncio.create_task(world.heartbeat.run(synced))
     while len(world.api.tried) < 4:  # noqa: ASYNC110 - no time passes here
         await asyncio.sleep(0)
     task.cancel()
@@ -437,7 +439,7 @@ async def test_it_runs_until_it_is_cancelled() -> None:
 def test_the_label_of_the_sent_object_is_the_one_that_the_entry_selects() -> None:
     """Otherwise no heartbeat would ever be marked."""
     entry = entry_of(heartbeat_world().registration(), "heartbeat")
-    assert LABEL in entry["objectSelector"]["matchLabels"]
+    assert HEARTBEAT_KEY in entry["objectSelector"]["matchLabels"]
     assert INSTALLATION.namespace == "gpu-injector"
 
 

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webhook.names import BOOTSTRAP_ENTRY, MUTATING_ENTRIES, VALIDATING_ENTRIES, WORKLOADS_ENTRY
 from webhook.policy.model import Bootstrap, Policy
 from webhook.registration.drift import AKS, entry_drift
-from webhook.registration.expected import BOOTSTRAP, MUTATING, PATHS, VALIDATING, WORKLOADS, expected_entry
+from webhook.registration.expected import PATHS, expected_entry
 
 HOME = "gpu-injector"
-NAMES = (*MUTATING, *VALIDATING)
+NAMES = (*MUTATING_ENTRIES, *VALIDATING_ENTRIES)
 AKS_SELECTORS: list[dict[str, Any]] = [
     {"key": "control-plane", "operator": "DoesNotExist"},
     {"key": "control-plane", "operator": "NotIn", "values": ["true"]},
@@ -69,7 +70,7 @@ def test_another_way_to_write_an_entry_is_no_difference(name: str) -> None:
 def test_what_aks_adds_is_reported_where_it_matters(name: str, expression: dict[str, Any]) -> None:
     """It excludes kube-system, for which only the entry bootstrap is called."""
     found = drift(also_selects(entry(name), expression))
-    assert [AKS in line for line in found] == ([True] if name == BOOTSTRAP else [])
+    assert [AKS in line for line in found] == ([True] if name == BOOTSTRAP_ENTRY else [])
 
 
 @pytest.mark.parametrize(
@@ -82,19 +83,19 @@ def test_what_gke_autopilot_adds_is_reported_where_it_matters(namespaces: tuple[
     added = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": values}
     for name in NAMES:
         found = drift(also_selects(entry(name, policy), added), policy)
-        assert ["GKE Autopilot" in line for line in found] == ([True] if name == BOOTSTRAP and reported else [])
+        assert ["GKE Autopilot" in line for line in found] == ([True] if name == BOOTSTRAP_ENTRY and reported else [])
 
 
 def test_an_excluded_namespace_of_a_team_is_reported() -> None:
     """Also beside namespaces of a platform."""
     values = ["kube-system", "gke-gmp-system", "team-a"]
     added = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": values}
-    assert "team-a" in "".join(drift(also_selects(entry(WORKLOADS), added)))
+    assert "team-a" in "".join(drift(also_selects(entry(WORKLOADS_ENTRY), added)))
 
 
 def test_the_cost_is_bounded() -> None:
     """A rule is a product of four lists that others may write."""
-    found = entry(WORKLOADS)
+    found = entry(WORKLOADS_ENTRY)
     many = [f"x{number}" for number in range(2000)]
     found["rules"] = [
         {"apiGroups": many, "apiVersions": many, "operations": ["CREATE"], "resources": many, "scope": "*"}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from webhook.names import HEARTBEAT_KEY, HEARTBEAT_VALUE
 from webhook.policy.model import Policy
 from webhook.registration import expected
 from webhook.registration.conditions import (
@@ -17,7 +18,7 @@ from webhook.registration.conditions import (
     plugin_pods_condition,
 )
 from webhook.registration.drift import entry_drift, missing_entries
-from webhook.registration.heartbeat import LABEL, LABEL_VALUE, heartbeat_condition
+from webhook.registration.heartbeat import heartbeat_condition
 from webhook.server.app import PATHS
 
 INSTALL = Path(__file__).parents[3] / "deploy" / "install.yaml"
@@ -56,7 +57,7 @@ def test_every_entry_fails_open_and_may_be_refused(entry: dict[str, Any]) -> Non
     """Without the webhook, pods are created as before; a pod's label excludes it."""
     assert (entry["failurePolicy"], entry["timeoutSeconds"], entry["sideEffects"]) == ("Ignore", 3, "None")
     if entry["name"].startswith("heartbeat."):
-        assert entry["objectSelector"] == {"matchLabels": {LABEL: LABEL_VALUE}}
+        assert entry["objectSelector"] == {"matchLabels": {HEARTBEAT_KEY: HEARTBEAT_VALUE}}
         return
     (refusal,) = entry["objectSelector"]["matchExpressions"]
     assert refusal == {"key": "gpu-injector.io/inject", "operator": "NotIn", "values": ["disabled"]}

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.served import counted, review, webhook
 
-from webhook.registration.heartbeat import LABEL, LABEL_VALUE, OBJECT_NAME, heartbeat_object, mark, marked_by
+from webhook.names import HEARTBEAT_KEY, HEARTBEAT_NAME, HEARTBEAT_VALUE
+from webhook.registration.heartbeat import heartbeat_object, mark, marked_by
 from webhook.server.app import HEARTBEAT_PATH
 
 CONFIG_MAPS = {"group": "", "version": "v1", "resource": "configmaps"}
 SENT = heartbeat_object("gpu-injector")
-NAMED: dict[str, Any] = {"name": OBJECT_NAME, "labels": {LABEL: LABEL_VALUE}}
+NAMED: dict[str, Any] = {"name": HEARTBEAT_NAME, "labels": {HEARTBEAT_KEY: HEARTBEAT_VALUE}}
 
 
 async def answered(item: dict[str, Any], **request: object) -> tuple[dict[str, Any], int]:
@@ -55,8 +56,8 @@ async def test_a_heartbeat_is_marked(metadata: dict[str, Any]) -> None:
     ("item", "request_"),
     [
         ({"metadata": {"name": "kube-root-ca.crt"}}, {}),
-        ({"metadata": {"name": OBJECT_NAME}}, {}),
-        ({"metadata": {"labels": {LABEL: LABEL_VALUE}}}, {}),
+        ({"metadata": {"name": HEARTBEAT_NAME}}, {}),
+        ({"metadata": {"labels": {HEARTBEAT_KEY: HEARTBEAT_VALUE}}}, {}),
         ({}, {}),
         ({"metadata": None}, {}),
         (SENT, {"operation": "UPDATE"}),

@@ -1,14 +1,12 @@
 """The heartbeat of one replica of ``serve``, with all its parts."""
 
-import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
 from certs.api import Installation
 from certs.state_events import StateEvents
 from certs.tls_context import CertificateSource
-from webhook.controllers.heartbeat import Heartbeat, Parts
+from webhook.controllers.heartbeat import Heartbeat, HeartbeatParts
 from webhook.controllers.leadership import Leadership
 from webhook.controllers.own_events import OwnEvents
 from webhook.kube_client.client import KubeClient
@@ -21,34 +19,26 @@ from webhook.server.state import Replica
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What the heartbeat needs of the rest of the replica."""
+    """What the heartbeat needs of the rest of the replica; ``seconds`` are between two heartbeats."""
 
     client: KubeClient
     kubeconfig: Path | None
     installation: Installation
-    leadership: Leadership
     replica: Replica
     certificate: CertificateSource
     metrics: CertificateMetrics
     port: int
+    seconds: float
 
-    def tasks(
-        self, seconds: float, synced: asyncio.Event, draining: asyncio.Event
-    ) -> dict[str, Coroutine[None, None, None]]:
-        """Return the tasks that send heartbeats; none if ``seconds`` is 0."""
-        if not seconds or self.replica.told is None:
-            return {}
-        heartbeat = Heartbeat(self._parts(StateEvents(self.replica.told)), seconds)
-        return {"heartbeat": _run(heartbeat, synced), "stop-heartbeat": _stop(heartbeat, draining)}
-
-    def _parts(self, state_events: StateEvents) -> Parts:
+    def heartbeat(self, leadership: Leadership, state_events: StateEvents) -> Heartbeat:
+        """Return the heartbeat of this replica, before its first round."""
         clock = Clock()
-        return Parts(
+        parts = HeartbeatParts(
             client=self.client,
             connect=self._connect,
             installation=self.installation,
             policy=self.replica.policy,
-            leadership=self.leadership,
+            leadership=leadership,
             events=OwnEvents(self.client, self.installation, self.replica.name, clock),
             status=self.replica.heartbeat,
             state_events=state_events,
@@ -60,6 +50,7 @@ class Sender:
             clock=clock,
             port=self.port,
         )
+        return Heartbeat(parts, self.seconds)
 
     def _connect(self) -> KubeClient:
         return KubeClient(CredentialsLoader(str(self.kubeconfig) if self.kubeconfig else None))
@@ -68,13 +59,3 @@ class Sender:
         # All nodes of a cluster are of one platform.
         node = next(iter((self.replica.source.view.nodes or {}).values()), None)
         return platform_of(node.labels) if node else ""
-
-
-async def _run(heartbeat: Heartbeat, synced: asyncio.Event) -> None:
-    await synced.wait()
-    await heartbeat.run()
-
-
-async def _stop(heartbeat: Heartbeat, draining: asyncio.Event) -> None:
-    await draining.wait()
-    heartbeat.stop()

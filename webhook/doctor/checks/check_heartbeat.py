@@ -2,12 +2,13 @@
 
 from webhook.doctor.check import Category, Check, Result, fails_on
 from webhook.doctor.checks.check_installation import endpoints_of
-from webhook.doctor.cluster_facts import CannotTellError, Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import CannotTellError, known
+from webhook.names import HEARTBEAT_ENTRY
 from webhook.registration.causes import Evidence, cause_of, platform_of
-from webhook.registration.heartbeat import ENTRY
 
 
-def heartbeat(facts: Facts) -> Result:
+def heartbeat(facts: ClusterFacts) -> Result:
     """A ConfigMap of our namespace, sent as a server-side dry-run, comes back with the webhook's mark."""
     tried = known(facts.heartbeat)
     if tried.answered_by:
@@ -20,7 +21,7 @@ def heartbeat(facts: Facts) -> Result:
     )
 
 
-def _evidence(facts: Facts, seconds: float) -> Evidence:
+def _evidence(facts: ClusterFacts, seconds: float) -> Evidence:
     try:
         registration, unreadable = facts.registration, ""
     except CannotTellError as error:
@@ -37,22 +38,22 @@ def _evidence(facts: Facts, seconds: float) -> Evidence:
     )
 
 
-def _accepts(facts: Facts) -> bool | None:
+def _accepts(facts: ClusterFacts) -> bool | None:
     try:
         report = known(facts.certificates)
     except CannotTellError:
         return None
-    return next((entry.accepts_leaf for entry in report.entries if entry.name == ENTRY), None)
+    return next((entry.accepts_leaf for entry in report.entries if entry.name == HEARTBEAT_ENTRY), None)
 
 
-def _endpoints(facts: Facts) -> int | None:
+def _endpoints(facts: ClusterFacts) -> int | None:
     try:
         return len(endpoints_of(facts))
     except CannotTellError:
         return None
 
 
-def _platform(facts: Facts) -> str:
+def _platform(facts: ClusterFacts) -> str:
     try:
         return next((found for node in facts.node_facts.values() if (found := platform_of(node.labels))), "")
     except CannotTellError:

@@ -1,4 +1,4 @@
-"""What the API server was told about us: registrations, the certificate, and other webhooks that change GPU pods."""
+"""Our registrations and certificate in the API server, and other webhooks that change GPU pods."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,11 +8,12 @@ from typing import Any
 
 from certs.report import Report
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, Unread, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
 from webhook.kube.metadata import name_of
 from webhook.kube.values import elements, items, mapping, text
+from webhook.names import MUTATING_ENTRIES, VALIDATING_ENTRIES
 from webhook.registration.drift import entry_drift, missing_entries
-from webhook.registration.expected import MUTATING, VALIDATING
 
 INSTALL = "kubectl apply -f deploy/install.yaml"
 STOLEN = "then find out who could add them: a stolen ServiceAccount token can (docs/security.md)"
@@ -21,7 +22,7 @@ SOON = timedelta(days=7)
 OTHER_MUTATORS = {"kai": "KAI-Scheduler", "hami": "HAMi", "runai": "Run:ai", "run-ai": "Run:ai", "4pd": "HAMi"}
 
 
-def registered(facts: Facts) -> Result:
+def registered(facts: ClusterFacts) -> Result:
     """Every entry is registered with the API server."""
     there = set(_entries(facts))
     return fails_on(
@@ -31,19 +32,19 @@ def registered(facts: Facts) -> Result:
     )
 
 
-def drift(facts: Facts) -> Result:
+def drift(facts: ClusterFacts) -> Result:
     """The registrations are those that this version renders for the policy."""
     troubles = (
         f"{name}: {trouble}"
         for name, entry in _entries(facts).items()
-        # What is wrong with those of others is that they are there.
+        # Entries of others are reported by another check.
         if _is_ours(entry, facts.home)
         for trouble in entry_drift(entry, facts.policy, facts.home)
     )
     return fails_on(troubles, f"{INSTALL}   (it must be of the same version and policy)")
 
 
-def foreign_entries(facts: Facts) -> Result:
+def foreign_entries(facts: ClusterFacts) -> Result:
     """Every entry of our registrations leads to our Service."""
     found = {
         kind: [(index, text(entry.get("name"))) for index, entry in _indexed(item) if not _is_ours(entry, facts.home)]
@@ -61,15 +62,15 @@ def _indexed(item: ApiObject | None) -> Iterator[tuple[int, ApiObject]]:
 def _is_ours(entry: ApiObject, home: str) -> bool:
     client = mapping(entry.get("clientConfig"))
     if "service" not in client:
-        # An administrator may give our own entries a URL: webhook-answers and ca-bundle look after those.
-        return text(entry.get("name")) in (*MUTATING, *VALIDATING)
+        # An administrator may give our own entries a URL: webhook-answers and ca-bundle check those.
+        return text(entry.get("name")) in (*MUTATING_ENTRIES, *VALIDATING_ENTRIES)
     service = mapping(client.get("service"))
     return (service.get("namespace"), service.get("name")) == (home, "gpu-injector")
 
 
 def _removal(kind: str, entries: Sequence[tuple[int, str]]) -> str:
     """Return the command that removes entries. ``kubectl apply`` merges entries by name, and keeps those of others."""
-    # From the last one, so that the others keep their places. The tests let it fail where entries have moved.
+    # From the last one, so that the others keep their indices. The test operations fail if entries have moved.
     operations = [
         operation
         for index, name in sorted(entries, reverse=True)
@@ -81,8 +82,8 @@ def _removal(kind: str, entries: Sequence[tuple[int, str]]) -> str:
     return f"kubectl patch {kind}webhookconfiguration gpu-injector --type=json -p {quote(json.dumps(operations))}"
 
 
-def _own_certificate(facts: Facts) -> Report:
-    """Return what is known of our own certificate; whoever mounts one keeps it in a Secret that is not ours."""
+def _own_certificate(facts: ClusterFacts) -> Report:
+    """Return what is known of our own certificate. A mounted certificate is in a Secret that we do not read."""
     deployment = None if isinstance(facts.deployment, Unread) else facts.deployment
     template = mapping(mapping(mapping(deployment).get("spec")).get("template"))
     for container in items(mapping(template.get("spec")).get("containers")):
@@ -91,7 +92,7 @@ def _own_certificate(facts: Facts) -> Report:
     return known(facts.certificates)
 
 
-def trusted(facts: Facts) -> Result:
+def trusted(facts: ClusterFacts) -> Result:
     """Each entry's caBundle accepts the certificate that the replicas are to serve."""
     report = _own_certificate(facts)
     troubles = [
@@ -100,11 +101,13 @@ def trusted(facts: Facts) -> Result:
         if not entry.accepts_leaf
     ]
     if not report.entries:
-        raise CannotTellError("no entry calls our Service: whoever wrote their URL looks after their caBundle")
+        raise CannotTellError(
+            "no entry calls our Service: an administrator wrote their URL, and manages their caBundle"
+        )
     return fails_on(troubles, _restart(facts), otherwise="all entries")
 
 
-def served(facts: Facts) -> Result:
+def served(facts: ClusterFacts) -> Result:
     """Each entry's caBundle accepts what each replica presents over TLS."""
     looks = known(facts.presented)
     refused = [
@@ -116,12 +119,12 @@ def served(facts: Facts) -> Result:
     return fails_on(refused, _restart(facts), otherwise=f"{len(looks)} replicas")
 
 
-def _restart(facts: Facts) -> str:
+def _restart(facts: ClusterFacts) -> str:
     return f"kubectl -n {facts.home} rollout restart deployment/gpu-injector"
 
 
-def certificate(facts: Facts) -> Result:
-    """There is a certificate, and it is good for a while."""
+def certificate(facts: ClusterFacts) -> Result:
+    """There is a certificate, and it does not expire soon."""
     report = _own_certificate(facts)
     look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector | grep -i cert"
     if report.leaf is None:
@@ -133,8 +136,8 @@ def certificate(facts: Facts) -> Result:
     return warns_on([when] if left < SOON else [], look, otherwise=when)
 
 
-def other_mutators(facts: Facts) -> Result:
-    """Nobody else sets runtime classes or variables of GPU pods."""
+def other_mutators(facts: ClusterFacts) -> Result:
+    """No other webhook sets runtime classes or variables of GPU pods."""
     troubles = (
         f"{found} changes GPU pods, too ({name_of(item)})"
         for item in known(facts.webhooks)
@@ -146,7 +149,7 @@ def other_mutators(facts: Facts) -> Result:
     )
 
 
-def strict_mutators(facts: Facts) -> Result:
+def strict_mutators(facts: ClusterFacts) -> Result:
     """No other webhook that is called for pods can refuse them all when it is away."""
     troubles = (
         f"{name_of(item)}/{text(entry.get('name'))} has failurePolicy Fail and is called for every pod"
@@ -158,7 +161,7 @@ def strict_mutators(facts: Facts) -> Result:
     return warns_on(troubles, "GPU pods cannot be created while that webhook is away: narrow its selectors")
 
 
-def _entries(facts: Facts) -> Mapping[str, ApiObject]:
+def _entries(facts: ClusterFacts) -> Mapping[str, ApiObject]:
     found = (facts.registration, facts.validating)
     return {text(entry.get("name")): entry for item in found if item for entry in items(item.get("webhooks"))}
 
