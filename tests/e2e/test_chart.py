@@ -21,7 +21,7 @@ from webhook.registration.conditions import (
     plugin_pods_condition,
 )
 from webhook.registration.drift import entry_drift, missing_entries
-from webhook.registration.heartbeat import heartbeat_condition
+from webhook.registration.heartbeat_object import heartbeat_condition
 
 ODD_POLICY = {
     "runtimeClass": "nvidia-cdi",

@@ -9,7 +9,7 @@ from support.heartbeat_world import CONFIG_MAPS, HeartbeatWorld, heartbeat_world
 from support.memory_api import MUTATING
 
 from webhook.controllers.heartbeat_history import HeartbeatHistory
-from webhook.registration.heartbeat import Outcome
+from webhook.registration.heartbeat_object import HeartbeatOutcome
 
 WITHIN_SECONDS = 120
 OUTCOMES = ("answered", "missed", "refused", "away", "slow", "changed")
@@ -90,8 +90,8 @@ def test_after_every_fault_the_state_returns_to_answered(outcomes: list[str]) ->
     asyncio.run(live())
 
 
-@given(st.lists(st.sampled_from(list(Outcome)), max_size=50))
-def test_the_history_is_bounded(outcomes: list[Outcome]) -> None:
+@given(st.lists(st.sampled_from(list(HeartbeatOutcome)), max_size=50))
+def test_the_history_is_bounded(outcomes: list[HeartbeatOutcome]) -> None:
     """It remembers four heartbeats."""
     history = HeartbeatHistory()
     for outcome in outcomes:

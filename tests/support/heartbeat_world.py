@@ -31,7 +31,7 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.names import HEARTBEAT_ENTRY
 from webhook.policy.model import Policy
-from webhook.registration.heartbeat import heartbeat_condition
+from webhook.registration.heartbeat_object import heartbeat_condition
 from webhook.server.admission_review import parse_review
 from webhook.server.heartbeat_status import HeartbeatStatus
 

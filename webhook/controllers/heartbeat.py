@@ -5,27 +5,24 @@ the webhook. The registrations are read back and compared with what this version
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
 
 from certs.api import REGISTRATION_KINDS, Installation
-from certs.certificate import KeyPair, verify
+from certs.certificate import KeyPair
 from certs.state_events import StateEvents
-from certs.webhook_configs import is_ours, server_name, trusted_by
 from webhook.controllers.heartbeat_history import HeartbeatHistory
 from webhook.controllers.leadership import Leadership
 from webhook.controllers.own_events import OwnEvents
-from webhook.kube.values import items, mapping, text
+from webhook.controllers.registration_check import RegistrationCheck, Registrations
 from webhook.kube_client.api_error import ApiError, UnauthorizedError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.names import HEARTBEAT_ENTRY
 from webhook.policy.model import Policy
 from webhook.registration.causes import Evidence, cause_of
-from webhook.registration.drift import entry_drift, missing_entries
-from webhook.registration.heartbeat import Outcome, heartbeat_object, marked_by
+from webhook.registration.heartbeat_object import HeartbeatOutcome, heartbeat_object, marked_by
 from webhook.server.heartbeat_status import HeartbeatStatus
 
 BEAT_SECONDS = 60.0
@@ -33,9 +30,7 @@ BEAT_SECONDS = 60.0
 REPEAT_SECONDS = 15.0
 ANSWER_SECONDS = 20.0
 # Of what other programs say or choose.
-TEXT_LIMIT, MOST_PROBLEMS, NAME_LIMIT = 400, 8, 80
-
-Registrations = Mapping[str, Mapping[str, Any] | None]
+TEXT_LIMIT, NAME_LIMIT = 400, 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +61,7 @@ class HeartbeatParts:
 
 @dataclass(frozen=True, slots=True)
 class _Beat:
-    outcome: Outcome
+    outcome: HeartbeatOutcome
     text: str = ""
     calls: int = 0
     refusals: int = 0
@@ -78,6 +73,7 @@ class Heartbeat:
 
     def __init__(self, parts: HeartbeatParts, seconds: float = BEAT_SECONDS) -> None:
         self._parts, self._seconds = parts, seconds
+        self._check = RegistrationCheck(parts.client, parts.installation, parts.policy)
         self._history = HeartbeatHistory()
         self._seen: tuple[str, ...] = ()
         self._stopped = False
@@ -125,7 +121,7 @@ class Heartbeat:
     async def _lead(self) -> None:
         beat = await self._beat()
         self._history = self._history.after(beat.outcome)
-        registrations, unreadable = await self._read()
+        registrations, unreadable = await self._check.read()
         foreign = () if unreadable else self._compare(registrations)
         self._conclude(beat, registrations, unreadable)
         # Events come last: without the right to create them everything else is reported all the same.
@@ -136,51 +132,41 @@ class Heartbeat:
         parts, status = self._parts, self._parts.status
         namespace = parts.installation.namespace
         before, started = (status.calls, parts.refusals()), parts.clock.monotonic()
-        outcome, said = Outcome.MISSED, ""
+        outcome, said = HeartbeatOutcome.MISSED, ""
         try:
             async with parts.connect() as client:
                 path, item = f"/api/v1/namespaces/{namespace}/configmaps", heartbeat_object(namespace)
                 answer, _ = await client.try_create(path, item, timeout_seconds=ANSWER_SECONDS)
             if marked_by(answer):
-                outcome = Outcome.ANSWERED
+                outcome = HeartbeatOutcome.ANSWERED
         except ApiError as error:
             # With another failurePolicy the API server says why it could not call us.
-            outcome = Outcome.MISSED if HEARTBEAT_ENTRY in error.message else Outcome.REFUSED
+            outcome = HeartbeatOutcome.MISSED if HEARTBEAT_ENTRY in error.message else HeartbeatOutcome.REFUSED
             said = error.for_people[:TEXT_LIMIT]
         except OSError as error:
-            outcome, said = Outcome.UNKNOWN, type(error).__name__
+            outcome, said = HeartbeatOutcome.UNKNOWN, type(error).__name__
         seconds = parts.clock.monotonic() - started
         return _Beat(outcome, said, status.calls - before[0], parts.refusals() - before[1], seconds)
-
-    async def _read(self) -> tuple[Registrations, str]:
-        """Return our registrations by kind, and why they cannot be read."""
-        found: dict[str, Mapping[str, Any] | None] = {}
-        for kind in REGISTRATION_KINDS:
-            try:
-                found[kind] = await self._parts.client.find(self._parts.installation.registration_path(kind))
-            except ApiError as error:
-                return {}, error.with_request
-        return found, ""
 
     def _conclude(self, beat: _Beat, registrations: Registrations, unreadable: str) -> None:
         """Set the state of the heartbeat, and log it if it changed."""
         parts, status = self._parts, self._parts.status
-        if beat.outcome is Outcome.ANSWERED:
+        if beat.outcome is HeartbeatOutcome.ANSWERED:
             status.last_success = parts.clock.now().timestamp()
         if self._history.is_broken:
-            if beat.outcome is Outcome.MISSED:
+            if beat.outcome is HeartbeatOutcome.MISSED:
                 status.cause = beat.text or cause_of(self._evidence(beat, registrations, unreadable))
             status.state = "missed"
             parts.state_events.report("heartbeat", "heartbeat-missed", reason=status.cause)
             return
-        if beat.outcome is Outcome.MISSED:
+        if beat.outcome is HeartbeatOutcome.MISSED:
             # One alone may be chance; the next one comes soon.
             return
         status.state, status.cause = str(beat.outcome), beat.text
-        if beat.outcome is Outcome.REFUSED:
+        if beat.outcome is HeartbeatOutcome.REFUSED:
             # Not a problem of ours: a quota or a policy does not allow the ConfigMap.
             parts.state_events.report("heartbeat", "heartbeat-rejected", reason=beat.text)
-        elif beat.outcome is Outcome.ANSWERED:
+        elif beat.outcome is HeartbeatOutcome.ANSWERED:
             parts.state_events.resolve("heartbeat", "heartbeat-recovered")
 
     def _evidence(self, beat: _Beat, registrations: Registrations, unreadable: str) -> Evidence:
@@ -191,7 +177,7 @@ class Heartbeat:
             home=parts.installation.namespace,
             registration=registration,
             unreadable=unreadable,
-            accepts=self._accepts(registration),
+            accepts=self._check.accepts(registration, parts.leaf(), parts.clock.now()),
             calls=beat.calls,
             refusals=beat.refusals,
             not_ready=parts.readiness(),
@@ -200,23 +186,13 @@ class Heartbeat:
             port=parts.port,
         )
 
-    def _accepts(self, registration: Mapping[str, Any] | None) -> bool | None:
-        """Return whether the entry's caBundle accepts the certificate that this replica serves; None if unknown."""
-        leaf, entries = self._parts.leaf(), items(mapping(registration).get("webhooks"))
-        entry = next((one for one in entries if one.get("name") == HEARTBEAT_ENTRY), None)
-        if leaf is None or entry is None:
-            return None
-        client, installation = mapping(entry.get("clientConfig")), self._parts.installation
-        name = server_name(client, installation)
-        return verify(leaf.certificate, trusted_by(client), name, self._parts.clock.now()) is not None
-
     def _compare(self, registrations: Registrations) -> tuple[str, ...]:
         """Set how the registrations differ from this version, and return the names of foreign entries.
 
         A second look confirms a change: an upgrade may be under way.
         """
         parts, status = self._parts, self._parts.status
-        drift, foreign = self._drift(registrations)
+        drift, foreign = self._check.compare(registrations)
         confirmed = drift if drift == self._seen else status.drift
         self._seen, status.drift = drift, confirmed
         if confirmed:
@@ -239,22 +215,6 @@ class Heartbeat:
         await events.record("RegistrationChanged", f"not as this version registers them: {changed}" if changed else "")
         stolen = f"send requests of the API server to another server: {_some(foreign)}. See docs/security.md."
         await events.record("ForeignEntries", f"entries of our registrations {stolen}" if foreign else "")
-
-    def _drift(self, registrations: Registrations) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return how the entries differ from this version, and the names of those that lead elsewhere."""
-        parts = self._parts
-        ours: list[Mapping[str, Any]] = []
-        foreign: list[Mapping[str, Any]] = []
-        for one in (one for found in registrations.values() for one in items(mapping(found).get("webhooks"))):
-            (ours if is_ours(mapping(one.get("clientConfig")), parts.installation) else foreign).append(one)
-        missing = missing_entries(text(one.get("name")) for one in ours)
-        changed = (
-            f"{text(one.get('name'))}: {change}"
-            for one in ours
-            for change in entry_drift(one, parts.policy, parts.installation.namespace)
-        )
-        found = (*(f"{name} is not registered" for name in missing), *changed)
-        return found[:MOST_PROBLEMS], tuple(text(one.get("name")) for one in foreign)
 
 
 def _some(names: Sequence[str]) -> str:

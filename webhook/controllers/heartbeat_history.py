@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from webhook.registration.heartbeat import Outcome
+from webhook.registration.heartbeat_object import HeartbeatOutcome
 
 # With several API servers one in three heartbeats may take the broken path.
 WINDOW = 4
@@ -13,20 +13,20 @@ MOST_MISSED = 1
 class HeartbeatHistory:
     """The last heartbeats, the newest at the end; those that prove nothing are left out."""
 
-    recent: tuple[Outcome, ...] = ()
+    recent: tuple[HeartbeatOutcome, ...] = ()
 
-    def after(self, outcome: Outcome) -> "HeartbeatHistory":
+    def after(self, outcome: HeartbeatOutcome) -> "HeartbeatHistory":
         """Return the history with one more outcome."""
-        if outcome not in (Outcome.ANSWERED, Outcome.MISSED):
+        if outcome not in (HeartbeatOutcome.ANSWERED, HeartbeatOutcome.MISSED):
             return self
         return HeartbeatHistory((*self.recent, outcome)[-WINDOW:])
 
     @property
     def is_broken(self) -> bool:
         """Whether the API server does not call us, or not always."""
-        return self.recent.count(Outcome.MISSED) > MOST_MISSED
+        return self.recent.count(HeartbeatOutcome.MISSED) > MOST_MISSED
 
     @property
     def is_doubtful(self) -> bool:
         """Whether the next heartbeat should come soon."""
-        return Outcome.MISSED in self.recent
+        return HeartbeatOutcome.MISSED in self.recent

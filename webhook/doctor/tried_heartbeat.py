@@ -7,7 +7,7 @@ from webhook.doctor.fact import TriedHeartbeat, Unread
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.names import HEARTBEAT_ENTRY
-from webhook.registration.heartbeat import heartbeat_object, marked_by
+from webhook.registration.heartbeat_object import heartbeat_object, marked_by
 
 # Admission calls webhooks one after the other; each may take its timeout.
 ANSWER_SECONDS = 40

@@ -9,7 +9,7 @@ from webhook.kube.values import items, mapping, text
 from webhook.names import HEARTBEAT_ENTRY
 from webhook.policy.model import Policy
 from webhook.registration.drift import entry_drift
-from webhook.registration.expected import TIMEOUT_SECONDS
+from webhook.registration.expected_entries import TIMEOUT_SECONDS
 
 APPLY = "apply the manifest of this version again"
 # A call that fails at once takes less; one whose packets are dropped takes the whole timeout of its entry.

@@ -13,7 +13,7 @@ from webhook.kube.metadata import NAMESPACE_NAME_LABEL
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import BOOTSTRAP_ENTRY, MUTATING_ENTRIES, VALIDATING_ENTRIES
 from webhook.policy.model import Policy
-from webhook.registration.expected import PATHS, expected_entry
+from webhook.registration.expected_entries import PATHS, expected_entry
 
 # The API server allows 30; pods wait for it.
 LONGEST_SECONDS = 10

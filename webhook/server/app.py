@@ -30,7 +30,7 @@ from webhook.server.admission_review import (
 from webhook.server.decide_live import ViewSource, decide_live
 from webhook.server.decision_log import DecisionLog, record_of
 from webhook.server.heartbeat_status import HeartbeatStatus
-from webhook.server.overload import BusyError, Load
+from webhook.server.overload import BusyError, Load, busy_response
 from webhook.server.plugin_admission import LiveState, admit_plugin
 from webhook.server.request_body import (
     BODY_LIMIT_BYTES,
@@ -204,7 +204,7 @@ class Webhook:
             self.load.check(timeout_seconds(request.query.get("timeout", "")))
             response = await handler(request)
         except BusyError:
-            response = _busy()
+            response = busy_response()
         except MalformedReviewError as error:
             response = self._refuse(400, str(error))
         except TooLargeError as error:
@@ -246,10 +246,3 @@ def timeout_seconds(text: str) -> float:
 
 def _json(body: bytes) -> web.Response:
     return web.Response(body=body, content_type="application/json")
-
-
-def _busy() -> web.Response:
-    # The API server asks again, on another connection, within its timeout.
-    response = web.Response(status=503, text="busy\n", headers={"Retry-After": "1"})
-    response.force_close()
-    return response

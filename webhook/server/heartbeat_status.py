@@ -8,7 +8,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from webhook.registration.heartbeat import is_heartbeat, mark
+from webhook.registration.heartbeat_object import is_heartbeat, mark
 from webhook.server.admission_review import Review, allow, patch
 
 STATES = ("answered", "missed", "refused", "unknown", "standby", "off")

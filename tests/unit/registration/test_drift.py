@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from webhook.names import BOOTSTRAP_ENTRY, MUTATING_ENTRIES, VALIDATING_ENTRIES, WORKLOADS_ENTRY
 from webhook.policy.model import Bootstrap, Policy
 from webhook.registration.drift import AKS, entry_drift
-from webhook.registration.expected import PATHS, expected_entry
+from webhook.registration.expected_entries import PATHS, expected_entry
 
 HOME = "gpu-injector"
 NAMES = (*MUTATING_ENTRIES, *VALIDATING_ENTRIES)

@@ -8,7 +8,7 @@ import yaml
 
 from webhook.names import HEARTBEAT_KEY, HEARTBEAT_VALUE
 from webhook.policy.model import Policy
-from webhook.registration import expected
+from webhook.registration import expected_entries
 from webhook.registration.conditions import (
     changed_template_condition,
     gpu_pods_condition,
@@ -18,7 +18,7 @@ from webhook.registration.conditions import (
     plugin_pods_condition,
 )
 from webhook.registration.drift import entry_drift, missing_entries
-from webhook.registration.heartbeat import heartbeat_condition
+from webhook.registration.heartbeat_object import heartbeat_condition
 from webhook.server.app import PATHS
 
 INSTALL = Path(__file__).parents[3] / "deploy" / "install.yaml"
@@ -48,7 +48,7 @@ def test_the_manifest_contains_the_policys_conditions(name: str) -> None:
 def test_every_entry_has_its_path() -> None:
     """And every path an entry."""
     paths = {name: entry["clientConfig"]["service"]["path"] for name, entry in ENTRIES.items()}
-    assert paths == expected.PATHS
+    assert paths == expected_entries.PATHS
     assert set(paths.values()) == PATHS
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from certs.api import Installation
 from certs.state_events import StateEvents
 from certs.tls_context import CertificateSource
-from webhook.commands.serve.heartbeat import Sender
+from webhook.commands.serve.heartbeat_sender import HeartbeatSender
 from webhook.controllers.assemble import Shared, assemble_rounds, assemble_setbacks, share
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
@@ -38,7 +38,7 @@ class ReplicaParts:
     live: LiveView
     certificate: CertificateSource
     events: StatusEvents
-    sender: Sender
+    sender: HeartbeatSender
 
     def tasks(self) -> Tasks:
         """Return the tasks by name; none of them ends before the replica does."""
@@ -100,7 +100,9 @@ class ReplicaParts:
         """Return the tasks that send heartbeats; none if the administrator turns them off."""
         if not self.sender.seconds:
             return {}
-        heartbeat = self.sender.heartbeat(shared.leadership, StateEvents(self.events))
+        heartbeat = self.sender.heartbeat(
+            self.client, self.installation, self.certificate, shared.leadership, StateEvents(self.events)
+        )
         return {
             "heartbeat": heartbeat.run(self.live.synced),
             "stop-heartbeat": self._stop_when_draining(heartbeat),

@@ -14,7 +14,7 @@ import uvloop
 
 from certs.tls_context import CertificateSource, LiveTls, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
-from webhook.commands.serve.heartbeat import Sender
+from webhook.commands.serve.heartbeat_sender import HeartbeatSender
 from webhook.commands.shared.input_files import InputError, read_policy
 from webhook.commands.shared.view_files import read_view_files
 from webhook.decide.nodes.candidates import node_groups
@@ -128,18 +128,8 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
         heartbeat=webhook.heartbeat,
     )
     admin = Admin(webhook.observer, replica)
-    installation = options.certificate.installation
-    sender = Sender(
-        client,
-        options.kubeconfig,
-        installation,
-        replica,
-        certificate,
-        metrics,
-        options.port,
-        options.heartbeat_seconds,
-    )
-    parts = ReplicaParts(client, installation, webhook, live, certificate, events, sender)
+    sender = HeartbeatSender(options.kubeconfig, replica, metrics, options.port, options.heartbeat_seconds)
+    parts = ReplicaParts(client, options.certificate.installation, webhook, live, certificate, events, sender)
     stop, tls = Stop(), certificate.tls.context
     # Run the first garbage collection before accepting requests; it would delay them.
     settle()

@@ -17,7 +17,7 @@ from webhook.names import ANSWERED_BY_KEY, HEARTBEAT_KEY, HEARTBEAT_NAME, HEARTB
 REPLICA_LIMIT = 253
 
 
-class Outcome(StrEnum):
+class HeartbeatOutcome(StrEnum):
     """What became of one heartbeat. ``refused``: by another part of the cluster. ``unknown``: no answer came."""
 
     ANSWERED = "answered"

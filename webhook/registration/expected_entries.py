@@ -24,7 +24,7 @@ from webhook.registration.conditions import (
     no_controller_condition,
     plugin_pods_condition,
 )
-from webhook.registration.heartbeat import heartbeat_condition
+from webhook.registration.heartbeat_object import heartbeat_condition
 
 PATHS = {
     WORKLOADS_ENTRY: "/mutate/workloads",

@@ -18,33 +18,37 @@ from webhook.server.state import Replica
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """What the heartbeat needs of the rest of the replica; ``seconds`` are between two heartbeats."""
+class HeartbeatSender:
+    """What the heartbeat needs of the command line and of the replica; ``seconds`` are between two heartbeats."""
 
-    client: KubeClient
     kubeconfig: Path | None
-    installation: Installation
     replica: Replica
-    certificate: CertificateSource
     metrics: CertificateMetrics
     port: int
     seconds: float
 
-    def heartbeat(self, leadership: Leadership, state_events: StateEvents) -> Heartbeat:
+    def heartbeat(
+        self,
+        client: KubeClient,
+        installation: Installation,
+        certificate: CertificateSource,
+        leadership: Leadership,
+        state_events: StateEvents,
+    ) -> Heartbeat:
         """Return the heartbeat of this replica, before its first round."""
         clock = Clock()
         parts = HeartbeatParts(
-            client=self.client,
+            client=client,
             connect=self._connect,
-            installation=self.installation,
+            installation=installation,
             policy=self.replica.policy,
             leadership=leadership,
-            events=OwnEvents(self.client, self.installation, self.replica.name, clock),
+            events=OwnEvents(client, installation, self.replica.name, clock),
             status=self.replica.heartbeat,
             state_events=state_events,
-            leaf=lambda: self.certificate.tls.leaf,
-            foreign_is_known=lambda: self.certificate.status.foreign_entries is not None,
+            leaf=lambda: certificate.tls.leaf,
             refusals=lambda: self.metrics.refusals,
+            foreign_is_known=lambda: certificate.status.foreign_entries is not None,
             readiness=self.replica.readiness,
             platform=self._platform,
             clock=clock,
