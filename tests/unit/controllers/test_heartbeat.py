@@ -347,7 +347,7 @@ async def test_two_loops_of_one_replica_share_the_lease() -> None:
     clock = Clock(monotonic=lambda: world.time.now)
     leadership = Leadership(world.api, INSTALLATION, "replica-a", clock)
     for _ in range(3):
-        assert await asyncio.gather(leadership.hold(), leadership.hold()) == [True, True]
+        assert list(await asyncio.gather(leadership.hold(), leadership.hold())) == [True, True]
         world.time.now += RENEW_SECONDS
 
 
