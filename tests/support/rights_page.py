@@ -21,7 +21,7 @@ HEADINGS = (
     "switched off by",
     "worth to a thief of the token",
 )
-FIELDS = {"role", "resources", "names", "feature", "why", "worth", "without", "with"}
+FIELDS = {"role", "resources", "names", "feature", "why", "worth", "without", "with", "group", "verbs"}
 
 Rule = Mapping[str, Any]
 Values = Mapping[str, Any]
@@ -38,7 +38,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class RightText:
-    """What is said of a rule; ``off`` are values of the chart that remove it, ``on`` those that add it."""
+    """What is said of a rule; ``off`` are values of the chart that remove it, ``on`` those that add it.
+
+    ``rule`` is the rule itself if no manifest contains it.
+    """
 
     key: Key
     feature: str
@@ -46,6 +49,7 @@ class RightText:
     worth: str
     off: Values | None
     on: Values | None
+    rule: Rule | None
 
 
 def texts() -> list[RightText]:
@@ -60,9 +64,15 @@ def texts() -> list[RightText]:
             one["worth"],
             one.get("without"),
             one.get("with"),
+            _own_rule(one) if "verbs" in one else None,
         )
         for one in found
     ]
+
+
+def _own_rule(text: Mapping[str, Any]) -> Rule:
+    names = {"resourceNames": text["names"]} if "names" in text else {}
+    return {"apiGroups": [text["group"]], "resources": text["resources"], **names, "verbs": text["verbs"]}
 
 
 def rules(objects: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Key, Mapping[str, Any], Rule]]:
@@ -84,15 +94,16 @@ def manifests() -> list[Mapping[str, Any]]:
 
 def table() -> str:
     """Return the table: a row for each rule of the manifests, in the order of the texts."""
-    granted = {key: (role, rule) for key, role, rule in rules(manifests())}
-    lines = [HEADINGS, ["---"] * len(HEADINGS), *(_row(text, *granted[text.key]) for text in texts())]
+    granted = {key: (role["kind"], rule) for key, role, rule in rules(manifests())}
+    rows = (_row(text, *(("Role", text.rule) if text.rule else granted[text.key])) for text in texts())
+    lines = [HEADINGS, ["---"] * len(HEADINGS), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _row(text: RightText, role: Mapping[str, Any], rule: Rule) -> list[str]:
+def _row(text: RightText, kind: str, rule: Rule) -> list[str]:
     always = "always needed" if text.on is None else f"off by default; on with {_values(text.on)}"
     return [
-        f"{role['kind']} `{text.key.role}`",
+        f"{kind} `{text.key.role}`",
         ", ".join(f"`{group}`" if group else "core" for group in rule["apiGroups"]),
         _codes(rule["resources"]),
         _codes(rule.get("resourceNames", ())) or "any",

@@ -26,7 +26,7 @@ PLAIN_FIELDS = {"matchPolicy": "Equivalent", "sideEffects": "", "reinvocationPol
 # (docs/platform-facts.md).
 AKS_KEYS = ("control-plane", "kubernetes.azure.com/managedby")
 AKS = (
-    "AKS's Admissions Enforcer adds this: set the chart value `registrationAnnotations` to"
+    "AKS's Admissions Enforcer adds this: set the chart value `webhookAnnotations` to"
     ' {admissions.enforcer/disabled: "true"}'
 )
 AUTOPILOT = "GKE Autopilot adds this, and offers no way to opt out: it does not allow webhooks in its own namespaces"

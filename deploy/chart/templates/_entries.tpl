@@ -1,14 +1,3 @@
-{{/* The annotations of both registrations. */}}
-{{- define "gpu-injector.registration-annotations" -}}
-{{- $own := dict }}
-{{- if .Values.certManager.enabled }}
-{{- $own = dict "cert-manager.io/inject-ca-from" (printf "%s/gpu-injector" .Release.Namespace) }}
-{{- end }}
-{{- with merge $own .Values.registrationAnnotations }}
-{{- toYaml . }}
-{{- end }}
-{{- end }}
-
 {{/* The fields that all webhook entries share. Arguments: the root, the path. */}}
 {{- define "gpu-injector.webhook-defaults" -}}
 admissionReviewVersions: [v1]
