@@ -109,6 +109,7 @@ def endpoints_gone(scene: Scene) -> Iterator[None]:
     """Take every endpoint from the Service: connections of the API server end at once."""
     endpoints = scene.replicas.forwarder.endpoints
     taken = [endpoints.pop() for _ in range(len(endpoints))]
+    scene.replicas.forwarder.cut()
     time.sleep(scene.lengths.uncalled)
     endpoints += taken
     yield
