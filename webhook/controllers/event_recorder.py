@@ -65,15 +65,22 @@ def event_of(note: EventText, who: str, now: datetime) -> dict[str, Any]:
     digest = hashlib.sha256(f"{note.daemon_set.uid}\n{note.reason}\n{note.text}".encode()).hexdigest()[:16]
     regarding = {"apiVersion": "apps/v1", "kind": "DaemonSet", "namespace": plugin.namespace}
     return {
-        "apiVersion": "events.k8s.io/v1",
-        "kind": "Event",
+        **event_body(who, now),
         "metadata": {"name": f"{plugin.name[:STEM_LENGTH]}.{digest}", "namespace": plugin.namespace},
-        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "type": "Warning" if note.is_warning else "Normal",
         "reason": note.reason,
         "action": note.action,
         "note": note.text,
         "regarding": regarding | {"name": plugin.name, "uid": note.daemon_set.uid},
+    }
+
+
+def event_body(who: str, now: datetime) -> dict[str, Any]:
+    """Return what all our Events share."""
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "reportingController": CONTROLLER,
         "reportingInstance": who[:128],
     }

@@ -29,11 +29,13 @@ from webhook.server.admission_review import (
 )
 from webhook.server.decide_live import ViewSource, decide_live
 from webhook.server.decision_log import DecisionLog, record_of
-from webhook.server.overload import BusyError, Load
+from webhook.server.heartbeat_status import HeartbeatStatus
+from webhook.server.overload import BusyError, Load, busy_response
 from webhook.server.plugin_admission import LiveState, admit_plugin
 from webhook.server.request_body import (
     BODY_LIMIT_BYTES,
     CREATE_LIMIT_BYTES,
+    HEARTBEAT_LIMIT_BYTES,
     Bodies,
     DisconnectedError,
     TooLargeError,
@@ -44,10 +46,12 @@ WORKLOADS_PATH = "/mutate/workloads"
 BOOTSTRAP_PATH = "/mutate/bootstrap"
 EPHEMERAL_PATH = "/mutate/ephemeral"
 TEMPLATES_PATH = "/warn/templates"
-PATHS = frozenset({WORKLOADS_PATH, BOOTSTRAP_PATH, EPHEMERAL_PATH, TEMPLATES_PATH})
+HEARTBEAT_PATH = "/mutate/heartbeat"
+PATHS = frozenset({WORKLOADS_PATH, BOOTSTRAP_PATH, EPHEMERAL_PATH, TEMPLATES_PATH, HEARTBEAT_PATH})
 
-# Where a body carries one object, not two.
-LIMITS_BYTES = {WORKLOADS_PATH: CREATE_LIMIT_BYTES, BOOTSTRAP_PATH: CREATE_LIMIT_BYTES}
+# Where a body carries one object, not two. A heartbeat is an empty ConfigMap.
+LIMITS_BYTES = dict.fromkeys((WORKLOADS_PATH, BOOTSTRAP_PATH), CREATE_LIMIT_BYTES)
+LIMITS_BYTES[HEARTBEAT_PATH] = HEARTBEAT_LIMIT_BYTES
 
 # The registration's timeoutSeconds, when the query does not say.
 DEFAULT_TIMEOUT_SECONDS = 3.0
@@ -78,6 +82,7 @@ class Webhook:
     bodies: Bodies = field(default_factory=Bodies)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     state: LiveState | None = None
+    heartbeat: HeartbeatStatus = field(default_factory=HeartbeatStatus)
 
     def application(self) -> web.Application:
         """Return the application of the TLS listener."""
@@ -87,6 +92,7 @@ class Webhook:
         app.router.add_post(BOOTSTRAP_PATH, self._mutate_bootstrap)
         app.router.add_post(EPHEMERAL_PATH, self._mutate_ephemeral)
         app.router.add_post(TEMPLATES_PATH, self._warn_templates)
+        app.router.add_post(HEARTBEAT_PATH, self._mark_heartbeat)
         # Paths of later versions: an upgrade may bring the registration before the server.
         app.router.add_post("/mutate/{entry:.+}", self._allow)
         app.router.add_post("/warn/{entry:.+}", self._allow)
@@ -123,6 +129,10 @@ class Webhook:
             if decision:
                 self.observer.template(review, decision)
             return _json(warn(review.uid, decision.warnings if decision else ()))
+
+    async def _mark_heartbeat(self, request: web.Request) -> web.StreamResponse:
+        async with self._review(request) as review:
+            return _json(self.heartbeat.answer(review))
 
     async def _decide_template(self, review: Review) -> Decision | None:
         """Decide on the template that a user changes by a request; None if there is none."""
@@ -194,7 +204,7 @@ class Webhook:
             self.load.check(timeout_seconds(request.query.get("timeout", "")))
             response = await handler(request)
         except BusyError:
-            response = _busy()
+            response = busy_response()
         except MalformedReviewError as error:
             response = self._refuse(400, str(error))
         except TooLargeError as error:
@@ -236,10 +246,3 @@ def timeout_seconds(text: str) -> float:
 
 def _json(body: bytes) -> web.Response:
     return web.Response(body=body, content_type="application/json")
-
-
-def _busy() -> web.Response:
-    # The API server asks again, on another connection, within its timeout (docs/platform-facts.md).
-    response = web.Response(status=503, text="busy\n", headers={"Retry-After": "1"})
-    response.force_close()
-    return response

@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
+from aiohttp import web
+
 TICK_SECONDS = 0.05
 
 # The share of the API server's time limit. After this and Retry-After's second, another replica has as much left.
@@ -51,3 +53,11 @@ class Load:
         """Raise BusyError if a request with this timeout would be answered too late."""
         if self._clock() - self.ticked > timeout_seconds * OVERLOAD_FRACTION:
             raise BusyError
+
+
+def busy_response() -> web.Response:
+    """Return the answer that sends the API server to another replica."""
+    # The API server asks again, on another connection, within its timeout.
+    response = web.Response(status=503, text="busy\n", headers={"Retry-After": "1"})
+    response.force_close()
+    return response

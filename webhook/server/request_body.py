@@ -21,6 +21,7 @@ MIB = 2**20
 # The API server accepts requests of 3 MiB, and defaulting makes a pod larger. An update contains two objects.
 CREATE_LIMIT_BYTES = 4 * MIB
 BODY_LIMIT_BYTES = 7 * MIB
+HEARTBEAT_LIMIT_BYTES = 64 * 1024
 
 # Objects, lists and commas: each stands for one value, and values determine the cost of a body in time and memory.
 # The parser keeps the interpreter's lock, so a thread would not help. A large real pod has 39,000.

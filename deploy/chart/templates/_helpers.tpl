@@ -70,6 +70,11 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- and .Values.policy.setbacks.plugins (ne .Values.policy.bootstrap.repair "report") }}
 {{- end }}
 
+{{/* Whether the replicas store what failed and what was evicted. */}}
+{{- define "gpu-injector.state" -}}
+{{- or .Values.policy.setbacks.plugins (eq .Values.policy.bootstrap.repair "evict") }}
+{{- end }}
+
 {{/* A container of the node facts. Arguments: root, what (report or follow), visible (NVIDIA_VISIBLE_DEVICES). */}}
 {{- define "gpu-injector.facts-container" -}}
 - name: {{ .what }}

@@ -22,6 +22,7 @@ from support.chart import (
 from webhook.policy.load import parse_policy
 from webhook.policy.model import Policy
 from webhook.server.certificate_metrics import CertificateMetrics
+from webhook.server.heartbeat_status import HeartbeatStatus
 from webhook.server.metrics import Metrics
 from webhook.view.live_view import ignore
 
@@ -78,6 +79,7 @@ def series() -> Iterator[str]:
     """Yield the name of every series that the webhook exports."""
     registry = Metrics.create().registry
     CertificateMetrics(registry, ignore)
+    HeartbeatStatus().register(registry)
     for metric in registry.collect():
         endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(metric.type, [""])
         yield from (metric.name + ending for ending in endings)

@@ -78,6 +78,13 @@ def _lacking(package: str) -> Iterator[None]:
     show_default=True,
     help="The time for open requests after SIGTERM.",
 )
+@click.option(
+    "--heartbeat-seconds",
+    type=click.FloatRange(0, 3600),
+    default=60.0,
+    show_default=True,
+    help="Between two heartbeats, which show that the API server calls the webhook; 0 sends none.",
+)
 @states_exit_codes("serve")
 def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **options: Any) -> None:
     """Run the webhook, in a cluster or (--standalone) on one machine.

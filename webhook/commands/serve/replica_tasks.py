@@ -9,6 +9,7 @@ from typing import Protocol
 from certs.api import Installation
 from certs.state_events import StateEvents
 from certs.tls_context import CertificateSource
+from webhook.commands.serve.heartbeat_sender import HeartbeatSender
 from webhook.controllers.assemble import Shared, assemble_rounds, assemble_setbacks, share
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
@@ -37,6 +38,7 @@ class ReplicaParts:
     live: LiveView
     certificate: CertificateSource
     events: StatusEvents
+    sender: HeartbeatSender
 
     def tasks(self) -> Tasks:
         """Return the tasks by name; none of them ends before the replica does."""
@@ -63,6 +65,7 @@ class ReplicaParts:
         )
         return {
             **self._setbacks(shared, who, clock),
+            **self._heartbeat(shared),
             "view": self._keep_current(),
             "groups": self.live.follow_groups(),
             "plugins": self.live.follow_plugins(),
@@ -91,6 +94,18 @@ class ReplicaParts:
             "state": shared.store.run(),
             "setbacks": watch.run(self.live.synced),
             "stop-setbacks": self._stop_when_draining(watch),
+        }
+
+    def _heartbeat(self, shared: Shared) -> Tasks:
+        """Return the tasks that send heartbeats; none if the administrator turns them off."""
+        if not self.sender.seconds:
+            return {}
+        heartbeat = self.sender.heartbeat(
+            self.client, self.installation, self.certificate, shared.leadership, StateEvents(self.events)
+        )
+        return {
+            "heartbeat": heartbeat.run(self.live.synced),
+            "stop-heartbeat": self._stop_when_draining(heartbeat),
         }
 
     async def _keep_current(self) -> None:
