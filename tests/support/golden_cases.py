@@ -70,12 +70,13 @@ def view_file(folder: Path) -> Path:
 
 
 def _file(folder: Path, name: str) -> Path:
-    return GOLDEN / _facts(folder).get(f"{name}Of", folder.name) / f"{name}.yaml"
+    return GOLDEN / str(_facts(folder).get(f"{name}Of", folder.name)) / f"{name}.yaml"
 
 
 def _facts(folder: Path) -> dict[str, Any]:
     facts = folder / "facts.yaml"
-    return yaml.safe_load(facts.read_text()) if facts.exists() else {}
+    found: dict[str, Any] = yaml.safe_load(facts.read_text()) if facts.exists() else {}
+    return found
 
 
 def read_view(path: Path) -> ClusterView:

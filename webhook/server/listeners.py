@@ -14,6 +14,7 @@ from aiohttp import web
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
 from webhook.server.connections import Connections
+from webhook.server.memory import keep_trimming
 
 LOOPBACK = "127.0.0.1"
 
@@ -25,7 +26,7 @@ SHUTDOWN_SECONDS = 5
 
 # API servers keep up to 25 idle connections each. More requests at a time than this could not be answered in time.
 # An idle connection takes 50 KiB, mostly in OpenSSL.
-MOST_CONNECTIONS = 500
+MOST_CONNECTIONS = 250
 # Probes, scrapes and people.
 FEW_CONNECTIONS = 100
 BACKLOG = 1024
@@ -54,6 +55,7 @@ async def run(  # noqa: PLR0913 - each of them is another thing
     ):
         ports = {"event": "listening", "port": port, "adminPort": admin_port, "decisionsPort": decisions_port}
         print(orjson.dumps(ports).decode(), flush=True)  # noqa: T201  the one line on stdout, for a caller that chose port 0
+        trimming = asyncio.create_task(keep_trimming())
         await stop.asked.wait()
         webhook.draining.set()
         webhook.observer.log.info("draining", seconds=0 if stop.at_once.is_set() else drain_seconds)
@@ -61,6 +63,7 @@ async def run(  # noqa: PLR0913 - each of them is another thing
             await asyncio.wait_for(stop.at_once.wait(), drain_seconds)
         except TimeoutError:
             webhook.observer.log.info("drained")
+        trimming.cancel()
 
 
 class Stop:

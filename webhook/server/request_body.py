@@ -24,13 +24,13 @@ BODY_LIMIT_BYTES = 7 * MIB
 
 # Objects, lists and commas: each stands for one value, and values determine the cost of a body in time and memory.
 # The parser keeps the interpreter's lock, so a thread would not help. A large real pod has 39,000.
-STRUCTURAL_LIMIT = 250_000
+STRUCTURAL_LIMIT = 200_000
 
 # The memory of all arriving bodies. A review arrives within milliseconds, so only slow senders lose their place.
-ARRIVING_BYTES = 16 * MIB
+ARRIVING_BYTES = 8 * MIB
 
 # All bodies that are parsed and not answered: as much as the largest one takes.
-PARSED_BYTES = 60 * MIB
+PARSED_BYTES = 44 * MIB
 BYTES_PER_VALUE = 150
 
 
