@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from webhook.decide.decision import WARNING_LIMIT, WARNING_PREFIX, Reason, Verdict
-from webhook.decide.guards import ENFORCE_LABEL, PRIVILEGED_CHANGE, guard_against, guards_evidence
+from webhook.decide.guards import ENFORCE_LABEL, PLUGIN_CHANGE, guard_against, guards_evidence
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.patches import LIBRARY_PLACE, is_place_taken, taken_names
@@ -59,7 +59,7 @@ NVML_INSUFFICIENT = Rule(
 
 
 def _pod_security(context: PluginContext) -> RuleResult | None:
-    guard = guard_against(PRIVILEGED_CHANGE, context.guarded)
+    guard = guard_against(PLUGIN_CHANGE, context.guarded)
     if guard is None or (guard.is_grantable and context.policy.bootstrap.privileged_granted):
         return None
     if not guard.is_grantable:
