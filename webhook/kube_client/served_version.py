@@ -1,6 +1,6 @@
 """The version in which an API server serves a kind: tried from the newest, and tried again with each new list."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -38,9 +38,20 @@ class ServedVersion(KubeClient):
         timeout_seconds: float = CALL_SECONDS,
     ) -> Answer:
         """Send a request in the version that is served."""
-        send = partial(
-            self._client.exchange, method, body=body, content_type=content_type, timeout_seconds=timeout_seconds
+        return await self._sent(
+            path,
+            partial(
+                self._client.exchange, method, body=body, content_type=content_type, timeout_seconds=timeout_seconds
+            ),
         )
+
+    async def read(self, path: str, *, timeout_seconds: float, most_bytes: int) -> Answer:
+        """Send a GET in the version that is served."""
+        return await self._sent(
+            path, partial(self._client.read, timeout_seconds=timeout_seconds, most_bytes=most_bytes)
+        )
+
+    async def _sent(self, path: str, send: Callable[[str], Awaitable[Answer]]) -> Answer:
         if "continue" in parse_qs(urlsplit(path).query):
             return await send(self._path(path))
         for root in self._roots[:-1]:

@@ -15,10 +15,12 @@ from urllib.parse import quote
 
 from webhook.kube.metadata import name_of
 from webhook.kube.values import items, text
+from webhook.kube_client.answer import Answer
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.backoff import Backoff, Turns
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
+from webhook.kube_client.large_answers import PAGE_BYTES, is_too_large
 from webhook.kube_client.reflector import Reflector
 from webhook.kube_client.resource import Resource
 from webhook.kube_client.served_version import client_for
@@ -256,7 +258,8 @@ class LiveView:
         path = f"{watched.resource.kind.path}/{quote(name, safe='')}"
         try:
             async with asyncio.timeout(timeout_seconds), self._look_turns:
-                item = await self._client.find(path, timeout_seconds=timeout_seconds)
+                answer = await self._client.read(path, timeout_seconds=timeout_seconds, most_bytes=PAGE_BYTES)
+            item = None if answer.is_absent or _is_left_out(answer, watched.resource) else answer.item()
             answered = item is None or name_of(item) == name
         except (ApiError, OSError):
             item, answered = None, False
@@ -279,3 +282,10 @@ class LiveView:
 
     def _all(self) -> Iterator[_Watched]:
         return (watched for some in self._watched.values() for watched in some)
+
+
+def _is_left_out(answer: Answer, resource: Resource) -> bool:
+    """Say whether an object is too large for the view, or of no interest to it."""
+    if answer.is_cut or is_too_large(answer.body):
+        return True
+    return not resource.kind.keeps(answer.item())
