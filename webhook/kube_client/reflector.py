@@ -22,6 +22,7 @@ SILENCE_SECONDS = 70
 LIST_SECONDS = 30
 # A watch that lasted this long starts again with the shortest pause.
 HEALTHY_SECONDS = 60
+LEFT_OUT = "object-too-large"
 
 
 class Ending(Enum):
@@ -99,6 +100,8 @@ class Reflector:
             if not is_whole and size > 1:
                 size = max(size // 4, 1)
                 continue
+            if not is_whole:
+                self._tell(LEFT_OUT, kind=self.resource.kind.field, **self.resource.part, reason="in a list")
             size = min(2 * size, self.resource.page_size)
             if page is None:
                 self._replace({}, 0, started)
@@ -174,6 +177,9 @@ class Reflector:
         revision, now = revision_of(item), self._clock.monotonic()
         if word not in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", TOO_LARGE) or revision < 0:
             raise ApiError(reason=f"an unknown event {word}")
+        if word == TOO_LARGE:
+            name = self.resource.kind.key(item)
+            self._tell(LEFT_OUT, kind=self.resource.kind.field, **self.resource.part, reason=name)
         if word == "BOOKMARK":
             self._store.bookmark(revision, now)
         elif self._apply(item, deleted=word in ("DELETED", TOO_LARGE), now=now):

@@ -58,6 +58,8 @@ UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 # No status of the standard's: the client went away, and reads no answer. nginx logs the same.
 CLIENT_CLOSED_REQUEST = 499
+# Of a fault of ours, what the log shows.
+MOST_FRAMES, LONGEST_PATH = 20, 200
 
 # What Python, and orjson as it writes, raise of values in one another beyond hundreds of levels.
 NESTED_TOO_DEEPLY = (RecursionError, orjson.JSONEncodeError)
@@ -215,8 +217,8 @@ class Webhook:
 
     def _tell_fault(self, request: web.Request, error: Exception) -> None:
         # Not its message: that may quote what it stumbled over, and an author's values are secrets.
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        self.observer.log.error("failed", path=request.path, error=type(error).__name__, at=frames)
+        frames = "".join(traceback.format_tb(error.__traceback__, limit=-MOST_FRAMES))
+        self.observer.log.error("failed", path=request.path[:LONGEST_PATH], error=type(error).__name__, at=frames)
 
     def _refuse(self, status: int, why: str) -> web.Response:
         self.observer.log.warning("refused", status=status, why=why)

@@ -135,7 +135,8 @@ class LiveView:
     optional has been listed, and the view prepared. ``prepare`` gets the view after changes, many of them at once where
     they come quickly: what is derived from it need not wait for a request. ``on_change`` is called as
     ``on_change(event, kind=..., **facts)``, once a change, with ``watch-found`` (``objects``), ``watch-lost``
-    (``reason``) and ``api-absent``. ``observe`` returns a view with what its plugin pods show now.
+    (``reason``), ``api-absent`` and ``object-too-large`` (``reason``: its name). ``observe`` returns a view with what
+    its plugin pods show now.
     """
 
     def __init__(  # noqa: PLR0913 - what its owner is called for

@@ -56,6 +56,7 @@ async def test_an_event_that_is_too_large_removes_its_object_alone(fake: FakeApi
         await until(lambda: world.handlers() == {"kata": "kata"})
         fake.send(CLASSES, event("MODIFIED", runtime_class(), 901))
         await until(lambda: world.handlers() == {"kata": "kata", "nvidia": "nvidia"})
+        assert ("object-too-large", {"kind": "runtime_classes", "reason": "nvidia"}) in world.told
     assert fake.count(path=CLASSES, watch=False) == 1
 
 
@@ -111,6 +112,7 @@ async def test_a_page_that_is_too_large_is_asked_for_in_parts(
         await world.live.synced.wait()
         assert sorted(world.handlers()) == sorted(set(NAMES) - set(large))
         assert fake.count(path=CLASSES, watch=False) < 60
+        assert [word for word, _ in world.told].count("object-too-large") == len(large)
 
 
 async def test_a_list_that_is_too_large_and_of_another_form_is_a_failure(
