@@ -207,7 +207,8 @@ def generated_clusters(count: int, pods: int) -> list[GeneratedCluster]:
     )
     @given(surroundings(), st.lists(admitted_shapes(), min_size=pods, max_size=pods))
     def collect(around: Surroundings, drawn: list[Json]) -> None:
-        found.append((around, drawn))
+        if all(_judgement(around) != _judgement(other) for other, _ in found):
+            found.append((around, drawn))
 
     collect()
     # Of each kind of RuntimeClass those with the most else that judges a pod, in the order in which they were drawn.
@@ -226,8 +227,13 @@ def _kind_of_class(around: Surroundings) -> tuple[bool, ...]:
     return (found is not None, bool(found and found.overhead), bool(found and found.node_selector))
 
 
+def _judgement(around: Surroundings) -> tuple[object, ...]:
+    return around.denied, around.has_quota, around.view.runtime_classes, around.view.namespaces
+
+
 def _judges(around: Surroundings) -> int:
-    return len(around.denied) + around.has_quota + 2 * bool(around.view.nodes)
+    offering = sum("nvidia.com/gpu" in node.allocatable for node in (around.view.nodes or {}).values())
+    return len(around.denied) + around.has_quota + 2 * bool(offering)
 
 
 def _bare(around: Surroundings) -> Surroundings:

@@ -21,7 +21,7 @@ from webhook.decide.workload.decide import decide
 from webhook.policy.load import parse_policy
 from webhook.view.projections import view_of
 
-CLUSTERS, PODS = 10, 20
+CLUSTERS, PODS = 16, 20
 # The mounts of the fallback, too: those are what PodSecurity judges.
 POLICY = "fallback: on\nlibraries: [libcuda.so.1, libnvidia-ml.so.1, libnvidia-ptxjitcompiler.so.1]\n"
 NVIDIA = {
