@@ -9,7 +9,7 @@ import pytest
 import yaml
 from support.admission_model import has_node
 
-from e2e.control_plane import ControlPlane, wait_for_namespace
+from e2e.control_plane import ControlPlane
 from e2e.direct_api import DirectApi
 from e2e.generated_clusters import CLUSTER_LABEL, GeneratedCluster, generated_clusters, probe
 from e2e.installation import Webhook, running_webhook
@@ -50,10 +50,8 @@ def api(plane: ControlPlane, webhook: Webhook) -> Iterator[DirectApi]:
     rules = [rule for cluster in SAMPLE for rule in cluster.rules()]
     plane.kubectl.apply([rule for rule in rules if rule["kind"] == "Namespace"])
     plane.kubectl.apply([rule for rule in rules if rule["kind"] != "Namespace"])
-    for cluster in SAMPLE:
-        for namespace in (cluster.with_us, cluster.without_us):
-            wait_for_namespace(plane, namespace)
     with DirectApi(plane) as ready:
+        until(partial(accounts_exist, ready), "the namespaces have their ServiceAccounts")
         until(partial(quotas_count, plane.kubectl, rules), "the quotas are computed")
         until(partial(policies_judge, ready), "the policies judge pods")
         yield ready
@@ -61,6 +59,12 @@ def api(plane: ControlPlane, webhook: Webhook) -> Iterator[DirectApi]:
         doomed = [rule for rule in rules if rule["kind"] == kind]
         if doomed:
             plane.kubectl.run("delete", "--wait=false", "-f", "-", stdin=as_list(doomed))
+
+
+def accounts_exist(api: DirectApi) -> bool:
+    """Say whether pods can be created in each namespace."""
+    found = {item["metadata"]["namespace"] for item in api.get("/api/v1/serviceaccounts")["items"]}
+    return found >= {name for cluster in SAMPLE for name in (cluster.with_us, cluster.without_us)}
 
 
 def quotas_count(kubectl: Kubectl, rules: list[dict[str, Any]]) -> bool:
