@@ -156,6 +156,7 @@ SPECIAL_HOSTS = (
 )
 
 
+VIRTUAL_TAINT = "virtual-kubelet.io/provider"
 PLATFORM_PREFIXES = tuple(prefix for kind in SPECIAL_HOSTS for prefix in kind.label_prefixes)
 
 
@@ -177,6 +178,18 @@ def serves_pods(host: Host) -> bool:
     """Say whether a host's platform makes NVIDIA's runtime the default on its GPU nodes."""
     kind = special_host(host)
     return kind is not None and kind.serves_pods
+
+
+def is_virtual_node(labels: Mapping[str, str], taint_keys: Iterable[str]) -> bool:
+    """Say whether a node is no machine: what runs its pods, elsewhere, need not know a RuntimeClass of this cluster.
+
+    Source: https://virtual-kubelet.io/docs/, and the documents of Liqo.
+    """
+    return (
+        labels.get("type") == "virtual-kubelet"
+        or labels.get("liqo.io/type") == "virtual-node"
+        or VIRTUAL_TAINT in taint_keys
+    )
 
 
 def is_wsl(host: Host) -> bool:

@@ -13,7 +13,7 @@ from webhook.kube.quantity import is_positive
 from webhook.nvidia.driver_profiles import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
 from webhook.nvidia.gpu_labels import gpu_labels
 from webhook.nvidia.plugin_settings import CDI_PREFIX
-from webhook.nvidia.special_hosts import serves_pods
+from webhook.nvidia.special_hosts import is_virtual_node, serves_pods
 from webhook.nvidia.startup_taints import is_temporary_taint
 from webhook.observations.plugin_observation import ObservationKey, PluginState
 from webhook.policy.model import Policy
@@ -64,6 +64,7 @@ class NodeKind(NamedTuple):
     observed_plain: PluginState | None = None
     operator: Reason | None = None
     has_default_runtime: bool = False
+    is_virtual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ def node_kind(node: Node, offers: frozenset[str], sources: KindSources) -> NodeK
         is_gpu_node=False,
         is_cordoned=node.unschedulable,
         has_default_runtime=node.default_runtime.startswith(NVIDIA_RUNTIME),
+        is_virtual=is_virtual_node(node.labels, (taint.key for taint in node.taints)),
     )
     dynamic = sources.devices.on(node.name) - offers
     if offers or is_labelled_gpu_node(node, sources.policy):
