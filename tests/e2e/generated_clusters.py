@@ -114,15 +114,15 @@ class GeneratedCluster:
 def probe(field: str) -> Json:
     """Return a pod that has one of the fields that policies refuse, and is admitted otherwise."""
     container: Json = {"name": "x", "image": "i", "resources": {"requests": REQUESTS}, "securityContext": HARMLESS}
-    with_field: Json = {
+    fields_of: dict[str, Json] = {
         "runtimeClassName": {"runtimeClassName": "gvisor"},
         "hostPath": {"volumes": [{"name": "v", "hostPath": {"path": "/data"}}]},
         "tolerations": {"tolerations": [{"operator": "Exists"}]},
         "nodeSelector": {"nodeSelector": {"a": "b"}},
-    }.get(field, {})
+    }
     if field == VARIABLE:
         container["env"] = [{"name": VARIABLE, "value": "void"}]
-    spec = {"automountServiceAccountToken": False, "containers": [container], **with_field}
+    spec = {"automountServiceAccountToken": False, "containers": [container], **fields_of.get(field, {})}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": spec}
 
 

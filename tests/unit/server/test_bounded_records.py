@@ -28,9 +28,10 @@ from webhook.policy.model import Policy
 from webhook.server.admission_review import UID_LIMIT, MalformedReviewError, Review, parse_review
 from webhook.server.app import Webhook
 from webhook.server.decide_live import FixedView
-from webhook.server.decision_log import Metrics, Observer, record_of
+from webhook.server.decision_log import DecisionLog, record_of
+from webhook.server.metrics import Metrics
 from webhook.server.plugin_admission import admit_plugin
-from webhook.server.status_events import FACT_LIMIT, Told
+from webhook.server.status_events import FACT_LIMIT, StatusEvents
 from webhook.view.view import ClusterView, Plugin, PluginDaemonSet, PluginPod
 
 HUGE = 100_000
@@ -55,13 +56,13 @@ def decision(letter: str) -> Decision:
     return Decision(Verdict.INJECT, Reason.RUNTIME_CLASS, operations, (warning_line(word),), lines)
 
 
-def logged(text: io.StringIO) -> Observer:
+def logged(text: io.StringIO) -> DecisionLog:
     """Return an observer whose log goes into a text."""
     processors: Any = [structlog.processors.JSONRenderer()]
     log = structlog.wrap_logger(
         structlog.PrintLogger(text), processors=processors, wrapper_class=structlog.make_filtering_bound_logger(0)
     )
-    return Observer(log, Metrics.create())
+    return DecisionLog(log, Metrics.create())
 
 
 @pytest.mark.parametrize("letter", LETTERS)
@@ -89,9 +90,9 @@ def test_each_log_line_is_small(letter: str) -> None:
 def test_an_event_of_the_replica_is_small(letter: str) -> None:
     """A reason may quote what another program answered."""
     text = io.StringIO()
-    told = Told(logged(text).log)
+    told = StatusEvents(logged(text).log)
     told("watch-lost", kind="nodes", reason=letter * HUGE)
-    (event,) = told.amiss()
+    (event,) = told.problems()
     assert len(str(event.to_json()["facts"]["reason"])) == FACT_LIMIT
     assert len(text.getvalue()) < 20 * FACT_LIMIT
 
@@ -142,7 +143,8 @@ NODE, DAEMON_SET, SPACE = "n" * 253, "d" * 253, "s" * 63
 def longest_setback(letter: str, node: str = NODE) -> Setback:
     """Return a setback with every field at its longest."""
     failure = failed_text(letter * HUGE)
-    host = HostKind(*(letter * 1000 for _ in range(4)), frozenset({letter * 1000}))
+    word = letter * 1000
+    host = HostKind(word, word, word, word, frozenset({word}))
     key, time = SetbackKey(SPACE, DAEMON_SET, node, "runtime-class"), datetime.max.replace(tzinfo=UTC)
     return Setback(key, SetbackKind.START_FAILED, failure, time, time, 10**18, "b" * 64, host, "u" * 36)
 

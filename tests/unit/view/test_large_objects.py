@@ -33,10 +33,10 @@ async def fake() -> AsyncIterator[FakeApi]:
         yield api
 
 
-def event(word: str, item: dict[str, Any], revision: int = 900, **more: Any) -> bytes:  # noqa: ANN401
+def event(word: str, item: dict[str, Any], more: dict[str, Any] | None = None, revision: int = 900) -> bytes:
     """Return an event as the API server writes it: kind, name, uid and revision first."""
     metadata = {"name": item["metadata"]["name"], "uid": "u", "resourceVersion": str(revision)}
-    whole = {"kind": item["kind"], "apiVersion": item["apiVersion"], "metadata": {**metadata, **more}}
+    whole = {"kind": item["kind"], "apiVersion": item["apiVersion"], "metadata": {**metadata, **(more or {})}}
     return (
         orjson.dumps({"type": word, "object": {**whole, **{k: v for k, v in item.items() if k == "handler"}}}) + b"\n"
     )
@@ -52,9 +52,9 @@ async def test_an_event_that_is_too_large_removes_its_object_alone(fake: FakeApi
         await fake.watching(CLASSES)
         fake.put(runtime_class("kata", "kata"))
         await until(lambda: world.handlers() == {"nvidia": "nvidia", "kata": "kata"})
-        fake.send(CLASSES, event(word, runtime_class(), **WIDE))
+        fake.send(CLASSES, event(word, runtime_class(), WIDE))
         await until(lambda: world.handlers() == {"kata": "kata"})
-        fake.send(CLASSES, event("MODIFIED", runtime_class(), 901))
+        fake.send(CLASSES, event("MODIFIED", runtime_class(), revision=901))
         await until(lambda: world.handlers() == {"kata": "kata", "nvidia": "nvidia"})
         assert ("object-too-large", {"kind": "runtime_classes", "reason": "nvidia"}) in world.told
     assert fake.count(path=CLASSES, watch=False) == 1
@@ -68,7 +68,7 @@ async def test_an_event_that_is_too_large_is_not_parsed(
     monkeypatch.setattr(answer, "orjson", Counting(counts))
     async with watching(fake, tmp_path, CLASSES_ONLY) as world:
         await fake.watching(CLASSES)
-        fake.send(CLASSES, event("MODIFIED", runtime_class(), **WIDE))
+        fake.send(CLASSES, event("MODIFIED", runtime_class(), WIDE))
         await until(lambda: world.handlers() == {})
     assert counts
     assert max(counts) < 100
@@ -110,7 +110,7 @@ async def test_a_page_that_is_too_large_is_asked_for_in_parts(
         fake.put(item)
     async with watching(fake, tmp_path, PAGED) as world:
         await world.live.synced.wait()
-        assert sorted(world.handlers()) == sorted(set(NAMES) - set(large))
+        assert sorted(world.handlers() or ()) == sorted(set(NAMES) - set(large))
         assert fake.count(path=CLASSES, watch=False) < 60
         assert [word for word, _ in world.told].count("object-too-large") == len(large)
 
