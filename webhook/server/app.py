@@ -62,6 +62,8 @@ UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 # Not a standard status: the client went away, and reads no answer. nginx logs the same.
 CLIENT_CLOSED_REQUEST = 499
+# Of a fault of ours, what the log shows.
+MOST_FRAMES, LONGEST_PATH = 20, 200
 
 # What Python and orjson raise for values that are nested hundreds of levels deep.
 NESTED_TOO_DEEPLY = (RecursionError, orjson.JSONEncodeError)
@@ -225,8 +227,8 @@ class Webhook:
 
     def _tell_fault(self, request: web.Request, error: Exception) -> None:
         # Without its message: it may quote the author's values, which are secret.
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        self.observer.log.error("failed", path=request.path, error=type(error).__name__, at=frames)
+        frames = "".join(traceback.format_tb(error.__traceback__, limit=-MOST_FRAMES))
+        self.observer.log.error("failed", path=request.path[:LONGEST_PATH], error=type(error).__name__, at=frames)
 
     def _refuse(self, status: int, why: str) -> web.Response:
         self.observer.log.warning("refused", status=status, why=why)

@@ -21,7 +21,7 @@ from webhook.view.node_projection import project_node
 from webhook.view.plugin_projections import PluginProjection
 from webhook.view.plugin_watch import with_observations, with_setbacks
 from webhook.view.recorded_time import recorded_times
-from webhook.view.toleration_limits import project_namespace
+from webhook.view.toleration_limits import has_usual_size, project_namespace
 from webhook.view.view import ClusterView, RuntimeClass
 
 ApiObject = Mapping[str, Any]
@@ -122,7 +122,7 @@ _CLUSTER_KINDS = MappingProxyType(
         ("node.k8s.io", "RuntimeClass"): Kind(
             "runtime_classes", "/apis/node.k8s.io/v1/runtimeclasses", project_runtime_class
         ),
-        ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", project_namespace),
+        ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", project_namespace, keeps=has_usual_size),
         ("", "Node"): Kind("nodes", "/api/v1/nodes", project_node),
         ("nvidia.com", "ClusterPolicy"): Kind(
             "cluster_policies", "/apis/nvidia.com/v1/clusterpolicies", project_cluster_policy
