@@ -27,6 +27,7 @@ from webhook.kube_client.api_error import CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.kube_client.credentials import CredentialsLoader
+from webhook.observations.waits import Waits
 from webhook.policy.model import Policy
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
@@ -62,6 +63,7 @@ class Options:
     ca_file: Path | None
     certificate: CertificateOptions
     drain_seconds: float
+    waits: Waits
 
     @property
     def addresses(self) -> Addresses:
@@ -138,7 +140,8 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     )
     admin = Admin(webhook.observer, replica)
     installation, clock = options.certificate.installation, Clock()
-    shared = share(client, installation, policy, who=socket.gethostname(), clock=clock, take=live.take_state, tell=told)
+    who, take = socket.gethostname(), live.take_state
+    shared = share(client, installation, policy, who=who, clock=clock, take=take, tell=told, waits=options.waits)
     rounds = _rounds(client, installation, webhook, live, told, shared)
     setbacks = _setbacks(client, installation, webhook, live, told, shared)
     tasks = {
@@ -182,10 +185,10 @@ def _unready(webhook: Webhook, live: "LiveView", keeper: CertificateSource) -> s
     return "" if keeper.status.ready else f"certificate: {keeper.status.reason}"
 
 
-async def _stop_writing(webhook: Webhook, keeper: CertificateSource, rounds: PluginRounds) -> None:
+async def _stop_writing(webhook: Webhook, *writers: CertificateSource | PluginRounds | SetbackWatch) -> None:
     await webhook.draining.wait()
-    keeper.stop()
-    rounds.stop()
+    for writer in writers:
+        writer.stop()
 
 
 def _rounds(  # noqa: PLR0913, PLR0917 - each is another part of the replica
@@ -225,13 +228,8 @@ def _setbacks(  # noqa: PLR0913, PLR0917 - each is another part of the replica
     return {
         "state": shared.store.run(),
         "setbacks": watch.run(live.synced),
-        "stop-setbacks": _stop_setbacks(webhook, watch),
+        "stop-setbacks": _stop_writing(webhook, watch),
     }
-
-
-async def _stop_setbacks(webhook: Webhook, watch: SetbackWatch) -> None:
-    await webhook.draining.wait()
-    watch.stop()
 
 
 def _observer(source: ViewSource, log: Log | None = None) -> Observer:
