@@ -30,6 +30,9 @@ BLOCKED, WORKING = "setback-1", "setback-2"
 MALLORY = "mallory"
 VOLUME = "gpu-injector-nvml"
 AT_ONCE = ("--force", "--grace-period=0")
+KUBELET = (f"--as=system:node:{BLOCKED}", "--as-group=system:nodes")
+# The authorizer of nodes says the first, NodeRestriction the second.
+NOT_ITS_OWN = "forbidden|can only"
 MISSING = f'MountVolume.SetUp failed for volume "{VOLUME}" : hostPath type check failed: /x is not a file'
 LATER = 'hostPath type check failed: volume "gpu-injector-nvml" (forged)'
 
@@ -72,7 +75,7 @@ def mallory(plane: ControlPlane, kubectl: Kubectl) -> Iterator[Kubectl]:
     kubectl.run("delete", "-f", "-", stdin=as_list([account, binding]))
 
 
-def block(kubectl: Kubectl, pod: dict[str, Any]) -> None:
+def block(kubectl: Kubectl, pod: dict[str, Any], *as_whom: str) -> None:
     """Report a pod as its kubelet would that has waited ten minutes for its volume."""
     since = (datetime.now(UTC) - timedelta(minutes=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
     metadata = {key: value for key, value in pod["metadata"].items() if key != "resourceVersion"}
@@ -87,7 +90,7 @@ def block(kubectl: Kubectl, pod: dict[str, Any]) -> None:
         "containerStatuses": [{**container, "state": waiting}],
     }
     replaced = {**pod, "metadata": metadata, "status": status}
-    kubectl.run("replace", "--subresource=status", "-f", "-", stdin=json.dumps(replaced))
+    kubectl.run("replace", "--subresource=status", "-f", "-", *as_whom, stdin=json.dumps(replaced))
 
 
 def event(pod: dict[str, Any], namespace: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -179,6 +182,63 @@ def test_what_a_tenant_forges_has_no_effect(
     assert not is_going(kubectl, WORKING, pod)
     assert "deletionTimestamp" not in kubectl.get("pod", "orphan", "--namespace", ENABLED)["metadata"]
     kubectl.run("delete", "pods", "orphan", "lookalike", "--namespace", ENABLED, "--ignore-not-found", *AT_ONCE)
+
+
+def test_a_kubelet_gives_up_its_own_pods_only(
+    webhook: Webhook, patched: dict[str, dict[str, Any]], kubectl: Kubectl
+) -> None:
+    """It may write Events of any source, and mirror pods; neither reaches the pod of another node."""
+    pod = patched[WORKING]
+    kubectl.create(event(pod, NAMESPACE, message=LATER), *KUBELET)
+    with pytest.raises(KubectlError, match=NOT_ITS_OWN):
+        block(kubectl, pod, *KUBELET)
+    with pytest.raises(KubectlError, match=NOT_ITS_OWN):
+        kubectl.run("delete", "pod", pod["metadata"]["name"], "--namespace", NAMESPACE, "--wait=false", *KUBELET)
+    boot = json.dumps({"status": {"nodeInfo": {"bootID": "forged"}}})
+    with pytest.raises(KubectlError, match="is not allowed to modify node"):
+        kubectl.run("patch", "node", WORKING, "--subresource=status", "--patch", boot, *KUBELET)
+    owned = mirror(pod, pod["metadata"]["ownerReferences"])
+    with pytest.raises(KubectlError, match="owner reference set to itself"):
+        kubectl.create(owned, *KUBELET)
+    itself = {"apiVersion": "v1", "kind": "Node", "name": BLOCKED, "controller": True}
+    itself["uid"] = kubectl.get("node", BLOCKED)["metadata"]["uid"]
+    lookalike = kubectl.create(mirror(pod, [itself]), *KUBELET).object
+    block(kubectl, lookalike, *KUBELET)
+    # Its own pod comes last: the webhook looks at all of them at a time.
+    block(kubectl, patched[BLOCKED], *KUBELET)
+    webhook.process.wait_until(lambda: stored(kubectl), "stores a setback")
+    until(lambda: is_going(kubectl, BLOCKED, patched[BLOCKED]), "the blocked pod is deleted")
+    (found,) = stored(kubectl)
+    assert (found["key"][2], found["pod"]) == (BLOCKED, patched[BLOCKED]["metadata"]["uid"])
+    assert LATER not in texts(kubectl)
+    assert not is_going(kubectl, WORKING, pod)
+    left = kubectl.get("pod", "mirror", "--namespace", NAMESPACE)
+    assert "deletionTimestamp" not in left["metadata"]
+    kubectl.run("delete", "pod", "mirror", "--namespace", NAMESPACE, *AT_ONCE)
+
+
+def mirror(pod: dict[str, Any], owners: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a pod like one of the plugin's, which a kubelet claims to have from a file on its node."""
+    marks = {"kubernetes.io/config.mirror": "x", "gpu-injector.io/decision": "bootstrap/nvml"}
+    volume = {"name": VOLUME, "hostPath": {"path": "/x", "type": "File"}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "mirror",
+            "namespace": NAMESPACE,
+            # Not the one by which the tests find the plugin's pods.
+            "labels": {"name": pod["metadata"]["labels"]["name"]},
+            "annotations": marks,
+            "ownerReferences": owners,
+        },
+        "spec": {
+            "nodeName": BLOCKED,
+            "containers": [{"name": "nvidia-device-plugin-ctr", "image": "x"}],
+            "volumes": [volume],
+            "tolerations": [{"operator": "Exists"}],
+        },
+    }
 
 
 def test_a_stolen_token_deletes_nothing_else(

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from support.plugin_world import PRESENT, daemon_set, runtime_class, view
-from support.setback_world import BLOCKED, GPU, NODE, READY, at, by_recipe, started
+from support.setback_world import BLOCKED, GPU, NODE, NOW, READY, at, by_recipe, started
 from webhook.decide.decision import RequestInfo
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.plugin.unserved_plugins import CREATOR, next_pod
@@ -141,7 +142,8 @@ class World:
 
     def restart_webhook(self) -> None:
         """Start the webhook again: it knows what is stored."""
-        self.setbacks = read_state(write_state(State(setbacks=self.setbacks))).setbacks.under(str(self.policy))
+        stored = read_state(write_state(State(setbacks=self.setbacks))).setbacks
+        self.setbacks = stored.under(str(self.policy)).as_of(NOW + timedelta(minutes=self.minute))
 
     def change_policy(self) -> None:
         """Start the webhook with another policy."""

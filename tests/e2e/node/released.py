@@ -1,0 +1,45 @@
+"""Pods of the plugin whose patch fails: how they are given up, and what the next ones get."""
+
+from typing import Any
+
+from e2e.installation import Webhook
+from e2e.node.cluster import Cluster
+from e2e.node.compile import triplet
+from e2e.node.kubernetes import NODE
+from e2e.node.plugin import Given, Plugin
+from e2e.node.stored import setbacks
+from e2e.processes import until
+
+BY_CLASS = Given("bootstrap/runtime-class", runtime_class="nvidia")
+BY_NVML = Given(
+    "bootstrap/nvml", privileged=True, host_paths=frozenset({"/dev", f"/usr/lib/{triplet()}/libnvidia-ml.so.1"})
+)
+LEFT = Given("leave/setback")
+REGISTERED = "Registered device plugin"
+
+
+def released(on_node: Cluster, webhook: Webhook, plugin: Plugin, recipe: str, said: str) -> dict[str, Any]:
+    """Wait until the failure of a recipe is stored and the pod deleted; return the next pod."""
+    hanging = plugin.pod(NODE)["metadata"]["uid"]
+    webhook.process.wait_until(lambda: recipe in setbacks(on_node.kubectl), "stores the setback", seconds=120)
+    assert said in setbacks(on_node.kubectl)[recipe]
+    return plugin.pod(NODE, instead_of=hanging)
+
+
+def restarted(plugin: Plugin) -> dict[str, Any]:
+    """Have the plugin's pod created again, as an administrator does; return it."""
+    before = plugin.pod(NODE)["metadata"]["uid"]
+    plugin.restart()
+    return plugin.pod(NODE, instead_of=before)
+
+
+def assert_serves(on_node: Cluster, plugin: Plugin, pod: dict[str, Any], given: Given) -> None:
+    """Assert what a pod was given, and that it finds its GPUs."""
+    assert plugin.given_to(pod) == given
+    plugin.wait_for_log(pod, REGISTERED)
+    until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
+
+
+def current(webhook: Webhook) -> float:
+    """Return how many setbacks count now."""
+    return webhook.metric("gpu_injector_setbacks")
