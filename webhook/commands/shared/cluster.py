@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +12,7 @@ import click
 
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError, policy_of, read_policy
+from webhook.commands.shared.stored_setbacks import with_stored
 from webhook.kube.values import EMPTY, mapping
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
@@ -131,4 +132,5 @@ async def live_view(
     """
     wanted = {"runtime_classes": (policy.runtime_class,), **named}
     watched = resources(policy.bootstrap.namespaces, known_plugins(policy))
-    return await snapshot(client, watched, wanted, is_gpu_resource=policy.is_gpu_resource, wall_clock=wall_clock)
+    seen = await snapshot(client, watched, wanted, is_gpu_resource=policy.is_gpu_resource, wall_clock=wall_clock)
+    return replace(seen, view=await with_stored(client, await home(client), seen.view, policy, wall_clock()))
