@@ -98,10 +98,31 @@ def policy(on_node: Cluster, request: pytest.FixtureRequest, tmp_path_factory: p
     return path
 
 
+@pytest.fixture(scope="package")
+def incident(on_node: Cluster, webhook_port: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where there is no class, let a webhook see the plugin without its patch: it is blind.
+
+    Only that shows that workloads need the libraries, too. It is stored, so later webhooks know it.
+    """
+    if on_node.setup.runtime_classes:
+        return
+    policy = tmp_path_factory.mktemp("policy-") / "policy.json"
+    policy.write_text(json.dumps({"dryRun": True}))
+    release = release_of(on_node.setup.plugins[0], on_node.helm)
+    until(lambda: on_node.gpus("capacity") in (None, "0"), "the node knows that no plugin runs", seconds=330)
+    with (
+        running_webhook(on_node.plane, webhook_port, "--policy", policy) as webhook,
+        installed(on_node.kubectl, release) as plugin,
+    ):
+        assert plugin.given_to(plugin.pod(NODE)) == Given()
+        webhook.process.wait_until(lambda: "blind" in observed(on_node.kubectl), "stores what it saw", seconds=180)
+
+
 @pytest.fixture(scope="module")
 def webhook(
     on_node: Cluster,
-    evidence: None,  # noqa: ARG001  the webhook lists the nodes when it starts
+    incident: None,  # noqa: ARG001  what the webhook knows when it starts
+    evidence: None,  # noqa: ARG001
     webhook_port: int,
     policy: Path,
 ) -> Iterator[Webhook]:
@@ -123,26 +144,8 @@ def hasty(on_node: Cluster, evidence: None, webhook_port: int, policy: Path) -> 
         yield running
 
 
-@pytest.fixture(scope="package")
-def incident(on_node: Cluster, webhook_port: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Let a webhook see the plugin without its patch: it is blind. Only that shows that workloads need libraries, too.
-
-    Every later webhook knows it: it is stored.
-    """
-    policy = tmp_path_factory.mktemp("policy-") / "policy.json"
-    policy.write_text(json.dumps({"dryRun": True}))
-    until(lambda: on_node.gpus("capacity") in (None, "0"), "the node knows that no plugin runs", seconds=330)
-    release = release_of(on_node.setup.plugins[0], on_node.helm)
-    with (
-        running_webhook(on_node.plane, webhook_port, "--policy", policy) as webhook,
-        installed(on_node.kubectl, release) as plugin,
-    ):
-        assert plugin.given_to(plugin.pod(NODE)) == Given()
-        webhook.process.wait_until(lambda: "blind" in observed(on_node.kubectl), "stores what it saw", seconds=150)
-
-
 @pytest.fixture(scope="module")
-def plugin(on_node: Cluster, incident: None, webhook: Webhook) -> Iterator[Plugin]:  # noqa: ARG001  comes first
+def plugin(on_node: Cluster, webhook: Webhook) -> Iterator[Plugin]:
     """Run the set-up's plugin, which the webhook has given its driver; the node offers its GPUs."""
     release = release_of(on_node.setup.plugins[0], on_node.helm)
     until(lambda: on_node.gpus() != "2", "the node knows that the plugin before this one is gone")
