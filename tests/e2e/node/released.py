@@ -38,8 +38,3 @@ def assert_serves(on_node: Cluster, plugin: Plugin, pod: dict[str, Any], given: 
     assert plugin.given_to(pod) == given
     plugin.wait_for_log(pod, REGISTERED)
     until(lambda: on_node.gpus() == "2", "the node offers two GPUs")
-
-
-def current(webhook: Webhook) -> float:
-    """Return how many setbacks count now."""
-    return webhook.metric("gpu_injector_setbacks")

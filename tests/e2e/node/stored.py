@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from e2e.installation import NAME
@@ -27,6 +28,12 @@ def setbacks(kubectl: Kubectl) -> dict[str, str]:
     """Return what the node said of each recipe that failed, by recipe."""
     state = stored(kubectl)
     return {item["key"][3]: state["texts"][item["text"]] for item in state.get("setbacks", ())}
+
+
+def are_over(kubectl: Kubectl) -> bool:
+    """Say whether the time of every stored setback is over."""
+    now = datetime.now(UTC)
+    return all(datetime.fromisoformat(item["until"]) <= now for item in stored(kubectl)["setbacks"])
 
 
 @contextmanager
