@@ -47,6 +47,16 @@ def test_when_failures_stop_decisions_return_to_normal(actions: list[object], br
     assert list(world.setbacks.current()) == []
 
 
+@given(ACTIONS, BROKEN)
+@settings(max_examples=150)
+def test_a_restart_of_the_webhook_changes_no_decision(actions: list[object], broken: set[str]) -> None:
+    """All that counts is stored."""
+    world = played([("wait", 10), "release", *actions], broken)
+    before = world.next_recipe()
+    world.restart_webhook()
+    assert world.next_recipe() == before
+
+
 @given(ACTIONS, BROKEN, st.sampled_from(["boot", "change_policy", "replace_node"]))
 @settings(max_examples=150)
 def test_new_conditions_are_a_new_try(actions: list[object], broken: set[str], change: str) -> None:

@@ -159,7 +159,7 @@ class World:
         """Delete the pod; the next one gets what the webhook decides."""
         self.created += 1
         self.is_running, self.since, self.pulled_at = False, self.minute, 0
-        self.recipe = self._decided()
+        self.recipe = self.next_recipe()
         known = self.failures.get((*self.conditions, self.recipe))
         assert known is None or self.minute - known[1] >= 60, f"{self.recipe} is applied again"
         assert self.recipe != NVML or not self.has_handler, "privileges take the place of a class that the node has"
@@ -174,7 +174,8 @@ class World:
         """Return the recipe of a node on which none has failed."""
         return CLASS if self.has_handler else NVML
 
-    def _decided(self) -> str:
+    def next_recipe(self) -> str:
+        """Return the recipe that the webhook would give to the next pod, empty for none."""
         known = replace(CLUSTER, nodes={NODE.name: self.node}, setbacks=self.setbacks)
         (owner,) = (known.daemon_sets or {}).values()
         word = decide_plugin(next_pod(owner, NODE.name), FACTS, Policy(), known).word

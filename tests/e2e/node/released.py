@@ -7,7 +7,7 @@ from e2e.node.cluster import Cluster
 from e2e.node.compile import triplet
 from e2e.node.kubernetes import NODE
 from e2e.node.plugin import Given, Plugin
-from e2e.node.stored import setbacks
+from e2e.node.stored import are_over, setbacks
 from e2e.processes import until
 
 BY_CLASS = Given("bootstrap/runtime-class", runtime_class="nvidia")
@@ -31,6 +31,12 @@ def restarted(plugin: Plugin) -> dict[str, Any]:
     before = plugin.pod(NODE)["metadata"]["uid"]
     plugin.restart()
     return plugin.pod(NODE, instead_of=before)
+
+
+def wait_for_the_end(on_node: Cluster, webhook: Webhook) -> None:
+    """Wait until the time of the setbacks is over, and the webhook has noticed that."""
+    webhook.process.wait_until(lambda: are_over(on_node.kubectl), "the time is over", seconds=120)
+    webhook.process.wait_until(lambda: webhook.metric("gpu_injector_setbacks") == 0, "counts none")
 
 
 def assert_serves(on_node: Cluster, plugin: Plugin, pod: dict[str, Any], given: Given) -> None:

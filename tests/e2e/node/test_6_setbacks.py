@@ -9,10 +9,10 @@ from e2e.node.cluster import RUNTIME_CLASS, Cluster
 from e2e.node.images import PROBE
 from e2e.node.kubernetes import NODE
 from e2e.node.plugin import NAMESPACE, Plugin, installed, release_of
-from e2e.node.released import BY_CLASS, BY_NVML, LEFT, assert_serves, released, restarted
+from e2e.node.released import BY_CLASS, BY_NVML, LEFT, assert_serves, released, restarted, wait_for_the_end
 from e2e.node.sandbox import stopped
 from e2e.node.setups import ON_1_33, ON_1_37
-from e2e.node.stored import are_over, setbacks
+from e2e.node.stored import setbacks
 
 NO_HANDLER = 'no runtime for "nvidia" is configured'
 
@@ -71,7 +71,7 @@ def test_where_the_node_reports_no_handlers_the_plugin_is_idle(on_node: Cluster,
                 assert plugin.given_to(pod) == LEFT
                 plugin.wait_for_log(pod, "No devices found. Waiting indefinitely.")
                 assert plugin.given_to(restarted(plugin)) == LEFT
-            hasty.process.wait_until(lambda: are_over(on_node.kubectl), "the time is over", seconds=120)
+            wait_for_the_end(on_node, hasty)
             assert_serves(on_node, plugin, restarted(plugin), BY_CLASS)
             assert hasty.metric("gpu_injector_releases_total") == 1
     finally:

@@ -6,8 +6,7 @@ from e2e.installation import Webhook
 from e2e.node.cluster import Cluster
 from e2e.node.kubernetes import NODE
 from e2e.node.plugin import installed, release_of
-from e2e.node.released import BY_NVML, LEFT, assert_serves, released, restarted
-from e2e.node.stored import are_over
+from e2e.node.released import BY_NVML, LEFT, assert_serves, released, restarted, wait_for_the_end
 
 # On the second set-up the class would come first.
 POLICY = {"bootstrap": {"recipe": "nvml"}}
@@ -25,6 +24,6 @@ def test_a_library_that_is_gone_keeps_no_pod_waiting(on_node: Cluster, hasty: We
             idle = released(on_node, hasty, plugin, "nvml", MISSING)
             assert plugin.given_to(idle) == LEFT
             plugin.wait_for_log(idle, IDLE[on_node.setup.minor])
-        hasty.process.wait_until(lambda: are_over(on_node.kubectl), "the time is over", seconds=120)
+        wait_for_the_end(on_node, hasty)
         assert_serves(on_node, plugin, restarted(plugin), BY_NVML)
         assert hasty.metric("gpu_injector_releases_total") == 1
