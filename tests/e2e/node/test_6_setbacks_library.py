@@ -10,7 +10,7 @@ from e2e.node.released import BY_NVML, LEFT, assert_serves, released, restarted,
 
 # On the second set-up the class would come first.
 POLICY = {"bootstrap": {"recipe": "nvml"}}
-MISSING = "hostPath type check failed: "
+MISSING = "hostPath type check failed"
 IDLE = {"1.33": "No devices found. Waiting indefinitely.", "1.37": "error starting plugins"}
 
 
