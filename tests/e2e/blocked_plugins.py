@@ -94,7 +94,7 @@ def stored(kubectl: Kubectl) -> list[dict[str, Any]]:
 
 
 def texts(kubectl: Kubectl) -> list[str]:
-    """Return what is stored of what nodes said."""
+    """Return the stored texts of nodes."""
     found = kubectl.get("configmap", f"{NAME}-state", "--namespace", NAME)
     return list(json.loads(found["data"]["state.json"])["texts"])
 

@@ -1,6 +1,6 @@
-"""A plugin pod that our patch blocks: noted, deleted once, and nothing else.
+"""A plugin pod that our patch blocks: it is recorded and deleted once, and nothing else is.
 
-API server, DaemonSet controller, RBAC and the admission policy are real; the kubelets are played.
+API server, DaemonSet controller, RBAC and the admission policy are real; the tests act as kubelets.
 """
 
 from collections.abc import Iterator

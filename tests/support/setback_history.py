@@ -11,7 +11,7 @@ from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.plugin.unserved_plugins import CREATOR, next_pod
 from webhook.observations.setback import Setbacks
 from webhook.observations.setback_rules import LEFT, due, look_at_pods, with_released
-from webhook.observations.stored_state import State, read_state, write_state
+from webhook.observations.stored_state import StoredState, read_state, write_state
 from webhook.policy.model import Policy
 from webhook.view.view import Node, PluginPod
 
@@ -142,7 +142,7 @@ class World:
 
     def restart_webhook(self) -> None:
         """Start the webhook again: it knows what is stored."""
-        stored = read_state(write_state(State(setbacks=self.setbacks))).setbacks
+        stored = read_state(write_state(StoredState(setbacks=self.setbacks))).setbacks
         self.setbacks = stored.under(str(self.policy)).as_of(NOW + timedelta(minutes=self.minute))
 
     def change_policy(self) -> None:

@@ -82,8 +82,7 @@ FILE = "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
         ),
         (f"hostPath type check failed: {FILE} is not a file", Failure(FailureKind.HOST_PATH_TYPE, FILE)),
         (
-            f'MountVolume.SetUp failed for volume "v" : hostPath type check failed, {FILE} is not a file, unable to '
-            f"determine its type: lstat {FILE}: no such file or directory",
+            f'MountVolume.SetUp failed for volume "v" : {CHECK}, {FILE} is not a file, unable to determine its type: x',
             Failure(FailureKind.HOST_PATH_TYPE, FILE, "v"),
         ),
         (

@@ -7,7 +7,7 @@ from webhook.controllers.state_store import current_state, fingerprint, state_of
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.observations.plugin_observation import Moment
-from webhook.observations.stored_state import NO_STATE, State
+from webhook.observations.stored_state import NO_STATE, StoredState
 from webhook.policy.model import Policy
 from webhook.view.plugin_watch import with_setbacks
 from webhook.view.view import ClusterView
@@ -26,7 +26,7 @@ async def with_stored(client: KubeClient, home: str, view: ClusterView, policy: 
     return with_setbacks(known, (), Moment(now, policy.is_gpu_resource))
 
 
-async def _read(client: KubeClient, home: str) -> State:
+async def _read(client: KubeClient, home: str) -> StoredState:
     try:
         found = await client.find(f"/api/v1/namespaces/{home}/configmaps/gpu-injector-state")
     except ApiError:
