@@ -58,6 +58,7 @@ def _lacking(package: str) -> Iterator[None]:
 @click.option(
     "--cert-dir", type=FOLDER, help="Serve tls.crt and tls.key of this folder, such as cert-manager's Secret."
 )
+@click.option("--node-facts", is_flag=True, help="Use what the DaemonSet gpu-injector-node-facts reports.")
 @click.option(
     "--leaf-days", type=DAYS, default=90.0, show_default=True, help="The life of a certificate that we issue."
 )

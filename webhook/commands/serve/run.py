@@ -57,6 +57,7 @@ class Options:
     ca_file: Path | None
     certificate: CertificateOptions
     drain_seconds: float
+    node_facts: bool
     waits: Waits
 
     @property
@@ -112,7 +113,7 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     log = open_log()
     events = StatusEvents(log)
     policy = read_policy(options.policy_file)
-    live = _live_view(client, policy, events)
+    live = _live_view(client, policy, events, options)
     webhook = Webhook(policy, live, _decision_log(live, log))
     metrics = CertificateMetrics(webhook.observer.metrics.registry, events)
     certificate = provider(client, options.certificate, LiveTls(metrics.handshake_failed), on_change=metrics)
@@ -134,13 +135,14 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
         await run(webhook, admin, tls, options.addresses, stop=stop, drain_seconds=options.drain_seconds)
 
 
-def _live_view(client: KubeClient, policy: Policy, events: StatusEvents) -> "LiveView":
+def _live_view(client: KubeClient, policy: Policy, events: StatusEvents, options: Options) -> "LiveView":
     from webhook.view.live_view import LiveView, observe_plugins  # noqa: PLC0415
     from webhook.view.watched_resources import resources  # noqa: PLC0415
 
+    facts_namespace = options.certificate.installation.namespace if options.node_facts else ""
     return LiveView(
         client,
-        resources(policy.bootstrap.namespaces, known_plugins(policy)),
+        resources(policy.bootstrap.namespaces, known_plugins(policy), facts_namespace),
         prepare=partial(_sort_nodes, policy),
         on_change=events,
         observe=observe_plugins(policy.is_gpu_resource),
