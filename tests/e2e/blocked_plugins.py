@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import yaml
+
 from e2e.control_plane import ControlPlane
 from e2e.device_plugins import NAMESPACE, pods_by_node
 from e2e.gpu_nodes import RUNC, Machine, gpu_nodes
-from e2e.installation import NAME, Webhook, running_webhook
+from e2e.installation import MANIFEST, NAME, Webhook, running_webhook
 from e2e.kubectl import Kubectl
 from e2e.pods import decision_of
 
@@ -32,7 +34,11 @@ def fresh_webhook(plane: ControlPlane, port: int) -> Iterator[Webhook]:
 
     It remembers no failure of another test: the nodes have the same names.
     """
-    state = ("configmap", f"{NAME}-state", "--namespace", NAME)
+    name = f"{NAME}-state"
+    # Another test may have deleted it.
+    documents = yaml.safe_load_all(MANIFEST.read_text())
+    plane.kubectl.apply(item for item in documents if item and item["metadata"]["name"] == name)
+    state = ("configmap", name, "--namespace", NAME)
     plane.kubectl.run("patch", *state, "--type=merge", "--patch", '{"data": null}')
     with running_webhook(plane, port) as running:
         running.process.wait_until(lambda: running.read("/readyz") == b"ok\n", "ready")
