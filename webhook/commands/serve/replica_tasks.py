@@ -13,6 +13,7 @@ from webhook.commands.serve.heartbeat_sender import HeartbeatSender
 from webhook.controllers.assemble import Shared, assemble_rounds, assemble_setbacks, share
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
+from webhook.observations.waits import Waits
 from webhook.server.app import Webhook
 from webhook.server.memory import settle
 from webhook.server.status_events import StatusEvents
@@ -39,6 +40,7 @@ class ReplicaParts:
     certificate: CertificateSource
     events: StatusEvents
     sender: HeartbeatSender
+    waits: Waits
 
     def tasks(self) -> Tasks:
         """Return the tasks by name; none of them ends before the replica does."""
@@ -51,6 +53,7 @@ class ReplicaParts:
             clock=clock,
             take=self.live.take_state,
             tell=self.events,
+            waits=self.waits,
         )
         rounds = assemble_rounds(
             self.client,

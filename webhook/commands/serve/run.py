@@ -21,6 +21,7 @@ from webhook.decide.nodes.candidates import node_groups
 from webhook.kube_client.api_error import CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
+from webhook.observations.waits import Waits
 from webhook.policy.model import Policy
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
@@ -59,6 +60,7 @@ class Options:
     drain_seconds: float
     heartbeat_seconds: float
     node_facts: bool
+    waits: Waits
 
     @property
     def addresses(self) -> Addresses:
@@ -130,7 +132,9 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     )
     admin = Admin(webhook.observer, replica)
     sender = HeartbeatSender(options.kubeconfig, replica, metrics, options.port, options.heartbeat_seconds)
-    parts = ReplicaParts(client, options.certificate.installation, webhook, live, certificate, events, sender)
+    parts = ReplicaParts(
+        client, options.certificate.installation, webhook, live, certificate, events, sender, options.waits
+    )
     stop, tls = Stop(), certificate.tls.context
     # Run the first garbage collection before accepting requests; it would delay them.
     settle()
