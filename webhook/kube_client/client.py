@@ -63,6 +63,12 @@ class KubeClient:
         """Return one object, or one page of a list."""
         return await self._call("GET", path, timeout_seconds=timeout_seconds)
 
+    async def get_bounded(self, path: str, *, max_bytes: int, timeout_seconds: float = CALL_SECONDS) -> Answer:
+        """Return an answer whose size others choose; a longer one is a ``ConnectionError``. Its status is not checked."""
+        return await self._session.exchange(
+            "GET", path, body=None, content_type=JSON, timeout_seconds=timeout_seconds, max_bytes=max_bytes
+        )
+
     async def find(self, path: str, *, timeout_seconds: float = CALL_SECONDS) -> Json | None:
         """Return one object, None where there is none."""
         try:

@@ -63,9 +63,18 @@ class Session:
         return self._loader.configuration()
 
     async def exchange(
-        self, method: str, path: str, *, body: object, content_type: str, timeout_seconds: float
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object,
+        content_type: str,
+        timeout_seconds: float,
+        max_bytes: int | None = None,
     ) -> Answer:
         """Send one request. ``path`` contains the query, encoded; ``body`` is JSON-serialisable, or None for none.
+
+        A longer answer than ``max_bytes`` is a ``ConnectionError``: no more of it is read.
 
         Warnings: https://kubernetes.io/blog/2020/09/03/warnings/
         """
@@ -75,7 +84,7 @@ class Session:
             async with asyncio.timeout(timeout_seconds):
                 async with await self._open(method, path, headers=headers, data=data) as response:
                     warnings = tuple(response.headers.getall("Warning", ()))
-                    return Answer(_request(method, path), response.status, await response.read(), warnings)
+                    return Answer(_request(method, path), response.status, await _read(response, max_bytes), warnings)
 
     async def stream(self, path: str, *, read_timeout_seconds: float) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the events of a watch as the API server writes them, until it ends the watch.
@@ -152,6 +161,22 @@ class Session:
         except CredentialsError as error:
             # The old ones may still be good. If they are not, the next 401 raises this error.
             self._failure = error
+
+
+async def _read(response: aiohttp.ClientResponse, max_bytes: int | None) -> bytes:
+    """Return the body of an answer. Others choose how large a list is."""
+    if max_bytes is None:
+        return await response.read()
+    if (response.content_length or 0) > max_bytes:
+        response.close()
+        raise ConnectionError("the answer is too large")
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > max_bytes:
+            response.close()
+            raise ConnectionError("the answer is too large")
+    return bytes(body)
 
 
 @contextmanager

@@ -27,8 +27,9 @@ from webhook.server.admission_review import (
     parse_review,
     warn,
 )
-from webhook.server.decide_live import ViewSource, decide_live
+from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import Observer, record_of
+from webhook.server.event_lookup import FailureSource
 from webhook.server.overload import BusyError, Load
 from webhook.server.plugin_admission import LiveState, admit_plugin
 from webhook.server.request_body import (
@@ -38,6 +39,7 @@ from webhook.server.request_body import (
     DisconnectedError,
     TooLargeError,
 )
+from webhook.server.workload_admission import admit_workload
 
 # One path an entry of the registrations. They are permanent: an older registration may call a newer server.
 WORKLOADS_PATH = "/mutate/workloads"
@@ -69,7 +71,7 @@ Decide = Callable[[Review], Awaitable[Decision]]
 
 @dataclass(slots=True)
 class Webhook:
-    """The webhook's handlers, and the little state they share. ``state`` is None where no setbacks are stored."""
+    """The webhook's handlers, and the little state they share. Without a cluster, ``state`` and ``events`` are None."""
 
     policy: Policy
     source: ViewSource
@@ -78,6 +80,7 @@ class Webhook:
     bodies: Bodies = field(default_factory=Bodies)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     state: LiveState | None = None
+    events: FailureSource | None = None
 
     def application(self) -> web.Application:
         """Return the application of the TLS listener."""
@@ -94,7 +97,7 @@ class Webhook:
 
     async def _mutate_workloads(self, request: web.Request) -> web.StreamResponse:
         return await self._decide(
-            request, lambda review: decide_live(review.object, review.facts, self.policy, self.source)
+            request, lambda review: admit_workload(review.object, review.facts, self.policy, self.source, self.events)
         )
 
     async def _mutate_bootstrap(self, request: web.Request) -> web.StreamResponse:
@@ -129,7 +132,7 @@ class Webhook:
         asked = RequestInfo(review.namespace, is_template=True)
         try:
             changed = changed_template(review.object, review.old_object or {})
-            return await decide_live(changed, asked, self.policy, self.source) if changed else None
+            return await admit_workload(changed, asked, self.policy, self.source, self.events) if changed else None
         except ManyTemplatesError as error:
             return left_alone(str(error))
         except NESTED_TOO_DEEPLY:

@@ -220,7 +220,8 @@ class Metrics:
             ),
             setbacks=Gauge(
                 "gpu_injector_setbacks",
-                "Recipes for plugin pods that failed on a node and are not applied there, by how they failed.",
+                "Patches that failed and are not repeated: recipes for plugin pods by how they failed, on nodes; "
+                "workload-class and workload-mount count namespaces of this replica's last hour.",
                 ("kind",),
                 registry=registry,
             ),

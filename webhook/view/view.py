@@ -12,6 +12,7 @@ from webhook.nvidia.plugin_settings import CDI_PREFIX
 from webhook.observations.plugin_observation import NO_OBSERVATIONS, HostKind, Observations
 from webhook.observations.pod_start import NOT_STARTED, PodStart
 from webhook.observations.setback import NO_SETBACKS, Setbacks
+from webhook.observations.workload_failure import WorkloadFailure
 from webhook.view.admission_controls import DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
 from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
 from webhook.view.gpu_operator import ClusterPolicy, GpuCluster
@@ -156,6 +157,7 @@ class ClusterView:
     and the name. ``namespaces`` are labels, with limits on tolerations (``webhook.view.toleration_limits``).
     ``admission_policies`` and ``policy_bindings`` are those that can reject a pod. ``api_groups`` are the API groups
     served. ``observations`` are what was seen of plugin pods, ``setbacks`` which recipes failed on which nodes.
+    ``workload_failures`` are those that Events show, by namespace; a namespace that it lacks was not looked at.
     """
 
     runtime_classes: Mapping[str, RuntimeClass] | None = None
@@ -173,6 +175,7 @@ class ClusterView:
     api_groups: frozenset[str] | None = None
     observations: Observations = NO_OBSERVATIONS
     setbacks: Setbacks = NO_SETBACKS
+    workload_failures: Mapping[str, tuple[WorkloadFailure, ...]] = field(default_factory=empty_mapping)
 
 
 WORDS = {
