@@ -64,7 +64,7 @@ class KubeClient:
         return await self._call("GET", path, timeout_seconds=timeout_seconds)
 
     async def get_bounded(self, path: str, *, max_bytes: int, timeout_seconds: float = CALL_SECONDS) -> Answer:
-        """Return an answer whose size others choose; a longer one is a ``ConnectionError``. Its status is not checked."""
+        """Return an answer, whatever its status; one of more bytes is a ``ConnectionError``."""
         return await self._session.exchange(
             "GET", path, body=None, content_type=JSON, timeout_seconds=timeout_seconds, max_bytes=max_bytes
         )

@@ -62,7 +62,7 @@ class Session:
         """Return a configuration with the same credentials for the ``kubernetes`` package's own clients."""
         return self._loader.configuration()
 
-    async def exchange(
+    async def exchange(  # noqa: PLR0913 - the parts of a request
         self,
         method: str,
         path: str,

@@ -52,7 +52,7 @@ def view_of(
 
     A kind of which there is neither an object nor a list (``RuntimeClassList``, as ``kubectl get --raw`` prints it) is
     unknown. So are API groups where neither CustomResourceDefinitions nor an APIGroupList show them. Plugin pods are
-    observed as of the newest time that the objects record. Events explain why they failed, and show failures of workloads.
+    observed as of the newest time that the objects record. Events explain why they failed, and show why workloads did.
     """
     found: dict[str, dict[str, Any]] = {}
     groups: set[str] = set()

@@ -19,7 +19,7 @@ from certs.tls_context import CertificateSource, LiveTls, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
 from webhook.commands.shared.input_files import InputError, read_policy
 from webhook.commands.shared.view_files import read_view_files
-from webhook.controllers.assemble import Shared, assemble_rounds, assemble_setbacks, share
+from webhook.controllers.assemble import Shared, assemble_event_lookup, assemble_rounds, assemble_setbacks, share
 from webhook.controllers.plugin_rounds import PluginRounds
 from webhook.controllers.setback_watch import SetbackWatch
 from webhook.decide.nodes.candidates import node_groups
@@ -34,12 +34,10 @@ from webhook.server.background_tasks import TaskDiedError, beside
 from webhook.server.certificate_metrics import CertificateMetrics
 from webhook.server.decide_live import FixedView, ViewSource
 from webhook.server.decision_log import Log, Metrics, Observer, open_log
-from webhook.server.event_lookup import EventLookup
 from webhook.server.listeners import LOOPBACK, Addresses, Stop, run
 from webhook.server.memory import map_large_blocks, settle
 from webhook.server.state import Replica
 from webhook.server.status_events import Told
-from webhook.server.workload_setbacks import WorkloadSetbacks
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.view import ClusterView
 
@@ -143,8 +141,7 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     shared = share(client, installation, policy, who=socket.gethostname(), clock=clock, take=live.take_state, tell=told)
     rounds = _rounds(client, installation, webhook, live, told, shared)
     setbacks = _setbacks(client, installation, webhook, live, told, shared)
-    if policy.setbacks.workloads:
-        webhook.events = _event_lookup(client, webhook, told)
+    webhook.events = assemble_event_lookup(client, policy, webhook.observer.metrics, told)
     tasks = {
         **setbacks,
         "view": _keep_current(live),
@@ -231,12 +228,6 @@ def _setbacks(  # noqa: PLR0913, PLR0917 - each is another part of the replica
         "setbacks": watch.run(live.synced),
         "stop-setbacks": _stop_setbacks(webhook, watch),
     }
-
-
-def _event_lookup(client: KubeClient, webhook: Webhook, tell: OnChange) -> EventLookup:
-    clock = Clock()
-    noted = WorkloadSetbacks(webhook.observer.metrics.setbacks, clock.monotonic)
-    return EventLookup(client, StateEvents(tell), noted, clock)
 
 
 async def _stop_setbacks(webhook: Webhook, watch: SetbackWatch) -> None:

@@ -10,8 +10,8 @@ MAX_TEXT = 300
 # Shown in warnings, of which little fits into a line.
 SHORT_TEXT = 40
 BY_REASON = {
-    EventReason.SANDBOX: "configure the runtime on the node, or set `handlerUnknown: fallback` or another `runtimeClass` "
-    "in the policy",
+    EventReason.SANDBOX: "configure the runtime on the node, or set `handlerUnknown: fallback` or another "
+    "`runtimeClass` in the policy",
     EventReason.VOLUME: "correct `drivers` or `libraries` in the policy, or set `fallback: off`",
     EventReason.CONTAINER: "install what is missing on the node, or label the pod gpu-injector.io/inject=disabled",
     EventReason.REFUSED: "allow the change there, or label the pod or its namespace gpu-injector.io/inject=disabled",
