@@ -21,7 +21,17 @@ class EventReason(StrEnum):
     CONTAINER = "Failed"
     """From the kubelet: a container cannot be created or started."""
     REFUSED = "FailedCreate"
-    """From a controller: the API server refused a pod."""
+    """From a controller of Kubernetes: the API server refused a pod."""
+    OPERATOR_REFUSED = "FailedCreatePod"
+    """The same, from Kubeflow's operators and others."""
+    RAY_HEAD_REFUSED = "FailedToCreateHeadPod"
+    """The same, from KubeRay."""
+    RAY_WORKER_REFUSED = "FailedToCreateWorkerPod"
+    """The same, from KubeRay."""
+
+
+RAY_REFUSALS = (EventReason.RAY_HEAD_REFUSED, EventReason.RAY_WORKER_REFUSED)
+REFUSALS = (EventReason.REFUSED, EventReason.OPERATOR_REFUSED, *RAY_REFUSALS)
 
 
 # API servers keep Events for an hour by default; some keep them for longer.

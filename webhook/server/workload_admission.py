@@ -1,18 +1,22 @@
 """The admission of a GPU pod: before it is patched, the Events of its namespace are looked at."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.pod import Pod
 from webhook.kube.metadata import controlling_owner
-from webhook.observations.workload_failure import EventReason, WorkloadFailure
+from webhook.kube.values import text
+from webhook.observations.workload_failure import RAY_REFUSALS, EventReason, WorkloadFailure
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource, decide_live
 from webhook.server.event_lookup import FailureSource
 from webhook.view.view import ClusterView
 
 ANNOTATIONS = "/metadata/annotations"
+# The API versions of Kubernetes' own controllers of pods.
+BUILT_IN = frozenset({"v1", "apps/v1", "batch/v1"})
 # Which Events can show that a patch fails.
 REASONS = {
     Verdict.INJECT: (EventReason.SANDBOX, EventReason.CONTAINER),
@@ -66,5 +70,13 @@ def _reasons(pod: Pod, decision: Decision) -> Collection[EventReason]:
     of_verdict = REASONS.get(decision.verdict, ())
     if not of_verdict or all(str(one["path"]).startswith(ANNOTATIONS) for one in decision.operations):
         return ()
-    # A pod without a controller has no Event of a refusal: its author reads the refusal.
-    return (*of_verdict, EventReason.REFUSED) if controlling_owner(pod) else of_verdict
+    return (*of_verdict, *_refusals(controlling_owner(pod)))
+
+
+def _refusals(owner: Mapping[str, Any]) -> Collection[EventReason]:
+    """Return the reasons that a controller gives where its pod is refused; without one, its author reads why."""
+    if not owner:
+        return ()
+    if text(owner.get("apiVersion")) in BUILT_IN:
+        return (EventReason.REFUSED,)
+    return RAY_REFUSALS if owner.get("kind") == "RayCluster" else (EventReason.REFUSED, EventReason.OPERATOR_REFUSED)

@@ -58,6 +58,8 @@ COUNTED: Mapping[str, tuple[ClusterView, dict[str, Any]]] = {
     "binary missing": (INJECT, event("fork/exec /usr/bin/nvidia-container-runtime: no such file or directory")),
     "runtime failed": (INJECT, event("nvidia-container-runtime: failed to load config: error")),
     "Kyverno and the class": (INJECT, refusal(NO_CLASS)),
+    "a training operator": (INJECT, {**refusal(NO_CLASS), "reason": "FailedCreatePod"}),
+    "KubeRay": (MOUNT, {**refusal(REFUSED), "reason": "FailedToCreateWorkerPod"}),
     "class not found": (INJECT, refusal('pod rejected: RuntimeClass "nvidia" not found')),
     "overhead of the class": (INJECT, refusal("pods is forbidden: Pod's Overhead doesn't match RuntimeClass's")),
     "our variable": (INJECT, refusal("webhook denied: env NVIDIA_VISIBLE_DEVICES is reserved")),

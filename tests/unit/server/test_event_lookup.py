@@ -109,6 +109,24 @@ async def test_the_mount_asks_for_its_own_reasons(tmp_path: Path) -> None:
         assert there.setbacks("workload-mount") == 1
 
 
+@pytest.mark.parametrize(
+    ("owner", "reasons"),
+    [
+        ({"apiVersion": "batch/v1", "kind": "Job"}, ["FailedCreate"]),
+        ({"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob"}, ["FailedCreate", "FailedCreatePod"]),
+        ({"apiVersion": "ray.io/v1", "kind": "RayCluster"}, ["FailedToCreateHeadPod", "FailedToCreateWorkerPod"]),
+    ],
+)
+async def test_controllers_report_refusals_in_their_own_words(
+    owner: dict[str, str], reasons: list[str], tmp_path: Path
+) -> None:
+    """Each reason is a request, so only those of the pod's controller are asked for."""
+    async with world(tmp_path) as there:
+        pod = gpu_pod(ownerReferences=[{**owner, "name": "x", "uid": "rs-1", "controller": True}])
+        await there.admit(pod=pod)
+        assert there.asked()[2:] == [f"reason={reason}" for reason in reasons]
+
+
 async def test_the_answer_is_remembered_for_a_while(tmp_path: Path) -> None:
     """Many pods at once, and later ones, cost one lookup; then it is made again."""
     async with world(tmp_path) as there:

@@ -13,7 +13,7 @@ from webhook.decide.pod import Pod
 from webhook.kube.metadata import controlling_owner, metadata, name_of
 from webhook.kube.node_affinity import selects
 from webhook.kube.values import EMPTY, empty_mapping, mapping, text
-from webhook.observations.workload_failure import EventReason, InvolvedObject, WorkloadFailure
+from webhook.observations.workload_failure import REFUSALS, EventReason, InvolvedObject, WorkloadFailure
 from webhook.view.view import ClusterView, Node
 
 # The controllers that create other controllers, and what these are called: its name, and one more word.
@@ -63,7 +63,7 @@ class SeenFailures:
 
     def refusals(self) -> Iterator[WorkloadFailure]:
         """Yield the refusals of pods of this pod's controller."""
-        return (one for one in self.failures if one.reason is EventReason.REFUSED and self._is_controller(one.about))
+        return (one for one in self.failures if one.reason in REFUSALS and self._is_controller(one.about))
 
     def of_siblings(self) -> Iterator[WorkloadFailure]:
         """Yield the failures of containers in pods of this pod's controller, on nodes that the pod may run on."""

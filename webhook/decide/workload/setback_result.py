@@ -14,8 +14,8 @@ BY_REASON = {
     "`runtimeClass` in the policy",
     EventReason.VOLUME: "correct `drivers` or `libraries` in the policy, or set `fallback: off`",
     EventReason.CONTAINER: "install what is missing on the node, or label the pod gpu-injector.io/inject=disabled",
-    EventReason.REFUSED: "allow the change there, or label the pod or its namespace gpu-injector.io/inject=disabled",
 }
+OF_REFUSALS = "allow the change there, or label the pod or its namespace gpu-injector.io/inject=disabled"
 
 
 def setback(what: str, failure: WorkloadFailure, namespace: str) -> RuleResult:
@@ -33,7 +33,7 @@ def setback(what: str, failure: WorkloadFailure, namespace: str) -> RuleResult:
 
 def resolution(failure: WorkloadFailure) -> str:
     """Return which key of the policy, or which label, resolves a failure."""
-    return BY_REASON[failure.reason]
+    return BY_REASON.get(failure.reason, OF_REFUSALS)
 
 
 def is_refused_by_policy(failure: WorkloadFailure, change: frozenset[str], view: ClusterView) -> bool:

@@ -11,7 +11,7 @@ from webhook.doctor.cluster_facts import ApiObject, Facts, known
 from webhook.kube.metadata import full_name, metadata, name_of, namespace_of
 from webhook.kube.values import mapping, text
 from webhook.nvidia.failure_messages import FailureKind
-from webhook.observations.workload_failure import EventReason, WorkloadFailure, current
+from webhook.observations.workload_failure import REFUSALS, EventReason, WorkloadFailure, current
 from webhook.view.event_projection import project_failure
 
 LONGEST = 160
@@ -56,14 +56,11 @@ def _failures(facts: Facts) -> Iterator[tuple[str, WorkloadFailure]]:
 def _is_of_patch(facts: Facts, failure: WorkloadFailure) -> bool:
     """Say whether an Event names what our patches add; a decision also looks at the pod."""
     cause = failure.cause
-    match failure.reason:
-        case EventReason.SANDBOX:
-            handlers = (text(item.get("handler")) for item in _classes(facts))
-            return cause is not None and cause.kind is FailureKind.HANDLER_UNKNOWN and cause.subject in handlers
-        case EventReason.REFUSED:
-            return VOLUME_PREFIX in failure.message or "runtimeclass" in failure.lowered
-        case _:
-            return VOLUME_PREFIX in failure.message
+    if failure.reason is EventReason.SANDBOX:
+        handlers = (text(item.get("handler")) for item in _classes(facts))
+        return cause is not None and cause.kind is FailureKind.HANDLER_UNKNOWN and cause.subject in handlers
+    names_class = failure.reason in REFUSALS and "runtimeclass" in failure.lowered
+    return names_class or VOLUME_PREFIX in failure.message
 
 
 def _classes(facts: Facts) -> Iterator[ApiObject]:
