@@ -15,6 +15,7 @@ from support.failed_workloads import (
     NO_FILE,
     REFUSED,
     decided,
+    event,
     gpu_pod,
 )
 from support.golden_cases import GOLDEN
@@ -76,6 +77,7 @@ def objects(case: str) -> list[Json]:
 
 
 OBJECTS = {case: objects(case) for case in CASES}
+FAILED: Json = event(NO_HANDLER, lastTimestamp="2026-11-27T11:30:00Z")
 
 
 def view(case: str, events: list[Json]) -> ClusterView:
@@ -96,6 +98,12 @@ def test_events_of_one_namespace_change_no_decision_in_another(
     own = [item for item in events if namespace_of(item) == NAMESPACE]
     with_all, with_own = (decided(pod, view(case, some), policy) for some in (events, own))
     assert with_all == with_own
+
+
+@given(st.lists(EVENTS.filter(lambda item: namespace_of(item) != NAMESPACE), min_size=1, max_size=3))
+def test_events_of_one_namespace_end_no_failure_of_another(events: list[Json]) -> None:
+    """Nor does the time that a user writes into them, by which failures grow old."""
+    assert decided(gpu_pod(), view("inject-handler-unknown", [FAILED, *events])).word == "leave/setback"
 
 
 @given(st.lists(EVENTS, max_size=6), st.sampled_from(CASES), PODS, POLICIES)
