@@ -1,4 +1,4 @@
-"""What the cluster has, as frozen values: the facts that a decision may look at."""
+"""The state of the cluster, as frozen values: the facts that a decision may read."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,8 +24,8 @@ Labels = Mapping[str, str]
 class RuntimeClass:
     """A RuntimeClass of node.k8s.io/v1: its name, the handler that the node's runtime must know, and its scheduling.
 
-    ``of_distribution`` says that k3s or RKE2 made it, as they do on every cluster: then it proves nothing. ``overhead``
-    are the quantities that the API server adds to the pod's.
+    ``of_distribution`` is True if k3s or RKE2 made it, as they do on every cluster: then it proves nothing.
+    ``overhead`` are the quantities that the API server adds to the pod's.
     """
 
     name: str
@@ -139,8 +139,8 @@ class PluginPod:
 class PluginDaemonSet:
     """A DaemonSet that runs a device plugin: its UID, what its template shows, and the nodes that it is for.
 
-    ``placement`` is the part of the template's spec that selects nodes; ``template`` is the whole of it, of which the
-    next pods will be made.
+    ``placement`` is the part of the template's spec that selects nodes; ``template`` is all of it, from which the
+    next pods are created.
     """
 
     plugin: Plugin
@@ -188,7 +188,7 @@ WORDS = {
 
 
 def unknown_kinds(view: ClusterView) -> Iterator[str]:
-    """Yield, in one line, the kinds of which the view does not even know that there are none."""
+    """Yield the kinds that are unknown in the view, in one line."""
     unknown = [word for kind, word in WORDS.items() if getattr(view, kind) is None]
     if unknown:
         yield f"unknown: {', '.join(unknown)}"

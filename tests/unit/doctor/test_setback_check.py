@@ -8,16 +8,16 @@ from support.failed_workloads import NO_FILE, event, gpu_pod, refusal
 
 from webhook.doctor.check import State
 from webhook.doctor.checks.check_setbacks import workload_setbacks
-from webhook.doctor.cluster_facts import Facts
+from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.policy.model import Policy
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 CLASS = {"metadata": {"name": "nvidia"}, "handler": "nvidia"}
 
 
-def facts(*events: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> Facts:
+def facts(*events: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> ClusterFacts:
     """Return the facts of a cluster with these Events and GPU pods."""
-    return Facts(policy=Policy(), now=NOW, runtime_classes=(CLASS,), events=events, gpu_pods=pods)
+    return ClusterFacts(policy=Policy(), now=NOW, runtime_classes=(CLASS,), events=events, gpu_pods=pods)
 
 
 def blocked(word: str = "inject/runtime-class", uid: str = "pod-1", phase: str = "Pending") -> dict[str, Any]:

@@ -24,8 +24,8 @@ from webhook.kube_client.clock import Clock
 from webhook.policy.model import Policy, SetbackRules
 from webhook.server import event_lookup
 from webhook.server.decide_live import FixedView
-from webhook.server.decision_log import Metrics
 from webhook.server.event_lookup import FRESH_SECONDS, MAX_PAGES, MAX_VALUES, PAGE_SIZE, EventLookup, parse_page
+from webhook.server.metrics import Metrics
 from webhook.server.workload_admission import admit_workload
 from webhook.server.workload_setbacks import WorkloadSetbacks
 from webhook.view.view import ClusterView

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from webhook.decide.guards import MOUNT_CHANGE, PRIVILEGED_CHANGE
 from webhook.decide.rule import Rule, RuleResult
 from webhook.decide.workload.fallback_context import FallbackContext
-from webhook.decide.workload.patch_libraries import VOLUME_PREFIX
 from webhook.decide.workload.setback_result import is_refused_by_policy, setback
+from webhook.names import VOLUME_PREFIX
 from webhook.nvidia.failure_messages import FailureKind
 from webhook.observations.workload_failure import EventReason, WorkloadFailure
 
