@@ -1,4 +1,4 @@
-"""Events keep a patch that failed from being repeated: in their own namespace, whoever wrote them, and in no other.
+"""Events keep a patch that failed from being repeated: in their own namespace, also if they are false, and in no other.
 
 API server, controllers and RBAC are real; each test has two new namespaces, of which one user may edit one.
 """

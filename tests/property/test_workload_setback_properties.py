@@ -94,7 +94,7 @@ def namespace_of(item: Json) -> str:
 def test_events_of_one_namespace_change_no_decision_in_another(
     events: list[Json], case: str, pod: Json, policy: Policy
 ) -> None:
-    """Whatever they are about, whatever time they name, and whoever wrote them."""
+    """Whatever they are about, and whatever time they name."""
     own = [item for item in events if namespace_of(item) == NAMESPACE]
     with_all, with_own = (decided(pod, view(case, some), policy) for some in (events, own))
     assert with_all == with_own

@@ -36,7 +36,7 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 @dataclass(slots=True)
 class World:
-    """A fake API server, the lookup, its time and metrics, and what was told."""
+    """A fake API server, the lookup, its time and metrics, and the events that it reported."""
 
     fake: FakeApi
     client: KubeClient
@@ -128,7 +128,7 @@ async def test_controllers_report_refusals_in_their_own_words(
 
 
 async def test_the_answer_is_remembered_for_a_while(tmp_path: Path) -> None:
-    """Many pods at once, and later ones, cost one lookup; then it is made again."""
+    """Many pods at once, and later ones, cost one lookup; then the next one follows."""
     async with world(tmp_path) as there:
         there.put(refusal())
         await asyncio.gather(*(there.admit(MOUNT) for _ in range(20)))

@@ -46,7 +46,7 @@ def _names_file(context: FallbackContext, failure: WorkloadFailure) -> bool:
 
 MOUNT_SETBACK = Rule(
     name="mount setback",
-    text="Where Events show that this mount failed in this namespace, it is not made again.",
+    text="Where Events show that this mount failed in this namespace, it is not repeated.",
     check=_mount_setback,
     evidence=lambda context: context.seen_failures.evidence(),
 )
