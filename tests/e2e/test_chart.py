@@ -250,6 +250,30 @@ def test_the_right_to_delete_comes_with_its_limit(
     assert any("gpu-injector-state" in rule.get("resourceNames", ()) for rule in rules) == remembers
 
 
+@pytest.mark.parametrize(
+    ("policy", "places"),
+    [
+        ({}, [""]),
+        ({"setbacks": {"plugins": False}}, [""]),
+        ({"bootstrap": {"repair": "report"}}, [""]),
+        ({"setbacks": {"workloads": False}}, ["kube-system"]),
+        ({"setbacks": {"workloads": False}, "bootstrap": {"repair": "report"}}, ["kube-system"]),
+        ({"setbacks": {"workloads": False, "plugins": False}}, []),
+    ],
+)
+def test_events_are_read_where_the_policy_needs_them(helm: Helm, policy: Values, places: list[str]) -> None:
+    """In all namespaces for workloads, else in those of plugins; they are listed, never watched."""
+    roles = [one for one in helm.objects({"policy": policy}) if one["kind"] in ("Role", "ClusterRole")]
+    reading = [
+        (one["metadata"].get("namespace", ""), rule["verbs"])
+        for one in roles
+        for rule in one["rules"]
+        if rule["apiGroups"] == [""] and "events" in rule["resources"]
+    ]
+    assert reading == [(place, ["list"]) for place in places]
+    assert all(one["rules"] for one in roles)
+
+
 def test_the_network_policy_lets_the_evictor_try_its_service(helm: Helm) -> None:
     """A policy counts after the Service's address was translated: what it tries is a replica's own port."""
     values = {"networkPolicy": {"enabled": True}, "ports": {"webhook": 10250}}

@@ -98,7 +98,7 @@ SETBACKS = {
     Right("get", "", "configmaps", STATE, NAME): "setbacks-refused",
     Right("update", "", "configmaps", STATE, NAME): "setbacks-refused",
     Right("create", "", "configmaps", "", NAME): "setbacks-refused",
-    Right("list", "", "events", "", PLUGINS): "setbacks-refused",
+    Right("list", "", "events"): "setbacks-refused",
     Right("delete", "", "pods", "", PLUGINS): "setbacks-refused",
     Right("get", REGISTRATIONS, "validatingadmissionpolicies", LIMIT): "setbacks-held",
     Right("get", REGISTRATIONS, "validatingadmissionpolicybindings", LIMIT): "setbacks-held",

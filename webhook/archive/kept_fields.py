@@ -164,6 +164,8 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
         "message": TEXT,
         "count": S,
         "lastTimestamp": S,
+        "eventTime": S,
+        "series": {"lastObservedTime": S},
         "reportingInstance": S,
         "source": {"component": S, "host": S},
         "involvedObject": {"kind": S, "namespace": S, "name": S, "uid": S},

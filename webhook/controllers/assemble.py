@@ -19,7 +19,9 @@ from webhook.observations.stored_state import StoredState
 from webhook.observations.waits import DEFAULT_WAITS, Waits
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
+from webhook.server.event_lookup import EventLookup
 from webhook.server.metrics import Metrics
+from webhook.server.workload_setbacks import WorkloadSetbacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +111,13 @@ def assemble_setbacks(  # noqa: PLR0913 - each is set by the caller or replaced 
         waits=shared.waits,
     )
     return SetbackWatch(parts)
+
+
+def assemble_event_lookup(
+    client: KubeClient, policy: Policy, metrics: Metrics, tell: OnChange, clock: Clock | None = None
+) -> EventLookup | None:
+    """Return what looks up the failures of workloads, None where the policy ignores them."""
+    if not policy.setbacks.workloads:
+        return None
+    used = clock or Clock()
+    return EventLookup(client, StateEvents(tell), WorkloadSetbacks(metrics.setbacks, used.monotonic), used)

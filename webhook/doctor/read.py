@@ -24,6 +24,7 @@ from webhook.nvidia.device_plugins import Vendor, device_plugin_of
 from webhook.nvidia.failure_messages import failure_of
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
+from webhook.view.event_projection import project_failure
 from webhook.view.plugin_projections import find_plugin, known_plugins, template_of
 from webhook.view.projections import KINDS
 from webhook.view.watched_resources import GROUPS_PATH
@@ -140,7 +141,9 @@ def _parted(found: Objects | Unread, sorting: Sorting) -> tuple[Objects | Unread
 
 def names_cause(event: ApiObject) -> bool:
     """Say whether an event shows why a pod does not start."""
-    return failure_of(text(event.get("message")), text(event.get("reason"))) is not None
+    if failure_of(text(event.get("message")), text(event.get("reason"))) is not None:
+        return True
+    return project_failure(event) is not None
 
 
 def _is_in(item: ApiObject, namespace: str) -> bool:

@@ -10,6 +10,7 @@ from webhook.doctor.checks import check_plugin as plugin
 from webhook.doctor.checks import check_providers as providers
 from webhook.doctor.checks import check_registration as registration
 from webhook.doctor.checks import check_runtime_class as runtime_class
+from webhook.doctor.checks import check_setbacks as setbacks
 from webhook.doctor.checks import check_workloads as workloads
 
 CATEGORIES: tuple[Category, ...] = (
@@ -23,4 +24,5 @@ CATEGORIES: tuple[Category, ...] = (
     coverage.CATEGORY,
     workloads.CATEGORY,
     events.CATEGORY,
+    setbacks.CATEGORY,
 )

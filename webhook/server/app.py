@@ -1,7 +1,6 @@
 """The webhook's HTTP handlers, which the API server calls."""
 
 import asyncio
-import re
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,10 +26,11 @@ from webhook.server.admission_review import (
     parse_review,
     warn,
 )
-from webhook.server.decide_live import ViewSource, decide_live
+from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import DecisionLog, record_of
+from webhook.server.event_lookup import FailureSource
 from webhook.server.heartbeat_status import HeartbeatStatus
-from webhook.server.overload import BusyError, Load, busy_response
+from webhook.server.overload import BusyError, Load, busy_response, timeout_seconds
 from webhook.server.plugin_admission import LiveState, admit_plugin
 from webhook.server.request_body import (
     BODY_LIMIT_BYTES,
@@ -40,6 +40,7 @@ from webhook.server.request_body import (
     DisconnectedError,
     TooLargeError,
 )
+from webhook.server.workload_admission import admit_workload
 
 # One path for each entry of the registrations. They never change: an older registration may call a newer server.
 WORKLOADS_PATH = "/mutate/workloads"
@@ -53,12 +54,6 @@ PATHS = frozenset({WORKLOADS_PATH, BOOTSTRAP_PATH, EPHEMERAL_PATH, TEMPLATES_PAT
 LIMITS_BYTES = dict.fromkeys((WORKLOADS_PATH, BOOTSTRAP_PATH), CREATE_LIMIT_BYTES)
 LIMITS_BYTES[HEARTBEAT_PATH] = HEARTBEAT_LIMIT_BYTES
 
-# The registration's timeoutSeconds, when the query does not say.
-DEFAULT_TIMEOUT_SECONDS = 3.0
-LONGEST_TIMEOUT_SECONDS = 30.0
-
-DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(ms|s|m)")
-UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 # Not a standard status: the client went away, and reads no answer. nginx logs the same.
 CLIENT_CLOSED_REQUEST = 499
@@ -75,7 +70,7 @@ Decide = Callable[[Review], Awaitable[Decision]]
 
 @dataclass(slots=True)
 class Webhook:
-    """The webhook's handlers, and the little state they share. ``state`` is None where no setbacks are stored."""
+    """The webhook's handlers, and the little state they share. Without a cluster, ``state`` and ``events`` are None."""
 
     policy: Policy
     source: ViewSource
@@ -85,6 +80,7 @@ class Webhook:
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     state: LiveState | None = None
     heartbeat: HeartbeatStatus = field(default_factory=HeartbeatStatus)
+    events: FailureSource | None = None
 
     def application(self) -> web.Application:
         """Return the application of the TLS listener."""
@@ -102,7 +98,7 @@ class Webhook:
 
     async def _mutate_workloads(self, request: web.Request) -> web.StreamResponse:
         return await self._decide(
-            request, lambda review: decide_live(review.object, review.facts, self.policy, self.source)
+            request, lambda review: admit_workload(review.object, review.facts, self.policy, self.source, self.events)
         )
 
     async def _mutate_bootstrap(self, request: web.Request) -> web.StreamResponse:
@@ -141,7 +137,7 @@ class Webhook:
         asked = RequestInfo(review.namespace, is_template=True)
         try:
             changed = changed_template(review.object, review.old_object or {})
-            return await decide_live(changed, asked, self.policy, self.source) if changed else None
+            return await admit_workload(changed, asked, self.policy, self.source, self.events) if changed else None
         except ManyTemplatesError as error:
             return left_alone(str(error))
         except NESTED_TOO_DEEPLY:
@@ -236,14 +232,6 @@ class Webhook:
         # The rest of the body is not read.
         response.force_close()
         return response
-
-
-def timeout_seconds(text: str) -> float:
-    """Return the API server's time limit (``?timeout=3s``), or the default if it cannot be read."""
-    match = DURATION.fullmatch(text)
-    if not match:
-        return DEFAULT_TIMEOUT_SECONDS
-    return min(float(match[1]) * UNIT_SECONDS[match[2]], LONGEST_TIMEOUT_SECONDS)
 
 
 def _json(body: bytes) -> web.Response:

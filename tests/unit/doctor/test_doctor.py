@@ -147,6 +147,7 @@ async def test_a_namespace_viewer_sees_the_own_namespace(tmp_path: Path) -> None
         "event-mount",
         "event-refused",
         "event-runtime-hook",
+        "setbacks-workloads",
     }
 
 

@@ -10,7 +10,7 @@ from certs.api import Installation
 from certs.state_events import StateEvents
 from certs.tls_context import CertificateSource
 from webhook.commands.serve.heartbeat_sender import HeartbeatSender
-from webhook.controllers.assemble import Shared, assemble_rounds, assemble_setbacks, share
+from webhook.controllers.assemble import Shared, assemble_event_lookup, assemble_rounds, assemble_setbacks, share
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.observations.waits import Waits
@@ -66,6 +66,8 @@ class ReplicaParts:
             clock=clock,
             shared=shared,
         )
+        metrics = self.webhook.observer.metrics
+        self.webhook.events = assemble_event_lookup(self.client, self.webhook.policy, metrics, self.events, clock)
         return {
             **self._setbacks(shared, who, clock),
             **self._heartbeat(shared),

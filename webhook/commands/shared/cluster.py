@@ -13,6 +13,7 @@ import click
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError, policy_of, read_policy
 from webhook.commands.shared.stored_setbacks import with_stored
+from webhook.commands.shared.workload_events import read_failures
 from webhook.kube.values import EMPTY, mapping
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
@@ -140,11 +141,17 @@ async def live_view(
 ) -> Snapshot:
     """Return what the webhook would see now with the caller's rights.
 
-    ``named`` are objects to read one by one where their kind may not be listed, by field of ClusterView.
+    ``named`` are objects to read one by one where their kind may not be listed, by field of ClusterView. Events are
+    read in the namespaces that it names, or in all.
     """
     wanted = {"runtime_classes": (policy.runtime_class,), **named}
     namespace = await home(client)
     facts = await _facts_namespace(client, namespace)
     watched = resources(policy.bootstrap.namespaces, known_plugins(policy), facts)
     seen = await snapshot(client, watched, wanted, is_gpu_resource=policy.is_gpu_resource, wall_clock=wall_clock)
-    return replace(seen, view=await with_stored(client, namespace, seen.view, policy, wall_clock()))
+    seen = replace(seen, view=await with_stored(client, namespace, seen.view, policy, wall_clock()))
+    if not policy.setbacks.workloads:
+        return seen
+    namespaces = tuple(named.get("namespaces", ()))
+    failures = await read_failures(client, namespaces, tuple(seen.view.namespaces or ()), wall_clock())
+    return replace(seen, view=replace(seen.view, workload_failures=failures))

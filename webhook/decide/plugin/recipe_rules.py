@@ -76,13 +76,6 @@ CLASS_SETBACK = Rule(
     text="Where the class failed before, it is not set again, and no privilege takes its place.",
     check=_class_setback,
     evidence=lambda context: [f"the class did not fail on {context.node_name} lately, or the node lacks its handler"],
-    outcomes=(
-        leaves(
-            Reason.SETBACK,
-            "a plugin pod; the recipe that fits failed on this node before",
-            "see what the node said in `gpu-injector doctor`; the recipe is tried again after hours or a reboot",
-        ),
-    ),
 )
 
 
