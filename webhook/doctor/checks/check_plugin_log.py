@@ -16,6 +16,14 @@ NO_LIBRARY = (LogProblem.NO_NVML, LogProblem.CDI_WITHOUT_NVML)
 NO_DRIVER = (LogProblem.VERSION_MISMATCH, LogProblem.NO_DRIVER)
 # What helps where a log shows another problem. {pod} and {namespace} are the plugin's.
 FIXES = {
+    LogProblem.ACCESS_LOST: "kubectl -n {namespace} delete pod {pod}: a container loses its devices at systemctl "
+    "daemon-reload; so that it does not happen again, on {node}: nvidia-ctk system create-dev-char-symlinks --create-all",
+    LogProblem.ACCESS_BLOCKED: "NVML needs Windows' library on WSL2: run the plugin under the RuntimeClass, with "
+    'mode = "cdi" and nvidia-ctk cdi generate --mode=wsl on {node}',
+    LogProblem.GPU_LOST: "the driver lost a GPU: on {node}, dmesg | grep -i xid; then reboot it; if the GPU does not come "
+    "back, replace it",
+    LogProblem.CONFIG: "correct the plugin's configuration: kubectl -n {namespace} get configmaps; label "
+    "nvidia.com/device-plugin.config of {node} names the entry",
     LogProblem.UNHEALTHY: "on {node}: dmesg | grep -i xid; then kubectl -n {namespace} delete pod {pod}; where the GPU "
     "stays unhealthy, reboot the node",
     LogProblem.DEVICE_MEMORY: "the GPU shares the processor's memory: upgrade the device plugin to 0.17.4 or newer",
@@ -23,8 +31,9 @@ FIXES = {
     "driver; or take the cdi-* strategies out of the plugin's DEVICE_LIST_STRATEGY",
     LogProblem.MPS: "the plugin waits for the MPS control daemon: its pods must run on {node}, under the runtime class "
     "(kubectl get pods -A -o wide | grep -i mps), or take sharing.mps out of the plugin's configuration",
-    LogProblem.MIG_PERMISSION: "it may not read MIG devices: set NVIDIA_MIG_MONITOR_DEVICES=all and add the "
-    "capability SYS_ADMIN in the plugin's DaemonSet, or set MIG_STRATEGY=none",
+    LogProblem.MIG_PERMISSION: "it may not read its devices. With MIG: set NVIDIA_MIG_MONITOR_DEVICES=all and "
+    "add the capability SYS_ADMIN in the plugin's DaemonSet, or set MIG_STRATEGY=none. Without: see SELinux on {node} "
+    "(ausearch -m avc) and the rights of /dev/nvidia*",
     LogProblem.MIG_CONFIGURATION: "on {node}: nvidia-smi mig -lgi; give all its GPUs the same MIG devices, or set "
     "MIG_STRATEGY=mixed in the plugin's DaemonSet",
     LogProblem.OPEN_FILES: "on {node}: sysctl fs.inotify.max_user_instances=8192, and in sysctl.d; then kubectl -n "
