@@ -14,11 +14,13 @@ from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
 from webhook.doctor.node_providers import Providers, is_virtual
-from webhook.kube.metadata import full_name, name_of
+from webhook.kube.metadata import full_name, labels_of, name_of
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import empty_mapping, mapping, text
 from webhook.nvidia.device_plugins import DevicePlugin, device_plugin_of
+from webhook.nvidia.gpu_resources import is_sharing_resource, may_be_renamed_gpu
 from webhook.nvidia.known_plugins import Role
+from webhook.nvidia.support_pods import Support, support_of
 from webhook.observations.plugin_observation import Moment
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import known_plugins, template_of
@@ -70,7 +72,8 @@ class Facts:
 
     ``scope`` is the namespace of ``gpu_pods`` and ``events``, empty for all. ``gpu_pods`` name a GPU resource, the
     policy's class or the driver's files. ``plugin_pods`` and ``daemon_sets`` are those of known plugins, ``other_pods``
-    and ``other_sets`` those of other device plugins for GPUs, unknown to the policy. ``webhooks`` are all mutating
+    and ``other_sets`` those of other device plugins for GPUs, unknown to the policy; ``support_pods`` bring what these
+    need, such as the driver. ``webhooks`` are all mutating
     configurations, ``deployment`` and what follows are our own installation's. Logs are the last lines of pods, by
     ``namespace/name``. ``dry_run`` is None where no namespace is opted in.
     """
@@ -96,6 +99,7 @@ class Facts:
     daemon_sets: Objects | Unread = NOT_ASKED
     other_pods: Objects | Unread = NOT_ASKED
     other_sets: Objects | Unread = NOT_ASKED
+    support_pods: Objects | Unread = NOT_ASKED
     plugin_logs: Mapping[str, str | Unread] | Unread = NOT_ASKED
     webhooks: Objects | Unread = NOT_ASKED
     validating_webhooks: Objects | Unread = NOT_ASKED
@@ -200,6 +204,12 @@ class Facts:
         return (*((item, pod.node) for item, pod in self.plugins), *others)
 
     @cached_property
+    def support(self) -> tuple[tuple[ApiObject, Support], ...]:
+        """The pods that bring driver, runtime, MIG, MPS or DRA, with what each of them brings."""
+        found = ((item, support_of(labels_of(item))) for item in known(self.support_pods))
+        return tuple((item, role) for item, role in found if role is not None)
+
+    @cached_property
     def nodes_under_class(self) -> frozenset[str]:
         """The nodes on which a device plugin runs under the policy's class, which proves the handler."""
         name = self.policy.runtime_class
@@ -226,18 +236,30 @@ class Facts:
         return not self.had_gpus(self.node_facts.get(item.pod.node))
 
     def had_gpus(self, node: Node | None) -> bool:
-        """Say whether a node has GPUs in its capacity, healthy or not."""
+        """Say whether a node has GPUs in its capacity, healthy or not, under any name."""
         return node is not None and any(
-            self.policy.is_gpu_resource(name) and is_positive(amount) for name, amount in node.capacity.items()
+            self.is_any_gpu(name) and is_positive(amount) for name, amount in node.capacity.items()
         )
+
+    def is_any_gpu(self, name: str) -> bool:
+        """Say whether a resource is a GPU for containers, whether the policy names it or not."""
+        return self.policy.is_gpu_resource(name) or is_sharing_resource(name) or may_be_renamed_gpu(name)
+
+    def other_offers(self, node: Node) -> Mapping[str, str]:
+        """Return the GPUs that a node offers under names which the policy does not have."""
+        return {
+            name: amount
+            for name, amount in node.allocatable.items()
+            if is_positive(amount) and self.is_any_gpu(name) and not self.policy.is_gpu_resource(name)
+        }
 
     def offered(self, node: Node) -> Mapping[str, str]:
         """Return the GPU resources that a node has to give, positive or not."""
         return {name: amount for name, amount in node.allocatable.items() if self.policy.is_gpu_resource(name)}
 
     def offers_gpus(self, node: Node) -> bool:
-        """Say whether a node has GPUs to give."""
-        return bool(offered_gpus(node, self.policy))
+        """Say whether a node has GPUs to give, under any name."""
+        return bool(offered_gpus(node, self.policy) or self.other_offers(node))
 
     def lacking(self, node: Node) -> Mapping[str, tuple[str, str]]:
         """Return the GPU resources of which a node offers fewer than it has: what it offers, and what it has."""

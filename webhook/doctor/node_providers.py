@@ -8,6 +8,7 @@ from webhook.decide.decision import Reason
 from webhook.decide.nodes.kind import NodeKind, nodes_of_interest
 from webhook.decide.nodes.providers import node_provider
 from webhook.kube.quantity import is_positive
+from webhook.nvidia.gpu_resources import is_sharing_resource, may_be_renamed_gpu
 from webhook.policy.model import Policy
 from webhook.view.dynamic_resources import ResourceSlice
 from webhook.view.view import ClusterView, Node, Nvml
@@ -23,6 +24,7 @@ class HandedOut(StrEnum):
 
     GPU_CLUSTER = "dra (GPUCluster)"
     BY_HOST = "a service of the host"
+    BY_SHARING = "a sharing plugin with a resource of its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,11 @@ def gpu_slices(view: ClusterView, policy: Policy) -> list[ResourceSlice]:
 def _providers(view: ClusterView, policy: Policy) -> Iterator[tuple[str, str]]:
     sliced = _nodes_with_devices(view, policy)
     everywhere = "" in sliced
+    shared = frozenset(_shared_nodes(view, policy))
+    yield from ((name, HandedOut.BY_SHARING) for name in shared)
     for node, kind in nodes_of_interest(view, policy):
+        if node.name in shared:
+            continue
         has_gpus = _has_own_capacity(node, policy)
         found = _provider(node, kind, has_gpus=has_gpus)
         # A platform that brings the driver still needs a plugin that offers the GPUs.
@@ -99,7 +105,18 @@ def _provider(node: Node, kind: NodeKind, *, has_gpus: bool) -> Reason | None:
 
 
 def _has_own_capacity(node: Node, policy: Policy) -> bool:
-    return any(policy.is_gpu_resource(name) and is_positive(amount) for name, amount in node.capacity.items())
+    return any(
+        (policy.is_gpu_resource(name) or may_be_renamed_gpu(name)) and is_positive(amount)
+        for name, amount in node.capacity.items()
+    )
+
+
+def _shared_nodes(view: ClusterView, policy: Policy) -> Iterator[str]:
+    """Yield the nodes whose GPUs are offered under the resource of a sharing plugin alone."""
+    for node in (view.nodes or {}).values():
+        offers = [name for name, amount in node.allocatable.items() if is_positive(amount)]
+        if any(map(is_sharing_resource, offers)) and not any(map(policy.is_gpu_resource, offers)):
+            yield node.name
 
 
 def _nodes_with_devices(view: ClusterView, policy: Policy) -> frozenset[str]:

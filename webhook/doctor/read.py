@@ -20,6 +20,7 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.served_version import client_for
 from webhook.nvidia.device_plugins import Vendor, device_plugin_of
 from webhook.nvidia.failure_messages import failure_of
+from webhook.nvidia.support_pods import support_of
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
 from webhook.view.live_view import GROUPS_PATH
@@ -27,7 +28,7 @@ from webhook.view.plugin_projections import find_plugin, known_plugins, template
 from webhook.view.projections import KINDS
 
 # Logs of plugins are read where something is amiss; some of them tell what all of them say.
-LOGS_AT_MOST = 30
+LOGS_AT_MOST, SUPPORT_LOGS_AT_MOST = 30, 10
 OWN = "app.kubernetes.io/name=gpu-injector"
 # Kinds that older API servers have in older versions.
 _VERSIONED = {kind.field: kind for kind in KINDS.values() if kind.older_versions}
@@ -93,13 +94,17 @@ class Sorting:
         """Say whether it is a plugin, known or not."""
         return self.is_plugin(item) or self.is_other(item)
 
+    def is_support(self, item: ApiObject) -> bool:
+        """Say whether it brings what a device plugin needs."""
+        return support_of(labels_of(item)) is not None
+
     def is_of_gpu(self, item: ApiObject) -> bool:
         """Say whether it is a GPU pod."""
-        return not self.is_any_plugin(item) and _concerns_gpus(item, self.policy)
+        return not self.is_any_plugin(item) and not self.is_support(item) and _concerns_gpus(item, self.policy)
 
     def keeps(self, item: ApiObject) -> bool:
         """Say whether it is any of these."""
-        return self.is_any_plugin(item) or self.is_of_gpu(item)
+        return self.is_any_plugin(item) or self.is_support(item) or self.is_of_gpu(item)
 
 
 async def _pods(client: KubeClient, facts: Facts, asked: Asked) -> Facts:
@@ -117,11 +122,13 @@ async def _pods(client: KubeClient, facts: Facts, asked: Asked) -> Facts:
     if isinstance(everything, Unread):
         reads["gpu_pods"] = read_list(client, f"{at}/pods", running, wanted=sorting.is_of_gpu)
         reads["plugins"] = read_everywhere(client, "/api/v1/{}pods", places, sorting.is_any_plugin)
+        reads["support_pods"] = read_everywhere(client, "/api/v1/{}pods", places, sorting.is_support)
         found = await _together(reads)
     else:
         found = await _together(reads)
         found["gpu_pods"] = tuple(item for item in everything if _is_in(item, scope) and sorting.is_of_gpu(item))
         found["plugins"] = tuple(filter(sorting.is_any_plugin, everything))
+        found["support_pods"] = tuple(filter(sorting.is_support, everything))
     found["daemon_sets"], found["other_sets"] = _parted(found.pop("sets"), sorting)
     found["plugin_pods"], found["other_pods"] = _parted(found.pop("plugins"), sorting)
     if scope and isinstance(facts.namespaces, Unread):
@@ -187,8 +194,10 @@ def _silent_plugins(facts: Facts) -> Objects | Unread:
         return Unread(str(error))
     if isinstance(facts.nodes, Unread):
         return tuple(item for item, _ in plugins)[:LOGS_AT_MOST]
+    support = () if isinstance(facts.support_pods, Unread) else facts.support_pods
+    unready = tuple(item for item in support if not is_ready(item))[:SUPPORT_LOGS_AT_MOST]
     well = {node.name for node in facts.node_facts.values() if facts.offers_gpus(node) and not facts.lacking(node)}
-    return tuple(item for item, node in plugins if node not in well or not is_ready(item))[:LOGS_AT_MOST]
+    return (*tuple(item for item, node in plugins if node not in well or not is_ready(item))[:LOGS_AT_MOST], *unready)
 
 
 async def _dry_run(client: KubeClient, facts: Facts) -> DryRun | Unread | None:

@@ -38,11 +38,11 @@ FIXES = tuple(
         ),
         (
             r"device filter program|failed to add device rules|cgroup",
-            "nvidia-container-toolkit does not fit the node's cgroups: upgrade it, or set `mode = \"cdi\"` in " + CONFIG,
+            'nvidia-container-toolkit does not fit the node\'s cgroups: upgrade it, or set `mode = "cdi"` in ' + CONFIG,
         ),
         (
             r"ldcache error|ldconfig",
-            f"correct `ldconfig` in {CONFIG}: \"@/sbin/ldconfig.real\" on Ubuntu, \"@/sbin/ldconfig\" elsewhere; where "
+            f'correct `ldconfig` in {CONFIG}: "@/sbin/ldconfig.real" on Ubuntu, "@/sbin/ldconfig" elsewhere; where '
             "it is correct, upgrade nvidia-container-toolkit",
         ),
         (

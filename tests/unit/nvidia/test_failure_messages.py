@@ -185,9 +185,7 @@ FILE = "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
         ),
         (
             'Pod "a" is invalid: spec.containers[0].resources.limits[nvidia.com/gpu]: Required value: Limit must be set',
-            Failure(
-                FailureKind.GPU_QUANTITY, "resources.limits[nvidia.com/gpu]: Required value: Limit must be set"
-            ),
+            Failure(FailureKind.GPU_QUANTITY, "resources.limits[nvidia.com/gpu]: Required value: Limit must be set"),
         ),
         (
             f'{CREATE}pod rejected: RuntimeClass "nvidia" not found',

@@ -51,7 +51,7 @@ DEFAULT_RUNTIME = (
 def nvml(facts: Facts) -> Result:
     """No plugin says that it cannot load NVML: the incident for which this project exists."""
     found = list(_saying(facts, *NO_LIBRARY))
-    if not found or _matters(facts, {node for _, node, _ in found}):
+    if not found or matters(facts, {node for _, node, _ in found}):
         troubles = [_no_nvml(facts, *one) for one in found]
         cures = (cure_for(facts, pod, node) for pod, node, _ in found[:1])
         return fails_on(troubles, *cures, *_about_default_runtime(facts, [(pod, node) for pod, node, _ in found]))
@@ -66,19 +66,27 @@ def _no_nvml(facts: Facts, pod: ApiObject, node: str, said: str) -> str:
 
 def driver(facts: Facts) -> Result:
     """No plugin says that NVML finds no driver: not loaded, or another version than the library."""
-    troubles = (f"{node}: {said}" for _, node, said in _saying(facts, *NO_DRIVER))
-    return fails_on(troubles, "on the node: nvidia-smi; after an upgrade of the driver reboot it")
+    found = list(_saying(facts, *NO_DRIVER))
+    fix = "on the node: nvidia-smi; after an upgrade of the driver reboot it"
+    return _by_node(facts, [(node, f"{node}: {said}") for _, node, said in found], fix)
+
+
+def _by_node(facts: Facts, found: list[tuple[str, str]], fix: str) -> Result:
+    """Return a failure; a warning where the nodes have no GPU, and others work."""
+    if not found or matters(facts, {node for node, _ in found}):
+        return fails_on((line for _, line in found), fix)
+    return warns_on((line for _, line in found), if_it_has_a_gpu(found[0][0]))
 
 
 def devices(facts: Facts) -> Result:
     """No plugin with NVML says that it finds no devices."""
     explained = {full_name(pod) for pod, _, _ in _saying(facts, *NO_LIBRARY, *NO_DRIVER, *FIXES)}
-    troubles = (
-        f"{node}: {said}"
+    found = [
+        (node, f"{node}: {said}")
         for pod, node, said in _saying(facts, LogProblem.NO_DEVICES)
         if full_name(pod) not in explained
-    )
-    return fails_on(troubles, "on the node: nvidia-smi -L; keep the plugin away from nodes without a GPU")
+    ]
+    return _by_node(facts, found, "on the node: nvidia-smi -L; keep the plugin away from nodes without a GPU")
 
 
 def _about_default_runtime(facts: Facts, blind: Iterable[tuple[ApiObject, str]]) -> Iterator[str]:
@@ -91,7 +99,8 @@ def _about_default_runtime(facts: Facts, blind: Iterable[tuple[ApiObject, str]])
 def others(facts: Facts) -> Result:
     """No plugin reports another problem; of one that is not well the last error is quoted."""
     found = list(_others(facts))
-    serious = any(not is_ready(pod) or not _offers(facts, node) for pod, node, _, _ in found)
+    bad = {node for pod, node, _, _ in found if not is_ready(pod) or not _offers(facts, node)}
+    serious = bool(bad) and matters(facts, bad)
     troubles = [f"{full_name(pod)} on {node}: {said}" for pod, node, said, _ in found]
     return (fails_on if serious else warns_on)(troubles, *(fix for _, _, _, fix in found[:1]))
 
@@ -119,6 +128,7 @@ def _offers(facts: Facts, name: str) -> bool:
     return node is not None and facts.offers_gpus(node)
 
 
-def _matters(facts: Facts, nodes: set[str]) -> bool:
+def matters(facts: Facts, nodes: set[str]) -> bool:
+    """Say whether trouble on these nodes keeps GPU pods from working: one has a GPU, or no node offers any."""
     gpu_nodes = facts.gpu_nodes
     return bool(nodes & {node.name for node in gpu_nodes}) or not any(map(facts.offers_gpus, gpu_nodes))
