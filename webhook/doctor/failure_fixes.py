@@ -11,18 +11,18 @@ FIXES = {
     FailureKind.RUNTIME_MISSING: "on the node: install nvidia-container-toolkit; the runtime's configuration names "
     "{subject}, which is not there",
     FailureKind.HOST_PATH_TYPE: "{subject} is not on the node: install the driver's package, or remove the mount",
-    FailureKind.PROGRAM_MISSING: "{subject} comes from the driver, and the container does not run under NVIDIA's runtime: "
-    "see pods-uncalled and pods-left; where it does, NVIDIA_DRIVER_CAPABILITIES lacks `utility`",
-    FailureKind.DEVICE_NODE_MISSING: "on the node: nvidia-modprobe -u -m creates {subject}; then nvidia-ctk cdi generate "
-    "--output=/etc/cdi/nvidia.yaml, as the specification is older than the driver",
+    FailureKind.PROGRAM_MISSING: "{subject} comes from the driver, and the container does not run under NVIDIA's "
+    "runtime: see pods-uncalled and pods-left; where it does, NVIDIA_DRIVER_CAPABILITIES lacks `utility`",
+    FailureKind.DEVICE_NODE_MISSING: "on the node: nvidia-modprobe -u -m creates {subject}; then nvidia-ctk cdi "
+    "generate --output=/etc/cdi/nvidia.yaml, as the specification is older than the driver",
     FailureKind.READ_ONLY_HOST: "{subject} cannot be created on this system: mount something else there, or use the "
     "RuntimeClass",
     FailureKind.GPU_LOST: "the node lost a GPU: dmesg | grep -i xid, then reboot it; if it comes back, replace the GPU",
     FailureKind.XID: "on the node: dmesg | grep -i xid; restart its device plugin's pod, then reboot the node "
     "(https://docs.nvidia.com/deploy/xid-errors names the error)",
     FailureKind.SHARED_TOO_MANY: "request 1 of {subject}: the GPU is shared, and more requests give no more of it",
-    FailureKind.TOPOLOGY: "the kubelet's topologyManagerPolicy is too strict for this pod: use best-effort on the node, or "
-    "request GPUs and CPUs of one NUMA node",
+    FailureKind.TOPOLOGY: "the kubelet's topologyManagerPolicy is too strict for this pod: use best-effort on the "
+    "node, or request GPUs and CPUs of one NUMA node",
     FailureKind.IMAGE_PLATFORM: "the image is not built for the node's architecture: use one for it, or a nodeSelector "
     "kubernetes.io/arch",
     FailureKind.IMAGE_SPACE: "the node's disk is full: remove images there (crictl rmi --prune), or use a larger disk",
@@ -30,8 +30,8 @@ FIXES = {
     FailureKind.QUOTA_SCOPE: "pods of these priority classes need a ResourceQuota in their namespace: create one with "
     "scopeSelector {subject} (GKE asks for it), or take priorityClassName out",
     FailureKind.LIMIT_RANGE: "change the namespace's LimitRange: kubectl describe limitrange -n NAMESPACE",
-    FailureKind.GPU_QUANTITY: "GPUs are whole numbers, and a request must be equal to its limit; for a part of a GPU use "
-    "time-slicing, MPS or MIG ({subject})",
+    FailureKind.GPU_QUANTITY: "GPUs are whole numbers, and a request must be equal to its limit; for a part of a GPU "
+    "use time-slicing, MPS or MIG ({subject})",
     FailureKind.RUNTIME_FAILED: LOOK,
     FailureKind.MOUNT_TARGET: "another volume of the pod covers {subject}: mount one of the two elsewhere",
     FailureKind.DEVICE_ALLOCATION: "the device plugin had no healthy device: see its log and gpus-healthy, then "
@@ -70,5 +70,6 @@ def cdi_fix(device: str) -> str:
         return "set NVIDIA_VISIBLE_DEVICES=void, not none"
     return (
         "on the node: nvidia-ctk cdi list; if the device is missing: nvidia-ctk cdi generate "
-        "--output=/etc/cdi/nvidia.yaml; if it is there, remove the second file in /etc/cdi and /var/run/cdi that defines it"
+        "--output=/etc/cdi/nvidia.yaml; if it is there, remove the second file in /etc/cdi and /var/run/cdi that "
+        "defines it"
     )

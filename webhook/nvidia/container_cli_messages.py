@@ -13,18 +13,24 @@ FIXES = tuple(
     for pattern, fix in (
         (
             r"unsatisfied condition",
-            "the node's driver is older than the image needs: upgrade the driver, or use an image of an older CUDA "
-            "release (NVIDIA_DISABLE_REQUIRE=true skips the comparison)",
+            (
+                "the node's driver is older than the image needs: upgrade the driver, or use an image of an older CUDA "
+                "release (NVIDIA_DISABLE_REQUIRE=true skips the comparison)"
+            ),
         ),
         (
             r"load library failed: libnvidia-ml",
-            f"NVIDIA's runtime finds no driver on the node: install the driver, or correct `root` in {CONFIG} (a "
-            "driver container keeps it in /run/nvidia/driver)",
+            (
+                f"NVIDIA's runtime finds no driver on the node: install the driver, or correct `root` in {CONFIG} (a "
+                "driver container keeps it in /run/nvidia/driver)"
+            ),
         ),
         (
             r"driver not loaded|failed to process request|kernel module",
-            "the driver's kernel module is not loaded: on the node, modprobe nvidia and dmesg | grep -i -e nvidia -e "
-            "lockdown (Secure Boot refuses unsigned modules, nouveau keeps the device)",
+            (
+                "the driver's kernel module is not loaded: on the node, modprobe nvidia and dmesg | grep -i -e "
+                "nvidia -e lockdown (Secure Boot refuses unsigned modules, nouveau keeps the device)"
+            ),
         ),
         (r"version mismatch", "the driver was upgraded and is still loaded in its old version: reboot the node"),
         (
@@ -33,8 +39,10 @@ FIXES = tuple(
         ),
         (
             r"unknown device|no-gpu-has",
-            "the GPU that the pod was given is not on the node: after a change of GPUs or MIG devices delete the pod "
-            "and restart the device plugin; a sharing plugin needs its own scheduler",
+            (
+                "the GPU that the pod was given is not on the node: after a change of GPUs or MIG devices delete the "
+                "pod and restart the device plugin; a sharing plugin needs its own scheduler"
+            ),
         ),
         (
             r"device filter program|failed to add device rules|cgroup",
@@ -42,8 +50,10 @@ FIXES = tuple(
         ),
         (
             r"ldcache error|ldconfig",
-            f'correct `ldconfig` in {CONFIG}: "@/sbin/ldconfig.real" on Ubuntu, "@/sbin/ldconfig" elsewhere; where '
-            "it is correct, upgrade nvidia-container-toolkit",
+            (
+                f'correct `ldconfig` in {CONFIG}: "@/sbin/ldconfig.real" on Ubuntu, "@/sbin/ldconfig" elsewhere; where '
+                "it is correct, upgrade nvidia-container-toolkit"
+            ),
         ),
         (
             r"file exists|file creation failed",
@@ -55,8 +65,10 @@ FIXES = tuple(
         ),
         (
             r"mount error: [^\n]{1,300}no such file or directory",
-            "the driver's files on the node are not complete: install all packages of one driver version, and upgrade "
-            "nvidia-container-toolkit",
+            (
+                "the driver's files on the node are not complete: install all packages of one driver version, and "
+                "upgrade nvidia-container-toolkit"
+            ),
         ),
     )
 )

@@ -162,7 +162,8 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
         (
             FailureKind.RUNTIME_FAILED,
             (
-                r"(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{0,400}?(?:error|failed|exit status|exit code)[^\n]{0,400})",
+                r"(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{0,400}?(?:error|failed|exit status|exit code)"
+                r"[^\n]{0,400})",
             ),
         ),
         (FailureKind.DEVICE_CLAIM, (r"Failed to prepare dynamic resources: ([^\n]{1,400})",)),

@@ -47,18 +47,24 @@ FIXES = tuple(
         ),
         (
             r"open kernel modules|kernel module type[^\n]{0,80}open",
-            "this GPU needs NVIDIA's open kernel modules: install the packages with -open, or set "
-            "driver.kernelModuleType=open in the GPU Operator",
+            (
+                "this GPU needs NVIDIA's open kernel modules: install the packages with -open, or set "
+                "driver.kernelModuleType=open in the GPU Operator"
+            ),
         ),
         (
             r"(?i:nouveau)",
             "the module nouveau keeps the GPU: blacklist it on the node, rebuild the initramfs, and reboot",
         ),
         (
-            r"[Cc]ould not resolve Linux kernel version|Unable to locate package linux-|kernel-(?:headers|devel)-"
-            r"|Couldn't find any package by glob 'linux-|Unable to find a match: kernel",
-            "there are no headers for the node's kernel: boot a kernel that the package repositories have, or install the "
-            "driver on the node and set driver.enabled=false in the GPU Operator",
+            (
+                r"[Cc]ould not resolve Linux kernel version|Unable to locate package linux-|kernel-(?:headers|devel)-"
+                r"|Couldn't find any package by glob 'linux-|Unable to find a match: kernel"
+            ),
+            (
+                "there are no headers for the node's kernel: boot a kernel that the package repositories have, or "
+                "install the driver on the node and set driver.enabled=false in the GPU Operator"
+            ),
         ),
         (
             r"driver is in use|[Mm]odule nvidia\w{0,20} is in use",
@@ -70,13 +76,17 @@ FIXES = tuple(
         ),
         (
             r"(?i:system not yet initialized|fabric ?manager)",
-            "the fabric manager does not run: on the node, systemctl enable --now nvidia-fabricmanager (of the driver's "
-            "own version)",
+            (
+                "the fabric manager does not run: on the node, systemctl enable --now nvidia-fabricmanager (of the "
+                "driver's own version)"
+            ),
         ),
         (
             r"nvidia-smi[^\n]{0,60}(?:not found|No such file|cannot find)|failed to run command [^\n]{0,4}nvidia-smi",
-            "the node has no driver where the operator looks: install it there, or set driver.enabled=true in the GPU "
-            "Operator",
+            (
+                "the node has no driver where the operator looks: install it there, or set driver.enabled=true in "
+                "the GPU Operator"
+            ),
         ),
         (
             r"(?i:temporary failure (?:in name resolution|resolving)|could not resolve host|failed to fetch)",
@@ -84,8 +94,10 @@ FIXES = tuple(
         ),
         (
             r"(?i:containerd|config\.toml|docker\.sock|crio)[^\n]{0,200}(?i:no such file|unable to|failed|refused)",
-            "the container runtime's files are elsewhere: set CONTAINERD_CONFIG and CONTAINERD_SOCKET in the GPU "
-            "Operator's toolkit.env (k3s, RKE2 and MicroK8s have paths of their own)",
+            (
+                "the container runtime's files are elsewhere: set CONTAINERD_CONFIG and CONTAINERD_SOCKET in the GPU "
+                "Operator's toolkit.env (k3s, RKE2 and MicroK8s have paths of their own)"
+            ),
         ),
     )
 )

@@ -8,6 +8,7 @@ from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, known
 from webhook.doctor.failure_fixes import cdi_fix, fix_for
 from webhook.doctor.runtime_setup import handler_fix
+from webhook.kube.metadata import full_name
 from webhook.kube.values import mapping, text
 from webhook.nvidia.failure_messages import Failure, FailureKind, failure_of
 from webhook.view.plugin_projections import OUR_VOLUMES
@@ -19,10 +20,16 @@ HOOK_KINDS = (
     FailureKind.RUNTIME_MISSING,
     FailureKind.RUNTIME_FAILED,
     FailureKind.CDI_HOOK_MISSING,
+    FailureKind.PROGRAM_MISSING,
+    FailureKind.DEVICE_NODE_MISSING,
 )
+ALLOCATION_KINDS = (FailureKind.DEVICE_ALLOCATION, FailureKind.SHARED_TOO_MANY, FailureKind.TOPOLOGY)
 DRIVER_FILES = ("nvidia", "libcuda")
 REFUSALS = (
     FailureKind.QUOTA,
+    FailureKind.QUOTA_SCOPE,
+    FailureKind.LIMIT_RANGE,
+    FailureKind.GPU_QUANTITY,
     FailureKind.POD_SECURITY,
     FailureKind.SECURITY_CONTEXT_CONSTRAINTS,
     FailureKind.ADMISSION_POLICY,
@@ -31,6 +38,8 @@ REFUSALS = (
     FailureKind.CLASS_OVERHEAD,
     FailureKind.TOLERATIONS,
 )
+# Part of the names of objects whose pods belong to GPUs: plugins, drivers, exporters.
+GPU_WORDS = ("nvidia", "gpu", "dcgm")
 # What a refusal names where our patch is its cause.
 OUR_WORDS = (OUR_VOLUMES, "runtimeClassName")
 
@@ -90,7 +99,21 @@ def no_class(facts: Facts) -> Result:
 
 def allocation(facts: Facts) -> Result:
     """No kubelet failed to get devices from the plugin."""
-    seen = [item for item in _seen(facts, FailureKind.DEVICE_ALLOCATION) if _names_gpu(facts, item.message)]
+    seen = [
+        item
+        for item in _seen(facts, *ALLOCATION_KINDS)
+        if _names_gpu(facts, item.message) or _is_of_gpu_pod(facts, item)
+    ]
+    return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
+
+
+def _is_of_gpu_pod(facts: Facts, seen: Seen) -> bool:
+    return any(seen.of == f"Pod {full_name(pod)}" for pod in known(facts.gpu_pods))
+
+
+def xid(facts: Facts) -> Result:
+    """No event reports an error of a GPU (Xid), or a GPU that the driver lost."""
+    seen = list(_seen(facts, FailureKind.XID, FailureKind.GPU_LOST))
     return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
 
 
@@ -108,9 +131,8 @@ def hook(facts: Facts) -> Result:
 
 def start(facts: Facts) -> Result:
     """No volume covers a place where a library of the driver is mounted."""
-    seen = [
-        item for item in _seen(facts, FailureKind.MOUNT_TARGET) if any(name in item.message for name in DRIVER_FILES)
-    ]
+    kinds = (FailureKind.MOUNT_TARGET, FailureKind.READ_ONLY_HOST)
+    seen = [item for item in _seen(facts, *kinds) if any(name in item.message for name in DRIVER_FILES)]
     return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
 
 
@@ -119,9 +141,13 @@ def refused(facts: Facts) -> Result:
     seen = [
         item
         for item in _seen(facts, *REFUSALS)
-        if _names_gpu(facts, item.message) or any(word in item.message for word in OUR_WORDS)
+        if _names_gpu(facts, item.message) or any(word in item.message for word in OUR_WORDS) or _is_of_gpus(item)
     ]
     return fails_on(map(_line, seen), *(_refusal_fix(item) for item in seen[:1]))
+
+
+def _is_of_gpus(seen: Seen) -> bool:
+    return any(word in seen.of.lower() for word in GPU_WORDS)
 
 
 def _refusal_fix(seen: Seen) -> str:
@@ -167,6 +193,7 @@ CATEGORY = Category(
         Check("event-library", "no node lacked a file of the driver", library),
         Check("event-no-class", "no pod was rejected for its class", no_class),
         Check("event-allocation", "no kubelet failed to get a device", allocation),
+        Check("event-xid", "no event reports an error of a GPU", xid),
         Check("event-claim", "no DRA driver failed to prepare a device", claim),
         Check("event-mount", "no volume covers a library of the driver", start),
         Check("event-refused", "no GPU pod was refused at its creation", refused),

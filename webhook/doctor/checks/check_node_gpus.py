@@ -1,4 +1,4 @@
-"""The GPUs of the nodes: which nodes have some, whether they offer them, and whether anything reports them as broken."""
+"""The GPUs of the nodes: which nodes have some, whether they offer them, and whether they are reported as broken."""
 
 import re
 from collections import Counter

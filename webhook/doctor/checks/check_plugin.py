@@ -11,8 +11,8 @@ from webhook.doctor.checks.check_support import unwell_support
 from webhook.doctor.cluster_facts import Facts, Unread, known
 from webhook.doctor.failure_fixes import fix_for
 from webhook.doctor.node_providers import by_dra, gpu_drivers
-from webhook.doctor.pod_trouble import cause_of, running_init, trouble_of
 from webhook.doctor.plugin_fixes import cure_of, if_it_has_a_gpu, plugin_rule
+from webhook.doctor.pod_trouble import cause_of, running_init, trouble_of
 from webhook.kube.metadata import full_name, name_of, namespace_of
 from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.values import elements, items, mapping, text

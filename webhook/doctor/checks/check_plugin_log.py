@@ -17,11 +17,12 @@ NO_DRIVER = (LogProblem.VERSION_MISMATCH, LogProblem.NO_DRIVER)
 # What helps where a log shows another problem. {pod} and {namespace} are the plugin's.
 FIXES = {
     LogProblem.ACCESS_LOST: "kubectl -n {namespace} delete pod {pod}: a container loses its devices at systemctl "
-    "daemon-reload; so that it does not happen again, on {node}: nvidia-ctk system create-dev-char-symlinks --create-all",
+    "daemon-reload; so that it does not happen again, on {node}: nvidia-ctk system create-dev-char-symlinks "
+    "--create-all",
     LogProblem.ACCESS_BLOCKED: "NVML needs Windows' library on WSL2: run the plugin under the RuntimeClass, with "
     'mode = "cdi" and nvidia-ctk cdi generate --mode=wsl on {node}',
-    LogProblem.GPU_LOST: "the driver lost a GPU: on {node}, dmesg | grep -i xid; then reboot it; if the GPU does not come "
-    "back, replace it",
+    LogProblem.GPU_LOST: "the driver lost a GPU: on {node}, dmesg | grep -i xid; then reboot it; if the GPU does not "
+    "come back, replace it",
     LogProblem.CONFIG: "correct the plugin's configuration: kubectl -n {namespace} get configmaps; label "
     "nvidia.com/device-plugin.config of {node} names the entry",
     LogProblem.UNHEALTHY: "on {node}: dmesg | grep -i xid; then kubectl -n {namespace} delete pod {pod}; where the GPU "

@@ -18,8 +18,8 @@ from webhook.view.recorded_time import parse_time
 # A driver container builds modules for some minutes.
 STARTING = timedelta(minutes=10)
 NO_IMAGE = (
-    "the driver's image does not exist for this system or version: choose another driver.version, or install the driver "
-    "on the node and set driver.enabled=false in the GPU Operator"
+    "the driver's image does not exist for this system or version: choose another driver.version, or install the "
+    "driver on the node and set driver.enabled=false in the GPU Operator"
 )
 
 
