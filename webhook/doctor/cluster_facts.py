@@ -13,7 +13,7 @@ from webhook.decide.nodes.kind import offered_gpus
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
-from webhook.doctor.node_providers import Providers, is_virtual
+from webhook.doctor.node_providers import Providers, brings_own_driver, is_left_out, is_virtual
 from webhook.kube.metadata import full_name, labels_of, name_of
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import empty_mapping, mapping, text
@@ -165,7 +165,9 @@ class Facts:
     @cached_property
     def class_nodes(self) -> tuple[Node, ...]:
         """The GPU nodes whose pods need the class or mounts, as nothing else hands GPUs out there."""
-        return tuple(node for node in self.gpu_nodes if not self.providers.of_node(node))
+        return tuple(
+            node for node in self.gpu_nodes if not self.providers.of_node(node) and not brings_own_driver(node)
+        )
 
     @cached_property
     def gpu_nodes(self) -> tuple[Node, ...]:
@@ -273,7 +275,7 @@ class Facts:
         """Say whether a node has a GPU, as far as anything shows it."""
         view = ClusterView(nodes={node.name: node})
         case = RuleContext({}, RequestInfo(""), self.policy, view)
-        return self.offers_gpus(node) or bool(gpu_evidence(case, node.name))
+        return self.offers_gpus(node) or (not is_left_out(node) and bool(gpu_evidence(case, node.name)))
 
     def node(self, name: str) -> ApiObject:
         """Return the raw node of that name, empty where it is gone."""

@@ -15,6 +15,9 @@ from webhook.view.view import ClusterView, Node, Nvml
 
 # NVIDIA's DRA driver publishes more than GPUs.
 OTHER_DEVICES = "compute-domain"
+LEFT_OUT_LABELS = ("nvidia.com/gpu.deploy.operands", "nvidia.com/gpu.deploy.device-plugin")
+GKE_LABEL = "cloud.google.com/gke-accelerator"
+BOTTLEROCKET = "Bottlerocket"
 VIRTUAL_TAINT = "virtual-kubelet.io/provider"
 VIRTUAL_LABELS = {"type": ("virtual-kubelet", "kwok"), "kubernetes.azure.com/role": ("virtual-kubelet",)}
 
@@ -48,6 +51,16 @@ def is_virtual(node: Node) -> bool:
     return any(taint.key == VIRTUAL_TAINT for taint in node.taints) or any(
         node.labels.get(key) in values for key, values in VIRTUAL_LABELS.items()
     )
+
+
+def brings_own_driver(node: Node) -> bool:
+    """Say whether a node's system brings the driver into pods, whatever its plugin does: GKE, Bottlerocket."""
+    return GKE_LABEL in node.labels or node.os_image.startswith(BOTTLEROCKET)
+
+
+def is_left_out(node: Node) -> bool:
+    """Say whether an administrator keeps the GPU Operator's device plugin away from a node."""
+    return any(node.labels.get(label) == "false" for label in LEFT_OUT_LABELS)
 
 
 def by_dra(provider: str) -> bool:

@@ -99,6 +99,7 @@ PATH = r"([^\s\"'\\:]{1,512})"
 PROGRAM = r"[^\s\"'\\:]{0,400}"
 HOOKS = rf"({PROGRAM}nvidia-(?:cdi-hook|ctk))"
 RUNTIMES = rf"({PROGRAM}(?:nvidia-container-runtime|containerd-shim)[a-z0-9.-]{{0,40}})"
+FAILED = r"(?:error|failed|exit status|exit code)"
 ABSENT = r"(?:stat [^\s:]{1,512}: )?(?:no such file or directory|executable file not found|file does not exist)"
 
 
@@ -161,10 +162,7 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
         (FailureKind.MOUNT_TARGET, (rf"to rootfs at {QUOTE}{PATH}{QUOTE}",)),
         (
             FailureKind.RUNTIME_FAILED,
-            (
-                r"(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{0,400}?(?:error|failed|exit status|exit code)"
-                r"[^\n]{0,400})",
-            ),
+            (rf"(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{{0,400}}?{FAILED}[^\n]{{0,400}})",),
         ),
         (FailureKind.DEVICE_CLAIM, (r"Failed to prepare dynamic resources: ([^\n]{1,400})",)),
         (

@@ -184,8 +184,8 @@ FILE = "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
             Failure(FailureKind.LIMIT_RANGE, "maximum nvidia.com/gpu usage per Container is 1, but limit is 2"),
         ),
         (
-            'Pod "a" is invalid: spec.containers[0].resources.limits[nvidia.com/gpu]: Required value: Limit must be set',
-            Failure(FailureKind.GPU_QUANTITY, "resources.limits[nvidia.com/gpu]: Required value: Limit must be set"),
+            'Pod "a" is invalid: spec.containers[0].resources.limits[nvidia.com/gpu]: Required value: Limit must be',
+            Failure(FailureKind.GPU_QUANTITY, "resources.limits[nvidia.com/gpu]: Required value: Limit must be"),
         ),
         (
             f'{CREATE}pod rejected: RuntimeClass "nvidia" not found',

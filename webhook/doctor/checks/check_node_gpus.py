@@ -8,7 +8,7 @@ from datetime import timedelta
 from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Result, fails_on, passes, warns_on
 from webhook.doctor.cluster_facts import ApiObject, Facts, Unread, known
-from webhook.doctor.node_providers import by_dra
+from webhook.doctor.node_providers import BOTTLEROCKET, by_dra
 from webhook.kube.metadata import metadata, name_of, namespace_of
 from webhook.kube.values import items, mapping, text
 from webhook.nvidia.plugin_messages import find_in_log, has_registered
@@ -32,7 +32,6 @@ CONDITION_FIX = (
     "kubectl describe node {node}; on it: nvidia-smi and dmesg | grep -i xid; drain it, and reboot or replace it"
 )
 LONGEST_MESSAGE = 200
-LEFT_OUT_LABELS = ("nvidia.com/gpu.deploy.operands", "nvidia.com/gpu.deploy.device-plugin")
 STARTING = timedelta(minutes=10)
 NO_PLUGIN = "no pod of a device plugin runs: kubectl get daemonsets -A | grep -i -e device-plugin -e gpu"
 HOST_PLUGIN = (
@@ -99,14 +98,9 @@ def allocatable(facts: Facts) -> Result:
 
 def _offers_nothing(facts: Facts, node: Node) -> bool:
     """Say whether a node should offer GPUs and does not; nodes that are not Ready are another check's."""
-    if facts.offers_gpus(node) or facts.lacking(node) or is_left_out(node):
+    if facts.offers_gpus(node) or facts.lacking(node):
         return False
     return node.ready is not False
-
-
-def is_left_out(node: Node) -> bool:
-    """Say whether an administrator keeps the GPU Operator's device plugin away from a node."""
-    return any(node.labels.get(label) == "false" for label in LEFT_OUT_LABELS)
 
 
 def _has_just_started(facts: Facts, name: str) -> bool:
@@ -138,7 +132,7 @@ def _look_at_plugins(facts: Facts) -> str:
     pods = [item for item, node in facts.talking if node in idle] or [item for item, _ in facts.talking]
     if not pods:
         system = next((facts.node_facts[name].os_image for name in sorted(idle)), "")
-        return HOST_PLUGIN if system.startswith("Bottlerocket") else NO_PLUGIN
+        return HOST_PLUGIN if system.startswith(BOTTLEROCKET) else NO_PLUGIN
     pod = pods[0]
     log = "" if isinstance(facts.plugin_logs, Unread) else facts.log_of(pod)
     if is_ready(pod) and has_registered(log) and find_in_log(log) is None:

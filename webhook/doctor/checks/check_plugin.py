@@ -6,11 +6,11 @@ from typing import Any
 from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks import check_plugin_log as plugin_log
-from webhook.doctor.checks.check_node_gpus import is_left_out
+from webhook.doctor.checks.check_node_gpus import HOST_PLUGIN
 from webhook.doctor.checks.check_support import unwell_support
 from webhook.doctor.cluster_facts import Facts, Unread, known
 from webhook.doctor.failure_fixes import fix_for
-from webhook.doctor.node_providers import by_dra, gpu_drivers
+from webhook.doctor.node_providers import BOTTLEROCKET, GKE_LABEL, by_dra, gpu_drivers
 from webhook.doctor.plugin_fixes import cure_of, if_it_has_a_gpu, plugin_rule
 from webhook.doctor.pod_trouble import cause_of, running_init, trouble_of
 from webhook.kube.metadata import full_name, name_of, namespace_of
@@ -28,6 +28,7 @@ MISSING = "DaemonSet {} wants to run there; its pod is missing"
 HELM_LINE = (
     "helm upgrade --install nvdp nvidia-device-plugin --repo https://nvidia.github.io/k8s-device-plugin -n kube-system"
 )
+GKE_PLUGIN = "GKE installs its own plugin: kubectl -n kube-system get daemonsets | grep nvidia   (add no other)"
 
 
 def present(facts: Facts) -> Result:
@@ -49,7 +50,14 @@ def present(facts: Facts) -> Result:
         return fails_on(
             missing, "kubectl describe clusterpolicies   (the GPU Operator installs the plugin; add no other)"
         )
-    return fails_on(missing, HELM_LINE)
+    return fails_on(missing, _missing_plugin_fix(facts))
+
+
+def _missing_plugin_fix(facts: Facts) -> str:
+    """Return how the missing plugin comes back: some systems bring their own, and another one would harm."""
+    if any(node.os_image.startswith(BOTTLEROCKET) for node in facts.gpu_nodes):
+        return HOST_PLUGIN
+    return GKE_PLUGIN if any(GKE_LABEL in node.labels for node in facts.gpu_nodes) else HELM_LINE
 
 
 def recognised(facts: Facts) -> Result:
@@ -85,8 +93,7 @@ def everywhere(facts: Facts) -> Result:
 def _needs_no_plugin(facts: Facts, node: Node) -> bool:
     """Say whether DRA or a service of the host offers a node's GPUs: then a missing pod is no error."""
     wanted = any(_why_not(item, node) == MISSING.format(item.plugin.name) for item in _daemon_sets(facts))
-    served = by_dra(facts.providers.of_node(node)) or (facts.offers_gpus(node) and not wanted)
-    return served or is_left_out(node)
+    return by_dra(facts.providers.of_node(node)) or (facts.offers_gpus(node) and not wanted)
 
 
 def _why_not(item: PluginDaemonSet, node: Node) -> str:
