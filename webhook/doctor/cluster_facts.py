@@ -22,6 +22,8 @@ from webhook.nvidia.gpu_resources import is_sharing_resource, may_be_renamed_gpu
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.support_pods import Support, support_of
 from webhook.observations.plugin_observation import Moment
+from webhook.observations.stored_state import State
+from webhook.policy.fingerprint import fingerprint
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import known_plugins, template_of
 from webhook.view.plugin_watch import with_observations
@@ -75,7 +77,8 @@ class Facts:
     and ``other_sets`` those of other device plugins for GPUs, unknown to the policy; ``support_pods`` bring what these
     need, such as the driver. ``webhooks`` are all mutating
     configurations, ``deployment`` and what follows are our own installation's. Logs are the last lines of pods, by
-    ``namespace/name``. ``dry_run`` is None where no namespace is opted in.
+    ``namespace/name``. ``dry_run`` is None where no namespace is opted in. ``state`` is what the
+    replicas remember together, None where they have stored nothing yet.
     """
 
     policy: Policy
@@ -110,6 +113,7 @@ class Facts:
     certificates: Report | Unread = NOT_ASKED
     presented: tuple[PresentedCertificate, ...] | Unread = NOT_ASKED
     dry_run: DryRun | Unread | None = NOT_ASKED
+    state: State | Unread | None = NOT_ASKED
 
     @cached_property
     def view(self) -> ClusterView:
@@ -216,6 +220,11 @@ class Facts:
         """The nodes on which a device plugin runs under the policy's class, which proves the handler."""
         name = self.policy.runtime_class
         return frozenset(pod.node for _, pod in self.plugins if pod.running and pod.plugin.runtime_class == name)
+
+    @property
+    def policy_fingerprint(self) -> str:
+        """The text by which the replicas know the policy."""
+        return fingerprint(self.policy)
 
     @cached_property
     def registration(self) -> ApiObject | None:

@@ -14,15 +14,16 @@ from webhook.doctor.api_reads import is_ready, read_everywhere, read_list, read_
 from webhook.doctor.cluster_facts import ApiObject, CannotTellError, DryRun, Facts, Objects, Unread, known
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.kube.metadata import labels_of, metadata, name_of
-from webhook.kube.values import items, text
+from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.served_version import client_for
 from webhook.nvidia.device_plugins import Vendor, device_plugin_of
 from webhook.nvidia.failure_messages import failure_of
 from webhook.nvidia.support_pods import support_of
+from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, State, read_state
 from webhook.policy.model import Policy
-from webhook.registration.entries import home_of
+from webhook.registration.entries import HOME, home_of
 from webhook.view.live_view import GROUPS_PATH
 from webhook.view.plugin_projections import find_plugin, known_plugins, template_of
 from webhook.view.projections import KINDS
@@ -168,6 +169,7 @@ def _of_installation(client: KubeClient, facts: Facts) -> Mapping[str, Awaitable
         "endpoint_slices": read_list(client, slices, {"labelSelector": "kubernetes.io/service-name=gpu-injector"}),
         "own_pods": read_list(client, f"/api/v1/namespaces/{home}/pods", {"labelSelector": OWN}),
         "certificates": _certificates(client, facts),
+        "state": _state(client, home),
     }
 
 
@@ -177,6 +179,14 @@ def _looks(client: KubeClient, facts: Facts) -> Mapping[str, Awaitable[Any]]:
         "plugin_logs": read_plugin_logs(client, _silent_plugins(facts)),
         "dry_run": _dry_run(client, facts),
     }
+
+
+async def _state(client: KubeClient, home: str) -> State | Unread | None:
+    path = f"/api/v1/namespaces/{home}/configmaps/{HOME}{NAME_SUFFIX}"
+    found = await read_one(client, path, "the state ConfigMap")
+    if isinstance(found, Unread) or found is None:
+        return found
+    return read_state(text(mapping(found.get("data")).get(DATA_KEY)))
 
 
 async def _certificates(client: KubeClient, facts: Facts) -> Any:  # noqa: ANN401  a report, or Unread
