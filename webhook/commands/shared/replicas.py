@@ -25,7 +25,7 @@ CERT_DIR = "--cert-dir"
 DECISIONS_PORT, ADMIN_PORT = "--decisions-port", "--admin-port"
 # What a replica is told on its command line, and what it takes where it is told nothing.
 DEFAULT_PORTS = {"--port": 8443, DECISIONS_PORT: 8081, ADMIN_PORT: 8080}
-ANSWER_SECONDS = 15
+ANSWER_SECONDS: float = 15
 
 
 class UnreachableError(Exception):
