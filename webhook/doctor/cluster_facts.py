@@ -106,6 +106,7 @@ class Facts:
     plugin_logs: Mapping[str, str | Unread] | Unread = NOT_ASKED
     webhooks: Objects | Unread = NOT_ASKED
     validating_webhooks: Objects | Unread = NOT_ASKED
+    limit_ranges: Objects | Unread = NOT_ASKED
     deployment: ApiObject | Unread | None = NOT_ASKED
     endpoint_slices: Objects | Unread = NOT_ASKED
     own_pods: Objects | Unread = NOT_ASKED

@@ -71,6 +71,7 @@ def _of_cluster(client: KubeClient) -> Mapping[str, Awaitable[Any]]:
         "cluster_policies": read_list(client, "/apis/nvidia.com/v1/clusterpolicies"),
         **{name: read_list(client_for(client, kind), kind.path) for name, kind in _VERSIONED.items()},
         "api_groups": _groups(client),
+        "limit_ranges": read_list(client, "/api/v1/limitranges"),
         "webhooks": read_list(client, f"{admission}/mutatingwebhookconfigurations"),
         "validating_webhooks": read_list(client, f"{admission}/validatingwebhookconfigurations"),
     }
