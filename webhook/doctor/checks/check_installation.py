@@ -90,12 +90,14 @@ def opted_in(facts: Facts) -> Result:
 
 def label_values(facts: Facts) -> Result:
     """A label with a value of nobody's counts as none, which surprises people."""
-    troubles = [
-        f"namespace {name_of(item)}: {INJECT_KEY}={setting}"
+    found = [
+        (name_of(item), setting)
         for item in known(facts.namespaces)
         if (setting := _setting(item)) not in ("", "enabled", "dry-run", "disabled")
     ]
-    return warns_on(troubles, f"kubectl label namespace NAME {INJECT_KEY}=enabled --overwrite")
+    troubles = [f"namespace {name}: {INJECT_KEY}={setting}" for name, setting in found]
+    first = found[0][0] if found else ""
+    return warns_on(troubles, f"kubectl label namespace {first} {INJECT_KEY}=enabled --overwrite")
 
 
 def webhook_log(facts: Facts) -> Result:

@@ -32,6 +32,7 @@ CONDITION_FIX = (
     "kubectl describe node {node}; on it: nvidia-smi and dmesg | grep -i xid; drain it, and reboot or replace it"
 )
 LONGEST_MESSAGE = 200
+CORDONED = "cordoned"
 STARTING = timedelta(minutes=10)
 NO_PLUGIN = "no pod of a device plugin runs: kubectl get daemonsets -A | grep -i -e device-plugin -e gpu"
 HOST_PLUGIN = (
@@ -61,7 +62,9 @@ def ready(facts: Facts) -> Result:
     troubles = [f"{name}: {why}" for name, reasons in found.items() for why in reasons]
     # Nodes come and go. While another one takes pods, a node that does not is no reason why GPU pods fail.
     state = warns_on if any(not reasons for reasons in found.values()) else fails_on
-    return state(troubles, "kubectl describe node NAME")
+    first = next((name for name, reasons in found.items() if reasons), "")
+    is_cordoned = found.get(first) == [CORDONED]
+    return state(troubles, f"kubectl {'uncordon' if is_cordoned else 'describe node'} {first}")
 
 
 def _unready(node: object) -> Iterator[str]:
@@ -70,7 +73,7 @@ def _unready(node: object) -> Iterator[str]:
     if not any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions):
         yield "not Ready"
     if mapping(found.get("spec")).get("unschedulable"):
-        yield "cordoned"
+        yield CORDONED
 
 
 def allocatable(facts: Facts) -> Result:

@@ -177,15 +177,17 @@ def config_file(facts: Facts) -> Result:
 def believed(facts: Facts) -> Result:
     """The plugins run in namespaces where the policy trusts them, unless others manage them."""
     allowed = facts.policy.bootstrap.namespaces
-    troubles = (
-        f"DaemonSet {full_name(item)}: only plugins in {', '.join(allowed)} are helped"
+    found = [
+        item
         for item in known(facts.daemon_sets)
         if namespace_of(item) not in allowed
-        and (found := find_plugin(template_of(item), known_plugins(facts.policy)))
-        and found[0].role is Role.DEVICE_PLUGIN
-        and not found[0].manager
-    )
-    return warns_on(troubles, "add the namespace to `bootstrap.namespaces`, if tenants cannot create it")
+        and (plugin := find_plugin(template_of(item), known_plugins(facts.policy)))
+        and plugin[0].role is Role.DEVICE_PLUGIN
+        and not plugin[0].manager
+    ]
+    troubles = (f"DaemonSet {full_name(item)}: only plugins in {', '.join(allowed)} are helped" for item in found)
+    first = namespace_of(found[0]) if found else ""
+    return warns_on(troubles, f"add {first} to `bootstrap.namespaces` in the policy, if tenants cannot create it")
 
 
 def once(facts: Facts) -> Result:

@@ -9,7 +9,7 @@ from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, know
 from webhook.doctor.failure_fixes import fix_for
 from webhook.doctor.node_providers import by_dra
 from webhook.kube.containers import last_end, waiting_state
-from webhook.kube.metadata import full_name
+from webhook.kube.metadata import full_name, name_of, namespace_of
 from webhook.kube.values import items, mapping, text
 from webhook.nvidia.failure_messages import failure_of
 
@@ -22,7 +22,7 @@ NOT_STARTED = (
 REJECTED = ("UnexpectedAdmissionError", "TopologyAffinityError", "NodeAffinity", "AdmissionError")
 OUT_OF = "OutOf"
 SCHEDULED, DEFAULT_SCHEDULER = "PodScheduled", "default-scheduler"
-LOOK = "kubectl -n NAMESPACE describe pod NAME; kubectl -n NAMESPACE logs NAME --previous"
+LOOK = "kubectl -n {namespace} describe pod {name}; kubectl -n {namespace} logs {name} --previous"
 # Reasons of a container's end -> what helps, where its message names no cause.
 FIXES_BY_END = {"OOMKilled": "the container needs more memory than its limit: raise limits.memory"}
 
@@ -91,9 +91,10 @@ def _count(amount: str | None) -> int:
 
 def not_starting(facts: Facts) -> Result:
     """No container of a GPU pod fails to start, and no kubelet rejected such a pod."""
-    troubles = [trouble for pod in asking(facts) for trouble in _failures(pod)]
-    fix = next((found for _, reason, message in troubles if (found := _fix(reason, message))), "")
-    return warns_on((f"{where}: {reason} {message}".rstrip() for where, reason, message in troubles), fix or LOOK)
+    found = [(pod, *trouble) for pod in asking(facts) for trouble in _failures(pod)]
+    fix = next((help_ for _, _, reason, message in found if (help_ := _fix(reason, message))), "")
+    look = LOOK.format(namespace=namespace_of(found[0][0]), name=name_of(found[0][0])) if found else ""
+    return warns_on((f"{where}: {reason} {message}".rstrip() for _, where, reason, message in found), fix or look)
 
 
 def _fix(reason: str, message: str) -> str:
