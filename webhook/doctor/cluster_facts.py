@@ -9,16 +9,14 @@ from typing import Any, TypeVar
 from certs.report import Report
 from certs.tls_probe import PresentedCertificate
 from webhook.decide.decision import RequestInfo
-from webhook.decide.nodes.kind import offered_gpus
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
+from webhook.doctor.node_offers import NodeOffers
 from webhook.doctor.node_providers import Providers, brings_own_driver, is_left_out, is_virtual
 from webhook.kube.metadata import full_name, labels_of, name_of
-from webhook.kube.quantity import is_positive
 from webhook.kube.values import empty_mapping, mapping, text
 from webhook.nvidia.device_plugins import DevicePlugin, device_plugin_of
-from webhook.nvidia.gpu_resources import is_sharing_resource, may_be_renamed_gpu
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.support_pods import Support, support_of
 from webhook.observations.plugin_observation import Moment
@@ -69,7 +67,7 @@ NOT_ASKED = Unread("not asked for")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class Facts(NodeOffers):
     """What one look at a cluster gave. Objects are raw, without the parts that no check reads (managed fields, images).
 
     ``scope`` is the namespace of ``gpu_pods`` and ``events``, empty for all. ``gpu_pods`` name a GPU resource, the
@@ -247,40 +245,6 @@ class Facts:
         # Capacity tells a plugin that finds no GPU from one whose GPUs are unhealthy.
         return not self.had_gpus(self.node_facts.get(item.pod.node))
 
-    def had_gpus(self, node: Node | None) -> bool:
-        """Say whether a node has GPUs in its capacity, healthy or not, under any name."""
-        return node is not None and any(
-            self.is_any_gpu(name) and is_positive(amount) for name, amount in node.capacity.items()
-        )
-
-    def is_any_gpu(self, name: str) -> bool:
-        """Say whether a resource is a GPU for containers, whether the policy names it or not."""
-        return self.policy.is_gpu_resource(name) or is_sharing_resource(name) or may_be_renamed_gpu(name)
-
-    def other_offers(self, node: Node) -> Mapping[str, str]:
-        """Return the GPUs that a node offers under names which the policy does not have."""
-        return {
-            name: amount
-            for name, amount in node.allocatable.items()
-            if is_positive(amount) and self.is_any_gpu(name) and not self.policy.is_gpu_resource(name)
-        }
-
-    def offered(self, node: Node) -> Mapping[str, str]:
-        """Return the GPU resources that a node has to give, positive or not."""
-        return {name: amount for name, amount in node.allocatable.items() if self.policy.is_gpu_resource(name)}
-
-    def offers_gpus(self, node: Node) -> bool:
-        """Say whether a node has GPUs to give, under any name."""
-        return bool(offered_gpus(node, self.policy) or self.other_offers(node))
-
-    def lacking(self, node: Node) -> Mapping[str, tuple[str, str]]:
-        """Return the GPU resources of which a node offers fewer than it has: what it offers, and what it has."""
-        return {
-            name: (node.allocatable.get(name, "0"), amount)
-            for name, amount in node.capacity.items()
-            if self.policy.is_gpu_resource(name) and _count(node.allocatable.get(name)) < _count(amount)
-        }
-
     def shows_gpu(self, node: Node) -> bool:
         """Say whether a node has a GPU, as far as anything shows it."""
         view = ClusterView(nodes={node.name: node})
@@ -311,7 +275,3 @@ def _node_of(pod: ApiObject) -> str:
 
 def _named(found: Objects, name: str) -> ApiObject | None:
     return next((item for item in found if name_of(item) == name), None)
-
-
-def _count(amount: str | None) -> int:
-    return int(amount) if amount and amount.isdecimal() else 0

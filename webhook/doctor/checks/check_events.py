@@ -99,16 +99,10 @@ def no_class(facts: Facts) -> Result:
 
 def allocation(facts: Facts) -> Result:
     """No kubelet failed to get devices from the plugin."""
-    seen = [
-        item
-        for item in _seen(facts, *ALLOCATION_KINDS)
-        if _names_gpu(facts, item.message) or _is_of_gpu_pod(facts, item)
-    ]
+    pods = {f"Pod {full_name(pod)}" for pod in known(facts.gpu_pods)}
+    found = _seen(facts, *ALLOCATION_KINDS)
+    seen = [item for item in found if _names_gpu(facts, item.message) or item.of in pods]
     return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
-
-
-def _is_of_gpu_pod(facts: Facts, seen: Seen) -> bool:
-    return any(seen.of == f"Pod {full_name(pod)}" for pod in known(facts.gpu_pods))
 
 
 def xid(facts: Facts) -> Result:

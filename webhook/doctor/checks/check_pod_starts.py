@@ -36,7 +36,8 @@ def asking(facts: Facts) -> Iterator[ApiObject]:
 def pending(facts: Facts) -> Result:
     """No GPU pod waits for a node."""
     found = [(pod, said) for pod in asking(facts) if (said := _waits(pod))]
-    why = [(pod, said, _why_none(facts, pod)) for pod, said in found]
+    most = _most_of_a_node(facts) if found else {}
+    why = [(pod, said, _why_none(facts, pod, most)) for pod, said in found]
     troubles = (f"{full_name(pod)}: {said}{f' ({reason})' if reason else ''}" for pod, said, reason in why)
     reasons = [reason for _, _, reason in why if reason]
     look = "kubectl describe nodes | grep -A8 Allocatable   (are they taken, or not offered?)"
@@ -56,21 +57,29 @@ def _waits(pod: ApiObject) -> str:
     return f'no scheduler has looked at it: does the scheduler "{scheduler}" run?'
 
 
-def _why_none(facts: Facts, pod: ApiObject) -> str:
-    """Return why no node can ever fit a pod's GPUs: the resource is not offered, or not so many of it."""
+def _most_of_a_node(facts: Facts) -> Mapping[str, int]:
+    """Return the most of each GPU resource that one node has; empty where that tells nothing."""
     try:
-        nodes, dynamic = facts.gpu_nodes, any(by_dra(facts.providers.of_node(node)) for node in facts.gpu_nodes)
+        nodes = facts.gpu_nodes
+        if any(by_dra(facts.providers.of_node(node)) for node in nodes):
+            return {}
     except CannotTellError:
-        return ""
-    if dynamic or not any(map(facts.offers_gpus, nodes)):
-        return ""
-    for name, wanted in _requested(facts, pod).items():
-        most = max((_count(node.allocatable.get(name)) for node in nodes), default=0)
-        if not most:
-            offered = sorted({each for node in nodes for each in {**facts.offered(node), **facts.other_offers(node)}})
-            return f"no node offers {name}; the nodes offer {', '.join(each for each in offered if each != name)}"
-        if wanted > most:
-            return f"it requests {wanted} {name}, and no node has more than {most}"
+        return {}
+    found: dict[str, int] = {}
+    for node in nodes:
+        for name, amount in {**facts.offered(node), **facts.other_offers(node)}.items():
+            found[name] = max(found.get(name, 0), _count(amount))
+    return found
+
+
+def _why_none(facts: Facts, pod: ApiObject, most: Mapping[str, int]) -> str:
+    """Return why no node can ever fit a pod's GPUs: the resource is not offered, or not so many of it."""
+    offered = sorted(name for name, amount in most.items() if amount)
+    for name, wanted in _requested(facts, pod).items() if offered else ():
+        if name not in offered:
+            return f"no node offers {name}; the nodes offer {', '.join(offered)}"
+        if wanted > most[name]:
+            return f"it requests {wanted} {name}, and no node has more than {most[name]}"
     return ""
 
 
