@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner, Result
@@ -10,6 +12,7 @@ from support.doctor_cases.setbacks import remember
 from support.doctor_world import healthy, served
 
 from webhook.__main__ import main
+from webhook.commands.shared import replicas
 
 METRICS = "/api/v1/namespaces/gpu-injector/pods/webhook-a:8080/proxy/metrics"
 CANARY = "canary-s3cr3t-0123456789"
@@ -24,6 +27,13 @@ spec: {containers: [{name: main, resources: {limits: {nvidia.com/gpu: 1}}}]}
 def run(*arguments: str) -> Result:
     """Run the command line."""
     return CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_http() -> Iterator[None]:
+    """Have replicas that answer no HTTP, so that nothing is waited for."""
+    with patch.object(replicas, "ANSWER_SECONDS", 0.1):
+        yield
 
 
 @pytest.fixture(scope="module")
