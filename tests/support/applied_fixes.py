@@ -11,7 +11,7 @@ import yaml
 
 from certs.secret_content import write_content
 from support.doctor_world import GPU, Cluster, Json, healthy, look
-from webhook.decide.decision import DECISION_KEY
+from webhook.names import DECISION_KEY
 from webhook.policy.load import parse_policy
 
 Step = Callable[[Cluster, "re.Match[str]"], None]

@@ -10,7 +10,7 @@ from datetime import timedelta
 from support.doctor_cases.changes import second_node, volcano, webhook
 from support.doctor_world import GPU, NOW, PLUGIN, Cluster, Json
 from support.platforms import PLATFORMS, Change, eks, k3s, operator_cdi, platform
-from webhook.decide.decision import DECISION_KEY
+from webhook.names import DECISION_KEY
 
 QUIET: dict[str, tuple[Change, frozenset[str]]] = {}
 

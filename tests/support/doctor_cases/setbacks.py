@@ -6,8 +6,7 @@ from support.doctor_cases.table import spoils
 from support.doctor_world import HOME, NOW, Cluster
 from webhook.doctor.check import State
 from webhook.observations.setback import Setback, SetbackKey, SetbackKind, Setbacks
-from webhook.observations.stored_state import State as StoredState
-from webhook.observations.stored_state import write_state
+from webhook.observations.stored_state import StoredState, write_state
 from webhook.policy.fingerprint import fingerprint
 from webhook.view.node_projection import project_node
 

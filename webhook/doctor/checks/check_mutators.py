@@ -3,20 +3,20 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import Result, warns_on
-from webhook.doctor.cluster_facts import ApiObject, Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, known
 from webhook.kube.label_selector import matches_selector
 from webhook.kube.metadata import full_name, labels_of, name_of, namespace_of
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import elements, items, mapping, text
+from webhook.names import INJECT_KEY, REGISTRATION_NAME
 
-OURS = "gpu-injector"
 # Webhooks that set classes, variables or resources of GPU pods by themselves, by a word of their configuration's name.
 OTHER_MUTATORS = {"kai": "KAI-Scheduler", "hami": "HAMi", "runai": "Run:ai", "run-ai": "Run:ai", "4pd": "HAMi"}
 
 
-def other_mutators(facts: Facts) -> Result:
+def other_mutators(facts: ClusterFacts) -> Result:
     """Nobody else sets runtime classes or variables of GPU pods."""
     troubles = (
         f"{found} changes GPU pods, too ({name_of(item)}{_order(item)})"
@@ -31,10 +31,14 @@ def other_mutators(facts: Facts) -> Result:
 
 def _order(item: ApiObject) -> str:
     """Say of a configuration that it is called after ours: the API server calls them by name."""
-    return ", called after ours: a GPU that it adds to a pod without one is not seen" if name_of(item) > OURS else ""
+    return (
+        ", called after ours: a GPU that it adds to a pod without one is not seen"
+        if name_of(item) > REGISTRATION_NAME
+        else ""
+    )
 
 
-def later_mutators(facts: Facts) -> Result:
+def later_mutators(facts: ClusterFacts) -> Result:
     """No LimitRange adds GPUs to pods; webhooks that are called after ours are named."""
     opted = {
         name_of(item): labels for item in known(facts.namespaces) if (labels := _opted_in(facts, item)) is not None
@@ -45,20 +49,22 @@ def later_mutators(facts: Facts) -> Result:
         if namespace_of(item) in opted
         for name, amount in _default_gpus(facts, item)
     )
-    later = sorted(name_of(item) for item in known(facts.webhooks) if name_of(item) > OURS and _selects(item, opted))
+    later = sorted(
+        name_of(item) for item in known(facts.webhooks) if name_of(item) > REGISTRATION_NAME and _selects(item, opted)
+    )
     shown = f"called for pods after ours: {', '.join(later)}" if later else ""
     return warns_on(
         troubles, "kubectl describe limitranges -A   (docs/preview.md: what preview cannot know)", otherwise=shown
     )
 
 
-def _opted_in(facts: Facts, namespace: ApiObject) -> Mapping[str, str] | None:
+def _opted_in(facts: ClusterFacts, namespace: ApiObject) -> Mapping[str, str] | None:
     """Return the labels of a namespace that is opted in, None for another one."""
     labels, default = labels_of(namespace), "enabled" if facts.policy.opt_out else ""
     return labels if labels.get(INJECT_KEY, default) in ("enabled", "dry-run") else None
 
 
-def _default_gpus(facts: Facts, item: ApiObject) -> Iterator[tuple[str, str]]:
+def _default_gpus(facts: ClusterFacts, item: ApiObject) -> Iterator[tuple[str, str]]:
     for limit in items(mapping(item.get("spec")).get("limits")):
         defaults = {**mapping(limit.get("defaultRequest")), **mapping(limit.get("default"))}
         yield from (
@@ -77,7 +83,7 @@ def _selects(item: ApiObject, opted: Mapping[str, Mapping[str, str]]) -> bool:
     )
 
 
-def strict_mutators(facts: Facts) -> Result:
+def strict_mutators(facts: ClusterFacts) -> Result:
     """No other webhook that is called for pods can refuse them all when it is away."""
     troubles = (
         f"{name_of(item)}/{text(entry.get('name'))} has failurePolicy Fail and is called for every pod"

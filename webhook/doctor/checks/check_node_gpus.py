@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Result, fails_on, passes, warns_on
-from webhook.doctor.cluster_facts import ApiObject, Facts, Unread, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, Unread, known
 from webhook.doctor.node_providers import BOTTLEROCKET, by_dra
 from webhook.kube.metadata import metadata, name_of, namespace_of
 from webhook.kube.values import items, mapping, text
@@ -44,7 +45,7 @@ GPU_CONDITION = re.compile(r"gpu|nvidia|nvlink|nvswitch|xid|accelerat", re.IGNOR
 GOOD_CONDITION = re.compile(r"(?:Ready|Healthy|OK|Available|(?<!In)Active)$")
 
 
-def gpu_nodes(facts: Facts) -> Result:
+def gpu_nodes(facts: ClusterFacts) -> Result:
     """Something shows that a node has a GPU."""
     found = [node.name for node in facts.gpu_nodes]
     if found:
@@ -55,7 +56,7 @@ def gpu_nodes(facts: Facts) -> Result:
     return fails_on(troubles, fix) if known(facts.gpu_pods) else warns_on(troubles, fix)
 
 
-def ready(facts: Facts) -> Result:
+def ready(facts: ClusterFacts) -> Result:
     """The GPU nodes are Ready and take pods."""
     names = {node.name for node in facts.gpu_nodes}
     found = {name_of(item): list(_unready(item)) for item in known(facts.nodes) if name_of(item) in names}
@@ -76,7 +77,7 @@ def _unready(node: object) -> Iterator[str]:
         yield CORDONED
 
 
-def allocatable(facts: Facts) -> Result:
+def allocatable(facts: ClusterFacts) -> Result:
     """Each GPU node has GPUs to give, unless DRA gives them."""
     counted = [node for node in facts.gpu_nodes if not by_dra(facts.providers.of_node(node))]
     lacking = [node for node in counted if _offers_nothing(facts, node)]
@@ -99,14 +100,14 @@ def allocatable(facts: Facts) -> Result:
     )
 
 
-def _offers_nothing(facts: Facts, node: Node) -> bool:
+def _offers_nothing(facts: ClusterFacts, node: Node) -> bool:
     """Say whether a node should offer GPUs and does not; nodes that are not Ready are another check's."""
     if facts.offers_gpus(node) or facts.lacking(node):
         return False
     return node.ready is not False
 
 
-def _has_just_started(facts: Facts, name: str) -> bool:
+def _has_just_started(facts: ClusterFacts, name: str) -> bool:
     item = facts.node(name)
     taints = items(mapping(item.get("spec")).get("taints"))
     if any(is_temporary_taint(text(taint.get("key"))) for taint in taints):
@@ -115,7 +116,7 @@ def _has_just_started(facts: Facts, name: str) -> bool:
     return created is not None and timedelta(0) <= facts.now - created < STARTING
 
 
-def resources(facts: Facts) -> Result:
+def resources(facts: ClusterFacts) -> Result:
     """The policy names the GPU resources of all nodes that need us."""
     found = [(node, name) for node in facts.class_nodes for name in facts.other_offers(node)]
     troubles = (
@@ -129,7 +130,7 @@ def resources(facts: Facts) -> Result:
     )
 
 
-def _look_at_plugins(facts: Facts) -> str:
+def _look_at_plugins(facts: ClusterFacts) -> str:
     """Return what shows why a node offers nothing: the plugin's log, or where the plugin is missing that."""
     idle = {node.name for node in facts.gpu_nodes if _offers_nothing(facts, node)}
     pods = [item for item, node in facts.talking if node in idle] or [item for item, _ in facts.talking]
@@ -146,13 +147,13 @@ def _look_at_plugins(facts: Facts) -> str:
     return f"kubectl -n {namespace_of(pod)} logs {name_of(pod)} --all-containers"
 
 
-def _why_fewer(facts: Facts, node: Node, offers: str) -> str:
+def _why_fewer(facts: ClusterFacts, node: Node, offers: str) -> str:
     if offers == "0" and facts.offers_gpus(node):
         return "they are unhealthy, or left over from another MIG configuration (the node offers other GPUs)"
     return "the others are unhealthy, as their device plugin says"
 
 
-def healthy(facts: Facts) -> Result:
+def healthy(facts: ClusterFacts) -> Result:
     """No GPU of a node is unhealthy: the node offers all that it has."""
     lacking = [(node, facts.lacking(node)) for node in facts.gpu_nodes if facts.lacking(node)]
     troubles = [
@@ -165,7 +166,7 @@ def healthy(facts: Facts) -> Result:
     return fails_on(troubles, fix) if any(not facts.offers_gpus(one) for one, _ in lacking) else warns_on(troubles, fix)
 
 
-def states(facts: Facts) -> Result:
+def states(facts: ClusterFacts) -> Result:
     """No label or condition of a GPU node says that it, its driver or its MIG configuration failed."""
     found = [
         (node.name, f"{label}={node.labels[label]}", fix)

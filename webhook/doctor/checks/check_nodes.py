@@ -6,7 +6,8 @@ from webhook.decide.nodes.kind import VERSION_LABEL, profiles
 from webhook.decide.workload.patch_libraries import needs_version
 from webhook.doctor.check import Category, Check, Result, State, fails_on, passes, warns_on
 from webhook.doctor.checks import check_node_gpus as gpus
-from webhook.doctor.cluster_facts import Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import known
 from webhook.doctor.runtime_setup import Runtime, handler_fix, runtime_of
 from webhook.kube.metadata import name_of
 from webhook.kube.values import mapping
@@ -14,7 +15,7 @@ from webhook.nvidia.driver_profiles import host_driver
 from webhook.view.view import RuntimeClass
 
 
-def handler(facts: Facts) -> Result:
+def handler(facts: ClusterFacts) -> Result:
     """The runtime of each GPU node knows the handler of the class, where pods need the class."""
     found, nodes = _class(facts), facts.class_nodes
     missing = [node for node in nodes if node.handlers is not None and found.handler not in node.handlers]
@@ -31,22 +32,22 @@ def handler(facts: Facts) -> Result:
     return warns_on(troubles, *fix, otherwise=f"{found.handler} on {len(nodes)}{no_need(facts)}")
 
 
-def no_need(facts: Facts) -> str:
+def no_need(facts: ClusterFacts) -> str:
     """Return how many nodes need no class, and why; empty where all of them need it."""
     ways = sorted({way for node in facts.gpu_nodes if (way := facts.providers.of_node(node))})
     count = len(facts.gpu_nodes) - len(facts.class_nodes)
     return f"; {count} need no class: {', '.join(ways)}" if ways else ""
 
 
-def _class(facts: Facts) -> RuntimeClass:
+def _class(facts: ClusterFacts) -> RuntimeClass:
     name = facts.policy.runtime_class
     classes = {name_of(item): item for item in known(facts.runtime_classes)}
     # Without the class its name is the best guess at its handler's.
     return RuntimeClass(name, str(mapping(classes.get(name)).get("handler") or name))
 
 
-def runtime_version(facts: Facts) -> Result:
-    """The GPU nodes' container runtime can run a class, and tells what it knows."""
+def runtime_version(facts: ClusterFacts) -> Result:
+    """The GPU nodes' container runtime can run a class, and reports its handlers."""
     kinds = Counter(str(runtime_of(facts.node(node.name))) for node in facts.gpu_nodes)
     silent = [node for node in facts.class_nodes if node.handlers is None and node.name not in facts.nodes_under_class]
     docker = [node.name for node in silent if runtime_of(facts.node(node.name)) is Runtime.DOCKER]
@@ -64,7 +65,7 @@ def runtime_version(facts: Facts) -> Result:
     return warns_on(old, "upgrade containerd to 2.x, or run the device plugin under the class", otherwise=summary)
 
 
-def driver_profile(facts: Facts) -> Result:
+def driver_profile(facts: ClusterFacts) -> Result:
     """It is known where each GPU node keeps its driver's libraries, where the class does not bring them."""
     known_profiles, found = profiles(facts.policy), _class(facts)
     exists = any(name_of(item) == found.name for item in known(facts.runtime_classes))
@@ -77,8 +78,8 @@ def driver_profile(facts: Facts) -> Result:
     return warns_on(troubles, "add one under `drivers` in the policy (docs/policy.md); the runtime class needs none")
 
 
-def driver_label(facts: Facts) -> Result:
-    """The GPU nodes tell their driver's version where the policy asks for it."""
+def driver_label(facts: ClusterFacts) -> Result:
+    """The GPU nodes report their driver's version if the policy needs it."""
     versions = Counter(node.labels.get(VERSION_LABEL, "") for node in facts.gpu_nodes)
     wanted = needs_version(facts.policy) or "{driver_version}" in facts.policy.bootstrap.library
     troubles = [
@@ -90,7 +91,7 @@ def driver_label(facts: Facts) -> Result:
     return fails_on(troubles, "run GPU feature discovery, or name the files without a version", otherwise=summary)
 
 
-def driver_same(facts: Facts) -> Result:
+def driver_same(facts: ClusterFacts) -> Result:
     """The GPU nodes have one driver version, so that a pod finds the same one everywhere."""
     versions = sorted({node.labels[VERSION_LABEL] for node in facts.gpu_nodes if VERSION_LABEL in node.labels})
     if len(versions) <= 1:

@@ -1,4 +1,4 @@
-"""The device plugin: whether it is where the GPUs are, runs, and has what it needs."""
+"""The device plugin: it runs on each GPU node, and has what it needs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,8 @@ from webhook.doctor.check import Category, Check, Result, fails_on, passes, warn
 from webhook.doctor.checks import check_plugin_log as plugin_log
 from webhook.doctor.checks.check_node_gpus import HOST_PLUGIN
 from webhook.doctor.checks.check_support import unwell_support
-from webhook.doctor.cluster_facts import Facts, Unread, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import Unread, known
 from webhook.doctor.failure_fixes import fix_for
 from webhook.doctor.node_providers import BOTTLEROCKET, GKE_LABEL, by_dra, gpu_drivers
 from webhook.doctor.plugin_fixes import cure_of, if_it_has_a_gpu, plugin_rule
@@ -31,8 +32,8 @@ HELM_LINE = (
 GKE_PLUGIN = "GKE installs its own plugin: kubectl -n kube-system get daemonsets | grep nvidia   (add no other)"
 
 
-def present(facts: Facts) -> Result:
-    """Something hands GPUs out: a device plugin, a service of the host, or DRA."""
+def present(facts: ClusterFacts) -> Result:
+    """Something provides GPUs: a device plugin, a service of the host, or DRA."""
     sets = [text(item.plugin.name) for item in _daemon_sets(facts)]
     others = [
         f"{name_of(item)} ({plugin.name})" for item, plugin in facts.other_daemon_sets if plugin.serves_containers
@@ -53,14 +54,14 @@ def present(facts: Facts) -> Result:
     return fails_on(missing, _missing_plugin_fix(facts))
 
 
-def _missing_plugin_fix(facts: Facts) -> str:
+def _missing_plugin_fix(facts: ClusterFacts) -> str:
     """Return how the missing plugin comes back: some systems bring their own, and another one would harm."""
     if any(node.os_image.startswith(BOTTLEROCKET) for node in facts.gpu_nodes):
         return HOST_PLUGIN
     return GKE_PLUGIN if any(GKE_LABEL in node.labels for node in facts.gpu_nodes) else HELM_LINE
 
 
-def recognised(facts: Facts) -> Result:
+def recognised(facts: ClusterFacts) -> Result:
     """Each device plugin for GPUs is known, or works without help."""
     sick = [node for node in facts.gpu_nodes if not facts.offers_gpus(node) and not facts.providers.of_node(node)]
     found = [(item, one) for item, one in facts.other_daemon_sets if one.serves_containers and _may_be_gpus(one)]
@@ -75,7 +76,7 @@ def _may_be_gpus(plugin: DevicePlugin) -> bool:
     return plugin.vendor is Vendor.NVIDIA
 
 
-def everywhere(facts: Facts) -> Result:
+def everywhere(facts: ClusterFacts) -> Result:
     """Each GPU node has a plugin pod: the DaemonSet's selectors let it in, and its taints are tolerated."""
     sets = list(_daemon_sets(facts))
     served = {node for _, node in facts.talking}
@@ -90,7 +91,7 @@ def everywhere(facts: Facts) -> Result:
     )
 
 
-def _needs_no_plugin(facts: Facts, node: Node) -> bool:
+def _needs_no_plugin(facts: ClusterFacts, node: Node) -> bool:
     """Say whether DRA or a service of the host offers a node's GPUs: then a missing pod is no error."""
     wanted = any(_why_not(item, node) == MISSING.format(item.plugin.name) for item in _daemon_sets(facts))
     return by_dra(facts.providers.of_node(node)) or (facts.offers_gpus(node) and not wanted)
@@ -107,7 +108,7 @@ def _why_not(item: PluginDaemonSet, node: Node) -> str:
     return MISSING.format(item.plugin.name)
 
 
-def running(facts: Facts) -> Result:
+def running(facts: ClusterFacts) -> Result:
     """The plugin's pods run and are ready."""
     found = [(item, node, why) for item, node in facts.talking if (why := _unwell(item))]
     troubles = [f"{full_name(item)} on {node or 'no node'}: {why}" for item, node, why in found]
@@ -122,7 +123,7 @@ def _unwell(item: Mapping[str, Any]) -> str:
     return trouble_of(item) or ("" if is_ready(item) else "not ready")
 
 
-def _fix_of_unwell(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
+def _fix_of_unwell(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
     """Return what helps a plugin pod: what its state names, or the pod that it waits for."""
     failure = failure_of(*cause_of(pod))
     if failure and (fix := fix_for(failure)):
@@ -137,7 +138,7 @@ def _fix_of_unwell(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
     return f"kubectl -n {namespace_of(pod)} describe pod {name_of(pod)}"
 
 
-def restart_needed(facts: Facts) -> Result:
+def restart_needed(facts: ClusterFacts) -> Result:
     """No plugin pod lacks what it would get if it were created now."""
     stale = [item for item in facts.blind if item.is_repairable]
     troubles = (
@@ -148,7 +149,7 @@ def restart_needed(facts: Facts) -> Result:
     return fails_on(troubles, *(cure_of(item) for item in stale[:1]))
 
 
-def left_alone(facts: Facts) -> Result:
+def left_alone(facts: ClusterFacts) -> Result:
     """No plugin pod on a GPU node lacks the driver and would be left alone again."""
     gpu_nodes = {node.name for node in facts.gpu_nodes}
     left = [item for item in facts.blind if not item.is_repairable]
@@ -164,8 +165,8 @@ def left_alone(facts: Facts) -> Result:
     return (fails_on if bad else state)(troubles, *fix)
 
 
-def config_file(facts: Facts) -> Result:
-    """No configuration file decides what the pod then does not show."""
+def config_file(facts: ClusterFacts) -> Result:
+    """No configuration file contains settings that the pod does not show."""
     troubles = (
         f"DaemonSet {full_name(item)} reads {CONFIG_VARIABLE}: list strategy and device specs are not visible"
         for item in known(facts.daemon_sets)
@@ -174,7 +175,7 @@ def config_file(facts: Facts) -> Result:
     return warns_on(troubles, "set DEVICE_LIST_STRATEGY and PASS_DEVICE_SPECS in the DaemonSet as well: they are seen")
 
 
-def believed(facts: Facts) -> Result:
+def believed(facts: ClusterFacts) -> Result:
     """The plugins run in namespaces where the policy trusts them, unless others manage them."""
     allowed = facts.policy.bootstrap.namespaces
     found = [
@@ -190,7 +191,7 @@ def believed(facts: Facts) -> Result:
     return warns_on(troubles, f"add {first} to `bootstrap.namespaces` in the policy, if tenants cannot create it")
 
 
-def once(facts: Facts) -> Result:
+def once(facts: ClusterFacts) -> Result:
     """No node runs two device plugins for GPUs, which would take the resource from each other."""
     pods: dict[str, list[str]] = {}
     for item, node in facts.talking:
@@ -204,7 +205,7 @@ def once(facts: Facts) -> Result:
     return fails_on(troubles, "keep one DaemonSet: kubectl get daemonsets -A | grep -i device-plugin")
 
 
-def passes_devices(facts: Facts) -> Result:
+def passes_devices(facts: ClusterFacts) -> Result:
     """Where the driver comes by mounts, the plugin passes the devices: nothing else lets a pod open them."""
     troubles = (
         f"{full_name(item)} on {pod.node} has NVML by a mount and passes no devices"
@@ -214,7 +215,7 @@ def passes_devices(facts: Facts) -> Result:
     return warns_on(troubles, "set PASS_DEVICE_SPECS=true in the plugin's DaemonSet")
 
 
-def _daemon_sets(facts: Facts) -> Iterator[PluginDaemonSet]:
+def _daemon_sets(facts: ClusterFacts) -> Iterator[PluginDaemonSet]:
     project = kinds(known_plugins(facts.policy))["apps", "DaemonSet"].project
     found = map(project, known(facts.daemon_sets))
     return (item for item in found if item.plugin.hands_out_gpus)
@@ -242,7 +243,7 @@ CATEGORY = Category(
         Check("plugin-driver", "the plugin's NVML finds the driver", plugin_log.driver),
         Check("plugin-devices", "the plugin finds devices", plugin_log.devices),
         Check("plugin-log", "the log of the plugin reports no other problem", plugin_log.others),
-        Check("plugin-restart", "no plugin pod needs to be made again", restart_needed),
+        Check("plugin-restart", "no plugin pod needs to be re-created", restart_needed),
         Check("plugin-left-alone", "no plugin pod lacks the driver and is left alone", left_alone),
         Check("plugin-config-file", "no file hides how the plugin works", config_file),
         Check("plugin-namespace", "the plugin runs in a namespace of the policy", believed),

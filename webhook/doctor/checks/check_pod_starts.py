@@ -5,7 +5,8 @@ from typing import Any
 
 from webhook.decide.pod import containers
 from webhook.doctor.check import Result, warns_on
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, CannotTellError, known
 from webhook.doctor.failure_fixes import fix_for
 from webhook.doctor.node_providers import by_dra
 from webhook.kube.containers import last_end, waiting_state
@@ -27,13 +28,13 @@ LOOK = "kubectl -n {namespace} describe pod {name}; kubectl -n {namespace} logs 
 FIXES_BY_END = {"OOMKilled": "the container needs more memory than its limit: raise limits.memory"}
 
 
-def asking(facts: Facts) -> Iterator[ApiObject]:
+def asking(facts: ClusterFacts) -> Iterator[ApiObject]:
     """Yield the pods that request a GPU."""
     pods = known(facts.gpu_pods)
     return (pod for pod in pods if any(container.requests_gpu for container in containers(pod, facts.policy)))
 
 
-def pending(facts: Facts) -> Result:
+def pending(facts: ClusterFacts) -> Result:
     """No GPU pod waits for a node."""
     found = [(pod, said) for pod in asking(facts) if (said := _waits(pod))]
     most = _most_of_a_node(facts) if found else {}
@@ -57,7 +58,7 @@ def _waits(pod: ApiObject) -> str:
     return f'no scheduler has looked at it: does the scheduler "{scheduler}" run?'
 
 
-def _most_of_a_node(facts: Facts) -> Mapping[str, int]:
+def _most_of_a_node(facts: ClusterFacts) -> Mapping[str, int]:
     """Return the most of each GPU resource that one node has; empty where that tells nothing."""
     try:
         nodes = facts.gpu_nodes
@@ -72,7 +73,7 @@ def _most_of_a_node(facts: Facts) -> Mapping[str, int]:
     return found
 
 
-def _why_none(facts: Facts, pod: ApiObject, most: Mapping[str, int]) -> str:
+def _why_none(facts: ClusterFacts, pod: ApiObject, most: Mapping[str, int]) -> str:
     """Return why no node can ever fit a pod's GPUs: the resource is not offered, or not so many of it."""
     offered = sorted(name for name, amount in most.items() if amount)
     for name, wanted in _requested(facts, pod).items() if offered else ():
@@ -83,7 +84,7 @@ def _why_none(facts: Facts, pod: ApiObject, most: Mapping[str, int]) -> str:
     return ""
 
 
-def _requested(facts: Facts, pod: ApiObject) -> Mapping[str, int]:
+def _requested(facts: ClusterFacts, pod: ApiObject) -> Mapping[str, int]:
     """Return how many of each GPU resource the containers of a pod request together."""
     found: dict[str, int] = {}
     for container in items(mapping(pod.get("spec")).get("containers")):
@@ -98,7 +99,7 @@ def _count(amount: str | None) -> int:
     return int(amount) if amount and amount.isdecimal() else 0
 
 
-def not_starting(facts: Facts) -> Result:
+def not_starting(facts: ClusterFacts) -> Result:
     """No container of a GPU pod fails to start, and no kubelet rejected such a pod."""
     found = [(pod, *trouble) for pod in asking(facts) for trouble in _failures(pod)]
     fix = next((help_ for _, _, reason, message in found if (help_ := _fix(reason, message))), "")

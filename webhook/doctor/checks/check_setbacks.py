@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
-from webhook.doctor.cluster_facts import Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import known
 from webhook.observations.setback import Setback, holds_on
 
 MOUNTED = (
@@ -20,7 +21,7 @@ FIXES = {
 AGAIN = "; a change of the policy or a reboot of {node} ends the setback"
 
 
-def plugin_setbacks(facts: Facts) -> Result:
+def plugin_setbacks(facts: ClusterFacts) -> Result:
     """No patch of a device plugin failed lately on a node that is still as it was."""
     state = known(facts.state)
     found = sorted(_current(facts), key=lambda one: one.at, reverse=True)
@@ -33,7 +34,7 @@ def plugin_setbacks(facts: Facts) -> Result:
     return warns_on(troubles, *fix, otherwise="none")
 
 
-def _current(facts: Facts) -> Iterator[Setback]:
+def _current(facts: ClusterFacts) -> Iterator[Setback]:
     """Yield the setbacks that count now: of this policy, not expired, and of nodes that did not change since."""
     state = known(facts.state)
     if state is None:
@@ -59,7 +60,7 @@ def _fix(found: Setback) -> str:
     return (fix + AGAIN).replace("{node}", found.key.node)
 
 
-def _serves(facts: Facts, name: str) -> bool:
+def _serves(facts: ClusterFacts, name: str) -> bool:
     node = facts.node_facts.get(name)
     return node is not None and facts.offers_gpus(node)
 

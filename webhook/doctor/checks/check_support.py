@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Result, fails_on, warns_on
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, CannotTellError
 from webhook.doctor.failure_fixes import fix_for
 from webhook.doctor.pod_trouble import cause_of, trouble_of
 from webhook.kube.metadata import full_name, metadata, name_of, namespace_of
@@ -34,7 +35,7 @@ class Unwell:
     matters: bool
 
 
-def support(facts: Facts) -> Result:
+def support(facts: ClusterFacts) -> Result:
     """The pods that bring what a device plugin needs are well."""
     found = unwell_support(facts)
     troubles = [_line(facts, one) for one in found]
@@ -42,14 +43,14 @@ def support(facts: Facts) -> Result:
     return state(troubles, *(_fix(facts, one) for one in found[:1]), otherwise=_summary(facts))
 
 
-def unwell_support(facts: Facts) -> list[Unwell]:
+def unwell_support(facts: ClusterFacts) -> list[Unwell]:
     """Return the pods that are not well, the first cause first: what others wait for."""
     order = list(Support)
     found = [one for item, role in facts.support if (one := _unwell(facts, item, role))]
     return sorted(found, key=lambda one: (order.index(one.role), not one.matters, full_name(one.pod)))
 
 
-def _unwell(facts: Facts, pod: ApiObject, role: Support) -> Unwell | None:
+def _unwell(facts: ClusterFacts, pod: ApiObject, role: Support) -> Unwell | None:
     status, node = mapping(pod.get("status")), text(mapping(pod.get("spec")).get("nodeName"))
     if is_ready(pod) or status.get("phase") == "Succeeded" or "deletionTimestamp" in metadata(pod):
         return None
@@ -61,13 +62,13 @@ def _unwell(facts: Facts, pod: ApiObject, role: Support) -> Unwell | None:
     return Unwell(pod, role, node, why, matters=not is_new and not serves)
 
 
-def _line(facts: Facts, one: Unwell) -> str:
+def _line(facts: ClusterFacts, one: Unwell) -> str:
     said = last_error_line(_log(facts, one.pod))
     quoted = f"; its log says: {said}" if said and said not in one.why else ""
     return f"{one.role} {full_name(one.pod)} on {one.node or 'no node'}: {one.why}{quoted}"
 
 
-def _fix(facts: Facts, one: Unwell) -> str:
+def _fix(facts: ClusterFacts, one: Unwell) -> str:
     message, reason = cause_of(one.pod)
     failure = failure_of(message, reason)
     if failure and failure.kind is FailureKind.IMAGE and one.role is Support.DRIVER:
@@ -77,12 +78,12 @@ def _fix(facts: Facts, one: Unwell) -> str:
     return by_state or fix_in_log(f"{_log(facts, one.pod)}\n{message}") or look
 
 
-def _log(facts: Facts, pod: ApiObject) -> str:
+def _log(facts: ClusterFacts, pod: ApiObject) -> str:
     try:
         return facts.log_of(pod)
     except CannotTellError:
         return ""
 
 
-def _summary(facts: Facts) -> str:
+def _summary(facts: ClusterFacts) -> str:
     return f"{len(facts.support)} pods" if facts.support else "no such pods"

@@ -1,4 +1,4 @@
-"""GPU pods that cannot work as they were written, or that see more GPUs than they were given."""
+"""GPU pods whose spec cannot work, or that see more GPUs than they requested."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,8 @@ from webhook.decide.workload.patch_runtime_class import VISIBLE_DEVICES
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.checks.check_pod_starts import asking, not_starting, pending, place
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
-from webhook.doctor.cluster_facts import ApiObject, Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, known
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.values import items, mapping, text
@@ -18,15 +19,15 @@ from webhook.nvidia.driver_paths import SHARED_LIBRARY_DIRECTORIES
 GPU, SHARED = "nvidia.com/gpu", "nvidia.com/gpu.shared"
 
 
-def class_cannot_run(facts: Facts) -> Result:
+def class_cannot_run(facts: ClusterFacts) -> Result:
     """No GPU pod names a class that its node does not run."""
     handlers = {name_of(item): text(item.get("handler")) for item in known(facts.runtime_classes)}
     found = [(pod, *trouble) for pod in known(facts.gpu_pods) if (trouble := _cannot_run(facts, pod, handlers))]
     return fails_on((f"{full_name(pod)}: {why}" for pod, why, _ in found), *(fix for _, _, fix in found[:1]))
 
 
-def _cannot_run(facts: Facts, pod: ApiObject, handlers: dict[str, str]) -> tuple[str, str] | None:
-    """Return why a pod's class cannot run, and what mends it."""
+def _cannot_run(facts: ClusterFacts, pod: ApiObject, handlers: dict[str, str]) -> tuple[str, str] | None:
+    """Return why a pod's class cannot run, and the fix."""
     name, node_name = runtime_class_name(pod), text(mapping(pod.get("spec")).get("nodeName"))
     if not name:
         return None
@@ -41,7 +42,7 @@ def _cannot_run(facts: Facts, pod: ApiObject, handlers: dict[str, str]) -> tuple
     return f'{node_name} has no runtime "{handler}" for its RuntimeClass "{name}"', fix
 
 
-def leaking(facts: Facts) -> Result:
+def leaking(facts: ClusterFacts) -> Result:
     """No container without a request of its own may see every GPU of its node."""
     troubles = (
         f"{full_name(pod)}, container {text(container.spec.get('name'))}: {why}"
@@ -63,7 +64,7 @@ def _leaks(container: Container) -> str:
     return "" if shut else f"requests no GPU, and {VISIBLE_DEVICES}={text(found.get('value'))} shows them"
 
 
-def none_devices(facts: Facts) -> Result:
+def none_devices(facts: ClusterFacts) -> Result:
     """No container says "none" to the NVIDIA runtime, which does not start it in CDI mode."""
     troubles = (
         f"{full_name(pod)}, container {text(container.spec.get('name'))}: {VISIBLE_DEVICES}=none"
@@ -76,7 +77,7 @@ def none_devices(facts: Facts) -> Result:
     return warns_on(troubles, f"set {VISIBLE_DEVICES}=void: it hides the GPUs in every mode")
 
 
-def zero(facts: Facts) -> Result:
+def zero(facts: ClusterFacts) -> Result:
     """No pod asks for zero GPUs, which asks for none."""
     troubles = (
         f"{full_name(pod)} requests zero GPUs"
@@ -88,7 +89,7 @@ def zero(facts: Facts) -> Result:
     return warns_on(troubles, "request one, or remove the line; a pod without a request gets no device")
 
 
-def user_namespaces(facts: Facts) -> Result:
+def user_namespaces(facts: ClusterFacts) -> Result:
     """No GPU pod runs in a user namespace, which NVIDIA's runtime cannot serve."""
     troubles = (
         f"{full_name(pod)} has hostUsers: false"
@@ -98,7 +99,7 @@ def user_namespaces(facts: Facts) -> Result:
     return warns_on(troubles, "remove hostUsers: false from GPU pods")
 
 
-def directory_mounts(facts: Facts) -> Result:
+def directory_mounts(facts: ClusterFacts) -> Result:
     """No GPU pod mounts a whole library directory of the host, which hides or mixes its own libraries."""
     troubles = (
         f"{full_name(pod)} mounts {path} of the host as a whole"
@@ -110,7 +111,7 @@ def directory_mounts(facts: Facts) -> Result:
     return warns_on(troubles, "remove the mount and let the webhook add what is needed: the class, or single files")
 
 
-def shared_twice(facts: Facts) -> Result:
+def shared_twice(facts: ClusterFacts) -> Result:
     """No container requests a shared GPU more than once: it gets no more of it, and the plugin may refuse."""
     labels = [node for node in facts.gpu_nodes if node.labels.get("nvidia.com/gpu.sharing-strategy", "none") != "none"]
     shared = frozenset(node.name for node in labels)
@@ -133,7 +134,7 @@ def _requested(container: Container) -> Iterator[tuple[str, str]]:
     return ((name, str(amount)) for name, amount in limits.items())
 
 
-def unhealthy_devices(facts: Facts) -> Result:
+def unhealthy_devices(facts: ClusterFacts) -> Result:
     """No running GPU pod has a device that its kubelet calls unhealthy."""
     troubles = (
         f"{place(pod, container)}: {text(resource.get('resourceID'))} of {text(status.get('name'))} is "
@@ -148,7 +149,7 @@ def unhealthy_devices(facts: Facts) -> Result:
     return fails_on(troubles, "create the pod again, so that it gets another GPU; then see gpus-healthy for its node")
 
 
-def device_mounts(facts: Facts) -> Result:
+def device_mounts(facts: ClusterFacts) -> Result:
     """No unprivileged container counts on a hostPath of /dev/nvidia*: the device cgroup lets none open it."""
     troubles = (
         f"{full_name(pod)}, container {text(container.get('name'))}: {path} by hostPath, unprivileged"
