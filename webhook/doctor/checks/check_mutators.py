@@ -17,7 +17,7 @@ OTHER_MUTATORS = {"kai": "KAI-Scheduler", "hami": "HAMi", "runai": "Run:ai", "ru
 
 
 def other_mutators(facts: ClusterFacts) -> Result:
-    """Nobody else sets runtime classes or variables of GPU pods."""
+    """No other webhook sets runtime classes or variables of GPU pods."""
     troubles = (
         f"{found} changes GPU pods, too ({name_of(item)}{_order(item)})"
         for item in known(facts.webhooks)

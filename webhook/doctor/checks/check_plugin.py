@@ -3,22 +3,18 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks import check_plugin_log as plugin_log
 from webhook.doctor.checks.check_node_gpus import HOST_PLUGIN
-from webhook.doctor.checks.check_support import unwell_support
+from webhook.doctor.checks.check_plugin_pods import running
 from webhook.doctor.cluster_facts import ClusterFacts
-from webhook.doctor.fact import Unread, known
-from webhook.doctor.failure_fixes import fix_for
+from webhook.doctor.fact import known
 from webhook.doctor.node_providers import BOTTLEROCKET, GKE_LABEL, by_dra, gpu_drivers
 from webhook.doctor.plugin_fixes import cure_of, if_it_has_a_gpu, plugin_rule
-from webhook.doctor.pod_trouble import cause_of, running_init, trouble_of
 from webhook.kube.metadata import full_name, name_of, namespace_of
 from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.values import elements, items, mapping, text
 from webhook.nvidia.device_plugins import DevicePlugin, Vendor
-from webhook.nvidia.failure_messages import failure_of
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.plugin_settings import CONFIG_FLAG, CONFIG_VARIABLE
 from webhook.view.plugin_projections import find_plugin, known_plugins, template_of
@@ -106,36 +102,6 @@ def _why_not(item: PluginDaemonSet, node: Node) -> str:
         taints = ", ".join(f"{taint.key}={taint.value}:{taint.effect}".replace("=:", ":") for taint in missing)
         return f"DaemonSet {item.plugin.name} does not tolerate {taints}"
     return MISSING.format(item.plugin.name)
-
-
-def running(facts: ClusterFacts) -> Result:
-    """The plugin's pods run and are ready."""
-    found = [(item, node, why) for item, node in facts.talking if (why := _unwell(item))]
-    troubles = [f"{full_name(item)} on {node or 'no node'}: {why}" for item, node, why in found]
-    # The static manifest runs on every node, and newer plugins end on one without a GPU.
-    if found and not plugin_log.matters(facts, {node for _, node, _ in found}):
-        return warns_on(troubles, if_it_has_a_gpu(found[0][1]))
-    fix = (_fix_of_unwell(facts, item, node) for item, node, _ in found[:1])
-    return fails_on(troubles, *fix, otherwise=f"{len(facts.talking)} pods")
-
-
-def _unwell(item: Mapping[str, Any]) -> str:
-    return trouble_of(item) or ("" if is_ready(item) else "not ready")
-
-
-def _fix_of_unwell(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
-    """Return what helps a plugin pod: what its state names, or the pod that it waits for."""
-    failure = failure_of(*cause_of(pod))
-    if failure and (fix := fix_for(failure)):
-        return fix
-    init = running_init(pod)
-    if init and not isinstance(facts.support_pods, Unread):
-        first = next((one for one in unwell_support(facts) if one.node == node), None)
-        if first:
-            return f"kubectl -n {namespace_of(first.pod)} logs {name_of(first.pod)} --all-containers   (see gpu-stack)"
-    if init:
-        return f"kubectl -n {namespace_of(pod)} logs {name_of(pod)} -c {init}"
-    return f"kubectl -n {namespace_of(pod)} describe pod {name_of(pod)}"
 
 
 def restart_needed(facts: ClusterFacts) -> Result:
