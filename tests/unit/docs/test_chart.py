@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.chart import CHART, MANIFEST, SCHEMA, VALUES, chart_digest, schema_of_the_chart, values_of_the_chart
+from support.chart import (
+    CHART,
+    MANIFEST,
+    SCHEMA,
+    TABLE,
+    VALUES,
+    chart_digest,
+    schema_of_the_chart,
+    values_of_the_chart,
+    values_table,
+)
 
 from webhook.policy.load import parse_policy
 from webhook.policy.model import Policy
@@ -19,7 +29,9 @@ OUR_METRIC = re.compile(r"\b(?:gpu_injector|controller_runtime)_\w+")
 
 
 @pytest.mark.parametrize(
-    ("path", "make"), [(VALUES, values_of_the_chart), (SCHEMA, schema_of_the_chart)], ids=["values", "schema"]
+    ("path", "make"),
+    [(VALUES, values_of_the_chart), (SCHEMA, schema_of_the_chart), (TABLE, values_table)],
+    ids=["values", "schema", "table"],
 )
 def test_what_is_generated_is_fresh(path: Path, make: Callable[[], str], update_golden: bool) -> None:  # noqa: FBT001
     """After a change of the policy run `make manifest`."""
