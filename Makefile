@@ -15,7 +15,7 @@ BASE_IMAGE ?= python:3.13-slim
 # With buildah, two builds of the same files are the same image.
 BUILD_IMAGE := $(if $(shell command -v buildah),buildah bud --isolation chroot --timestamp 0,docker build)
 
-.PHONY: help setup run test sabotage fuzz lint audit e2e manifests preview-speed faults manifest bench hostile figures image image-twice lock clean
+.PHONY: help setup run test sabotage fuzz lint audit e2e manifests archives preview-speed faults manifest bench hostile figures image image-twice lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
@@ -74,6 +74,9 @@ e2e: $(VENV)/.dev ## Run the tests on real clusters (builds them once, outside t
 
 manifests: $(VENV)/.dev ## Measure what `preview -o yaml` makes of all manifests below DIR=…: read, patched, and with all other lines kept.
 	PYTHONPATH=tests $(BIN)/python -m support.measured_manifests $(DIR)
+
+archives: $(VENV)/.dev ## Write the archives of tests/data/archives again, after a change of what is registered or collected.
+	PYTHONPATH=tests $(BIN)/python -m support.written_archives
 
 preview-speed: $(VENV)/.dev ## Measure `preview` of 5,000 documents (20 MiB): at most 20 s and 400 MiB, at linear cost.
 	PYTHONPATH=tests $(BIN)/python -m support.measured_preview

@@ -157,6 +157,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     },
     "MutatingWebhookConfiguration": WEBHOOKS,
     "ValidatingWebhookConfiguration": WEBHOOKS,
+    "LimitRange": {"spec": {"limits": [{"type": S, "default": MAP, "defaultRequest": MAP}]}},
     "EndpointSlice": {"endpoints": [{"conditions": {"ready": S}}]},
     "Event": {
         "type": S,

@@ -4,7 +4,6 @@ Every replica watches it; only the holder of the Lease writes it, at most twice 
 evictions, and only over the version that it has read.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,13 +19,13 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.kube_client.reflector import Reflector
 from webhook.kube_client.resource import Resource
-from webhook.observations.stored_state import NO_STATE, StoredState, read_state, write_state
+from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, NO_STATE, StoredState, read_state, write_state
+from webhook.policy.fingerprint import fingerprint
 from webhook.policy.model import Policy
 from webhook.view.projections import Kind
 from webhook.view.store import KindCache
 
 WRITE_SECONDS = 30
-DATA_KEY = "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,6 @@ class Stored:
 
     state: StoredState
     found: Mapping[str, Any]
-
-
-def fingerprint(policy: Policy) -> str:
-    """Return a short text that differs for policies that differ."""
-    return hashlib.sha256(policy.model_dump_json().encode()).hexdigest()[:16]
 
 
 class StateStore:
@@ -56,7 +50,7 @@ class StateStore:
         clock: Clock,
     ) -> None:
         self._client, self._take, self._clock = client, take, clock
-        self._namespace, self._name = installation.namespace, f"{installation.name}-state"
+        self._namespace, self._name = installation.namespace, f"{installation.name}{NAME_SUFFIX}"
         self._policy = fingerprint(policy)
         kind = Kind("state", "/api/v1/configmaps", state_of)
         resource = Resource(

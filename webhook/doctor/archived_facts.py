@@ -1,4 +1,4 @@
-"""Facts that are in no API object (certificates, the dry run), written into an archive and read from it."""
+"""ClusterFacts that are in no API object (certificates, the dry run), written into an archive and read from it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

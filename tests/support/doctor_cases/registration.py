@@ -104,7 +104,7 @@ def no_secret(cluster: Cluster) -> None:
     cluster.remove("Secret", "gpu-injector")
 
 
-@spoils("other-mutators", "HAMi changes GPU pods, too (hami-webhook)", State.WARN)
+@spoils("other-mutators", "HAMi changes GPU pods, too (hami-webhook", State.WARN)
 def hami(cluster: Cluster) -> None:
     """Another webhook of GPU people."""
     cluster.add(webhook("hami-webhook", failurePolicy="Ignore"))
@@ -120,3 +120,17 @@ def kai(cluster: Cluster) -> None:
 def strict(cluster: Cluster) -> None:
     """It refuses every pod while it is away."""
     cluster.add(webhook("strict", failurePolicy="Fail"))
+
+
+@spoils("other-mutators", "(hami-webhook, called after ours: a GPU that it adds", State.WARN)
+def later_hami(cluster: Cluster) -> None:
+    """Webhooks are called in the order of their configurations' names."""
+    hami(cluster)
+
+
+@spoils("later-mutators", "LimitRange ml/gpus gives each container without resources 1 nvidia.com/gpu", State.WARN)
+def limit_range(cluster: Cluster) -> None:
+    """Everything in the namespace gets a GPU."""
+    spec = {"limits": [{"type": "Container", "default": {"nvidia.com/gpu": "1", "cpu": "1"}}]}
+    metadata = {"name": "gpus", "namespace": "ml"}
+    cluster.add({"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": spec})

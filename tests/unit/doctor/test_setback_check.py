@@ -7,7 +7,7 @@ import pytest
 from support.failed_workloads import NO_FILE, event, gpu_pod, refusal
 
 from webhook.doctor.check import State
-from webhook.doctor.checks.check_setbacks import workload_setbacks
+from webhook.doctor.checks.check_workload_setbacks import workload_setbacks
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.policy.model import Policy
 

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import datetime
 
-from webhook.controllers.state_store import current_state, fingerprint, state_of
+from webhook.controllers.state_store import current_state, state_of
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.observations.plugin_observation import Moment
 from webhook.observations.stored_state import NO_STATE, StoredState
+from webhook.policy.fingerprint import fingerprint
 from webhook.policy.model import Policy
 from webhook.view.plugin_watch import with_setbacks
 from webhook.view.view import ClusterView

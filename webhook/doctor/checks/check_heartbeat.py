@@ -1,6 +1,6 @@
 """The first check: whether the API server calls the webhook at all, and if not, why."""
 
-from webhook.doctor.check import Category, Check, Result, fails_on
+from webhook.doctor.check import Result, fails_on
 from webhook.doctor.checks.check_installation import endpoints_of
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import CannotTellError, known
@@ -58,8 +58,3 @@ def _platform(facts: ClusterFacts) -> str:
         return next((found for node in facts.node_facts.values() if (found := platform_of(node.labels))), "")
     except CannotTellError:
         return ""
-
-
-CATEGORY = Category(
-    "the API server calls the webhook", (Check("heartbeat", "the API server calls the webhook", heartbeat),)
-)

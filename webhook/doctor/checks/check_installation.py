@@ -96,12 +96,14 @@ def opted_in(facts: ClusterFacts) -> Result:
 
 def label_values(facts: ClusterFacts) -> Result:
     """No label has an unknown value: it is treated as no label, which surprises users."""
-    troubles = [
-        f"namespace {name_of(item)}: {INJECT_KEY}={setting}"
+    found = [
+        (name_of(item), setting)
         for item in known(facts.namespaces)
         if (setting := _setting(item)) not in ("", "enabled", "dry-run", "disabled")
     ]
-    return warns_on(troubles, f"kubectl label namespace NAME {INJECT_KEY}=enabled --overwrite")
+    troubles = [f"namespace {name}: {INJECT_KEY}={setting}" for name, setting in found]
+    first = found[0][0] if found else ""
+    return warns_on(troubles, f"kubectl label namespace {first} {INJECT_KEY}=enabled --overwrite")
 
 
 def webhook_log(facts: ClusterFacts) -> Result:

@@ -1,76 +1,77 @@
-"""Patches of workloads that failed: pods that they block, and namespaces whose next pods are left alone for now."""
+"""What the replicas remember of patches that failed: the first thing to look at, as these nodes are not helped now."""
 
 from collections.abc import Iterator
 
-from webhook.decide.pod import annotations
-from webhook.decide.workload.setback_result import resolution
-from webhook.doctor.check import Category, Check, Result, fails_on
+from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
+from webhook.doctor.checks.check_heartbeat import heartbeat
+from webhook.doctor.checks.check_workload_setbacks import workload_setbacks
 from webhook.doctor.cluster_facts import ClusterFacts
-from webhook.doctor.fact import ApiObject, known
-from webhook.kube.metadata import full_name, metadata, name_of, namespace_of
-from webhook.kube.values import mapping, text
-from webhook.names import DECISION_KEY, VOLUME_PREFIX
-from webhook.nvidia.failure_messages import FailureKind
-from webhook.observations.workload_failure import REFUSALS, EventReason, WorkloadFailure, current
-from webhook.view.event_projection import project_failure
+from webhook.doctor.fact import known
+from webhook.observations.setback import Setback, holds_on
 
-LONGEST = 160
-PATCHED = ("inject/", "mount/")
-
-
-def workload_setbacks(facts: ClusterFacts) -> Result:
-    """No patch of a GPU pod failed within the last hour."""
-    blocked = list(_blocked(facts))
-    lines = [f"{full_name(pod)} is blocked by our patch: {_short(failure)}" for pod, failure in blocked]
-    seen = dict(_namespaces(facts))
-    lines += [f"new GPU pods of {name} may be left alone (setback): {_short(one)}" for name, one in seen.items()]
-    fixes = [_release(pod) for pod, _ in blocked[:1]]
-    fixes += [resolution(failure) for failure in (*(one for _, one in blocked), *seen.values())][:1]
-    return fails_on(lines, *fixes)
+MOUNTED = (
+    "the driver is not where it was mounted: name its directory under `drivers` in the policy, or configure NVIDIA's "
+    "runtime on {node} and create the RuntimeClass"
+)
+# Recipe -> what helps. A changed policy, and a reboot of the node, end a setback at once.
+FIXES = {
+    "runtime-class": "on {node}: nvidia-smi, and nvidia-ctk cdi list; correct the runtime of the RuntimeClass there, "
+    "or set `bootstrap.recipe: nvml` in the policy",
+    "driver-root": MOUNTED,
+    "nvml": MOUNTED,
+}
+AGAIN = "; a change of the policy or a reboot of {node} ends the setback"
 
 
-def _release(pod: ApiObject) -> str:
-    return f"kubectl -n {namespace_of(pod)} delete pod {name_of(pod)}: the next pod of its controller is left alone"
+def plugin_setbacks(facts: ClusterFacts) -> Result:
+    """No patch of a device plugin failed lately on a node that is still as it was."""
+    state = known(facts.state)
+    found = sorted(_current(facts), key=lambda one: one.at, reverse=True)
+    troubles = [_line(one) for one in found]
+    fix = (_fix(one) for one in found[:1])
+    if any(not _serves(facts, one.key.node) for one in found):
+        return fails_on(troubles, *fix)
+    if state is None:
+        return passes("the replicas have stored nothing yet")
+    return warns_on(troubles, *fix, otherwise="none")
 
 
-def _blocked(facts: ClusterFacts) -> Iterator[tuple[ApiObject, WorkloadFailure]]:
-    """Yield the GPU pods with our patch that do not start, each with the Event that says so."""
-    by_uid = {(namespace, one.about.uid): one for namespace, one in _failures(facts) if _is_of_patch(facts, one)}
-    for pod in known(facts.gpu_pods):
-        is_patched = text(annotations(pod).get(DECISION_KEY)).startswith(PATCHED)
-        failure = by_uid.get((namespace_of(pod), text(metadata(pod).get("uid"))))
-        if failure and is_patched and mapping(pod.get("status")).get("phase") == "Pending":
-            yield pod, failure
+def _current(facts: ClusterFacts) -> Iterator[Setback]:
+    """Yield the setbacks that count now: of this policy, not expired, and of nodes that did not change since."""
+    state = known(facts.state)
+    if state is None:
+        return
+    for found in state.setbacks.under(facts.policy_fingerprint).as_of(facts.now).current():
+        node = facts.node_facts.get(found.key.node)
+        if node is not None and holds_on(found, node):
+            yield found
 
 
-def _namespaces(facts: ClusterFacts) -> Iterator[tuple[str, WorkloadFailure]]:
-    """Yield the namespaces of which an Event shows such a failure; the last one of each counts."""
-    return ((namespace, one) for namespace, one in _failures(facts) if _is_of_patch(facts, one))
+def _line(found: Setback) -> str:
+    key = found.key
+    times = f" {found.repetitions} times" if found.repetitions > 1 else ""
+    said = f": {' '.join(found.text.split())}" if found.text else ""
+    return (
+        f"DaemonSet {key.namespace}/{key.daemon_set} on {key.node}: recipe {key.recipe} failed{times} "
+        f"({found.kind}){said}; not applied there before {found.until:%Y-%m-%d %H:%M} UTC"
+    )
 
 
-def _failures(facts: ClusterFacts) -> Iterator[tuple[str, WorkloadFailure]]:
-    found = ((namespace_of(event), project_failure(event)) for event in known(facts.events))
-    return ((namespace, one) for namespace, one in found if one and list(current([one], facts.now)))
+def _fix(found: Setback) -> str:
+    fix = FIXES.get(found.key.recipe, "kubectl describe node {node}")
+    return (fix + AGAIN).replace("{node}", found.key.node)
 
 
-def _is_of_patch(facts: ClusterFacts, failure: WorkloadFailure) -> bool:
-    """Say whether an Event names what our patches add; a decision also looks at the pod."""
-    cause = failure.cause
-    if failure.reason is EventReason.SANDBOX:
-        handlers = (text(item.get("handler")) for item in _classes(facts))
-        return cause is not None and cause.kind is FailureKind.HANDLER_UNKNOWN and cause.subject in handlers
-    names_class = failure.reason in REFUSALS and "runtimeclass" in failure.lowered
-    return names_class or VOLUME_PREFIX in failure.message
-
-
-def _classes(facts: ClusterFacts) -> Iterator[ApiObject]:
-    return (item for item in known(facts.runtime_classes) if name_of(item) == facts.policy.runtime_class)
-
-
-def _short(failure: WorkloadFailure) -> str:
-    return failure.text if len(failure.text) <= LONGEST else f"…{failure.text[-LONGEST:]}"
+def _serves(facts: ClusterFacts, name: str) -> bool:
+    node = facts.node_facts.get(name)
+    return node is not None and facts.offers_gpus(node)
 
 
 CATEGORY = Category(
-    "patches that failed", (Check("setbacks-workloads", "no patch of a GPU pod failed", workload_setbacks),)
+    "setbacks and heartbeat",
+    (
+        Check("heartbeat", "the API server calls the webhook", heartbeat),
+        Check("setbacks", "no patch of a device plugin failed on a node", plugin_setbacks),
+        Check("setbacks-workloads", "no patch of a GPU pod failed", workload_setbacks),
+    ),
 )
