@@ -8,9 +8,12 @@ from pathlib import Path
 
 import click
 from e2e.binaries import BuildError
+from e2e.binaries import build as build_program
+from e2e.node.programs import HELM
 
 from release.build import build_release
-from release.programs import ReleaseError
+from release.programs import ReleaseError, run
+from release.publish import CRANE, Publisher
 from release.signing import PUBLIC_KEY, load_key, make_key, sign
 from release.source import ROOT, Source, checkout, exported
 from release.verify import problems
@@ -29,8 +32,9 @@ def main() -> None:
 @click.option("--key", type=click.Path(path_type=Path), help="PEM file of the ECDSA P-256 key that signs.")
 @click.option("--repository", default="gpu-injector", show_default=True, help="Where the image will be pushed to.")
 @click.option("--revision", help="Release this commit, not the checkout.")
+@click.option("--tag", help="Fail unless this is the tag of the version, and the changelog has a section for it.")
 @click.option("--output", default=OUTPUT, type=click.Path(path_type=Path), help="The folder, which is emptied.")
-def build(key: Path | None, repository: str, revision: str | None, output: Path) -> None:
+def build(key: Path | None, repository: str, revision: str | None, tag: str | None, output: Path) -> None:
     """Build the release."""
     if key is None:
         key = OWN_KEY
@@ -40,9 +44,23 @@ def build(key: Path | None, repository: str, revision: str | None, output: Path)
     with tempfile.TemporaryDirectory(prefix="gpu-injector-source-") as temporary, _shown():
         folder = Path(temporary) / "source"
         source: Source = exported(revision, folder) if revision else checkout(folder)
+        if tag is not None:
+            source.check_tag(tag)
         build_release(source, output, click.echo, repository=repository)
         sign(output, load_key(key))
         click.echo(f"{output} has version {source.version} of {source.revision}")
+
+
+@main.command()
+@click.option("--registry", required=True, help="HOST/OWNER, to which /gpu-injector and /charts are added.")
+@click.option("--output", default=OUTPUT, type=click.Path(path_type=Path), help="The folder of the release.")
+def publish(registry: str, output: Path) -> None:
+    """Push the image and the chart."""
+    with tempfile.TemporaryDirectory(prefix="gpu-injector-publish-") as temporary, _shown():
+        programs = [build_program(program, click.echo) for program in (CRANE, HELM)]
+        publisher = Publisher(*programs, run, registry)
+        publisher.log_in()
+        publisher.push(output, Path(temporary) / "layout")
 
 
 @main.command()

@@ -30,6 +30,13 @@ class Source:
         version: str = tomllib.loads((self.root / "pyproject.toml").read_text())["project"]["version"]
         return version
 
+    def check_tag(self, tag: str) -> None:
+        """Raise ReleaseError unless a tag names this version, and the changelog describes it."""
+        if tag != f"v{self.version}":
+            raise ReleaseError(f"the tag is {tag}, but pyproject.toml has version {self.version}")
+        if f"\n## [{self.version}]" not in (self.root / "CHANGELOG.md").read_text():
+            raise ReleaseError(f"CHANGELOG.md has no section [{self.version}]")
+
     def notes(self) -> str:
         """Return the changelog's section of this version, or of what is unreleased. Raises ReleaseError."""
         sections = (self.root / "CHANGELOG.md").read_text().split("\n## ")[1:]
