@@ -19,6 +19,8 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 EPOCH = "1970-01-01T00:00:00Z"
+# /tmp keeps its mode; all others get one of two, so that the umask of the machine does not count.
+STICKY = 0o1000
 VARIANTS = {"arm64": {"variant": "v8"}}
 
 Descriptor = dict[str, Any]
@@ -85,8 +87,8 @@ def layer_of(root: Path) -> Layer:
             entry = archive.gettarinfo(path, str(path.relative_to(root)))
             entry.uid = entry.gid = entry.mtime = 0
             entry.uname = entry.gname = ""
+            entry.mode = entry.mode if entry.mode & STICKY else 0o755 if entry.mode & 0o100 else 0o644
             if entry.isreg():
-                entry.mode = entry.mode & 0o7555 | 0o200
                 with path.open("rb") as file:
                     archive.addfile(entry, file)
             else:
