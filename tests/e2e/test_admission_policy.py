@@ -26,8 +26,8 @@ from webhook.policy.load import parse_policy
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, RuntimeClass
 
-# 1.33 does not know the kind yet.
-pytestmark = pytest.mark.parametrize("minor", ["1.37"], indirect=True, scope="session")
+# 1.33 knows the kind only as an alpha that is off; from 1.36 on it is stable.
+pytestmark = pytest.mark.parametrize("minor", ["1.36", "1.37"], indirect=True, scope="session")
 
 POLICY = "driverCapabilities: compute,utility\naddToleration: true\nresources: [nvidia.com/gpu, nvidia.com/mig-*]\n"
 
