@@ -77,14 +77,23 @@ def python(root: Path, architecture: str) -> tuple[Sequence[str], Mapping[str, s
     libraries = root / "usr/lib" / TRIPLETS[architecture]
     loader = libraries / LOADERS[architecture]
     command = (str(loader), "--library-path", str(libraries), str(root / f"usr/bin/python{PYTHON}"))
-    return command, {"PYTHONHOME": str(root / "usr"), "PYTHONHASHSEED": "0", "PATH": os.environ["PATH"]}
+    return command, {
+        "PYTHONHOME": str(root / "usr"),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PATH": os.environ["PATH"],
+    }
 
 
 def _download(architecture: str, folder: Path) -> Sequence[Path]:
     for name in ("lists/partial", "archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()
-    (folder / "sources.list").write_text(f"deb [signed-by={KEYRING}] {_mirror()} {SUITE} main\n")
+    mirror = _mirror()
+    # A mirror of Debian has the security fixes beside it, under this name.
+    security = f"{mirror.rstrip('/')}-security"
+    signed = f"deb [signed-by={KEYRING}]"
+    (folder / "sources.list").write_text(f"{signed} {mirror} {SUITE} main\n{signed} {security} {SUITE}-security main\n")
     settings = folder / "apt.conf"
     settings.write_text(_APT.format(folder=folder.resolve(), architecture=architecture))
     # Read in addition to the machine's own settings, such as its proxy.

@@ -1,10 +1,14 @@
 """The release of this checkout from a registry: image and chart come back as they were pushed, and run."""
 
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from release.image import PLATFORMS, this_machine
+from release.signing import PUBLIC_KEY, SUMS, load_key, make_key, sign
+from release.verify import problems
 
 from e2e.helm import NAMESPACE, RELEASE
 from e2e.installed.objects import rolled_out
@@ -25,6 +29,15 @@ def installed(published: Registry, new: Release, kubectl: Kubectl) -> Iterator[N
     yield
     published.helm("uninstall", RELEASE, IN_OURS, "--wait")
     kubectl.run("delete", "namespace", NAMESPACE)
+
+
+def test_the_files_verify(new: Release, tmp_path: Path) -> None:
+    """As `make verify-release` reads them back, with a key of this test: all but the cluster."""
+    folder = tmp_path / "dist"
+    shutil.copytree(new.folder, folder, ignore=shutil.ignore_patterns("*.sig", SUMS, PUBLIC_KEY))
+    make_key(tmp_path / "key.pem")
+    sign(folder, load_key(tmp_path / "key.pem"))
+    assert list(problems(folder, folder / PUBLIC_KEY, print)) == []
 
 
 def test_the_image_comes_back(published: Registry, new: Release) -> None:
