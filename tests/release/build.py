@@ -57,7 +57,7 @@ def _summary(source: Source, image: str, platforms: Sequence[str]) -> dict[str, 
         "version": source.version,
         "revision": source.revision,
         "image": image,
-        "platforms": {one: "started on the build machine" if one == run else "only built" for one in platforms},
+        "platforms": {one: "run by make verify-release" if one == run else "only built" for one in platforms},
     }
 
 

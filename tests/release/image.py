@@ -82,7 +82,7 @@ def _bill(source: Source, architecture: str, roots: tuple[Path, Path]) -> str:
     lower, own = roots
     found = dict(installed_python(own))
     found.pop(TITLE)
-    differing = compare(found, source.pinned(markers(architecture)))
+    differing = compare(found, source.pinned(markers(architecture)), "pinned")
     if differing:
         raise ReleaseError(f"the image of {architecture} does not have what is pinned:\n" + "\n".join(differing))
     subject = {"type": "container"}

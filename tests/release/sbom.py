@@ -5,7 +5,7 @@ https://cyclonedx.org/docs/1.6/json/
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from email.parser import HeaderParser
 from importlib.metadata import PathDistribution
 from pathlib import Path
@@ -81,17 +81,16 @@ def components_of_image(environment: Path, base: Path) -> list[Component]:
     return [*python, *map(debian_component, installed_debian(base))]
 
 
-def python_versions(text: str) -> Mapping[str, str]:
-    """Return the versions of the Python packages in a bill of materials."""
-    components = json.loads(text)["components"]
-    return {one["name"]: one["version"] for one in components if one["purl"].startswith("pkg:pypi/")}
+def versions(components: Iterable[Component]) -> Mapping[str, str]:
+    """Return the versions of components; Debian and PyPI have packages of the same name."""
+    return {one["purl"].partition("@")[0]: one["version"] for one in components}
 
 
-def compare(found: Mapping[str, str], pinned: Mapping[str, str]) -> list[str]:
-    """Return what differs between two sets of packages, one line for each difference."""
-    names = sorted(found.keys() | pinned.keys())
+def compare(found: Mapping[str, str], expected: Mapping[str, str], word: str) -> list[str]:
+    """Return what differs between two sets of packages, one line for each; ``word`` says what is expected."""
+    names = sorted(found.keys() | expected.keys())
     return [
-        f"{name}: {found.get(name, 'missing')}, but pinned is {pinned.get(name, 'nothing')}"
+        f"{name}: {found.get(name, 'missing')}, but {word} is {expected.get(name, 'nothing')}"
         for name in names
-        if found.get(name) != pinned.get(name)
+        if found.get(name) != expected.get(name)
     ]

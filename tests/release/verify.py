@@ -20,7 +20,7 @@ from release.debian import STATUS
 from release.oci import digest
 from release.programs import ReleaseError, run
 from release.python_files import ENVIRONMENT, SITE_PACKAGES
-from release.sbom import NAME, compare, components_of_image, installed_python
+from release.sbom import NAME, compare, components_of_image, installed_python, versions
 from release.signing import wrong_signatures
 from release.wheels import from_sdist
 
@@ -117,8 +117,7 @@ def image_problems(folder: Path, summary: Mapping[str, Any], work: Path) -> Iter
 
 
 def _bill_problems(root: Path, bill: Mapping[str, Any], version: str) -> Iterator[str]:
-    listed = {one["name"]: one["version"] for one in bill["components"]}
-    yield from compare({one["name"]: one["version"] for one in components_of_image(root, root)}, listed)
+    yield from compare(versions(components_of_image(root, root)), versions(bill["components"]), "listed")
     if installed_python(root).get(NAME) != version:
         yield f"{NAME} is of version {installed_python(root).get(NAME)}"
     yield from (f"{path}: belongs to no component" for path in sorted(_files(root) - _owned(root) - OURS))

@@ -26,7 +26,7 @@ def tree(root: Path) -> Path:
     (root / "usr/lib").mkdir(parents=True)
     (root / "usr/lib/libc.so.6").write_text("library")
     (root / "lib").symlink_to("usr/lib")
-    for name, version in (("gpu_injector", VERSION), ("click", "8.3.1")):
+    for name, version in (("gpu_injector", VERSION), ("click", "8.3.1"), ("libc6", "1.0")):
         folder = root / SITE_PACKAGES / f"{name}-{version}.dist-info"
         folder.mkdir(parents=True)
         (folder / "METADATA").write_text(f"Name: {name.replace('_', '-')}\nVersion: {version}\n")
@@ -82,7 +82,7 @@ def test_a_component_that_is_not_there_is_found(tmp_path: Path) -> None:
     summary = release(tree(tmp_path / "root"), tmp_path / "dist")
     path = tmp_path / "dist" / f"gpu-injector-{VERSION}-image-amd64.cdx.json"
     path.write_text(path.read_text().replace("8.3.1", "8.3.0"))
-    assert problems(tmp_path / "dist", summary) == ["amd64: click: 8.3.1, but pinned is 8.3.0"]
+    assert problems(tmp_path / "dist", summary) == ["amd64: pkg:pypi/click: 8.3.1, but listed is 8.3.0"]
 
 
 def test_another_image_than_the_stated_one_is_found(tmp_path: Path) -> None:
