@@ -57,8 +57,8 @@ def build(key: Path | None, repository: str, revision: str | None, tag: str | No
 def publish(registry: str, output: Path) -> None:
     """Push the image and the chart."""
     with tempfile.TemporaryDirectory(prefix="gpu-injector-publish-") as temporary, _shown():
-        programs = [build_program(program, click.echo) for program in (CRANE, HELM)]
-        publisher = Publisher(*programs, run, registry)
+        crane, helm = (build_program(program, click.echo) for program in (CRANE, HELM))
+        publisher = Publisher(crane, helm, run, registry)
         publisher.log_in()
         publisher.push(output, Path(temporary) / "layout")
 

@@ -12,6 +12,8 @@ from e2e.helm import NAMESPACE, RELEASE, Helm, arranged
 from release.programs import ReleaseError, run
 from release.source import Source
 
+# The chart's templates use it. Values that a user kept from one chart do not pin its image in the next.
+DIGEST = "gpu-injector.io/image-digest"
 HEADER = """\
 # gpu-injector {version}. Apply:   kubectl apply -f install.yaml
 #               Undo:    kubectl delete -f install.yaml
@@ -28,13 +30,13 @@ def build_chart(source: Source, helm: Helm, image: tuple[str, str], output: Path
     chart = work / "chart" / RELEASE
     shutil.copytree(source.root / "deploy" / "chart", chart)
     _set_versions(chart / "Chart.yaml", source.version, image)
-    _set_image(chart / "values.yaml", image)
+    _set_repository(chart / "values.yaml", image[0])
     run(helm.program, "lint", "--quiet", chart)
     helm.run("package", chart, f"--destination={work}")
     packed = work / f"{RELEASE}-{source.version}.tgz"
     (output / packed.name).write_bytes(without_times(packed.read_bytes()))
     command = ("template", RELEASE, chart, f"--namespace={NAMESPACE}", "--no-hooks")
-    rendered = helm.run(*command, values={"namespace": {"create": True}})
+    rendered = helm.run(*command, values={"namespace": {"create": True}, "image": {"digest": image[1]}})
     header = HEADER.format(version=source.version, revision=source.revision)
     (output / "install.yaml").write_text(header + arranged(rendered))
 
@@ -58,13 +60,12 @@ def _set_versions(path: Path, version: str, image: tuple[str, str]) -> None:
     repository, digest = image
     text = _replaced(path.read_text(), r"^version: .*$", f"version: {version}")
     text = _replaced(text, r"^appVersion: .*$", f"appVersion: {version}")
+    text = _replaced(text, r"^annotations:$", f"annotations:\n  {DIGEST}: {digest}")
     path.write_text(_replaced(text, r"image: gpu-injector:\S+$", f"image: {repository}:{version}@{digest}"))
 
 
-def _set_image(path: Path, image: tuple[str, str]) -> None:
-    repository, digest = image
-    text = _replaced(path.read_text(), r"^  repository: .*$", f"  repository: {repository}")
-    path.write_text(_replaced(text, r'^  digest: ""$', f"  digest: {digest}"))
+def _set_repository(path: Path, repository: str) -> None:
+    path.write_text(_replaced(path.read_text(), r"^  repository: .*$", f"  repository: {repository}"))
 
 
 def _replaced(text: str, pattern: str, replacement: str) -> str:

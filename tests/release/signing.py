@@ -65,7 +65,8 @@ def wrong_signatures(folder: Path, public_key: Path) -> Iterable[str]:
     key = load_pem_public_key(public_key.read_bytes())
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise ReleaseError(f"{public_key} is not an ECDSA key")
-    listed = dict(reversed(line.split("  ", 1)) for line in (folder / SUMS).read_text().splitlines())
+    lines = (line.partition("  ") for line in (folder / SUMS).read_text().splitlines())
+    listed = {name: checksum for checksum, _, name in lines}
     for path in sorted(signed_files(folder)):
         if path.name != SUMS and listed.pop(path.name, None) != sha256(path):
             yield f"{path.name}: {SUMS} has another checksum or none"

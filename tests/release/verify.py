@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from release.build import NOTES, SUMMARY
+from release.chart import DIGEST
 from release.debian import STATUS
 from release.oci import digest
 from release.programs import ReleaseError, run
@@ -154,11 +155,9 @@ def _deployed(folder: Path, summary: Mapping[str, Any]) -> Iterator[str]:
     if found != {wanted}:
         yield f"install.yaml: has the images {sorted(found)}, not {wanted}"
     with tarfile.open(folder / f"{NAME}-{version}.tgz") as archive:
-        chart, values = (
-            yaml.safe_load(archive.extractfile(f"{NAME}/{name}") or b"") for name in ("Chart.yaml", "values.yaml")
-        )
-    if (chart["version"], chart["appVersion"], values["image"]["digest"]) != (version, version, image_digest):
-        yield f"the chart is of {chart['version']}, {chart['appVersion']} and {values['image']['digest']}"
+        chart = yaml.safe_load(archive.extractfile(f"{NAME}/Chart.yaml") or b"")
+    if (chart["version"], chart["appVersion"], chart["annotations"][DIGEST]) != (version, version, image_digest):
+        yield f"the chart is of {chart['version']}, {chart['appVersion']} and {chart['annotations'][DIGEST]}"
 
 
 def _blob(layout: Path, descriptor: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,4 +173,5 @@ def _check(layout: Path, descriptor: Mapping[str, Any]) -> None:
 
 
 def _path(layout: Path, descriptor: Mapping[str, Any]) -> Path:
-    return layout / "blobs" / descriptor["digest"].replace(":", "/")
+    algorithm, _, name = str(descriptor["digest"]).partition(":")
+    return layout / "blobs" / algorithm / name

@@ -9,8 +9,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/name: gpu-injector
 {{- end }}
 
+{{/* A released chart has its image's digest in an annotation. In values.yaml, values that users keep would pin the old image. */}}
 {{- define "gpu-injector.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
+{{- $released := index .Chart.Annotations "gpu-injector.io/image-digest" -}}
+{{- $digest := .Values.image.digest | default (ternary $released "" (empty .Values.image.tag)) -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with $digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{/* The securityContext of our containers. */}}

@@ -26,8 +26,9 @@ def printed_commands(said: str) -> list[str]:
 async def shell(command: str, folder: Path, **environment: str) -> tuple[int, str, str]:
     """Run a command in a new shell; return its exit code and what it printed."""
     whole = {**ENVIRONMENT, "HOME": str(folder), **environment}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    started = await asyncio.create_subprocess_exec("/bin/sh", "-c", command, env=whole, cwd=folder, **pipes)
+    started = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", command, env=whole, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     out, errors = await started.communicate()
     assert started.returncode is not None
     return started.returncode, out.decode(), errors.decode()
