@@ -135,7 +135,7 @@ async def test_a_refused_watch_is_an_error(fake: FakeApi, tmp_path: Path) -> Non
 
 
 async def test_a_watch_that_is_left_is_closed(fake: FakeApi, tmp_path: Path) -> None:
-    """The server learns that nobody listens any more."""
+    """The server learns that the client has gone."""
     async with session(fake, tmp_path) as api:
         async with aclosing(api.watch(f"{CLASSES}?watch=1&resourceVersion=100", read_timeout_seconds=5)) as events:
             await anext(events)
@@ -205,7 +205,7 @@ async def test_the_name_to_verify_may_be_given(tmp_path: Path, name: str, *, goo
 
 
 async def test_a_client_certificate_is_shown(tls: TlsFiles, tmp_path: Path) -> None:
-    """The server lets nobody else in."""
+    """The server accepts no other token."""
     pair = {"client-certificate": str(tls.client), "client-key": str(tls.client)}
     async with FakeApi(tls=tls.server_context(ask_for_client=True)) as fake:
         config = fake.kubeconfig(tmp_path, cluster={"certificate-authority": str(tls.ca)}, **pair)
@@ -214,7 +214,7 @@ async def test_a_client_certificate_is_shown(tls: TlsFiles, tmp_path: Path) -> N
 
 
 async def test_a_proxy_of_the_kubeconfig_is_used(fake: FakeApi, tmp_path: Path) -> None:
-    """The proxy gets the request for a server that nobody could reach otherwise."""
+    """The proxy gets the request for a server that cannot be reached directly."""
     cluster = {"server": "http://kubernetes.invalid", "proxy-url": fake.url}
     async with KubeClient(CredentialsLoader(fake.kubeconfig(tmp_path, cluster=cluster))) as api:
         assert (await call(api, "GET", NVIDIA))[0] == 200
@@ -222,6 +222,6 @@ async def test_a_proxy_of_the_kubeconfig_is_used(fake: FakeApi, tmp_path: Path) 
 
 
 def test_importing_the_session_does_not_load_the_kubernetes_package() -> None:
-    """Its 15 MiB are paid by whoever talks to a cluster, not by every command."""
+    """Only commands that talk to a cluster pay its 15 MiB."""
     code = "import sys, webhook.kube_client.client, webhook.view.live_view; sys.exit('kubernetes' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -46,6 +46,6 @@ def _answers_right(plane: ControlPlane, webhook: Webhook, port: int, folder: Pat
     try:
         check_answer(port, authority)
     except WrongAnswerError:
-        # A watch may be a moment behind the objects that were just made; whoever waits gives up in the end.
+        # A watch may be a moment behind the objects that were just made; the caller's time limit ends the wait.
         return False
     return True

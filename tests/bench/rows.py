@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What every section is told: how often, for how long, on which cores (server, load), and where to speak."""
+    """The settings of every section: how often, for how long, on which cores (server, load), and where to speak."""
 
     runs: int
     seconds: int

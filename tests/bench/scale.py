@@ -107,7 +107,7 @@ def _durations_ms(log: Path) -> Sequence[float]:
 class _Probe:
     """Asks for ``/healthz`` again and again: it is answered by the event loop as soon as nothing blocks that.
 
-    On a busy machine the answer also waits for a processor, so what the loop's own thread had of one is told beside.
+    On a busy machine the answer also waits for a processor, so the time of the loop's own thread is reported, too.
     """
 
     def __init__(self, webhook: Webhook) -> None:

@@ -1,11 +1,11 @@
-"""What the API server's audit log tells about a decision."""
+"""Decisions in the API server's audit log."""
 
 from e2e.control_plane import ControlPlane
 from e2e.processes import until
 
 
 def audited_decision(plane: ControlPlane, entry: str, pod: str, *, verb: str = "create") -> str:
-    """Wait until the audit log tells what an entry decided about one request for a pod, and return that."""
+    """Wait for an entry's decision on one request for a pod in the audit log, and return it."""
     key = f"{entry}/decision"
 
     def told() -> str:

@@ -25,7 +25,7 @@ STRIPPED = "-s -w"
 # controllers may be older than their API server.
 ONLY_API_SERVER: Mapping[str, Mapping[str, str]] = {"1.36": {"kube-controller-manager": "1.33", "kubectl": "1.37"}}
 
-# What go prints, and what a person does about it. The first that is found is shown.
+# What go prints, and the fix. The first match is shown.
 HINTS = (
     ("requires go >=", "this Go is too old for the module: install the version that it names"),
     ("no space left on device", "the disk is full: free some space, or set XDG_CACHE_HOME and GOCACHE to another one"),
@@ -145,7 +145,7 @@ def cache_folder() -> Path:
 
 
 def _key(program: Program, module: Path) -> str:
-    """Hash all that makes one build differ from another."""
+    """Hash everything that a build depends on."""
     digest = hashlib.sha256()
     parts = (*program.command("go", Path(program.name)), str(program.cgo), sys.platform, platform.machine())
     for content in ((module / "go.mod").read_bytes(), (module / "go.sum").read_bytes(), "\0".join(parts).encode()):
@@ -155,14 +155,14 @@ def _key(program: Program, module: Path) -> str:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Let one builder in at a time; the kernel frees the lock of a builder that died."""
+    """Allow one builder at a time; the kernel releases the lock of a builder that died."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _compile(program: Program, module: Path, built: Path, report: Report) -> None:
-    # Under another name until it is whole: a build that was cut off must not be taken for a program.
+    # Under another name until it is complete: an interrupted build must not be taken for a program.
     unfinished = built.with_suffix(".unfinished")
     environment = {**os.environ, "CGO_ENABLED": str(int(program.cgo)), "GOWORK": "off"}
     command = program.command(_go(program), unfinished)

@@ -1,4 +1,4 @@
-"""Our own command line, run against a control plane as a person runs it."""
+"""Our own command line, run against a control plane as a user runs it."""
 
 import os
 import subprocess

@@ -22,7 +22,7 @@ MINORS = ("1.33", "1.37")
 # Tests that name a version may use these, too.
 ALL_MINORS = (*MINORS, *ONLY_API_SERVER)
 LOGS = pytest.StashKey[list[Path]]()
-# A property under which a test records a line for people.
+# A property under which a test records a line of the report.
 FIGURES = "figures"
 
 RUNTIME_CLASSES = (
@@ -33,11 +33,11 @@ RUNTIME_CLASSES = (
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Build before the first test: no test's timeout runs yet, and a person sees the progress."""
+    """Build before the first test: no test's timeout runs yet, and the progress is shown."""
     if session.config.option.collectonly:
         return None
     prepare(session, partial(_provide, session.items))
-    # The folders below have had their turn: pytest asks the conftest that it loaded last first.
+    # The folders below were called before: pytest calls the conftest that it loaded last first.
     return True if session.config.option.build_only else None
 
 
@@ -60,13 +60,13 @@ def _needs_plane(function: pytest.Function) -> bool:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add an option for what comes before workers, whose progress nobody sees, and the one of `make faults`."""
+    """Add an option for what comes before workers, whose output pytest does not show, and the one of `make faults`."""
     parser.addoption("--build-only", action="store_true", help="Install and build what the tests need; run none.")
     parser.addoption("--real-lengths", action="store_true", help="Let faults last as long as they do in a cluster.")
 
 
 class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Keeps the tests on one cluster in one worker, and in their order."""
+    """Keeps the tests of one cluster in one worker, and in order."""
 
     def _split_scope(self, nodeid: str) -> str:
         path, _, test = nodeid.partition("::")
@@ -84,7 +84,7 @@ def pytest_runtest_makereport(
     item: pytest.Item,
     call: pytest.CallInfo[None],  # noqa: ARG001  the hook's
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say where the logs of every component are, when something went wrong."""
+    """Print where the components' logs are after a failure."""
     report = yield
     if report.failed:
         folders: list[Path] = item.config.stash.get(LOGS, [])

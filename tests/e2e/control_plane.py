@@ -1,6 +1,6 @@
 """A real control plane on loopback: etcd, kube-apiserver and kube-controller-manager.
 
-There is no node: pods are admitted, none runs. Nothing here needs privileges, and every secret is made for one run.
+There is no node: pods are admitted, none runs. No privileges are needed, and every secret is made for one run.
 """
 
 import json
@@ -24,8 +24,8 @@ START_SECONDS = 90
 
 Programs = Mapping[str, Path]
 
-# Writes to pods and their controllers, with annotations of the webhooks; reads would drown them. Of the webhook itself
-# all that it asks, which is little.
+# Writes to pods and their controllers, with annotations of the webhooks; reads would hide them. Of the webhook itself,
+# all requests: they are few.
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -130,7 +130,7 @@ def _etcd(programs: Programs, folder: Path) -> Iterator[tuple[Started, str]]:
         with started("etcd", [programs["etcd"], *_flags(flags)], _logs(folder)) as etcd:
             yield etcd, clients
     finally:
-        # The logs stay for whoever looks into a failure; the data are large and tell nothing.
+        # The logs are kept for the analysis of a failure; the data are large and not useful.
         shutil.rmtree(folder / "etcd", ignore_errors=True)
 
 
@@ -155,9 +155,9 @@ def _api_server(
         "service-account-key-file": key,
         "service-account-signing-key-file": key,
         "service-cluster-ip-range": "10.96.0.0/16",
-        # The endpoints of Service kubernetes may not be loopback addresses; without a node nobody asks for them.
+        # The endpoints of Service kubernetes may not be loopback addresses; without a node no client uses them.
         "endpoint-reconciler-type": "none" if address == LOOPBACK else "lease",
-        # A node's name is no name that anybody resolves, and its pods are reached without the node's own proxy.
+        # A node's name cannot be resolved, and its pods are reached without the node's own proxy.
         "kubelet-preferred-address-types": "InternalIP",
         "enable-aggregator-routing": "true",
         "allow-privileged": "true",
@@ -176,7 +176,7 @@ def _controllers(programs: Programs, plane: ControlPlane, address: str) -> Itera
         "root-ca-file": plane.certificate_authority,
         # Pods are made by their controller's own user, as in a cluster that kubeadm made.
         "use-service-account-credentials": "true",
-        # Without kubelets nobody sends heartbeats, and nodes that a test makes would soon be taken for dead.
+        # Without kubelets there are no heartbeats: nodes that a test creates would soon be marked as dead.
         "controllers": "*,-node-lifecycle-controller" if address == LOOPBACK else "*",
         "leader-elect": "false",
         "bind-address": LOOPBACK,

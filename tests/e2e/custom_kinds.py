@@ -1,4 +1,4 @@
-"""Kinds that a real API server is told of, as operators do: objects of any content."""
+"""Register kinds with a real API server, as operators do; their objects may have any content."""
 
 from typing import Any
 

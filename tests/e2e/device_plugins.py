@@ -1,7 +1,7 @@
-"""NVIDIA's device plugin as DaemonSets of kube-system, each with another way to its library (NVML).
+"""NVIDIA's device plugin as DaemonSets of kube-system, each with another way to get its library (NVML).
 
 The DaemonSet controller makes their pods, which are opted out (all but "missed"): they stay as if they had been there
-before us. Nothing runs: scheduler and kubelet are played, by binding the pods and by writing their status.
+before us. Nothing runs: the tests act as scheduler and kubelet, and bind the pods and write their status.
 """
 
 from collections.abc import Iterator, Mapping
@@ -66,7 +66,7 @@ PLUGINS: Mapping[str, dict[str, Any]] = {
 
 @contextmanager
 def device_plugins(kubectl: Kubectl, plugins: Mapping[str, str]) -> Iterator[None]:
-    """Have the plugins run, one a node (node to plugin), until the context ends."""
+    """Run the plugins, one for each node (node to plugin), until the context ends."""
     kubectl.apply(PLUGINS[name] for name in sorted(set(plugins.values())))
     try:
         start(kubectl, _pods(kubectl, plugins))
@@ -76,7 +76,7 @@ def device_plugins(kubectl: Kubectl, plugins: Mapping[str, str]) -> Iterator[Non
         # Their garbage collector would wait for kubelets to say that the containers have ended.
         kubectl.run("delete", "daemonsets", *ours, "--cascade=orphan")
         kubectl.run("delete", "pods", *ours, "--force", "--grace-period=0")
-        # They outlive what they tell of by an hour, and the next DaemonSet may have the same name.
+        # Events live an hour longer than their object, and the next DaemonSet may have the same name.
         told_of = ("--namespace", NAMESPACE, "--field-selector", "involvedObject.kind=DaemonSet")
         kubectl.run("delete", "events", *told_of)
 

@@ -1,4 +1,4 @@
-"""The API server without kubectl, which costs a process a request: for what a test asks many times a second."""
+"""Requests to the API server without kubectl, which would start a process for each of many requests a second."""
 
 import http.client
 import json

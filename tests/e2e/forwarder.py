@@ -1,4 +1,4 @@
-"""What kube-proxy does for a Service, on loopback: each new connection goes to the next endpoint, bytes pass unread.
+"""Acts as kube-proxy for a Service, on loopback: each new connection goes to the next endpoint, bytes are forwarded.
 
 So TLS is between the API server and a replica, and an endpoint that went away without a word costs the connections that
 are sent to it, as it does in a cluster.
@@ -20,7 +20,7 @@ LOOK_AGAIN_SECONDS = 0.05
 class Forwarder:
     """One port of loopback and the ports behind it, which a test may change at any time.
 
-    While it ``swallows``, every connection stands and no byte arrives, as behind a firewall that drops packets.
+    While it ``swallows``, connections stay open and no byte arrives, as behind a firewall that drops packets.
     """
 
     endpoints: list[int] = field(default_factory=list)

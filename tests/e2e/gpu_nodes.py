@@ -21,7 +21,7 @@ DEBIAN = "Debian GNU/Linux 12 (bookworm)"
 FLATCAR = "Flatcar Container Linux by Kinvolk 4230.2.3"
 
 CONTAINERD = "containerd://2.1.4"
-# What a kubelet reports of its runtime: handlers by name, nothing at all where the runtime is too old to tell.
+# The handlers that a kubelet reports, by name; nothing if the runtime is too old.
 NVIDIA = ("", "runc", "nvidia")
 RUNC = ("", "runc")
 UNREPORTED = ()
@@ -29,7 +29,7 @@ UNREPORTED = ()
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a node reports of itself; ``plugin`` names the device plugin that runs there, empty for none.
+    """The report of a node; ``plugin`` names the device plugin that runs there, empty for none.
 
     ``gpus`` is how many it offers, empty where its plugin never registered.
     """
@@ -60,7 +60,7 @@ POOLS: Mapping[str, Sequence[Machine]] = {
     "two-systems": [Machine(RUNC, "mount-debian"), Machine(RUNC, "mount-rhel", ROCKY)],
     "unknown-system": [Machine(RUNC, "mount-rhel", FLATCAR)],
     "split-packages": [Machine(RUNC, "mount-debian", DEBIAN)],
-    # The last in every list that is watched: who knows it knows all the others.
+    # The last one in every watched list: if it is known, all others are.
     "zz-last": [Machine(UNREPORTED, "plain")],
 }
 

@@ -1,4 +1,4 @@
-"""Helm, and what it makes of the chart."""
+"""Helm, and the rendered chart."""
 
 import json
 import os
@@ -31,7 +31,7 @@ HEADER = """\
 
 
 class HelmError(AssertionError):
-    """Helm failed where it must not; the message has its arguments and what it printed."""
+    """Helm failed unexpectedly; the message has its arguments and what it printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Helm:
         return [document for document in yaml.safe_load_all(self.template(values)) if document]
 
     def manifest(self) -> str:
-        """Return what deploy/install.yaml is to hold."""
+        """Return the expected content of deploy/install.yaml."""
         return HEADER.format(digest=chart_digest()) + arranged(self.template({"namespace": {"create": True}}))
 
 

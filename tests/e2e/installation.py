@@ -85,7 +85,7 @@ def running_webhook(
     program = our_program()
     kubeconfig = plane.kubeconfig_of(NAME, NAME)
     ports = ("--host", LOOPBACK, "--port", str(port), "--admin-port", "0", "--decisions-port", "0")
-    # Nobody is left to answer when a test stops it.
+    # There is no other replica to answer when a test stops it.
     command = [program, "serve", "--kubeconfig", kubeconfig, "--tls-name", LOOPBACK, "--drain-seconds", "0", *ports]
     command += arguments
     whole = {**os.environ, "POD_NAMESPACE": NAME, **(environment or {})}

@@ -13,7 +13,7 @@ Manifest = Mapping[str, Any]
 
 
 class KubectlError(AssertionError):
-    """kubectl failed where it must not; the message has its arguments and what it printed."""
+    """kubectl failed unexpectedly; the message has its arguments and what it printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Printed:
 
     @property
     def warnings(self) -> list[str]:
-        """The warnings of the API server, as the person at the terminal reads them."""
+        """The warnings of the API server, as a user reads them."""
         lines = self.stderr.splitlines()
         return [line.removeprefix("Warning: ") for line in lines if line.startswith("Warning: ")]
 

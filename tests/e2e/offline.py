@@ -18,7 +18,7 @@ def preview(kubectl: Kubectl, folder: Path, pods: Sequence[Manifest], *kinds: st
     """Dump the cluster, and return what ``preview -o json`` says about each pod there; ``kinds`` come beside KINDS."""
     view = folder / "view.yaml"
     objects = kubectl.run("get", ",".join((*KINDS, *kinds)), "--all-namespaces", "-o", "yaml").stdout
-    # Which APIs there are, so that it is known that nothing else refuses hostPath volumes.
+    # The API groups: they show that nothing else refuses hostPath volumes.
     apis = kubectl.run("get", "--raw", "/apis").stdout
     view.write_text(f"{objects}---\n{apis}")
     program = Path(sys.executable).with_name(NAME)

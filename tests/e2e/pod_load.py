@@ -1,4 +1,4 @@
-"""Constant creation of GPU pods, at a pace, and what became of each."""
+"""Constant creation of GPU pods, at a pace, with the outcome of each."""
 
 import contextlib
 import http.client
@@ -16,17 +16,17 @@ from e2e.pods import decision_of, pod
 WORKERS = 6
 INJECTED = "inject/runtime-class"
 
-# An API server that starts, stops or lost its etcd answers with these: no webhook had a say.
+# Answers of an API server that starts, stops or lost its etcd: no webhook was involved.
 AWAY_STATUSES = (429, 503, 504)
 AWAY_MESSAGES = ("not yet ready to handle request", "etcdserver: ", "context deadline exceeded", "connection refused")
 
 
 @dataclass
 class PodLoad:
-    """What became of the pods: their decisions, "unpatched" for none; and why others were not created.
+    """The outcomes of the pods: their decisions, "unpatched" for none; and why others were not created.
 
-    "rejected" is an answer of the API server that a webhook may be to blame for, "away" is the lack of any, or the API
-    server's own word that it could not serve. ``missed`` is when the last pod was not injected.
+    "rejected" is an answer of the API server that a webhook may have caused, "away" is no answer, or the API
+    server's error that it could not serve. ``missed`` is when the last pod was not injected.
     """
 
     namespace: str
@@ -47,7 +47,7 @@ class PodLoad:
         return self.total / (time.monotonic() - self.began)
 
     def create(self, api: DirectApi) -> None:
-        """Create one pod and note what became of it."""
+        """Create one pod and record its outcome."""
         outcome = self._ask_for_pod(api)
         self.outcomes[outcome] += 1
         if outcome != INJECTED:

@@ -1,4 +1,4 @@
-"""The pods that the tests create: what an author writes, and a few questions to what came back."""
+"""The pods that the tests create, and functions that read the stored pods."""
 
 import json
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ def pod(
 
 
 def decision_of(created: Mapping[str, Any]) -> str | None:
-    """Return the decision that a pod carries, None where it carries none."""
+    """Return the decision in a pod's annotation, None if there is none."""
     word: str | None = created["metadata"].get("annotations", {}).get(DECISION)
     return word
 

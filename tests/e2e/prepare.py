@@ -1,4 +1,4 @@
-"""What is built and installed before the first test: no test's timeout runs yet, and a person sees the progress."""
+"""Build and install before the first test: no test's timeout runs yet, and the progress is shown."""
 
 from collections.abc import Callable
 

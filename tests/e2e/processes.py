@@ -16,7 +16,7 @@ STOP_SECONDS = 30
 LOOK_AGAIN_SECONDS = 0.05
 TAIL_LINES = 30
 
-# The kernel ends a program whose starter is gone, however that came about. It needs no privileges.
+# The kernel ends a program when its parent has ended, for any reason. It needs no privileges.
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
@@ -64,12 +64,12 @@ class Started:
         return parsed
 
     def kill(self) -> None:
-        """End the program as a crash would: it gets no chance to say goodbye."""
+        """End the program as a crash would, without a clean shutdown."""
         self.process.kill()
         self.process.wait(STOP_SECONDS)
 
     def stop(self) -> None:
-        """End the program as its administrator would, and kill it where that takes too long."""
+        """End the program as its administrator would, and kill it if that takes too long."""
         self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)
@@ -78,7 +78,7 @@ class Started:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let the program stand still until the context ends: it holds its connections and answers nothing."""
+        """Stop the program until the context ends: it keeps its connections and answers nothing."""
         self.process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -109,7 +109,7 @@ def started(
 def until(question: Callable[[], Answer], wanted: str, *, seconds: float = 60) -> Answer:
     """Ask until the answer is true, and return it; raise TimeoutError, which says what was wanted, after ``seconds``.
 
-    For what another program does in its own time and tells nobody about. What takes long is asked for less often: a
+    For what another program does in its own time without an event. Long waits are polled less often: a
     question may cost a process, and others wait for the processor.
     """
     began = time.monotonic()

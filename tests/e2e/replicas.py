@@ -1,4 +1,4 @@
-"""Two replicas of the real process behind one address, the certificates they serve, and what failed meanwhile."""
+"""Two replicas of the real process behind one address, their certificates, and the failures meanwhile."""
 
 import secrets
 import ssl
@@ -92,7 +92,7 @@ def two_replicas(plane: ControlPlane, port: int, *arguments: object, road: str =
         # All drain at the same time.
         for replica in running.running:
             replica.process.process.terminate()
-    # Thousands of pods: the namespace's controller takes its time, and nobody needs to wait for it.
+    # Thousands of pods: the namespace's controller takes long, and the test need not wait for it.
     plane.kubectl.run("delete", "namespace", name, "--wait=false")
 
 

@@ -1,4 +1,4 @@
-"""The rights that the manifests grant to the webhook, one by one, and what it asked for of the API server."""
+"""The rights that the manifests grant to the webhook, one by one, and its requests to the API server."""
 
 import itertools
 import json
@@ -61,7 +61,7 @@ GRANTED = frozenset(right for role in roles() for right in rights_of(role))
 
 @contextmanager
 def without(api: DirectApi, right: Right) -> Iterator[None]:
-    """Take one right away until the context ends."""
+    """Remove one right until the context ends."""
     held = next(role for role in roles() if right in set(rights_of(role)))
     _grant(api, held, [_rule(other) for other in rights_of(held) if other != right])
     try:
@@ -97,7 +97,7 @@ def is_allowed(api: DirectApi, right: Right) -> bool:
 
 
 class Asked:
-    """What the webhook's account has asked for since this was made, by the API server's audit log."""
+    """The requests of the webhook's account since this object was made, from the API server's audit log."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self._log = plane.logs / "audit.log"

@@ -39,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  the base class's name for it
-        """Say nothing: standard error is pytest's."""
+        """Log nothing: standard error is pytest's."""
 
 
 def _response(request: dict[str, Any], sidecar: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _registration(port: int, ca_bundle: bytes) -> dict[str, Any]:
         "objectSelector": {"matchLabels": {LABEL: "enabled"}},
         "admissionReviewVersions": ["v1"],
         "sideEffects": "None",
-        # Were it away, the test would show nothing: better that the pod is refused.
+        # If it were away, the test would prove nothing, so the pod must be refused.
         "failurePolicy": "Fail",
     }
     return {

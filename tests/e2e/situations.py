@@ -1,4 +1,4 @@
-"""What a pod may meet in a cluster: the RuntimeClass's state, the nodes' pool, and what is decided there and said."""
+"""Situations of a pod in a cluster: the RuntimeClass's state, the pool of nodes, the decision and its warning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ HARMLESS = {
     "capabilities": {"drop": ["ALL"]},
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-# Wherever a library could stand in a container, something of the author's stands already.
+# The author has mounted something at each place of a library in a container.
 TAKEN = container(
     gpus=1,
     volumeMounts=[

@@ -1,4 +1,4 @@
-"""What the webhook does with its rights, one step at a time: it follows, looks, keeps its certificate, and repairs.
+"""The webhook's use of its rights, one step at a time: it watches, reads, keeps its certificate, and repairs.
 
 The parts are the real ones, as ``serve`` joins them, over the real API server; only their clock is the test's. Each
 step returns the words for what was refused, or for what was decided.
@@ -25,9 +25,10 @@ from webhook.kube_client.clock import Clock
 from webhook.observations.pod_start import PodStart
 from webhook.policy.model import Bootstrap, Policy
 from webhook.server.decide_live import FRESH_SECONDS, FixedView, decide_live
-from webhook.server.decision_log import Metrics
-from webhook.view.live_view import LiveView, resources
+from webhook.server.metrics import Metrics
+from webhook.view.live_view import LiveView
 from webhook.view.view import ClusterView, Node, Plugin, PluginDaemonSet, PluginPod
+from webhook.view.watched_resources import resources
 
 INSTALLATION = Installation(extra_names=(LOOPBACK,))
 FOLLOW_SECONDS = 20
@@ -78,7 +79,7 @@ async def follow(api: KubeClient, until: Callable[[], bool]) -> set[str]:
     """Follow everything until something is refused, or what is asked for has come."""
     told = Told()
     async with _running(LiveView(api, resources([PLUGINS]), on_change=told)):
-        # The audit log is a file: nobody sets an event for it.
+        # The audit log is a file, so there is no event to wait for.
         while not (told.refused or until()):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
     return told.refused
@@ -87,7 +88,7 @@ async def follow(api: KubeClient, until: Callable[[], bool]) -> set[str]:
 async def decide_of_latecomers(
     api: KubeClient, namespace: str, runtime_class: str, meanwhile: Callable[[], Any]
 ) -> str:
-    """Decide about a pod whose namespace or class the watches have yet to tell of: ``meanwhile`` makes them."""
+    """Decide on a pod before the watches report its namespace or class: ``meanwhile`` creates them."""
     clock = Ahead()
     async with _synced(api, clock) as live:
         pass
@@ -99,7 +100,7 @@ async def decide_of_latecomers(
 
 
 async def keep_certificate(api: KubeClient) -> set[str]:
-    """Look once at Secret and registrations, and mend them, as a replica does that has just started."""
+    """Read Secret and registrations once, and repair them, as a replica does that has just started."""
     told = Told()
     clock = Clock(sleep=_end)
     keeper = CertificateController(api, INSTALLATION, who=WHO, on_change=told, clock=clock)
@@ -115,7 +116,7 @@ async def see(api: KubeClient) -> ClusterView:
 
 
 async def repair(api: KubeClient, seen: ClusterView) -> set[str]:
-    """Make two rounds, half a minute of the clock apart: tell of the blind pods that were seen, and evict one."""
+    """Make two rounds, half a minute of the clock apart: report the blind pods, and evict one."""
     told, ahead = Told(), Ahead()
     rounds = assemble_rounds(
         api,
@@ -180,7 +181,7 @@ async def _synced(api: KubeClient, clock: Ahead) -> AsyncIterator[LiveView]:
     live = LiveView(api, resources([PLUGINS]), clock=Clock(monotonic=clock.monotonic))
     async with _running(live):
         await live.synced.wait()
-        # Nothing tells of the groups; what they may forbid is not decided before they are known.
+        # There is no event for the groups; the decisions that depend on them wait until they are known.
         while live.view.api_groups is None:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         yield live

@@ -93,7 +93,7 @@ def test_assets_serve_the_version_that_they_report(assets: Path) -> None:
 
 
 def test_assets_that_do_not_start_are_an_error(assets: Path) -> None:
-    """Whoever set the variable meant something by it."""
+    """The variable was set on purpose: a wrong value is an error."""
     (assets / "kube-apiserver").unlink()
     with pytest.raises(BuildError, match="KUBEBUILDER_ASSETS is set"):
         assets_for("1.33", print)

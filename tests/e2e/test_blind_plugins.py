@@ -1,6 +1,6 @@
-"""Plugin pods that were made while the webhook was away: found, counted, told, and evicted one at a time.
+"""Plugin pods that were made while the webhook was away: found, counted, reported, and evicted one at a time.
 
-The DaemonSet controller and the Eviction API are real; the kubelets are played.
+The DaemonSet controller and the Eviction API are real; the tests act as kubelets.
 """
 
 import json
@@ -64,7 +64,7 @@ def let_go(kubectl: Kubectl, node: str) -> dict[str, Any]:
         pod = pods_by_node(kubectl).get(node)
         return pod if pod and pod["metadata"]["name"] != name else None
 
-    pod = until(made, f"{node}: made anew")
+    pod = until(made, f"{node}: re-created")
     assert pod is not None
     start(kubectl, {node: pod})
     return pod

@@ -1,4 +1,4 @@
-"""Which pods the API server asks the webhook about: ours by its request counter, which nothing else moves."""
+"""For which pods the API server calls the webhook, by our request counter, which nothing else changes."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

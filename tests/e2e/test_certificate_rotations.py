@@ -1,6 +1,6 @@
 """Rotations of the CA under constant pod creation: the API server never meets a leaf that its caBundle does not verify.
 
-Two replicas of the real process stand behind one address. They look and settle faster than by default (two options of
+Two replicas of the real process are behind one address. They check and settle faster than by default (two options of
 `serve`), which makes the handover harder, not easier: the API server gets 1.5 s to see a new caBundle, not a minute.
 """
 
@@ -23,7 +23,7 @@ from e2e.replicas import INSTALLATION, Replicas, two_replicas
 pytestmark = pytest.mark.load
 
 PODS_PER_SECOND = 60
-# What API servers differ in shows with the first ones; the newest is asked for long.
+# Differences between API servers show quickly; the newest version is tested longer.
 ROTATIONS, REVOKED_EACH = {"1.33": 5, "1.37": 20}, 5
 FAST = ("--look-seconds", "0.3", "--settle-seconds", "1.5", "--drain-seconds", "5")
 # Long enough for a probe to fail and the EndpointSlices to follow: so many pods are created meanwhile.
@@ -106,7 +106,7 @@ def test_a_replica_that_is_killed_in_mid_rotation_costs_no_pod(scene: Replicas, 
         until(lambda: load.total > created + PODS_UNNOTICED, "some pods are created before the endpoint is gone")
         scene.forwarder.endpoints.remove(killed.port)
         until(lambda: scene.rotated(before, other), "the other replica ends the rotation")
-        # From here on, everything is patched again.
+        # From now on, everything is patched again.
         missed = load.outcomes["unpatched"]
         created = load.total
         until(lambda: load.total > created + PODS_PER_SECOND, "more pods are created")

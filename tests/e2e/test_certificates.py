@@ -1,4 +1,4 @@
-"""Secret and caBundle on a real API server: whatever somebody does to them is healed, by whoever may write them."""
+"""Secret and caBundle on a real API server: a replica that may write them repairs every change."""
 
 import base64
 import json
@@ -51,7 +51,7 @@ def replica(plane: ControlPlane, webhook_port: int) -> Iterator[Webhook]:
 
 
 def foreign() -> SecretContent:
-    """Return an authority and a leaf that somebody else made for our names."""
+    """Return an authority and a leaf that another program made for our names."""
     return create(INSTALLATION.names, datetime.now(UTC), Schedule())
 
 
@@ -76,7 +76,7 @@ def replace_secret(api: DirectApi) -> None:
 
 
 def clear_bundles(api: DirectApi) -> None:
-    """Take every caBundle away, as applying a manifest without it does where it is owned."""
+    """Remove every caBundle, as applying a manifest without it does if it owns the field."""
     for path in (REGISTRATION, VALIDATING):
         count = len(api.get(path)["webhooks"])
         removals = [{"op": "remove", "path": f"/webhooks/{index}/clientConfig/caBundle"} for index in range(count)]
@@ -84,7 +84,7 @@ def clear_bundles(api: DirectApi) -> None:
 
 
 def add_entry(api: DirectApi) -> None:
-    """Add an entry that calls us for something that nobody creates here."""
+    """Add an entry that calls us for a kind that no test creates."""
     first = api.get(REGISTRATION)["webhooks"][0]
     client = {"url": first["clientConfig"]["url"]}
     rule = {"apiGroups": ["example.com"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["nothings"]}
@@ -111,7 +111,7 @@ DAMAGES: dict[str, Callable[[DirectApi], Any]] = {
 
 
 def trusted(api: DirectApi) -> list[set[x509.Certificate]]:
-    """Return whom each entry of ours trusts."""
+    """Return the CAs that each entry of ours trusts."""
     entries = [entry for path in (REGISTRATION, VALIDATING) for entry in api.get(path)["webhooks"]]
     bundles = [base64.b64decode(entry["clientConfig"].get("caBundle", "")) for entry in entries]
     return [set(x509.load_pem_x509_certificates(bundle)) if bundle else set() for bundle in bundles]
@@ -143,7 +143,7 @@ def test_whatever_is_done_to_secret_and_ca_bundle_is_healed(
 def test_a_mounted_certificate_is_served_and_nothing_is_written(
     plane: ControlPlane, webhook_port: int, api: DirectApi, tmp_path: Path
 ) -> None:
-    """The provider `files`: whoever makes the pair writes the caBundle, and a renewed pair is taken up."""
+    """The provider `files`: the program that makes the pair writes the caBundle, and a renewed pair is loaded."""
     secret = api.get(INSTALLATION.secret_path)
     pairs = [foreign(), foreign()]
     mount(tmp_path, pairs[0])

@@ -72,7 +72,7 @@ def test_two_renders_are_equal(helm: Helm, values: Values) -> None:
 
 
 def test_the_rights_to_evict_come_with_the_policy_that_uses_them(helm: Helm) -> None:
-    """By default nobody has them; for the plain manifest they are a file of their own, which says the same."""
+    """By default they are not granted; for the plain manifest they are a file of their own, with the same content."""
     evicting = helm.objects({"policy": {"bootstrap": {"repair": "evict"}}})
     beside = yaml.safe_load_all(MANIFEST.with_name("repair-evict.yaml").read_text())
     assert rights_to_evict(evicting) == rights_to_evict(beside) != []
@@ -246,5 +246,5 @@ def test_the_test_of_the_release_has_a_namespace_of_its_own(helm: Helm) -> None:
     test = [one for one in yaml.safe_load_all(rendered) if one and "helm.sh/hook" in str(one["metadata"])]
     namespace = named(test, "Namespace", "gpu-injector-helm-test")
     assert namespace["metadata"]["labels"]["gpu-injector.io/inject"] == "enabled"
-    # Helm deletes it first: somebody else's must not be hit.
+    # Helm deletes it first: one with another owner must stay.
     assert "elsewhere-" not in rendered

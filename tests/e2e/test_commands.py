@@ -1,4 +1,4 @@
-"""The commands that look at a cluster, on the real API server: the same decision as the webhook's own."""
+"""The commands that read a cluster, on the real API server: their decision is the webhook's."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def test_why_tells_what_the_webhook_did(plane: ControlPlane, kubectl: Kubectl) -
 
 @pytest.mark.usefixtures("webhook")
 def test_preview_shows_what_runs(plane: ControlPlane, kubectl: Kubectl) -> None:
-    """A pod that nobody patched, in a namespace that is enabled, would be patched if it were created again."""
+    """An unpatched pod in an enabled namespace would be patched if it were re-created."""
     kubectl.create(pod(ENABLED, container(gpus=1), name=NAME, labels={"gpu-injector.io/inject": "disabled"}))
     kubectl.run("label", "pod", NAME, "-n", ENABLED, "gpu-injector.io/inject-", "team=previewed")
     done = command(plane, "preview", "-n", ENABLED, "-l", "team=previewed", "-o", "json")

@@ -1,4 +1,4 @@
-"""Pods that controllers make: nobody reads a warning there, so the pods themselves must be right."""
+"""Pods that controllers create: no user sees a warning there, so the pods themselves must be right."""
 
 from typing import Any
 
@@ -56,6 +56,6 @@ def test_the_manifests_own_pods_are_admitted(kubectl: Kubectl) -> None:
     ["list pods", "create pods", "list secrets", "get nodes", "delete mutatingwebhookconfigurations/gpu-injector"],
 )
 def test_the_webhook_may_not(kubectl: Kubectl, action: str) -> None:
-    """The process under test runs with the manifest's rights, which are no administrator's."""
+    """The process under test runs with the manifest's rights, not an administrator's."""
     account = f"system:serviceaccount:{NAME}:{NAME}"
     assert not kubectl.succeeds("auth", "can-i", *action.split(), "--as", account, "--all-namespaces")

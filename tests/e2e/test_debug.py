@@ -1,4 +1,4 @@
-"""``kubectl debug``: a container for looking into an injected pod sees none of its node's GPUs."""
+"""``kubectl debug``: a debug container in an injected pod sees none of its node's GPUs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every decision that the cluster's state leads to, as the person with kubectl meets it; and the same offline."""
+"""Every decision that the cluster's state leads to, as a user of kubectl sees it; and the same offline."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +61,7 @@ def offline(kubectl: Kubectl, runtime_class: str, tmp_path_factory: pytest.TempP
 
 
 def put_runtime_class(kubectl: Kubectl, state: str) -> None:
-    """Bring RuntimeClass nvidia into a state, and wait until the webhook decides by it."""
+    """Set the state of RuntimeClass nvidia, and wait until the webhook decides by it."""
     wanted = CLASSES[state]
     if wanted is None:
         kubectl.run("delete", "runtimeclass", "nvidia")

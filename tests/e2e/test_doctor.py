@@ -48,7 +48,7 @@ def gpus(plane: ControlPlane, kubectl: Kubectl, webhook: Webhook) -> Iterator[No
 
 @pytest.fixture(scope="module")
 def viewer(plane: ControlPlane, gpus: None) -> Path:  # noqa: ARG001  which makes the namespace
-    """Return the kubeconfig of somebody with the role `view` in one namespace."""
+    """Return the kubeconfig of a user with the role `view` in one namespace."""
     plane.kubectl.apply((ACCOUNT, BINDING))
     return plane.kubeconfig_of(VIEWER, NS)
 
@@ -76,7 +76,7 @@ def test_an_administrator_sees_everything(kubectl: Kubectl) -> None:
 
 
 def test_a_viewer_sees_the_own_namespace(viewer: Path) -> None:
-    """Pods and events of the namespace; all else is unknown, and what cannot be seen never passes."""
+    """Pods and events of the namespace; everything else is unknown, and never passes."""
     code, found = looked(viewer, "-n", NS)
     states = {name: row["state"] for name, row in found.items()}
     assert code == 3

@@ -1,4 +1,4 @@
-"""What the documents tell people to type at their cluster, typed at one. The marks: tests/support/doc_blocks.py."""
+"""Run the commands of the documents on a cluster. The marks: tests/support/doc_blocks.py."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_what_is_shown_is_what_is_printed(plane: ControlPlane, session: list[Blo
 
 
 def the_label_is_known(kubectl: Kubectl) -> bool:
-    """Say whether API server and webhook follow the namespace's label yet; people are slower than their caches."""
+    """Say whether API server and webhook follow the namespace's label yet; users are slower than their caches."""
     labels = kubectl.get("namespace", NAMESPACE)["metadata"]["labels"]
     command = ("create", "--dry-run=server", "-o", "json", "-f", "-")
     printed = kubectl.run(*command, stdin=json.dumps(pod(NAMESPACE)))

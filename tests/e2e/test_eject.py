@@ -1,4 +1,4 @@
-"""``eject``, and then the webhook is uninstalled: what is created anew has its GPUs all the same."""
+"""``eject``, then the webhook is uninstalled: new pods still get their GPUs."""
 
 import os
 import subprocess
@@ -40,13 +40,13 @@ TRAIN = {
 
 @pytest.fixture
 def uninstall(kubectl: Kubectl, webhook: object) -> Iterator[Callable[[], None]]:
-    """Return what takes the registrations away; they are back for the tests that follow."""
+    """Return a function that removes the registrations; they are restored for the next tests."""
     assert webhook
     kept = [kubectl.get(kind, NAME) for kind in REGISTRATIONS]
 
     def away() -> None:
         kubectl.run("delete", ",".join(REGISTRATIONS), NAME)
-        until(lambda: decided(kubectl) is None, "the API server asks nobody")
+        until(lambda: decided(kubectl) is None, "the API server calls no webhook")
 
     yield away
     for item in kept:
@@ -72,7 +72,7 @@ def test_after_eject_the_webhook_is_not_missed(kubectl: Kubectl, uninstall: Call
     (tmp_path / "kustomization.yaml").write_text("resources: [sources.yaml]\ncomponents: [eject]\n")
     chosen = ("-n", ENABLED, "-l", "team=ejected")
     done = gpu_injector("eject", *chosen, "--output-dir", str(tmp_path / "eject"), kubeconfig=kubectl.kubeconfig)
-    assert (done.code, "1 patched, 0 that no patch is made of" in done.stderr) == (1, True), done.stderr
+    assert (done.code, "1 patched, 0 without a patch" in done.stderr) == (1, True), done.stderr
 
     built = tmp_path / "built.yaml"
     built.write_text(kubectl.run("kustomize", str(tmp_path)).stdout)

@@ -1,4 +1,4 @@
-"""What the person with kubectl sees: GPU pods that are patched or left alone, and in every case why."""
+"""What a user of kubectl sees: GPU pods that are patched or left alone, always with the reason."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -66,7 +66,7 @@ def test_a_gpu_pod_gets_the_runtime_class(kubectl: Kubectl, author: Pod) -> None
 
 
 def test_only_containers_without_a_gpu_see_none(kubectl: Kubectl) -> None:
-    """A container's own setting stays, and whoever requested a GPU keeps what the device plugin gives."""
+    """A container's own setting stays, and a container that requests a GPU keeps what the device plugin gives."""
     own = container("own", env=[{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}])
     created = kubectl.create(pod(ENABLED, container("model", gpus=1), container("web"), own)).object
     assert visible_devices_of(created) == {"model": None, "web": "void", "own": "all"}
@@ -85,7 +85,7 @@ def test_a_pod_left_alone_is_as_its_author_wrote_it(kubectl: Kubectl, reason: st
 
 @pytest.fixture
 def no_runtime_class(kubectl: Kubectl) -> Iterator[None]:
-    """Take RuntimeClass nvidia away for one test."""
+    """Remove RuntimeClass nvidia for one test."""
     removed = kubectl.get("runtimeclass", "nvidia")
     kubectl.run("delete", "runtimeclass", "nvidia")
     wait_for_decision(kubectl, NO_CLASS)
@@ -96,7 +96,7 @@ def no_runtime_class(kubectl: Kubectl) -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_runtime_class")
 def test_without_the_runtime_class_a_pod_is_created_with_a_warning(kubectl: Kubectl) -> None:
-    """The API server rejects a pod whose class does not exist: it is not set, and the author is told."""
+    """The API server rejects a pod whose class does not exist: it is not set, and the author gets a warning."""
     created = kubectl.create(pod(ENABLED))
     assert created.object["spec"] == as_written(kubectl, pod(ENABLED))
     assert decision_of(created.object) == NO_CLASS
@@ -115,7 +115,7 @@ def test_without_the_runtime_class_a_pod_is_created_with_a_warning(kubectl: Kube
 def test_the_audit_log_tells_the_decision(
     plane: ControlPlane, kubectl: Kubectl, name: str, author: Pod, word: str
 ) -> None:
-    """Who reads the API server's audit log learns what was decided, in dry-run too."""
+    """The API server's audit log contains the decision, in dry-run too."""
     kubectl.create({**author, "metadata": {**author["metadata"], "name": name}})
     assert audited_decision(plane, ENTRY, name) == word
 

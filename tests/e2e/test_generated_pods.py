@@ -1,4 +1,4 @@
-"""Rule one over 500 generated pods: what the API server accepts without the webhook, it accepts with it."""
+"""500 generated pods: the API server accepts with the webhook what it accepts without."""
 
 import json
 from collections import Counter
@@ -47,7 +47,7 @@ def test_what_is_accepted_without_us_is_accepted_with_us(kubectl: Kubectl, webho
     verdicts = Counter(str(decision_of(pod)) for pod in with_us)
     assert verdicts["inject/runtime-class"] > PODS // 10
     assert "None" not in verdicts
-    # The pods of authors who chose are theirs to the last field, but for the annotation.
+    # Pods with the author's own choice stay unchanged, except for the annotation.
     for mine, theirs in zip(with_us, without, strict=True):
         if decision_of(mine) == "leave/author-chose":
             assert _spec(mine) == _spec(theirs)

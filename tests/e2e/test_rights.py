@@ -1,6 +1,6 @@
-"""No right can be missed: each is taken away, and what it is for fails, with a word that says so.
+"""Every right is needed: without it, its use fails, with an event that says so.
 
-The audit log tells that nothing else was forbidden, and that the right is used, and nothing forbidden, once it is back.
+The audit log shows that nothing else was forbidden, and that the right is used again once it is restored.
 """
 
 import asyncio
@@ -175,7 +175,7 @@ def blind(scene: Scene, webhook_port: int) -> Iterator[ClusterView]:
 
 
 def test_every_right_has_its_place_here() -> None:
-    """Whoever grants another must show what it is for."""
+    """A new right needs a test that shows its use."""
     assert {*VIEW, *LOOKS, *CERTIFICATES, *REPAIRS, *SETBACKS, *STORED} == GRANTED
 
 

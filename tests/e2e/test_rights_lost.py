@@ -1,4 +1,4 @@
-"""The webhook may not read what it decides by: it goes on answering, and sets nothing that it cannot vouch for."""
+"""The webhook may not read what it decides by: it still answers, and sets nothing without evidence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,6 +1,6 @@
-"""A plugin pod that our patch blocks: noted, deleted once, and nothing else; and what people with rights can forge.
+"""A plugin pod that our patch blocks is recorded and deleted once, nothing else; and what users with rights can forge.
 
-API server, DaemonSet controller, RBAC and the admission policy are real; the kubelets are played.
+API server, DaemonSet controller, RBAC and the admission policy are real; the tests act as kubelets.
 """
 
 import json
@@ -113,7 +113,7 @@ def stored(kubectl: Kubectl) -> list[dict[str, Any]]:
 
 
 def texts(kubectl: Kubectl) -> list[str]:
-    """Return what is stored of what nodes said."""
+    """Return the stored texts of nodes."""
     found = kubectl.get("configmap", f"{NAME}-state", "--namespace", NAME)
     return list(json.loads(found["data"]["state.json"])["texts"])
 

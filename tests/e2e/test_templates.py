@@ -1,4 +1,4 @@
-"""Whoever applies a template learns what its pods will meet: the warning of its pods, where people read it."""
+"""The user who applies a template reads the warning that its pods would get."""
 
 import copy
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_template_that_needs_attention_is_warned_about(kubectl: Kubectl, webhook: Webhook, kind: str) -> None:
-    """Once for the person who applies it, and not again while the template stays as it is."""
+    """Once for the user who applies it, and not again while the template is unchanged."""
     item = workload(kind, gpus=1)
     before = webhook.calls(TEMPLATES)
     assert_warned(kubectl.apply([item]).warnings, WARNED)
@@ -67,7 +67,7 @@ def test_a_template_without_a_gpu_causes_no_call(kubectl: Kubectl, webhook: Webh
 
 
 def test_what_a_controller_makes_causes_no_call(kubectl: Kubectl, webhook: Webhook) -> None:
-    """A Job of a CronJob has a template too, and nobody who would read a warning."""
+    """A Job of a CronJob has a template too, and no user who would read a warning."""
     kubectl.apply([workload("CronJob", gpus=1)])
     before = webhook.calls(TEMPLATES)
     job = workload("Job", gpus=1)

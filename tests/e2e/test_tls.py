@@ -1,4 +1,4 @@
-"""What the webhook's listener agrees to, asked by OpenSSL's own client at its lowest security level."""
+"""What the webhook's listener accepts, tested with OpenSSL's client at its lowest security level."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Helpers that wait return what they waited for: what comes after it may be something else."""
+"""Helpers that wait return what they waited for: a later read may differ."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The webhook dies: pods are created all the same, and the next process goes on where that one ended."""
+"""The webhook dies: pods are still created, and the next process continues its work."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def killed(plane: ControlPlane, webhook_port: int) -> Iterator[None]:
 
 @pytest.mark.usefixtures("killed")
 def test_without_the_webhook_a_gpu_pod_is_created_unpatched(kubectl: Kubectl) -> None:
-    """Rule one: no pod fails because of us. Without the annotation it tells that nobody was asked."""
+    """No pod fails because of us. Without the annotation it shows that the webhook was not called."""
     created = kubectl.create(pod(ENABLED))
     assert (runtime_class_of(created.object), decision_of(created.object)) == (None, None)
     assert (

@@ -20,7 +20,8 @@ from webhook.decide.decision import WARNING_LIMIT
 from webhook.policy.model import Policy
 from webhook.server.app import PATHS, Webhook
 from webhook.server.decide_live import FixedView
-from webhook.server.decision_log import Metrics, Observer
+from webhook.server.decision_log import DecisionLog
+from webhook.server.metrics import Metrics
 from webhook.server.request_body import BODY_LIMIT_BYTES
 from webhook.view.view import ClusterView
 
@@ -42,7 +43,7 @@ class Edge:
             processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumped)],
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         )
-        self.observer = Observer(quiet, Metrics.create())
+        self.observer = DecisionLog(quiet, Metrics.create())
         self._app = Webhook(self.policy, FixedView(self.view), self.observer).application()
         self._app.freeze()
         # One for all: the mocks in it take longer to make than a review takes. A mocked protocol keeps every call.

@@ -6,8 +6,8 @@ from pathlib import Path
 from webhook.archive.archive import Archive, load
 from webhook.archive.replay import ReplayClient
 from webhook.doctor.archived_facts import with_archived
-from webhook.doctor.check import Outcome, examine
-from webhook.doctor.cluster_facts import Facts
+from webhook.doctor.check import CheckOutcome, examine
+from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.read import Asked, read_facts
 from webhook.doctor.registry import CATEGORIES
 from webhook.policy.model import Policy
@@ -21,12 +21,12 @@ def read(name: str) -> Archive:
     return load(path.read_bytes(), path.name)
 
 
-def facts_of(archive: Archive) -> Facts:
+def facts_of(archive: Archive) -> ClusterFacts:
     """Return what doctor reads of it."""
     facts = asyncio.run(read_facts(ReplayClient(archive), Asked(Policy()), archive.time))
     return with_archived(facts, archive.facts)
 
 
-def outcomes_of(archive: Archive) -> dict[str, Outcome]:
+def outcomes_of(archive: Archive) -> dict[str, CheckOutcome]:
     """Return the outcome of each check."""
     return {outcome.check.name: outcome for outcome in examine(facts_of(archive), CATEGORIES)}

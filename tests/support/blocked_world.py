@@ -18,9 +18,9 @@ from webhook.controllers.assemble import assemble_setbacks, share
 from webhook.controllers.setback_watch import ROUND_SECONDS, SetbackWatch
 from webhook.controllers.state_store import StateStore
 from webhook.kube_client.clock import Clock
-from webhook.observations.stored_state import NO_STATE, State, read_state
+from webhook.observations.stored_state import NO_STATE, StoredState, read_state
 from webhook.policy.model import Policy
-from webhook.server.decision_log import Metrics
+from webhook.server.metrics import Metrics
 from webhook.view.projections import view_of
 from webhook.view.view import ClusterView
 
@@ -37,7 +37,7 @@ class SharedView:
     """A view that shows the fake API server's objects at once, with the state that a replica took."""
 
     fake: FakeApi
-    state: State = NO_STATE
+    state: StoredState = NO_STATE
     age_seconds: float = 0.0
 
     @property
@@ -46,7 +46,7 @@ class SharedView:
         found = view_of(self.fake.store.objects.values())
         return replace(found, setbacks=self.state.setbacks)
 
-    def take(self, state: State) -> None:
+    def take(self, state: StoredState) -> None:
         """Take the state."""
         self.state = state
 
@@ -59,7 +59,7 @@ class SharedView:
         return self.age_seconds
 
     async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:  # noqa: ARG002  the protocol's
-        """Answer that there is nothing more to learn."""
+        """Return False: there is nothing to read."""
         return False
 
 
@@ -101,7 +101,7 @@ class BlockedWorld:
             self.time.now += each_seconds
 
     @property
-    def state(self) -> State:
+    def state(self) -> StoredState:
         """The state that is stored."""
         return read_state(self.fake.get(STATE)["data"]["state.json"])
 

@@ -25,7 +25,7 @@ CLASSES_ONLY = (Resource(KINDS["node.k8s.io", "RuntimeClass"]),)
 
 @dataclass(slots=True)
 class World:
-    """The fake server, the live view that watches it, the time, and what was told."""
+    """The fake server, the live view that watches it, the time, and the reported events."""
 
     fake: FakeApi
     api: KubeClient

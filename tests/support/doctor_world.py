@@ -18,9 +18,9 @@ from support.cluster_world import namespace, runtime_class, session
 from support.fake_api import FakeApi
 from support.fake_replica import presenting
 from webhook.commands.shared.read_cluster import look as read_cluster
-from webhook.decide.decision import DECISION_KEY, INJECT_KEY
-from webhook.doctor.cluster_facts import Facts
+from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.read import Asked
+from webhook.names import DECISION_KEY, INJECT_KEY
 from webhook.policy.model import Policy
 
 Json = dict[str, Any]
@@ -40,7 +40,7 @@ NOT_SERVED = ("/apis/nvidia.com/v1/clusterpolicies", "/apis/resource.k8s.io/v1/r
 
 @dataclass
 class Cluster:
-    """The objects by kind and name; what is answered at other paths; and the policy of whoever looks.
+    """The objects by kind and name; what is answered at other paths; and the user's policy.
 
     ``logs`` are by pod, ``tried`` is what a server-side dry-run answers: status, body, and ``warnings``. ``served`` is
     what our pods present over TLS.
@@ -121,7 +121,7 @@ def healthy() -> Cluster:
     return cluster
 
 
-async def look(cluster: Cluster, folder: Path, *forbidden: str, scope: str = "", own: str = "default") -> Facts:
+async def look(cluster: Cluster, folder: Path, *forbidden: str, scope: str = "", own: str = "default") -> ClusterFacts:
     """Read the facts of a cluster over HTTP; ``forbidden`` are paths (``*`` at the end: a prefix)."""
     async with served(cluster) as fake, session(fake, folder) as api:
         for path in forbidden:
@@ -138,7 +138,7 @@ async def served(cluster: Cluster) -> AsyncIterator[FakeApi]:
         for item in sorted(cluster.objects.values(), key=lambda item: item["kind"] != "DaemonSet"):
             stored = fake.put(deepcopy(item))
             uids[item["metadata"]["name"]] = stored["metadata"]["uid"]
-            # The store, as the real one, lets nobody write these.
+            # The store, as the real one, lets no client write these.
             stored["metadata"] |= {k: v for k, v in item["metadata"].items() if k == "creationTimestamp"}
             for owner in stored["metadata"].get("ownerReferences", ()):
                 owner["uid"] = uids[owner["name"]]

@@ -113,7 +113,7 @@ class FakeApi:
         return fault
 
     def require_token(self, token: str | None) -> None:
-        """Answer 401 to whoever does not bear this token; None lets everybody in."""
+        """Answer 401 to requests without this token; None accepts all."""
         self.token = token
 
     def count(self, *, path: str | None = None, method: str | None = None, watch: bool | None = None) -> int:

@@ -33,7 +33,7 @@ async def forward(request: web.Request, ports: Mapping[str, int]) -> web.StreamR
             if message.type is WSMsgType.BINARY and message.data[:1] == DATA:
                 writer.write(message.data[1:])
     finally:
-        # Whoever ends the test may end the server before the client has said good-bye.
+        # The test may end the server before the client has closed the connection.
         answers.cancel()
         writer.close()
         with suppress(OSError):

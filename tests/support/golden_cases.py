@@ -1,4 +1,4 @@
-"""The golden cases: a folder each, with a pod and, where the defaults do not do, a view, a policy and request facts.
+"""The golden cases: a folder each, with a pod and, where the defaults do not fit, a view, a policy and request facts.
 
 ``podOf``, ``viewOf`` and ``policyOf`` in the facts name another case whose file is used.
 """
@@ -40,10 +40,9 @@ class GoldenCase:
 
 def read_case(folder: Path) -> GoldenCase:
     """Return the case of a folder."""
-    facts = folder / "facts.yaml"
-    said = yaml.safe_load(facts.read_text()) if facts.exists() else {}
-    policy, pod_file = (GOLDEN / said.get(f"{name}Of", folder.name) / f"{name}.yaml" for name in ("policy", "pod"))
-    pod = next(read_documents(pod_file.read_text(), str(folder))).content
+    said = _facts(folder)
+    policy = _file(folder, "policy")
+    pod = next(read_documents(pod_file(folder).read_text(), str(folder))).content
     return GoldenCase(
         pod=pod,
         facts=RequestInfo(
@@ -59,12 +58,25 @@ def read_case(folder: Path) -> GoldenCase:
     )
 
 
+def pod_file(folder: Path) -> Path:
+    """Return the file with the pod of a case: its own, or that of another case."""
+    return _file(folder, "pod")
+
+
 def view_file(folder: Path) -> Path:
     """Return the file with the view of a case: its own, that of another case, or the common one."""
-    facts = folder / "facts.yaml"
-    said = yaml.safe_load(facts.read_text()) if facts.exists() else {}
-    view = GOLDEN / said.get("viewOf", folder.name) / "view.yaml"
+    view = _file(folder, "view")
     return view if view.exists() else GOLDEN / "view.yaml"
+
+
+def _file(folder: Path, name: str) -> Path:
+    return GOLDEN / str(_facts(folder).get(f"{name}Of", folder.name)) / f"{name}.yaml"
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    facts = folder / "facts.yaml"
+    found: dict[str, Any] = yaml.safe_load(facts.read_text()) if facts.exists() else {}
+    return found
 
 
 def read_view(path: Path) -> ClusterView:

@@ -14,7 +14,7 @@ import jsonpatch
 from support.kept_lines import lost_lines
 from webhook.commands.patched_stream import patched_stream
 from webhook.commands.preview.render import authored_operations
-from webhook.commands.shared.evaluate import foresee
+from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Situation
 from webhook.decide.patch import Operation
@@ -98,7 +98,7 @@ def _verdicts(manifests: Sequence[Manifest]) -> list[PodVerdict]:
     names = {DEFAULT_NAMESPACE, *(str(metadata(one).get("namespace") or DEFAULT_NAMESPACE) for one in objects)}
     spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": LABELS}} for name in names]
     situation = Situation(Policy(), view_of([RUNTIME_CLASS, *spaces]))
-    return [verdict for one in objects for verdict in foresee(one, situation)]
+    return [verdict for one in objects for verdict in predict(one, situation)]
 
 
 def _patched(manifest: Manifest, operations: Sequence[Operation]) -> object:

@@ -6,7 +6,7 @@ from copy import deepcopy
 from support.cluster_world import namespace
 from support.doctor_cases.changes import cluster_policy, second_node, volcano
 from support.doctor_world import GPU, PLUGIN, Cluster, Json, healthy
-from webhook.decide.decision import DECISION_KEY
+from webhook.names import DECISION_KEY
 
 PLATFORMS: dict[str, Callable[[Cluster], object]] = {}
 Change = Callable[[Cluster], object]
@@ -49,7 +49,7 @@ def _without_class(cluster: Cluster) -> None:
 
 
 def _managed(cluster: Cluster, home: str, labels: dict[str, str], **container: object) -> None:
-    """Have the plugin of somebody who manages it, in another namespace."""
+    """Add a plugin that a platform manages, in another namespace."""
     for item in (cluster.daemon_set, cluster.plugin):
         item["metadata"] |= {"namespace": home, "labels": labels}
     template = cluster.daemon_set["spec"]["template"]

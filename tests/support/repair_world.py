@@ -23,7 +23,7 @@ from webhook.controllers.plugin_rounds import ROUND_SECONDS, PluginRounds
 from webhook.controllers.reachability_check import ReachabilityCheck
 from webhook.kube_client.clock import Clock
 from webhook.policy.model import Policy
-from webhook.server.decision_log import Metrics
+from webhook.server.metrics import Metrics
 from webhook.view.projections import view_of
 from webhook.view.view import ClusterView
 

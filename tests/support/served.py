@@ -8,7 +8,8 @@ from support.golden_cases import GOLDEN, read_view
 from webhook.policy.model import Policy
 from webhook.server.app import WORKLOADS_PATH, Webhook
 from webhook.server.decide_live import FixedView, ViewSource
-from webhook.server.decision_log import Metrics, Observer, open_log
+from webhook.server.decision_log import DecisionLog, open_log
+from webhook.server.metrics import Metrics
 from webhook.server.state import Replica
 from webhook.view.view import ClusterView
 
@@ -41,7 +42,7 @@ def review(pod: object, namespace: str = "ml", **request: object) -> dict[str, A
 
 def webhook(source: ViewSource | None = None, policy: Policy | None = None) -> Webhook:
     """Return a webhook over a view."""
-    observer = Observer(open_log(), Metrics.create())
+    observer = DecisionLog(open_log(), Metrics.create())
     return Webhook(policy or Policy(), source or FixedView(read_view(GOLDEN / "view.yaml")), observer)
 
 

@@ -9,7 +9,8 @@ from webhook.archive.reduce import Json, Reducer
 from webhook.kube.metadata import full_name
 from webhook.kube.values import elements, mapping, text
 from webhook.kube_client.answer import SUCCESS, Answer
-from webhook.kube_client.client import CALL_SECONDS, JSON, KubeClient
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.forwarding import ForwardingClient
 
 DISCOVERY = {"/apis": "APIGroupList"}
 VERSION_PATH = "/version"
@@ -41,32 +42,17 @@ class Recorded:
             self._objects[f"{item.get('apiVersion')} {item.get('kind')}", full_name(item)] = reduced
 
 
-class RecordingClient(KubeClient):
+class RecordingClient(ForwardingClient):
     """A client that sends requests by another one, and records what is read. Secrets are never kept."""
 
     def __init__(self, client: KubeClient, recorded: Recorded) -> None:
-        self._client, self._recorded = client, recorded
+        super().__init__(client)
+        self._recorded = recorded
 
-    def configuration(self) -> Any:  # noqa: ANN401 - as in KubeClient
-        """Return the other client's configuration."""
-        return self._client.configuration()
-
-    async def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: object = None,
-        content_type: str = JSON,
-        timeout_seconds: float = CALL_SECONDS,
-    ) -> Answer:
-        """Send a request, and record the answer to a read."""
-        answer = await self._client.exchange(
-            method, path, body=body, content_type=content_type, timeout_seconds=timeout_seconds
-        )
+    def answered(self, method: str, path: str, answer: Answer, /) -> None:
+        """Record the answer to a read."""
         if method == "GET":
             self._record(path, answer)
-        return answer
 
     def _record(self, target: str, answer: Answer) -> None:
         request = parse_request(target)

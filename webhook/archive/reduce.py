@@ -19,6 +19,7 @@ from webhook.archive.kept_fields import (
 )
 from webhook.archive.settings import paths_of, reduce_env, reduce_words
 from webhook.kube.values import elements, items, mapping, text
+from webhook.names import DECISION_KEY, ENTRY_SUFFIX, INJECT_KEY
 from webhook.view.admission_controls import MENTIONED_FIELDS
 from webhook.view.default_runtime import ARGUMENT_ANNOTATIONS, FLAG, default_runtime
 from webhook.view.dynamic_resources import required_drivers
@@ -26,13 +27,11 @@ from webhook.view.gpu_operator import SET_AS_DEFAULT
 from webhook.view.toleration_limits import DEFAULTS_ANNOTATION, WHITELIST_ANNOTATION
 
 Json = dict[str, Any]
-DECISION_KEY, INJECT_KEY = "gpu-injector.io/decision", "gpu-injector.io/inject"
 DECISION = re.compile(r"[a-z]{1,20}/[a-z-]{1,60}")
 DISTRIBUTION_PREFIX = "objectset.rio.cattle.io/"
 POLICY_NAME, POLICY_KEY = "gpu-injector", "policy.yaml"
 MOST_HIDDEN = 200_000
 LONGEST_SCALAR = 1024
-OUR_ENTRIES = ".gpu-injector.io"
 
 
 @dataclass(slots=True)
@@ -138,7 +137,7 @@ class Reducer:
         found: Json = self._kept(entry, KINDS["MutatingWebhookConfiguration"]["webhooks"][0])
         if url := text(mapping(entry.get("clientConfig")).get("url")):
             found["clientConfig"] = found.get("clientConfig", {}) | {"url": _host_of(url)}
-        ours = text(entry.get("name")).endswith(OUR_ENTRIES)
+        ours = text(entry.get("name")).endswith(ENTRY_SUFFIX)
         conditions = [
             {"name": text(one.get("name")), "expression": text(one.get("expression")) if ours else HIDDEN}
             for one in items(entry.get("matchConditions"))

@@ -47,7 +47,7 @@ def _patched(manifest: Manifest, operations: Sequence[Operation], note: Callable
 
 
 def _finished(document: Patched) -> Patched:
-    """Return a document that another one can follow: a line end behind a block of text would belong to the text."""
+    """Return a document that another one can follow: a line end after a block scalar would belong to the scalar."""
     is_finished = not document.text or document.text.endswith(("\n", "\r"))
     return document if is_finished or load(document.text + "\n") == document.value else rendered(document)
 
@@ -66,7 +66,7 @@ def _separators(parts: Sequence[str], text: str) -> Iterator[str]:
 
 
 def _check(stream: str, documents: Iterable[Patched]) -> None:
-    """Read the whole stream again, and compare. A document whose very text was read before is not read twice."""
+    """Read the whole stream again, and compare. A document with unchanged text is not read again."""
     expected = [one.value for one in documents if one.value is not None]
     known = {one.text: one.value for one in documents}
     try:

@@ -15,10 +15,10 @@ from webhook.controllers.setback_watch import Parts, SetbackWatch
 from webhook.controllers.state_store import StateStore
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
-from webhook.observations.stored_state import State
+from webhook.observations.stored_state import StoredState
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
-from webhook.server.decision_log import Metrics
+from webhook.server.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def share(  # noqa: PLR0913 - each is set by the caller or replaced by a test
     *,
     who: str,
     clock: Clock,
-    take: Callable[[State], None] = ignore,
+    take: Callable[[StoredState], None] = ignore,
     tell: OnChange = ignore,
 ) -> Shared:
     """Return what the rounds of the replica ``who`` share; ``take`` gets the state, ``tell`` its watch's events."""

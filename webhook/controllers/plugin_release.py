@@ -19,7 +19,7 @@ from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.server.decide_live import ViewSource
-from webhook.server.decision_log import Metrics
+from webhook.server.metrics import Metrics
 
 # An older view may contain pods that were repaired since.
 FRESH_SECONDS = 90

@@ -12,7 +12,7 @@ from webhook.kube_client.api_error import ApiError, UnauthorizedError
 from webhook.kube_client.clock import Clock
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
-from webhook.server.decision_log import Metrics
+from webhook.server.metrics import Metrics
 
 ROUND_SECONDS = 10
 # A plugin registers within seconds of its start; its kubelet reports the GPUs at most ten seconds later.

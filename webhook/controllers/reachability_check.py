@@ -19,9 +19,9 @@ from certs.webhook_configs import is_ours
 from webhook.kube.label_selector import matches_selector
 from webhook.kube.values import items, mapping, text
 from webhook.kube_client.client import KubeClient
+from webhook.names import BOOTSTRAP_ENTRY
 from webhook.view.view import Labels
 
-ENTRY = "bootstrap.gpu-injector.io"
 # A path below /mutate/ that no entry uses is answered, but not counted as a decision.
 PROBE_PATH = "/mutate/probe"
 ANSWER_SECONDS = 5
@@ -44,14 +44,14 @@ class ReachabilityCheck:
     async def missing(self, namespace: str, labels: Labels) -> str:
         """Return why the API server does not call us for a namespace's pods, or "". Raises ApiError, OSError."""
         found = await self._get(self._installation.registration_path("mutatingwebhookconfigurations"))
-        entry = next((entry for entry in items(found.get("webhooks")) if entry.get("name") == ENTRY), None)
+        entry = next((entry for entry in items(found.get("webhooks")) if entry.get("name") == BOOTSTRAP_ENTRY), None)
         if entry is None:
-            return f"there is no entry {ENTRY}"
+            return f"there is no entry {BOOTSTRAP_ENTRY}"
         client = mapping(entry.get("clientConfig"))
         if not is_ours(client, self._installation):
-            return f"the entry {ENTRY} does not point to our Service"
+            return f"the entry {BOOTSTRAP_ENTRY} does not point to our Service"
         if not matches_selector(mapping(entry.get("namespaceSelector")), labels):
-            return f"the entry {ENTRY} does not select namespace {namespace}"
+            return f"the entry {BOOTSTRAP_ENTRY} does not select namespace {namespace}"
         endpoint = await self._endpoint(client)
         return await _try(endpoint, text(client.get("caBundle"))) if endpoint else "the Service has no address"
 

@@ -23,7 +23,7 @@ from webhook.observations.setback import Setback, SetbackKind, Setbacks
 from webhook.observations.setback_rules import due, look_at_pods, with_released
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
-from webhook.server.decision_log import Metrics
+from webhook.server.metrics import Metrics
 from webhook.view.plugin_watch import owned_pods
 from webhook.view.view import ClusterView, PluginPod
 
@@ -69,7 +69,7 @@ class SetbackWatch:
             await self._parts.clock.sleep(ROUND_SECONDS * self._parts.clock.uniform(0.9, 1.1))
 
     async def round(self) -> None:
-        """Look once, and do what is due. A refusal ends no round; it is told once."""
+        """Run one round. If the API server refuses a request, it is reported once and the rounds go on."""
         self._parts.store.publish()
         counts = [found.kind for found in self._parts.source.view.setbacks.current()]
         for kind in SetbackKind:

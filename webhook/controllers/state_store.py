@@ -20,7 +20,7 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.kube_client.reflector import Reflector
 from webhook.kube_client.resource import Resource
-from webhook.observations.stored_state import NO_STATE, State, read_state, write_state
+from webhook.observations.stored_state import NO_STATE, StoredState, read_state, write_state
 from webhook.policy.model import Policy
 from webhook.view.projections import Kind
 from webhook.view.store import KindCache
@@ -33,7 +33,7 @@ DATA_KEY = "state.json"
 class Stored:
     """The state as it was read, and the ConfigMap that holds it (empty where there is none yet)."""
 
-    state: State
+    state: StoredState
     found: Mapping[str, Any]
 
 
@@ -51,7 +51,7 @@ class StateStore:
         installation: Installation,
         policy: Policy,
         *,
-        take: Callable[[State], None],
+        take: Callable[[StoredState], None],
         tell: Callable[..., None],
         clock: Clock,
     ) -> None:
@@ -72,7 +72,7 @@ class StateStore:
         await self._reflector.run()
 
     @property
-    def known(self) -> State | None:
+    def known(self) -> StoredState | None:
         """The state that was last seen, as of now and for this policy; None where it was never seen."""
         if self._cache.values is None:
             return None
@@ -109,7 +109,7 @@ class StateStore:
         """Say whether the last write for a subject is long enough ago: setbacks must not hold evictions up."""
         return self._clock.monotonic() - self._written_at.get(subject, -math.inf) >= WRITE_SECONDS
 
-    async def write(self, subject: str, stored: Stored, state: State) -> bool:
+    async def write(self, subject: str, stored: Stored, state: StoredState) -> bool:
         """Write a state over the one that was read; False where another write was faster. Raises as ``read``."""
         self._written_at[subject] = self._clock.monotonic()
         item = {
@@ -129,10 +129,10 @@ class StateStore:
             raise
         return True
 
-    def _current(self, state: State) -> State:
+    def _current(self, state: StoredState) -> StoredState:
         setbacks = state.setbacks.under(self._policy).as_of(self._clock.now())
         return replace(state, setbacks=setbacks)
 
 
-def _state_of(item: Mapping[str, Any]) -> State:
+def _state_of(item: Mapping[str, Any]) -> StoredState:
     return read_state(text(mapping(item.get("data")).get(DATA_KEY)))

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from webhook.decide.decision import DECISION_KEY
 from webhook.decide.patch import Operation, add_entry
 from webhook.decide.pod import Pod, annotations, is_mirror
+from webhook.names import DECISION_KEY
 
 # The API server rejects a pod whose annotations, keys and values together, are larger (256 KiB).
 LIMIT_BYTES = 262_144

@@ -5,15 +5,6 @@ from enum import StrEnum
 
 from webhook.decide.patch import Operation
 
-INJECT_KEY = "gpu-injector.io/inject"
-"""The label of namespaces and pods that asks for injection or refuses it."""
-
-ALWAYS = "always"
-"""The value of a pod's label that asks for the class without a request for a GPU."""
-
-DECISION_KEY = "gpu-injector.io/decision"
-"""The annotation in which a GPU pod carries ``<verdict>/<reason>``."""
-
 # The start of warnings that only say what a dry-run would do.
 DRY_RUN_WARNING = "gpu-injector: dry-run: "
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from webhook.decide.patch import Operation, add, remove
 from webhook.decide.pod import Container
 from webhook.kube.values import at
+from webhook.names import DEVICES_VOLUME_NAME
 
 DEVICES = "/dev"
-DEVICES_VOLUME_NAME = "gpu-injector-dev"
 DEVICES_VOLUME = {"name": DEVICES_VOLUME_NAME, "hostPath": {"path": DEVICES}}
 DEVICES_MOUNT = {"name": DEVICES_VOLUME_NAME, "mountPath": DEVICES}
 

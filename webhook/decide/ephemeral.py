@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from webhook.decide.decision import DECISION_KEY, Decision, Reason, RequestInfo, Verdict
+from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.limits import exceeded_limit, left_alone
 from webhook.decide.patch import Operation
 from webhook.decide.pod import Container, Pod, annotations, runtime_class_name
@@ -11,6 +11,7 @@ from webhook.decide.workload.hidden_gpus import hides_gpus
 from webhook.decide.workload.patch_runtime_class import void_operations
 from webhook.decide.workload.pod_rules import OPTED_OUT
 from webhook.kube.values import elements, items, mapping, text
+from webhook.names import DECISION_KEY
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 

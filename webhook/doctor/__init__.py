@@ -1,1 +1,1 @@
-"""Why do GPU pods not work here? Facts are read once from the API server; each cause is a small pure check of them."""
+"""Find out why GPU pods do not work. Facts are read once from the API server; small pure checks look for the causes."""

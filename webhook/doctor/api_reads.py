@@ -1,6 +1,6 @@
-"""Single reads of the API server: an object, a list, the logs of pods. What it refuses becomes Unread.
+"""Single reads of the API server: an object, a list, the logs of pods. A refused read becomes Unread.
 
-Each raises UnauthorizedError, and ``OSError`` when no answer came.
+Each raises UnauthorizedError, and ``OSError`` without an answer.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from typing import Any
 
 import orjson
 
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Objects, Unread, known
+from webhook.doctor.fact import ApiObject, CannotTellError, Objects, Unread, known
 from webhook.kube.metadata import full_name, metadata, name_of
 from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import PAGE_SIZE, pages
-from webhook.view.live_view import NODES_PAGE_SIZE
+from webhook.view.watched_resources import NODES_PAGE_SIZE
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # Of containers; no check reads them.
@@ -126,7 +126,7 @@ async def _log(client: KubeClient, pod: ApiObject, container: str, *, previous: 
     except CredentialsError:
         raise
     except OSError as error:
-        # The API server has to ask the kubelet, which may be away while all else is well.
+        # The API server has to ask the kubelet, which may be away although everything else works.
         return Unread(f"the log of {name_of(pod)}: {str(error) or 'no answer'}")
 
 
@@ -142,10 +142,10 @@ def why(what: str, error: ApiError) -> str:
 
 
 def _slim(item: ApiObject) -> ApiObject:
-    """Drop what is large and not read, and share equal texts: in a large cluster it would be most of the memory."""
+    """Drop large parts that no check reads, and share equal texts: they would take most of the memory."""
     status = {key: value for key, value in mapping(item.get("status")).items() if key != "images"}
     about = dict(metadata(item))
-    # Those of a namespace tell since when it has its label.
+    # The managed fields of a namespace show since when it has its label.
     if item.get("kind") != "Namespace":
         about.pop("managedFields", None)
     if "annotations" in about:

@@ -1,4 +1,4 @@
-"""The facts that no object of the API shows, written into an archive and read again: certificates, and the dry-run."""
+"""Facts that are in no API object (certificates, the dry run), written into an archive and read from it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,7 +8,8 @@ from typing import Any
 from certs.report import EntryFacts, LeafFacts, Report
 from certs.rotation import Action, RotationStep
 from certs.tls_probe import PresentedCertificate
-from webhook.doctor.cluster_facts import DryRun, Facts, Unread
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import DryRun, Unread
 from webhook.kube.values import elements, items, mapping, text
 from webhook.view.recorded_time import parse_time
 
@@ -16,8 +17,8 @@ NOT_IN_FILE = Unread("the file does not have it")
 KEYS = ("certificates", "presented", "dryRun")
 
 
-def to_json(facts: Facts) -> dict[str, Any]:
-    """Return these facts as JSON; one that could not be read says why."""
+def to_json(facts: ClusterFacts) -> dict[str, Any]:
+    """Return these facts as JSON; for an unread fact, the reason."""
     parts: dict[str, Callable[[Any], object]] = {
         "certificates": _report_to_json,
         "presented": _presented_to_json,
@@ -29,8 +30,8 @@ def to_json(facts: Facts) -> dict[str, Any]:
     }
 
 
-def with_archived(facts: Facts, found: Mapping[str, Any]) -> Facts:
-    """Return facts with what an archive says of these."""
+def with_archived(facts: ClusterFacts, found: Mapping[str, Any]) -> ClusterFacts:
+    """Return the facts, completed by those of an archive."""
     readers = (_report, _presented, _dry_run)
     values = [_read(found, key, reader) for key, reader in zip(KEYS, readers, strict=True)]
     return replace(facts, certificates=values[0], presented=values[1], dry_run=values[2])

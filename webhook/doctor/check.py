@@ -1,14 +1,15 @@
-"""A check: a small pure function of the facts, and what it may answer."""
+"""A check: a small pure function of the facts, and its possible results."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from webhook.doctor.cluster_facts import CannotTellError, Facts
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import CannotTellError
 
 
 class State(StrEnum):
-    """How a check ended. ``unknown`` is never a pass: somebody with more rights has to look."""
+    """How a check ended. ``unknown`` is never a pass: a user with more rights has to check."""
 
     PASS = "pass"  # noqa: S105  no password
     WARN = "warn"
@@ -18,7 +19,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a check found: the evidence, a line each, and the fix: one line, then what it is to contain."""
+    """The result of a check: the lines of evidence, and the fix: one line, then the content that it asks for."""
 
     state: State
     evidence: tuple[str, ...] = ()
@@ -27,14 +28,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question: its stable word for scripts and docs/doctor.md, and as title what holds where it passes."""
+    """One check: its stable name for scripts and docs/doctor.md. The title says what is true if it passes."""
 
     name: str
     title: str
-    look: Callable[[Facts], Result]
+    look: Callable[[ClusterFacts], Result]
 
-    def run(self, facts: Facts) -> Result:
-        """Look; a fact that could not be read makes the result unknown."""
+    def run(self, facts: ClusterFacts) -> Result:
+        """Run the check; a fact that could not be read makes the result unknown."""
         try:
             return self.look(facts)
         except CannotTellError as error:
@@ -50,7 +51,7 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckOutcome:
     """One check with its result."""
 
     category: str
@@ -58,25 +59,25 @@ class Outcome:
     result: Result
 
 
-def examine(facts: Facts, categories: Iterable[Category]) -> Iterator[Outcome]:
+def examine(facts: ClusterFacts, categories: Iterable[Category]) -> Iterator[CheckOutcome]:
     """Yield the outcome of every check, in order."""
     for category in categories:
         for check in category.checks:
-            yield Outcome(category.title, check, check.run(facts))
+            yield CheckOutcome(category.title, check, check.run(facts))
 
 
 def passes(*evidence: str) -> Result:
-    """Return that all is well."""
+    """Return a pass."""
     return Result(State.PASS, evidence)
 
 
 def fails_on(troubles: Iterable[str], *fix: str, otherwise: str = "") -> Result:
-    """Return a failure with these troubles as evidence; without any, that all is well."""
+    """Return a failure with these problems as evidence; without any, a pass."""
     return _on(State.FAIL, tuple(troubles), fix, otherwise)
 
 
 def warns_on(troubles: Iterable[str], *fix: str, otherwise: str = "") -> Result:
-    """Return a warning with these troubles as evidence; without any, that all is well."""
+    """Return a warning with these problems as evidence; without any, a pass."""
     return _on(State.WARN, tuple(troubles), fix, otherwise)
 
 

@@ -1,10 +1,10 @@
-"""All that the checks may look at, read once. What could not be read says so, and no check can take it for "none"."""
+"""All facts that the checks read, read once. A fact that could not be read is Unread, never "none"."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from certs.report import Report
 from certs.tls_probe import PresentedCertificate
@@ -13,10 +13,12 @@ from webhook.decide.nodes.kind import offered_gpus
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
+from webhook.doctor.fact import NOT_ASKED, ApiObject, DryRun, Objects, Unread, known
 from webhook.doctor.node_providers import Providers, is_virtual
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import empty_mapping, mapping, text
+from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_NAME
 from webhook.nvidia.device_plugins import DevicePlugin, device_plugin_of
 from webhook.nvidia.known_plugins import Role
 from webhook.observations.plugin_observation import Moment
@@ -26,47 +28,10 @@ from webhook.view.plugin_watch import with_observations
 from webhook.view.projections import Kind, kinds
 from webhook.view.view import ClusterView, Node, PluginPod
 
-ApiObject = Mapping[str, Any]
-Objects = tuple[ApiObject, ...]
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A fact that could not be read, and why, as the API server said it."""
-
-    why: str
-
-
-class CannotTellError(Exception):
-    """A check met a fact that could not be read: its result is unknown, whatever else it has seen."""
-
-
-def known(fact: T | Unread) -> T:
-    """Return a fact; raises CannotTellError where it could not be read. There is no other way to one."""
-    if isinstance(fact, Unread):
-        raise CannotTellError(fact.why)
-    return fact
-
-
-@dataclass(frozen=True, slots=True)
-class DryRun:
-    """What became of a GPU pod that the API server was only asked about: our word for it, or why it was refused.
-
-    ``word`` is our annotation or, in dry-run, our warning; empty where the webhook said nothing.
-    """
-
-    namespace: str
-    word: str = ""
-    refusal: str = ""
-
-
-NOT_ASKED = Unread("not asked for")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What one look at a cluster gave. Objects are raw, without the parts that no check reads (managed fields, images).
+class ClusterFacts:
+    """The facts about a cluster at one moment. Objects are raw, without parts that no check reads (such as images).
 
     ``scope`` is the namespace of ``gpu_pods`` and ``events``, empty for all. ``gpu_pods`` name a GPU resource, the
     policy's class or the driver's files. ``plugin_pods`` and ``daemon_sets`` are those of known plugins, ``other_pods``
@@ -77,7 +42,7 @@ class Facts:
 
     policy: Policy
     now: datetime
-    home: str = "gpu-injector"
+    home: str = DEFAULT_NAMESPACE
     scope: str = ""
     server: ApiObject | Unread = NOT_ASKED
     nodes: Objects | Unread = NOT_ASKED
@@ -109,7 +74,7 @@ class Facts:
 
     @cached_property
     def view(self) -> ClusterView:
-        """What the webhook would see; raises CannotTellError where any part of it could not be read."""
+        """The view that the webhook would have; raises CannotTellError if a part of it could not be read."""
         view = ClusterView(**self._projected(), api_groups=known(self.api_groups))
         return with_observations(view, Moment(self.now, self.policy.is_gpu_resource))
 
@@ -150,23 +115,23 @@ class Facts:
 
     @cached_property
     def node_facts(self) -> Mapping[str, Node]:
-        """The nodes by name, as a decision sees them; those without a machine are left out."""
+        """The nodes by name, as a decision sees them, without virtual nodes."""
         return {name: node for name, node in self._all_nodes.items() if not is_virtual(node)}
 
     @cached_property
     def providers(self) -> Providers:
-        """What hands out the GPUs of each node."""
+        """The provider of each node's GPUs."""
         return Providers.of(self.view, self.policy)
 
     @cached_property
     def class_nodes(self) -> tuple[Node, ...]:
-        """The GPU nodes whose pods need the class or mounts, as nothing else hands GPUs out there."""
+        """The GPU nodes whose pods need the class or mounts, as nothing else provides GPUs there."""
         return tuple(node for node in self.gpu_nodes if not self.providers.of_node(node))
 
     @cached_property
     def gpu_nodes(self) -> tuple[Node, ...]:
-        """The nodes that offer a GPU, or of which something shows that they have one."""
-        # The nodes first: without them the other fact does not matter.
+        """The nodes that offer a GPU, or with evidence of one."""
+        # The nodes first: without them the other fact is not needed.
         nodes, hidden = self.node_facts.values(), self._nodes_of_virtual_machines
         return tuple(node for node in nodes if node.name not in hidden and self.shows_gpu(node))
 
@@ -208,12 +173,12 @@ class Facts:
     @cached_property
     def registration(self) -> ApiObject | None:
         """Our own MutatingWebhookConfiguration, None where there is none."""
-        return _named(known(self.webhooks), "gpu-injector")
+        return _named(known(self.webhooks), REGISTRATION_NAME)
 
     @cached_property
     def validating(self) -> ApiObject | None:
         """Our own ValidatingWebhookConfiguration, None where there is none."""
-        return _named(known(self.validating_webhooks), "gpu-injector")
+        return _named(known(self.validating_webhooks), REGISTRATION_NAME)
 
     @cached_property
     def blind(self) -> tuple[UnservedPlugin, ...]:
@@ -248,7 +213,7 @@ class Facts:
         }
 
     def shows_gpu(self, node: Node) -> bool:
-        """Say whether a node has a GPU, as far as anything shows it."""
+        """Say whether there is evidence that a node has a GPU."""
         view = ClusterView(nodes={node.name: node})
         case = RuleContext({}, RequestInfo(""), self.policy, view)
         return self.offers_gpus(node) or bool(gpu_evidence(case, node.name))

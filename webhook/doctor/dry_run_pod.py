@@ -1,22 +1,23 @@
-"""The server-side trial: a GPU pod that is only tried (``dryRun=All``) shows whether the webhook answers."""
+"""A server-side dry run: a GPU pod that is not stored (``dryRun=All``) shows whether the webhook answers."""
 
 from typing import Any
 from urllib.parse import quote
 
-from webhook.decide.decision import DECISION_KEY, WARNING_PREFIX
+from webhook.decide.decision import WARNING_PREFIX
 from webhook.decide.pod import annotations
-from webhook.doctor.cluster_facts import DryRun, Unread
+from webhook.doctor.fact import DryRun, Unread
 from webhook.kube.values import text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
+from webhook.names import DECISION_KEY
 from webhook.policy.model import Policy
 
-# Admission asks webhooks one after the other; each may take its timeout.
+# Admission calls webhooks one after the other; each may take its timeout.
 TRIAL_SECONDS = 40
 
 
 async def try_gpu_pod(client: KubeClient, namespace: str, policy: Policy) -> DryRun | Unread:
-    """Ask the API server what it would make of a GPU pod in a namespace; nothing is created.
+    """Ask the API server how it would create a GPU pod in a namespace; nothing is stored.
 
     Unread where the caller may not create pods there, or a quota or policy of the cluster refuses it.
     """
@@ -29,13 +30,13 @@ async def try_gpu_pod(client: KubeClient, namespace: str, policy: Policy) -> Dry
             return Unread(f"no GPU pod may be tried in {namespace}: {error.for_people}")
         return DryRun(namespace, refusal=error.for_people)
     word = text(annotations(pod).get(DECISION_KEY))
-    # In dry-run nothing is written; a warning says what would be.
+    # In dry-run nothing is written; a warning contains the decision.
     warning = next((warning for warning in warnings if WARNING_PREFIX in warning), "")
     return DryRun(namespace, word or warning.partition(WARNING_PREFIX)[2].strip('"'))
 
 
 def gpu_pod(policy: Policy) -> dict[str, Any]:
-    """Return a pod that requests one GPU and is let in everywhere, PodSecurity "restricted" included."""
+    """Return a pod that requests one GPU and is accepted everywhere, PodSecurity "restricted" included."""
     resource = policy.resources[0].replace("*", "1g.5gb")
     return {
         "apiVersion": "v1",

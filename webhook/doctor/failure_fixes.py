@@ -1,4 +1,4 @@
-"""What helps against each cause that kubelets, runtimes and controllers name."""
+"""The fix for each cause that kubelets, runtimes and controllers report."""
 
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.nvidia.failure_messages import Failure, FailureKind
@@ -30,7 +30,7 @@ FIXES = {
 
 
 def fix_for(failure: Failure) -> str:
-    """Return what helps against a cause, empty where only a look at the pod does."""
+    """Return the fix for a cause; empty if one has to look at the pod."""
     match failure.kind:
         case FailureKind.CDI_UNRESOLVED:
             return cdi_fix(failure.subject)
@@ -41,7 +41,7 @@ def fix_for(failure: Failure) -> str:
 
 
 def cdi_fix(device: str) -> str:
-    """Return what helps where a CDI device is not known."""
+    """Return the fix for an unknown CDI device."""
     if device.startswith("management."):
         return "the GPU Operator hands GPUs out by CDI: remove runtimeClassName from the pod"
     if device.endswith("=none"):

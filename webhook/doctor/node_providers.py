@@ -1,4 +1,4 @@
-"""What hands out the GPUs of each node: the one place where doctor asks the decision's rules about it."""
+"""The provider of each node's GPUs. Only this module asks the decision's rules about it for doctor."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ VIRTUAL_LABELS = {"type": ("virtual-kubelet", "kwok"), "kubernetes.azure.com/rol
 
 
 class HandedOut(StrEnum):
-    """Ways in which GPUs are handed out that are no reason of a decision."""
+    """Ways to provide GPUs that are not a reason of a decision."""
 
     GPU_CLUSTER = "dra (GPUCluster)"
     BY_HOST = "a service of the host"
@@ -42,7 +42,7 @@ class Providers:
 
 
 def is_virtual(node: Node) -> bool:
-    """Say whether no machine is behind a node: a virtual kubelet, or a simulated node."""
+    """Say whether a node is not a machine: a virtual kubelet, or a simulated node."""
     return any(taint.key == VIRTUAL_TAINT for taint in node.taints) or any(
         node.labels.get(key) in values for key, values in VIRTUAL_LABELS.items()
     )

@@ -1,4 +1,4 @@
-"""What helps a plugin pod that finds no GPU, by what the webhook would do with its next one."""
+"""The fix for a plugin pod that finds no GPU, by the decision on the next pod."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from webhook.decide.decision import WARNING_PREFIX, Reason
 from webhook.decide.guards import ENFORCE_LABEL
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
-from webhook.doctor.cluster_facts import CannotTellError, Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import CannotTellError, known
 from webhook.kube.metadata import labels_of, name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.nvidia.known_plugins import CHART_LABEL
@@ -22,7 +23,7 @@ CURES = {
     Reason.NVML_INSUFFICIENT: f"configure NVIDIA's runtime on {{node}}, create the RuntimeClass, then {NEXT}",
     Reason.OPERATOR_MANAGED: "kubectl get clusterpolicies -o yaml   (the GPU Operator looks after this pod)",
 }
-# The decision's own warning says what helps: a line for the policy, the RuntimeClass to create, what to allow.
+# The decision's own warning contains the fix: a line for the policy, the RuntimeClass to create, what to allow.
 BY_WARNING = frozenset(
     {
         Reason.ADMISSION_POLICY,
@@ -51,7 +52,7 @@ LOOK = "kubectl -n {namespace} logs {pod}"
 
 
 def cure_of(blind: UnservedPlugin) -> str:
-    """Return what helps a blind pod."""
+    """Return the fix for a blind pod."""
     plugin = blind.pod.plugin
     cure = NEXT if blind.is_repairable else CURES.get(blind.decision.reason, LOOK)
     names = {"namespace": plugin.namespace, "pod": plugin.name, "node": blind.pod.node}
@@ -62,8 +63,8 @@ def cure_of(blind: UnservedPlugin) -> str:
     return cure.format(**names)
 
 
-def cure_for(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
-    """Return what helps a plugin pod whose log says that it has no NVML, as far as the facts tell."""
+def cure_for(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
+    """Return the fix for a plugin pod whose log says that it has no NVML, as far as the facts show it."""
     names = {"namespace": namespace_of(pod), "pod": name_of(pod), "node": node}
     try:
         return _cure(facts, pod, node).format(**names)
@@ -71,15 +72,15 @@ def cure_for(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
         return LOOK.format(**names)
 
 
-def _cure(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
+def _cure(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
     if facts.registration is None:
         return NOT_INSTALLED
     found = next((item for item in facts.blind if item.pod.plugin.name == name_of(pod)), None)
     return cure_of(found) if found else _cure_of_served(facts, pod, node)
 
 
-def _cure_of_served(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
-    """Return what helps a pod that has a class or a mount, or that the webhook leaves alone."""
+def _cure_of_served(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
+    """Return the fix for a pod that has a class or a mount, or that the webhook leaves alone."""
     if any(item is pod for item, _ in facts.others):
         return NOT_KNOWN
     if text(mapping(pod.get("spec")).get("runtimeClassName")):
@@ -92,7 +93,7 @@ def _cure_of_served(facts: Facts, pod: Mapping[str, Any], node: str) -> str:
     return (OURS if plugin.bootstrapped else MOUNTED).replace("{directory}", plugin.nvml_directory)
 
 
-def _knows_class(facts: Facts, node: str) -> bool:
+def _knows_class(facts: ClusterFacts, node: str) -> bool:
     """Say whether a node reports the handler of the policy's class."""
     handler = next(
         (
@@ -113,7 +114,7 @@ def _is_privileged(pod: Mapping[str, Any]) -> bool:
 
 
 def if_it_has_a_gpu(node: str) -> str:
-    """Return what to do about a plugin on a node where nothing shows a GPU: nothing, if it has none."""
+    """Return the fix for a plugin on a node without evidence of a GPU: nothing, if it has none."""
     return f"nothing, if {node} has no GPU; if it has one: kubectl label node {node} nvidia.com/gpu.present=true"
 
 

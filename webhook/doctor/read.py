@@ -1,4 +1,4 @@
-"""Which facts are read: every kind once, with the rights of whoever asks. Nothing is written; one pod is only tried."""
+"""Read the facts: each kind once, with the user's own rights. Nothing is written; one pod is created in a dry run."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -8,36 +8,36 @@ from typing import Any
 
 from certs.report import describe, find_installation
 from certs.rotation import Schedule
-from webhook.decide.decision import INJECT_KEY
 from webhook.decide.pod import containers, driver_mounts, runtime_class_name
 from webhook.doctor.api_reads import is_ready, read_everywhere, read_list, read_logs, read_one, read_plugin_logs, why
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, DryRun, Facts, Objects, Unread, known
+from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
+from webhook.doctor.fact import ApiObject, CannotTellError, DryRun, Objects, Unread, known
 from webhook.kube.metadata import labels_of, metadata, name_of
 from webhook.kube.values import items, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.served_version import client_for
+from webhook.names import APP_SELECTOR, INJECT_KEY
 from webhook.nvidia.device_plugins import Vendor, device_plugin_of
 from webhook.nvidia.failure_messages import failure_of
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
-from webhook.view.live_view import GROUPS_PATH
 from webhook.view.plugin_projections import find_plugin, known_plugins, template_of
 from webhook.view.projections import KINDS
+from webhook.view.watched_resources import GROUPS_PATH
 
-# Logs of plugins are read where something is amiss; some of them tell what all of them say.
+# Logs of plugins are read if there is a problem; a sample is enough.
 LOGS_AT_MOST = 30
-OWN = "app.kubernetes.io/name=gpu-injector"
 # Kinds that older API servers have in older versions.
 _VERSIONED = {kind.field: kind for kind in KINDS.values() if kind.older_versions}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be looked at: the policy, and the namespace of workloads, empty for all.
+    """What to read: the policy, and the namespace of workloads, empty for all.
 
-    Who may not list the pods of all namespaces sees those of ``own_namespace``.
+    A user who may not list the pods of all namespaces sees those of ``own_namespace``.
     """
 
     policy: Policy
@@ -45,9 +45,9 @@ class Asked:
     own_namespace: str = "default"
 
 
-async def read_facts(client: KubeClient, asked: Asked, now: datetime) -> Facts:
-    """Look at the cluster once. ``OSError`` when no answer came."""
-    facts = Facts(policy=asked.policy, now=now, scope=asked.scope)
+async def read_facts(client: KubeClient, asked: Asked, now: datetime) -> ClusterFacts:
+    """Read the cluster once. Raises ``OSError`` without an answer."""
+    facts = ClusterFacts(policy=asked.policy, now=now, scope=asked.scope)
     facts = replace(facts, **await _together(_of_cluster(client)))
     facts = await _pods(client, facts, asked)
     facts = replace(facts, home=_home(facts))
@@ -76,7 +76,7 @@ def _of_cluster(client: KubeClient) -> Mapping[str, Awaitable[Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """Which of the facts a pod, or a DaemonSet, belongs to."""
+    """The fact that a pod or a DaemonSet belongs to."""
 
     policy: Policy
 
@@ -102,8 +102,8 @@ class Sorting:
         return self.is_any_plugin(item) or self.is_of_gpu(item)
 
 
-async def _pods(client: KubeClient, facts: Facts, asked: Asked) -> Facts:
-    """Read pods, DaemonSets and events: everywhere, else in the namespaces where one may look."""
+async def _pods(client: KubeClient, facts: ClusterFacts, asked: Asked) -> ClusterFacts:
+    """Read pods, DaemonSets and events: everywhere, else in the namespaces that the user may read."""
     sorting = Sorting(asked.policy)
     running = {"fieldSelector": "status.phase!=Succeeded"}
     everything = await read_list(client, "/api/v1/pods", running, wanted=sorting.keeps)
@@ -138,7 +138,7 @@ def _parted(found: Objects | Unread, sorting: Sorting) -> tuple[Objects | Unread
 
 
 def names_cause(event: ApiObject) -> bool:
-    """Say whether an event tells why a pod does not start."""
+    """Say whether an event shows why a pod does not start."""
     return failure_of(text(event.get("message")), text(event.get("reason"))) is not None
 
 
@@ -146,25 +146,25 @@ def _is_in(item: ApiObject, namespace: str) -> bool:
     return namespace in ("", metadata(item).get("namespace"))
 
 
-def _home(facts: Facts) -> str:
+def _home(facts: ClusterFacts) -> str:
     try:
         return home_of(facts.registration)
     except CannotTellError:
         return facts.home
 
 
-def _of_installation(client: KubeClient, facts: Facts) -> Mapping[str, Awaitable[Any]]:
+def _of_installation(client: KubeClient, facts: ClusterFacts) -> Mapping[str, Awaitable[Any]]:
     home = facts.home
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{home}/endpointslices"
     return {
         "deployment": read_one(client, f"/apis/apps/v1/namespaces/{home}/deployments/gpu-injector", "deployments"),
         "endpoint_slices": read_list(client, slices, {"labelSelector": "kubernetes.io/service-name=gpu-injector"}),
-        "own_pods": read_list(client, f"/api/v1/namespaces/{home}/pods", {"labelSelector": OWN}),
+        "own_pods": read_list(client, f"/api/v1/namespaces/{home}/pods", {"labelSelector": APP_SELECTOR}),
         "certificates": _certificates(client, facts),
     }
 
 
-def _looks(client: KubeClient, facts: Facts) -> Mapping[str, Awaitable[Any]]:
+def _looks(client: KubeClient, facts: ClusterFacts) -> Mapping[str, Awaitable[Any]]:
     return {
         "own_logs": read_logs(client, facts.own_pods, "webhook"),
         "plugin_logs": read_plugin_logs(client, _silent_plugins(facts)),
@@ -172,15 +172,15 @@ def _looks(client: KubeClient, facts: Facts) -> Mapping[str, Awaitable[Any]]:
     }
 
 
-async def _certificates(client: KubeClient, facts: Facts) -> Any:  # noqa: ANN401  a report, or Unread
+async def _certificates(client: KubeClient, facts: ClusterFacts) -> Any:  # noqa: ANN401  a report, or Unread
     try:
         return await describe(client, await find_installation(client, facts.home), Schedule(), facts.now)
     except ApiError as error:
         return Unread(why("Secrets", error))
 
 
-def _silent_plugins(facts: Facts) -> Objects | Unread:
-    """Return the device plugins' pods that are not well, or whose node lacks GPUs: their logs tell why."""
+def _silent_plugins(facts: ClusterFacts) -> Objects | Unread:
+    """Return the device plugins' pods that fail, or whose node lacks GPUs: their logs show why."""
     try:
         plugins = facts.talking
     except CannotTellError as error:
@@ -191,7 +191,7 @@ def _silent_plugins(facts: Facts) -> Objects | Unread:
     return tuple(item for item, node in plugins if node not in well or not is_ready(item))[:LOGS_AT_MOST]
 
 
-async def _dry_run(client: KubeClient, facts: Facts) -> DryRun | Unread | None:
+async def _dry_run(client: KubeClient, facts: ClusterFacts) -> DryRun | Unread | None:
     try:
         namespaces = known(facts.namespaces)
     except CannotTellError as error:

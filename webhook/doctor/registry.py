@@ -1,4 +1,4 @@
-"""All checks, in the order in which they are read: a new one is a row of its category's table."""
+"""All checks, in order. To add one, add it to the table of its category."""
 
 from webhook.doctor.check import Category
 from webhook.doctor.checks import check_coverage as coverage

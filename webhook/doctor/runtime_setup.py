@@ -1,8 +1,8 @@
-"""How the NVIDIA runtime gets into a node's container runtime: the exact lines for each kind of node."""
+"""How to configure NVIDIA's runtime in a node's container runtime: the exact lines for each kind of node."""
 
 from enum import StrEnum
 
-from webhook.doctor.cluster_facts import ApiObject
+from webhook.doctor.fact import ApiObject
 from webhook.kube.metadata import labels_of
 from webhook.kube.values import mapping, text
 

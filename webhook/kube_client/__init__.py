@@ -1,1 +1,1 @@
-"""Everything that speaks to an API server."""
+"""The client of an API server, its credentials, and list+watch."""

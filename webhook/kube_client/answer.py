@@ -51,7 +51,7 @@ class Answer:
             raise error_of(self.request, self.status, self.json or {})
 
     def item(self) -> dict[str, Any]:
-        """Return the object of a success. A foreign body must not pass for an object without fields."""
+        """Return the object of a success. A body that is not an object must not be taken for an empty one."""
         self.check()
         found = self.json
         if found is None:
@@ -67,7 +67,7 @@ def error_of(request: str, code: object, status: Mapping[str, Any]) -> ApiError:
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """Return the JSON object that some bytes hold, None where they hold none."""
+    """Return the JSON object in some bytes, None if there is none."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:

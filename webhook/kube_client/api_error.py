@@ -1,4 +1,4 @@
-"""What an API server can answer instead of what was asked for. This is the only place that compares HTTP statuses."""
+"""Errors of an API server. This is the only place that compares HTTP statuses."""
 
 MAX_REASON, MAX_MESSAGE = 64, 2000
 
@@ -19,10 +19,10 @@ class UnauthorizedError(CredentialsError):
 
 
 class ApiError(Exception):
-    """The API server answered, but not with what was asked for.
+    """The API server answered with an error.
 
     ``status`` is 0 where the answer breaks the protocol. ``reason`` is the stable word of its Status. ``message`` may
-    repeat what was sent, which can contain private keys: it is for people at a terminal, and never part of ``str``.
+    repeat the request, which can contain private keys: it is only for users at a terminal, and never part of ``str``.
     """
 
     def __init__(self, status: int = 0, reason: str = "", message: str = "", request: str = "") -> None:
@@ -37,7 +37,7 @@ class ApiError(Exception):
 
     @property
     def for_people(self) -> str:
-        """The answer with the API server's own sentence where it sent one."""
+        """The answer, with the API server's own message if there is one."""
         return self.message or str(self)
 
     @property

@@ -1,4 +1,4 @@
-"""When to try again: each loop's pauses grow, and all loops take turns, so that few requests meet a problem."""
+"""When to retry: each loop's pauses grow, and all loops take turns, so that a server in trouble gets few requests."""
 
 import math
 
@@ -7,12 +7,12 @@ from webhook.kube_client.clock import Clock
 FIRST_PAUSE_SECONDS = 2
 LONGEST_PAUSE_SECONDS = 30
 ABSENT_PAUSE_SECONDS = 30
-# A dozen watches are lost at once when the API server goes away; they must not come back at once.
+# When the API server goes away, a dozen watches are lost at once; they must not all return at once.
 TURN_SECONDS = 0.5
 
 
 class Turns:
-    """Lets one loop after the other go, half a second apart."""
+    """Starts one loop after the other, half a second apart."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -28,7 +28,7 @@ class Turns:
 
 
 class Backoff:
-    """The pauses of one loop: with every failure twice as long, with jitter, and shortest after a time of health."""
+    """The pauses of one loop: doubled at each failure, with jitter, and shortest again after a healthy period."""
 
     def __init__(self, clock: Clock, turns: Turns) -> None:
         self.clock = clock
@@ -36,13 +36,13 @@ class Backoff:
         self._failures = 0
 
     async def pause(self, *, healthy: bool) -> None:
-        """Wait until it is polite to try again."""
+        """Wait until the next attempt is due."""
         self._failures = 1 if healthy else self._failures + 1
         longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10))
         await self.clock.sleep(longest * self.clock.uniform(0.5, 1))
         await self._turns.take()
 
     async def pause_for_absent(self) -> None:
-        """Wait until it is worth looking whether an API has appeared."""
+        """Wait until the next check whether an API has appeared."""
         await self.clock.sleep(ABSENT_PAUSE_SECONDS * self.clock.uniform(1, 1.5))
         await self._turns.take()

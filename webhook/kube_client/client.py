@@ -1,7 +1,7 @@
 """The client of one API server: get, create, replace, patch, delete and watch; lists are in ``paging``.
 
-Every method raises ``ApiError`` for an answer that is no success, ``UnauthorizedError`` where the API server does not
-accept the credentials, and ``OSError`` (``TimeoutError`` and ``ConnectionError`` are its kinds) when no answer came.
+Every method raises ``ApiError`` for an answer that is not a success, ``UnauthorizedError`` if the API server does not
+accept the credentials, and ``OSError`` (also ``TimeoutError`` and ``ConnectionError``) if there is no answer.
 """
 
 import time
@@ -23,7 +23,7 @@ CALL_SECONDS = 10
 
 
 class KubeClient:
-    """Requests to one API server over one connection pool; to be entered in the loop that uses it.
+    """Requests to one API server over one connection pool; enter it in the event loop that uses it.
 
     Each ``path`` starts with ``/`` and contains the query, encoded.
     """

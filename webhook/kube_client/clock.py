@@ -1,4 +1,4 @@
-"""The one clock: time, pauses and jitter as the loops see them, so that tests can replace them."""
+"""The clock of all loops: time, pauses and jitter, which tests can replace."""
 
 import asyncio
 import random

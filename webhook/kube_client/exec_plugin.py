@@ -65,7 +65,7 @@ def _output(entry: Mapping[str, Any], environment: Mapping[str, str], folder: Pa
     seconds = TERMINAL_SECONDS if interactive else PLUGIN_SECONDS
     stdin = None if interactive else subprocess.DEVNULL
     try:
-        # Its standard error is ours: a plugin says there what a person must do.
+        # It inherits standard error: there a plugin explains what the user must do.
         process = subprocess.Popen(  # noqa: S603 - the kubeconfig names the program, as for kubectl
             [program, *arguments], stdin=stdin, stdout=subprocess.PIPE, env=dict(environment)
         )

@@ -25,7 +25,7 @@ POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE = "default"
 # The keys of a kubeconfig's user that are meant to log it in.
 LOGINS = ("token", "tokenFile", "exec", "auth-provider", "username")
-# As kubectl, whose texts these are; the package's own code for them has no time limit.
+# The texts are kubectl's; the package's own code for these has no time limit.
 REMOVED_PROVIDERS = {
     "gcp": (
         'Please use the "gke-gcloud-auth-plugin" kubectl/client-go credential plugin instead.\n'
@@ -38,7 +38,7 @@ REMOVED_PROVIDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The ``kubernetes`` package's configuration, and what it does not say.
+    """The ``kubernetes`` package's configuration, and what is missing in it.
 
     ``login`` says whether the kubeconfig names credentials; ``expires`` is when those of an exec plugin end.
     """
@@ -122,7 +122,7 @@ def _entries(merged: Any, context: str) -> tuple[dict[str, Any], Mapping[str, An
     name = chosen.safe_get("user")
     if not name:
         return {}, cluster, Path()
-    # The package takes a user that does not exist for an anonymous one.
+    # The package treats a user that does not exist as an anonymous one.
     entry = merged["users"].get_with_name(name)
     user = entry.value.get("user") if isinstance(entry.value, dict) else None
     return user if isinstance(user, dict) else {}, cluster, Path(text(entry.path)).absolute().parent
@@ -139,7 +139,7 @@ def _put(user: dict[str, Any], found: ExecCredential) -> None:
 
 
 def _look_for(kubeconfig: str | None) -> None:
-    """Raise CredentialsError where no file is: the loader says neither that nor which."""
+    """Raise CredentialsError if a file does not exist: the loader's message does not name it."""
     from kubernetes.config import kube_config  # noqa: PLC0415 - see the module's docstring
 
     places = kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION

@@ -1,7 +1,7 @@
 """One list+watch loop for one kind, as client-go's reflector does it, into a ``Store``.
 
-It never ends and never raises for what the API server does: after a failure the old objects stay in service, and the
-loop tries again after a pause that grows with every failure.
+It never ends, and never raises because of the API server: after a failure the old objects stay in use, and the loop
+tries again after a pause that grows with each failure.
 """
 
 from collections.abc import Callable, Mapping
@@ -119,7 +119,7 @@ class Reflector:
             if error.is_absent and self.resource.optional:
                 return None
             raise
-        # A foreign body must not pass for a cluster without objects.
+        # A body that is not a list must not be taken for a cluster without objects.
         listing = str(page.get("kind")).endswith("List") and isinstance(page.get("items", ""), list | None)
         if not listing or revision_of(page) < 0:
             raise ApiError(reason="the answer is no list")
@@ -144,7 +144,7 @@ class Reflector:
             "watch": "1",
             "allowWatchBookmarks": "true",
             "resourceVersion": str(self._store.revision),
-            # Not for ever: the watches spread over the API servers again after one was away.
+            # Limited, so that the watches spread over the API servers again after one was away.
             "timeoutSeconds": str(int(self._clock.uniform(300, 600))),
         }
         path = f"{self.resource.path}?{urlencode(query)}"
@@ -155,8 +155,8 @@ class Reflector:
                     self._take(str(event["type"]), event["object"])
                     empty = False
         except TimeoutError:
-            # Half-open, or a kind so quiet that the API server has no bookmark to send: a list over another
-            # connection shows the present in either case, or fails.
+            # Half-open, or a kind so quiet that the API server has no bookmark to send: in both cases a list over
+            # another connection shows the current objects, or fails.
             self._must_list = True
             return Ending.CLOSED
         if empty:
@@ -182,7 +182,7 @@ class Reflector:
         self._note("watch-found", objects=len(self._store.values or ()))
 
     def _note(self, event: str, **facts: object) -> None:
-        """Report a change of state once, however often it is tried."""
+        """Report a change of state once, not at each attempt."""
         state = (event, str(facts.get("reason", "")))
         if state != self._told:
             self._told = state

@@ -1,4 +1,4 @@
-"""What a reflector watches, and where it puts what it finds."""
+"""What a reflector watches, and where it stores the results."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One object as an answer showed it: its revision, and the projection that the view keeps."""
+    """One object of an answer: its revision, and the projection that the view keeps."""
 
     revision: int
     value: Any
@@ -48,7 +48,7 @@ class WatchedKind(Protocol):
 
 
 class Store(Protocol):
-    """Where a reflector puts what it finds; methods that return a bool say whether the values changed."""
+    """Where a reflector stores the objects; methods that return a bool say whether the values changed."""
 
     @property
     def values(self) -> Mapping[str, Any] | None:
@@ -101,5 +101,5 @@ class Resource:
 
     @property
     def part(self) -> Mapping[str, str]:
-        """Which part of its kind this is, for people; empty where it is all of it."""
+        """Which part of the kind it is, for users; empty for all of it."""
         return {"namespace": self.namespace, **self.selectors} if self.namespace else self.selectors

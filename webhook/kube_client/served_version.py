@@ -1,12 +1,12 @@
 """The version in which an API server serves a kind: tried from the newest, and tried again with each new list."""
 
 from collections.abc import AsyncGenerator
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from webhook.kube_client.answer import Answer
-from webhook.kube_client.client import CALL_SECONDS, JSON, KubeClient
+from webhook.kube_client.client import KubeClient
+from webhook.kube_client.forwarding import ForwardingClient
 from webhook.kube_client.resource import WatchedKind
 
 
@@ -15,7 +15,7 @@ def client_for(client: KubeClient, kind: WatchedKind) -> KubeClient:
     return ServedVersion(client, kind) if kind.older_versions else client
 
 
-class ServedVersion(KubeClient):
+class ServedVersion(ForwardingClient):
     """A client for which the path of one kind's list means every version of it.
 
     Requests name the newest version. What the API server does not know is tried in the older versions. Further pages
@@ -23,37 +23,26 @@ class ServedVersion(KubeClient):
     """
 
     def __init__(self, client: KubeClient, kind: WatchedKind) -> None:
-        self._client = client
+        super().__init__(client)
         group, newest, plural = kind.path.rsplit("/", 2)
         self._roots = [f"{group}/{version}/{plural}" for version in (newest, *kind.older_versions)]
         self._served = self._roots[0]
 
-    async def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: object = None,
-        content_type: str = JSON,
-        timeout_seconds: float = CALL_SECONDS,
-    ) -> Answer:
+    async def forward(self, method: str, path: str, options: dict[str, Any]) -> Answer:
         """Send a request in the version that is served."""
-        send = partial(
-            self._client.exchange, method, body=body, content_type=content_type, timeout_seconds=timeout_seconds
-        )
         if "continue" in parse_qs(urlsplit(path).query):
-            return await send(self._path(path))
+            return await super().forward(method, self._path(path), options)
         for root in self._roots[:-1]:
             self._served = root
-            answer = await send(self._path(path))
+            answer = await super().forward(method, self._path(path), options)
             if not answer.is_absent:
                 return answer
         self._served = self._roots[-1]
-        return await send(self._path(path))
+        return await super().forward(method, self._path(path), options)
 
     def watch(self, path: str, *, read_timeout_seconds: float) -> AsyncGenerator[dict[str, Any], None]:
         """Watch in the version that was found last."""
-        return self._client.watch(self._path(path), read_timeout_seconds=read_timeout_seconds)
+        return super().watch(self._path(path), read_timeout_seconds=read_timeout_seconds)
 
     def _path(self, path: str) -> str:
         return self._served + path.removeprefix(self._roots[0])

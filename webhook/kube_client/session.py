@@ -34,7 +34,7 @@ class Session:
     def __init__(self, loader: CredentialsLoader, monotonic: Callable[[], float]) -> None:
         self._loader = loader
         self._monotonic = monotonic
-        # One thread: an exec plugin that hangs must not use up the threads that resolve names.
+        # One thread: an exec plugin that hangs must not block all threads that resolve names.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="credentials")
         self._reading: asyncio.Task[None] | None = None
         self._failure: CredentialsError | None = None
@@ -126,7 +126,7 @@ class Session:
         )
 
     def _follow_rotation(self) -> None:
-        """Look for changed credentials now and then; the current request does not wait for it."""
+        """Check periodically for changed credentials; the current request does not wait for it."""
         if self._monotonic() - self._renewed_at >= RENEW_SECONDS:
             self._read(self._loader.renew)
 
@@ -167,7 +167,7 @@ def _os_errors() -> Iterator[None]:
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     # Not aiohttp's readline: it rejects lines above 128 KiB, which a Node with many images reaches.
-    # A long line arrives in many chunks; joining them after each chunk would copy it as often.
+    # A long line arrives in many chunks; joining them after each chunk would copy the line each time.
     rest = bytearray()
     async for chunk in content.iter_any():
         first, *others = chunk.split(b"\n")

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from webhook.names import VOLUME_PREFIX
 from webhook.nvidia.failure_messages import FailureKind, failure_of
 from webhook.observations.plugin_observation import (
     CRASH_LOOP,
@@ -25,7 +26,6 @@ PATIENCE = timedelta(minutes=5)
 # A container waits this long only after at least five failed starts in a row.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
 CRASH_PATIENCE = timedelta(minutes=2)
-OUR_VOLUMES = "gpu-injector-"
 CREATING = frozenset({"ContainerCreating", "PodInitializing"})
 START_ERRORS = frozenset({"CreateContainerError", "RunContainerError"})
 FAILED_STARTS = frozenset({"StartError", "ContainerCannotRun"})
@@ -129,7 +129,7 @@ def _lacks_gpu(pod: PatchedPod, node: BootedNode, moment: Moment) -> bool:
 
 def _names_recipe(recipe: str, reason: str, message: str) -> bool:
     """Say whether a text names what the recipe added to the pod."""
-    if OUR_VOLUMES in message:
+    if VOLUME_PREFIX in message:
         return recipe != Recipe.RUNTIME_CLASS
     failure = failure_of(message, reason)
     if failure is None or "executable file not found in $PATH" in message:

@@ -44,7 +44,7 @@ LAST_YEAR = 9000
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class StoredState:
     """What is stored. ``setbacks`` are those of one policy."""
 
     observations: Observations = NO_OBSERVATIONS
@@ -52,7 +52,7 @@ class State:
     evictions: History = field(default_factory=empty_mapping)
 
 
-NO_STATE = State()
+NO_STATE = StoredState()
 
 
 class _Table:
@@ -70,7 +70,7 @@ class _Table:
         return found
 
 
-def write_state(state: State) -> str:
+def write_state(state: StoredState) -> str:
     """Return the state as text of at most 256 KiB: the oldest entries are left out where it would be longer."""
     written = _write(state)
     while len(written.encode()) > MAX_BYTES:
@@ -79,7 +79,7 @@ def write_state(state: State) -> str:
     return written
 
 
-def read_state(written: str) -> State:
+def read_state(written: str) -> StoredState:
     """Return the state of a text, an empty one where the text cannot be read or has another schema version."""
     # A character is a byte at least.
     if len(written) > MAX_BYTES:
@@ -95,14 +95,14 @@ def read_state(written: str) -> State:
     observations = _read_all(found.get("observations"), lambda item: _read_observation(item, hosts), MAX_OBSERVATIONS)
     setbacks = _read_all(found.get("setbacks"), lambda item: _read_setback(item, hosts, texts), MAX_SETBACKS)
     evictions = _read_all(found.get("evictions"), _read_eviction, MAX_EVICTIONS)
-    return State(
+    return StoredState(
         Observations(MappingProxyType(dict(observations))),
         Setbacks(MappingProxyType({each.key: each for each in setbacks}), policy=text(found.get("policy"))),
         MappingProxyType(dict(evictions)),
     )
 
 
-def _write(state: State) -> str:
+def _write(state: StoredState) -> str:
     hosts, texts = _Table(), _Table()
     content = {
         "schema": SCHEMA,
@@ -119,12 +119,12 @@ def _write(state: State) -> str:
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
-def _halved(state: State) -> State:
+def _halved(state: StoredState) -> StoredState:
     setbacks = sorted(state.setbacks.entries.values(), key=lambda found: found.at, reverse=True)
     kept = {found.key: found for found in setbacks[: len(setbacks) // 2]}
     observations = list(state.observations.entries.items())
     evictions = sorted(state.evictions.items(), key=lambda item: item[1].at, reverse=True)
-    return State(
+    return StoredState(
         Observations(dict(observations[len(observations) - len(observations) // 2 :])),
         replace(state.setbacks, entries=kept, expired=state.setbacks.expired & kept.keys()),
         dict(evictions[: len(evictions) // 2]),

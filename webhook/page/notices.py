@@ -26,7 +26,7 @@ def notices(state: Mapping[str, Any], now: float) -> Iterator[str]:
         yield REGISTRATIONS[state["registration"]]
     yield from _of_view(state["viewAgeSeconds"])
     yield from _of_certificate(state["certificate"]["leafExpires"], now)
-    for event in state["amiss"]:
+    for event in state["problems"]:
         facts = ", ".join(f"{name}: {fact}" for name, fact in event["facts"].items())
         yield f"{event['event']} since {_moment(event['since'])} ({facts})"
     yield from _of_setbacks(state.get("setbacks", ()))

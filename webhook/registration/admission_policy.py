@@ -7,7 +7,6 @@ import json
 import re
 from typing import Any
 
-from webhook.decide.decision import DECISION_KEY, INJECT_KEY
 from webhook.decide.limits import CONTAINERS_LIMIT
 from webhook.decide.pod import MIRROR_KEY
 from webhook.decide.windows_pods import LINUX, OS_LABELS, WINDOWS
@@ -15,6 +14,7 @@ from webhook.decide.workload.context import SYSTEM_NAMESPACES
 from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, TOLERATION, VISIBLE_DEVICES
 from webhook.kube.metadata import NAMESPACE_NAME_LABEL
 from webhook.kube.values import at
+from webhook.names import DECISION_KEY, INJECT_KEY
 from webhook.nvidia.driver_paths import DRIVER_DIRECTORIES, LIBRARY, SHARED_LIBRARY_DIRECTORIES
 from webhook.policy.model import Overrule, Policy
 from webhook.registration.conditions import any_requests_gpu, gpu_pods_condition, names_gpu, requests_gpu

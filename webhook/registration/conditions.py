@@ -1,6 +1,6 @@
 """The CEL conditions of the registrations: for which objects the API server calls the webhook."""
 
-from webhook.decide.decision import ALWAYS, DECISION_KEY, INJECT_KEY
+from webhook.names import ALWAYS, DECISION_KEY, INJECT_KEY
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import known_plugins
 

@@ -1,1 +1,1 @@
-"""The HTTPS edge, its administration, and what is told about its work."""
+"""The HTTPS server, its administration, and its log and metrics."""

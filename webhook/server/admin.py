@@ -8,7 +8,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from webhook.page.filters import Filters
-from webhook.server.decision_log import Observer, Record
+from webhook.server.decision_log import DecisionLog, Record
 from webhook.server.loopback import for_loopback, page
 from webhook.server.state import Replica
 
@@ -17,7 +17,7 @@ from webhook.server.state import Replica
 class Admin:
     """The handlers of the plain-HTTP listeners."""
 
-    observer: Observer
+    observer: DecisionLog
     replica: Replica
     rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -30,7 +30,7 @@ class Admin:
         return app
 
     def decisions(self) -> web.Application:
-        """Return the application with page, ``/decisions``, ``/state``: they name workloads, so for loopback alone."""
+        """Return the application with page, ``/decisions``, ``/state``. They name workloads: only for loopback."""
         app = web.Application(middlewares=[for_loopback])
         app.router.add_get("/", self._page)
         app.router.add_get("/decisions", self._decisions)

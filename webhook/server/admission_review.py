@@ -17,14 +17,14 @@ UID_LIMIT = 128
 
 
 class MalformedReviewError(ValueError):
-    """A body that is no AdmissionReview v1 which can be answered; the message says why, without quoting it."""
+    """A body that is not a valid AdmissionReview v1. The message says why, and does not quote the body."""
 
 
 class _Envelope(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel)
 
 
-class Resource(_Envelope):
+class GroupResource(_Envelope):
     """The resource that the request is about, such as pods of the core group."""
 
     group: str = ""
@@ -44,7 +44,7 @@ class Review(_Envelope):
     """
 
     uid: Annotated[str, StringConstraints(min_length=1, max_length=UID_LIMIT)]
-    resource: Resource
+    resource: GroupResource
     sub_resource: str = ""
     namespace: str = ""
     operation: Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
@@ -54,14 +54,14 @@ class Review(_Envelope):
 
     @property
     def facts(self) -> RequestInfo:
-        """What a decision asks of a request beside its object."""
+        """What a decision reads of a request, apart from its object."""
         return RequestInfo(
             self.namespace, self.operation, self.resource.resource, self.sub_resource, self.user_info.username
         )
 
 
 class _Body(_Envelope):
-    """An AdmissionReview, of which the request alone matters."""
+    """An AdmissionReview. Only its request is read."""
 
     api_version: Literal["admission.k8s.io/v1"]
     kind: Literal["AdmissionReview"]
@@ -83,7 +83,7 @@ def parse_review(body: bytes | bytearray) -> Review:
 
 
 def _loads(body: bytes | bytearray) -> object:
-    """Parse JSON while the garbage collector rests: it would pass over the new values many times, for nothing."""
+    """Parse JSON with the garbage collector disabled: it would scan the new values many times without effect."""
     gc.disable()
     try:
         return orjson.loads(body)
@@ -117,10 +117,10 @@ def answer(review: Review, decision: Decision) -> bytes:
 
 
 def check_applies(review: Review, decision: Decision) -> None:
-    """Apply the patch in-process, as it will stand on the wire. Raises JsonPatchException, JsonPointerException.
+    """Apply the patch in-process, as it will be sent. Raises JsonPatchException, JsonPointerException.
 
     The API server rejects the pod on a bad patch, even with failurePolicy Ignore, so a patch that does not
-    apply here must never leave. The object is the request's own, and nothing reads it after this.
+    apply here must never be sent. The object is the request's own, and nothing reads it after this.
     """
     jsonpatch.JsonPatch(orjson.loads(orjson.dumps(decision.operations))).apply(review.object, in_place=True)
 

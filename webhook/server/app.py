@@ -1,4 +1,4 @@
-"""The webhook's HTTP edge: what the API server calls."""
+"""The webhook's HTTP handlers, which the API server calls."""
 
 import asyncio
 import re
@@ -28,7 +28,7 @@ from webhook.server.admission_review import (
     warn,
 )
 from webhook.server.decide_live import ViewSource, decide_live
-from webhook.server.decision_log import Observer, record_of
+from webhook.server.decision_log import DecisionLog, record_of
 from webhook.server.overload import BusyError, Load
 from webhook.server.plugin_admission import LiveState, admit_plugin
 from webhook.server.request_body import (
@@ -39,7 +39,7 @@ from webhook.server.request_body import (
     TooLargeError,
 )
 
-# One path an entry of the registrations. They are permanent: an older registration may call a newer server.
+# One path for each entry of the registrations. They never change: an older registration may call a newer server.
 WORKLOADS_PATH = "/mutate/workloads"
 BOOTSTRAP_PATH = "/mutate/bootstrap"
 EPHEMERAL_PATH = "/mutate/ephemeral"
@@ -56,10 +56,10 @@ LONGEST_TIMEOUT_SECONDS = 30.0
 DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(ms|s|m)")
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
-# No status of the standard's: the client went away, and reads no answer. nginx logs the same.
+# Not a standard status: the client went away, and reads no answer. nginx logs the same.
 CLIENT_CLOSED_REQUEST = 499
 
-# What Python, and orjson as it writes, raise of values in one another beyond hundreds of levels.
+# What Python and orjson raise for values that are nested hundreds of levels deep.
 NESTED_TOO_DEEPLY = (RecursionError, orjson.JSONEncodeError)
 TOO_DEEP = left_alone("more levels of values in one another than any pod")
 
@@ -73,7 +73,7 @@ class Webhook:
 
     policy: Policy
     source: ViewSource
-    observer: Observer
+    observer: DecisionLog
     load: Load = field(default_factory=Load)
     bodies: Bodies = field(default_factory=Bodies)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
@@ -125,7 +125,7 @@ class Webhook:
             return _json(warn(review.uid, decision.warnings if decision else ()))
 
     async def _decide_template(self, review: Review) -> Decision | None:
-        """Decide on the template that a person changes by a request, None where there is none."""
+        """Decide on the template that a user changes by a request; None if there is none."""
         asked = RequestInfo(review.namespace, is_template=True)
         try:
             changed = changed_template(review.object, review.old_object or {})
@@ -159,7 +159,7 @@ class Webhook:
 
     @asynccontextmanager
     async def _review(self, request: web.Request) -> AsyncIterator[Review]:
-        """Give the review of a request; its memory is accounted for until the block ends."""
+        """Yield the review of a request; its memory is reserved until the block ends."""
         limit_bytes = LIMITS_BYTES.get(request.path, BODY_LIMIT_BYTES)
         seconds = timeout_seconds(request.query.get("timeout", ""))
         async with self.bodies.body(request, limit_bytes, seconds) as body:
@@ -173,7 +173,7 @@ class Webhook:
 
     @web.middleware
     async def _observe(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Count and time each request, whatever becomes of it."""
+        """Count and time each request, also one that fails."""
         path = request.path if request.path in PATHS else "other"
         metrics = self.observer.metrics
         start = time.perf_counter()
@@ -189,7 +189,7 @@ class Webhook:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Turn every failure into the status by which the API server does the right thing."""
+        """Turn each failure into the status that lets the API server do the right thing."""
         try:
             self.load.check(timeout_seconds(request.query.get("timeout", "")))
             response = await handler(request)
@@ -206,7 +206,7 @@ class Webhook:
         except web.HTTPException as error:
             response = self._refuse(error.status, error.reason)
         except Exception as error:  # noqa: BLE001 - the edge
-            # failurePolicy decides what a fault of ours means (Ignore: the pod is created as it came).
+            # With failurePolicy Ignore, an error of ours means that the pod is created unchanged.
             self._tell_fault(request, error)
             response = web.Response(status=500, text="internal error\n")
         if self.draining.is_set():
@@ -214,20 +214,20 @@ class Webhook:
         return response
 
     def _tell_fault(self, request: web.Request, error: Exception) -> None:
-        # Not its message: that may quote what it stumbled over, and an author's values are secrets.
+        # Without its message: it may quote the author's values, which are secret.
         frames = "".join(traceback.format_tb(error.__traceback__))
         self.observer.log.error("failed", path=request.path, error=type(error).__name__, at=frames)
 
     def _refuse(self, status: int, why: str) -> web.Response:
         self.observer.log.warning("refused", status=status, why=why)
         response = web.Response(status=status, text=why + "\n")
-        # What is left of the body is not worth reading.
+        # The rest of the body is not read.
         response.force_close()
         return response
 
 
 def timeout_seconds(text: str) -> float:
-    """Return the time that the API server grants (``?timeout=3s``), the default where it says nothing readable."""
+    """Return the API server's time limit (``?timeout=3s``), or the default if it cannot be read."""
     match = DURATION.fullmatch(text)
     if not match:
         return DEFAULT_TIMEOUT_SECONDS
@@ -239,7 +239,7 @@ def _json(body: bytes) -> web.Response:
 
 
 def _busy() -> web.Response:
-    # The API server asks again, on another connection, within its timeout (facts: "The API server").
+    # The API server asks again, on another connection, within its timeout.
     response = web.Response(status=503, text="busy\n", headers={"Retry-After": "1"})
     response.force_close()
     return response

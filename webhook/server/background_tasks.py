@@ -1,4 +1,4 @@
-"""The tasks that run beside the listeners for as long as the process serves: view, certificate, rounds."""
+"""The background tasks of a serving process: view, certificate, rounds."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -10,15 +10,15 @@ from webhook.server.listeners import Stop
 
 
 class TaskDiedError(Exception):
-    """A task that should never end did; the message names it."""
+    """A task ended that should never end; the message names it."""
 
 
 @asynccontextmanager
 async def beside(tasks: Mapping[str, Coroutine[None, None, None]], stop: Stop, log: Log) -> AsyncIterator[None]:
-    """Run tasks by name until the block ends. One that ends sooner is told, and asks to stop.
+    """Run tasks by name until the block ends. A task that ends sooner is logged, and stops the process.
 
-    Without it the process would go on with a view or a certificate that grows old; drained and started again, it has
-    a new one. Raises TaskDiedError when the block ends, so that the process does not end well.
+    Without the task, the view or the certificate would become old; a restarted process has a new one. Raises
+    TaskDiedError when the block ends, so that the process fails.
     """
     died: list[str] = []
     running = [asyncio.create_task(task, name=name) for name, task in tasks.items()]

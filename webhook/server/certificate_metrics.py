@@ -1,4 +1,4 @@
-"""What a scrape tells of the certificate: when it expires, who trusts it, and what its keeper did."""
+"""Metrics of the certificate: when it expires, which entries trust it, and what the controller did."""
 
 import math
 from datetime import datetime
@@ -12,9 +12,9 @@ from certs.webhook_configs import REGISTRATION_STATES
 
 
 class CertificateMetrics:
-    """The certificate's metrics. It hears what the keeper tells, counts that, and passes it on.
+    """The certificate's metrics. It counts the events of the certificate's source, and passes them on.
 
-    A provider's state is read at each scrape, once it is known.
+    The source's state is read at each scrape, once there is a source.
     """
 
     def __init__(self, registry: CollectorRegistry, pass_on: OnChange) -> None:
@@ -38,7 +38,7 @@ class CertificateMetrics:
         )
         self._events = Counter(
             "gpu_injector_certificate_events",
-            "Changes of state that the certificate's keeper told in the log.",
+            "Changes of the certificate's state that were logged.",
             ("event",),
             registry=registry,
         )
@@ -52,7 +52,7 @@ class CertificateMetrics:
             self._failures.labels(reason)
 
     def follow(self, provider: CertificateSource) -> None:
-        """Show a provider's state from now on."""
+        """Show a source's state from now on."""
         self._expiry.labels("leaf").set_function(lambda: _timestamp(provider.status.leaf_expires))
         self._expiry.labels("ca").set_function(lambda: _timestamp(provider.status.authority_expires))
         self._foreign_entries.set_function(lambda: _count(provider.status.foreign_entries))
@@ -60,7 +60,7 @@ class CertificateMetrics:
             self._registration.labels(state).set_function(partial(_is_in, state, provider))
 
     def __call__(self, event: str, /, **facts: object) -> None:
-        """Count an event of the keeper, and pass it on."""
+        """Count an event of the source, and pass it on."""
         self._events.labels(event).inc()
         self._pass_on(event, **facts)
 

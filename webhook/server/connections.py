@@ -1,8 +1,8 @@
-"""The connections of one listener: never more than so many, and never one that is refused.
+"""The connections of one listener: their number is limited, and no new one is refused.
 
-A client that opens connections and says nothing costs memory for each. At the limit the connection goes that is worth
-least: of those that have had no answer yet (half-open, silent, or slow to send) the oldest, else the one whose last
-answer is the longest ago. So the API server's connections stay while others are opened without end.
+A client that opens connections and says nothing costs memory for each. At the limit the least useful
+connection is closed: the oldest without an answer yet (half-open, silent, or slow to send), else the one whose last
+answer is the oldest. So the API server's connections stay open while a client opens others without end.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 HANDSHAKE_SECONDS = 10
-# Where no file descriptor is left, and no connection to close.
+# If there is no file descriptor left, and no connection to close.
 PAUSE_SECONDS = 0.1
 FORGET_SECONDS = 1
 
@@ -120,7 +120,7 @@ class Connections:
                 del known[key]
 
     def _close_one(self) -> None:
-        """Close the connection that is worth least. New ones keep half of the places while the others are all used."""
+        """Close the least useful connection. New ones keep half of the places while all others are in use."""
         crowded = len(self._unanswered) > self._most // 2 or not self._answered
         known = self._unanswered if crowded else self._answered
         if known:

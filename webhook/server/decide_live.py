@@ -1,4 +1,4 @@
-"""Live looks: where the view cannot answer, ask the API server for the one object that matters, then decide again."""
+"""If the view lacks the object that matters, read it from the API server, then decide again."""
 
 import re
 from collections.abc import Callable
@@ -16,10 +16,10 @@ LOOK_SECONDS = 0.3
 # With these a RuntimeClass that was created a moment ago would have changed the decision.
 CLASS_REASONS = frozenset({Reason.VIEW_STALE, Reason.RUNTIME_CLASS_MISSING})
 
-# What a watch told this recently is not asked for again.
+# An object that a watch reported this recently is not read again.
 FRESH_SECONDS = 1.0
 
-# The API server knows no other names, so it is not asked about them. Anybody may send reviews, with any namespace.
+# The API server has no other names, so they are not looked up. Any client may send reviews, with any namespace.
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
 NAMESPACE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -31,7 +31,7 @@ class ViewSource(Protocol):
 
     @property
     def view(self) -> ClusterView:
-        """The view of this moment, a frozen value."""
+        """The current view, a frozen value."""
         ...
 
     def object_age_seconds(self, kind: str, name: str) -> float:
@@ -39,17 +39,17 @@ class ViewSource(Protocol):
         ...
 
     def oldest_age_seconds(self) -> float:
-        """Return the age of the kind that was not known current for longest."""
+        """Return the age of the oldest kind."""
         ...
 
     async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:
-        """Ask for one object and put what was found into the view; False where no answer came."""
+        """Read one object and put the result into the view; False without an answer."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FixedView:
-    """A view that nothing changes: read from a file, and taken as current unless an age is given."""
+    """A constant view: read from a file, and current unless an age is given."""
 
     view: ClusterView
     age_seconds: float = 0.0
@@ -63,14 +63,14 @@ class FixedView:
         return self.age_seconds
 
     async def look(self, kind: str, name: str, timeout_seconds: float) -> bool:  # noqa: ARG002  the protocol's
-        """Answer that there is nothing more to learn."""
+        """Return False: there is nothing to read."""
         return False
 
 
 async def decide_live(
     pod: Pod, asked: RequestInfo, policy: Policy, source: ViewSource, decide: Decide = decide_workload
 ) -> Decision:
-    """Decide; where the reason is that an object is not known, look for it once and decide again.
+    """Decide. If the reason is an unknown object, read it once and decide again.
 
     ``asked`` are the request's own facts; the view's age is added here. ``decide`` is one of the pure decisions.
     """

@@ -1,4 +1,4 @@
-"""What is told about the server's work: one log line a decision, metrics, and the last decisions."""
+"""Record decisions: one log line each, a metric, and the last decisions."""
 
 import logging
 import re
@@ -11,17 +11,17 @@ from typing import Any
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from webhook.decide.decision import Decision
 from webhook.decide.patch import Operation
 from webhook.kube.values import items, mapping, text
 from webhook.server.admission_review import Review
+from webhook.server.metrics import Metrics
 
 RECENT_DECISIONS = 1000
 
 # A pod's author chooses names before the API server validates them, and as many containers as fit into a request.
-# What is remembered of one decision must be small whatever they choose.
+# The record of one decision must be small whatever they choose.
 NAME_LIMIT = 253
 EVIDENCE_LIMIT = 300
 EVIDENCE_LINES = 20
@@ -51,7 +51,7 @@ def open_log() -> Log:
 
 
 def _take_over(name: str, log: Log) -> None:
-    """Log what a library logs as one short line: aiohttp writes a traceback for each request that is no HTTP."""
+    """Log a library's messages as one short line: aiohttp writes a traceback for each request that is not HTTP."""
     logger = logging.getLogger(name)
     logger.handlers[:], logger.propagate = [_ShortLines(log)], False
 
@@ -68,9 +68,9 @@ class _ShortLines(logging.Handler):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One decision as it is remembered: names and what we wrote, never a value that the author wrote.
+    """The record of one decision: names and what we wrote, never a value that the author wrote.
 
-    ``more_operations`` are those of the patch beyond the ones that are remembered.
+    ``more_operations`` is the number of operations of the patch that are not in the record.
     """
 
     time: float
@@ -103,7 +103,7 @@ class Record:
 
 
 def record_of(review: Review, decision: Decision, duration_seconds: float) -> Record:
-    """Return what is remembered of a decision that was made just now."""
+    """Return the record of a decision that was made just now."""
     metadata = mapping(review.object.get("metadata"))
     small = _small(decision)
     return Record(
@@ -127,7 +127,7 @@ def _small(decision: Decision) -> Decision:
 
 
 def _remembered(operations: Sequence[Operation]) -> Iterator[Operation]:
-    """Yield the first operations of a patch, few and small ones."""
+    """Yield the first operations of a patch, up to the limits."""
     left = OPERATIONS_BYTES
     for operation in map(_shown, operations[:OPERATIONS_LIMIT]):
         left -= len(orjson.dumps(operation))
@@ -137,7 +137,7 @@ def _remembered(operations: Sequence[Operation]) -> Iterator[Operation]:
 
 
 def _shown(operation: Operation) -> Operation:
-    """Hide the one value into which an author's may have gone: a variable that was extended."""
+    """Hide the only value that may contain an author's: a variable that was extended."""
     return {**operation, "value": "(not shown)"} if EXTENDED_VARIABLE.search(operation["path"]) else operation
 
 
@@ -147,7 +147,7 @@ def _controller(metadata: Mapping[str, Any]) -> str:
 
 
 def _legible(value: object, limit: int = NAME_LIMIT) -> str:
-    """Return an untrusted text cut, with what cannot be seen (controls, overrides of direction) as escapes."""
+    """Return an untrusted text, cut, with invisible characters (controls, overrides of direction) as escapes."""
     shown = text(value)[: limit + 1]
     if not shown.isprintable():
         shown = "".join(map(_visible, shown))
@@ -159,93 +159,8 @@ def _visible(character: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
-    """All metrics, in a registry of their own. The names of the first three are controller-runtime's."""
-
-    registry: CollectorRegistry
-    requests: Counter
-    latency: Histogram
-    in_flight: Gauge
-    decisions: Counter
-    patches_refused: Counter
-    view_age: Gauge
-    blind_plugin_pods: Gauge
-    evictions: Counter
-    setbacks: Gauge
-    releases: Counter
-    leader: Gauge
-
-    @classmethod
-    def create(cls) -> "Metrics":
-        """Register every metric, and those of the process (memory, CPU, open files)."""
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        return cls(
-            registry=registry,
-            requests=Counter(
-                "controller_runtime_webhook_requests",
-                "Admission requests by path and HTTP status code.",
-                ("webhook", "code"),
-                registry=registry,
-            ),
-            latency=Histogram(
-                "controller_runtime_webhook_latency_seconds",
-                "Time from a request's head to its answer.",
-                ("webhook",),
-                registry=registry,
-            ),
-            in_flight=Gauge(
-                "controller_runtime_webhook_requests_in_flight",
-                "Admission requests that are being served.",
-                ("webhook",),
-                registry=registry,
-            ),
-            decisions=Counter(
-                "gpu_injector_decisions", "Decisions by verdict and reason.", ("verdict", "reason"), registry=registry
-            ),
-            patches_refused=Counter(
-                "gpu_injector_patches_refused",
-                "Patches that did not apply in-process and were not sent: each is a bug of ours.",
-                registry=registry,
-            ),
-            view_age=Gauge(
-                "gpu_injector_view_age_seconds",
-                "Time since the oldest watched kind was last known current.",
-                registry=registry,
-            ),
-            blind_plugin_pods=Gauge(
-                "gpu_injector_blind_plugin_pods",
-                "Plugin pods that find no GPU and would if they were made again. Every replica counts all of them.",
-                registry=registry,
-            ),
-            setbacks=Gauge(
-                "gpu_injector_setbacks",
-                "Recipes for plugin pods that failed on a node and are not applied there, by how they failed.",
-                ("kind",),
-                registry=registry,
-            ),
-            releases=Counter(
-                "gpu_injector_releases",
-                "Plugin pods that this replica deleted once, because our patch kept them from starting.",
-                registry=registry,
-            ),
-            leader=Gauge(
-                "gpu_injector_leader",
-                "1 on the replica that holds the Lease. Without one, decisions go on with the last stored state.",
-                registry=registry,
-            ),
-            evictions=Counter(
-                "gpu_injector_evictions",
-                "Blind plugin pods that this replica asked to evict, by the answer (evicted, refused).",
-                ("answer",),
-                registry=registry,
-            ),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Observer:
-    """Where a decision is told: log, metrics, and the memory of the last ones."""
+class DecisionLog:
+    """Records decisions: in the log, in the metrics, and the last ones in memory."""
 
     log: Log
     metrics: Metrics
@@ -257,7 +172,7 @@ class Observer:
         self.log.info("template", uid=_legible(review.uid), namespace=namespace, decision=decision.word)
 
     def decided(self, record: Record) -> None:
-        """Tell one decision."""
+        """Record one decision."""
         decision = record.decision
         self.metrics.decisions.labels(decision.verdict, decision.reason).inc()
         self.recent.append(record)

@@ -1,4 +1,4 @@
-"""The listeners, from the first to the last: open, told on stdout, drained after SIGTERM, closed."""
+"""The life of the listeners: opened, announced on stdout, drained after SIGTERM, closed."""
 
 import asyncio
 import signal
@@ -14,18 +14,19 @@ from aiohttp import web
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
 from webhook.server.connections import Connections
+from webhook.server.memory import keep_trimming
 
 LOOPBACK = "127.0.0.1"
 
-# The API server keeps idle connections for 90 s; the side that closes first must not be ours, in mid-request.
+# The API server closes idle connections after 90 s. We must not close first: that could break a request.
 KEEP_ALIVE_SECONDS = 120
 
-# What is under way at the end is given this long.
+# The time for open requests at the end.
 SHUTDOWN_SECONDS = 5
 
 # API servers keep up to 25 idle connections each. More requests at a time than this could not be answered in time.
-# One that is idle takes 50 KiB, mostly OpenSSL's.
-MOST_CONNECTIONS = 500
+# An idle connection takes 50 KiB, mostly in OpenSSL.
+MOST_CONNECTIONS = 250
 # Probes, scrapes and people.
 FEW_CONNECTIONS = 100
 BACKLOG = 1024
@@ -46,14 +47,15 @@ class Addresses:
 async def run(  # noqa: PLR0913 - each of them is another thing
     webhook: Webhook, admin: Admin, tls: ssl.SSLContext, addresses: Addresses, *, stop: "Stop", drain_seconds: float
 ) -> None:
-    """Serve until a stop is asked for, drain, and end."""
+    """Serve until a stop is requested, drain, and end."""
     async with (
         listener(admin.probes(), addresses.host, addresses.admin_port, most=FEW_CONNECTIONS) as admin_port,
         listener(admin.decisions(), LOOPBACK, addresses.decisions_port, most=FEW_CONNECTIONS) as decisions_port,
         listener(webhook.application(), addresses.host, addresses.port, tls) as port,
     ):
         ports = {"event": "listening", "port": port, "adminPort": admin_port, "decisionsPort": decisions_port}
-        print(orjson.dumps(ports).decode(), flush=True)  # noqa: T201  the one line on stdout, for whoever chose port 0
+        print(orjson.dumps(ports).decode(), flush=True)  # noqa: T201  the one line on stdout, for a caller that chose port 0
+        trimming = asyncio.create_task(keep_trimming())
         await stop.asked.wait()
         webhook.draining.set()
         webhook.observer.log.info("draining", seconds=0 if stop.at_once.is_set() else drain_seconds)
@@ -61,10 +63,11 @@ async def run(  # noqa: PLR0913 - each of them is another thing
             await asyncio.wait_for(stop.at_once.wait(), drain_seconds)
         except TimeoutError:
             webhook.observer.log.info("drained")
+        trimming.cancel()
 
 
 class Stop:
-    """What the signals ask for: SIGTERM drains, SIGINT (or a second signal) ends at once."""
+    """Handles signals: SIGTERM drains, SIGINT (or a second signal) ends at once."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -87,7 +90,7 @@ class Stop:
 async def listener(
     app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None, *, most: int = MOST_CONNECTIONS
 ) -> AsyncIterator[int]:
-    """Listen, with at most so many connections at a time, and give the port."""
+    """Listen, with a limit on open connections, and return the port."""
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -95,7 +98,7 @@ async def listener(
         shutdown_timeout=SHUTDOWN_SECONDS,
         # The API server compresses nothing. A few KiB could grow to MiB, beyond every limit.
         auto_decompress=False,
-        # The API server sends ten short headers, a token of a ServiceAccount among them where it is told to.
+        # The API server sends ten short headers, and the token of a ServiceAccount if it is configured.
         # Browsers send more, and the cookies of every local page.
         max_headers=HEADERS if tls else 2 * HEADERS,
         max_field_size=HEADER_BYTES if tls else 4 * HEADER_BYTES,
@@ -122,6 +125,6 @@ def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if everywhere or ":" in host else socket.AF_INET
     listening = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=everywhere)
     listening.setblocking(False)
-    # What a connection has received and not read: it bounds what one read takes into the buffers of TLS and HTTP.
+    # The receive buffer of a connection: it limits what one read takes into the buffers of TLS and HTTP.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
     return listening

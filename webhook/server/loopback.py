@@ -1,4 +1,4 @@
-"""What may be read on loopback alone: the page, and whoever asks for it there."""
+"""Serve the page on loopback only, and only to requests from there."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def for_loopback(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse who does not ask for loopback: a site that rebinds its name there still sends that name."""
+    """Refuse requests for other hosts than loopback: a site that rebinds its name to loopback still sends its name."""
     if request.url.host not in NAMES:
         return web.Response(
             status=403, text="only for localhost: use kubectl port-forward, or gpu-injector decisions\n"
@@ -27,8 +27,8 @@ async def for_loopback(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 def page(states: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], filters: Filters) -> web.Response:
-    """Return the page of this moment, as ``webhook.page.render.render`` makes it, under its policy. Takes its time."""
-    # Few replicas are ever looked at, and the template library is not small.
+    """Return the current page, as ``webhook.page.render.render`` makes it, with its security policy. Slow."""
+    # The page of most replicas is never opened, and the template library is large.
     from webhook.page.render import SECURITY_POLICY, render  # noqa: PLC0415
 
     body = render(states, records, filters, time.time())

@@ -1,8 +1,7 @@
-"""Whether one more request can be answered in time, told by the event loop itself.
+"""Can one more request be answered in time? The event loop's own delay shows it.
 
-Requests that wait for the processor are in no count of ours: they are bytes in sockets, and callbacks of the loop. But
-while the loop works through them it does not come round to its timers. So a timer that is late says how long whoever is
-asked now has waited, whatever a review costs on this machine.
+Requests that wait for the processor cannot be counted: they are bytes in sockets, and callbacks of the loop. When the
+event loop is busy its timers fire late; the delay is the queueing time, whatever a review costs on this machine.
 """
 
 import asyncio
@@ -13,12 +12,12 @@ from contextlib import asynccontextmanager, suppress
 
 TICK_SECONDS = 0.05
 
-# Of the API server's patience. With the second that Retry-After asks for, another replica has as much left again.
-SHARE = 1 / 3
+# The share of the API server's time limit. After this and Retry-After's second, another replica has as much left.
+OVERLOAD_FRACTION = 1 / 3
 
 
 class BusyError(Exception):
-    """There is no room for the request: the API server had better ask another replica."""
+    """There is no room for the request: the API server should ask another replica."""
 
 
 class Load:
@@ -29,7 +28,7 @@ class Load:
         self.ticked = math.inf
 
     def tick(self) -> None:
-        """Note that the loop came round."""
+        """Note that the loop ran its timers."""
         self.ticked = self._clock()
 
     @asynccontextmanager
@@ -49,6 +48,6 @@ class Load:
             await asyncio.sleep(TICK_SECONDS)
 
     def check(self, timeout_seconds: float) -> None:
-        """Raise BusyError where a request would be answered too late for a caller with this timeout."""
-        if self._clock() - self.ticked > timeout_seconds * SHARE:
+        """Raise BusyError if a request with this timeout would be answered too late."""
+        if self._clock() - self.ticked > timeout_seconds * OVERLOAD_FRACTION:
             raise BusyError

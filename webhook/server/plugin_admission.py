@@ -1,4 +1,4 @@
-"""The admission of a plugin pod: a recipe is applied only where the stored setbacks are known to allow it."""
+"""The admission of a plugin pod: a recipe is applied only if the stored setbacks are known and allow it."""
 
 from dataclasses import replace
 from typing import Protocol
@@ -18,7 +18,7 @@ class LiveState(Protocol):
     """Where the setbacks are stored."""
 
     async def look(self, timeout_seconds: float) -> bool:
-        """Read the setbacks into the view; False where no answer came."""
+        """Read the setbacks into the view; False without an answer."""
         ...
 
 
@@ -27,7 +27,7 @@ async def admit_plugin(
 ) -> Decision:
     """Decide on a plugin pod. A patch needs the setbacks as they are stored now: without them the pod is left alone.
 
-    The replica that found a setback deletes the pod as soon as it is stored; this one may not have heard of it yet.
+    The replica that found a setback stores it and deletes the pod; this replica may not have seen the change yet.
     """
     decision = await decide_live(pod, asked, policy, source, decide_plugin)
     if state is None or decision.verdict is not Verdict.BOOTSTRAP or not _changes_pod(decision):

@@ -1,7 +1,7 @@
 """The body of a request: read while it arrives, and measured before it is parsed.
 
-Anybody in the cluster may send bodies, slowly or many at once. Three limits keep them harmless: each path has a limit
-for one body, all bodies that are still arriving share so much memory, and so do all that are parsed.
+Any client in the cluster may send bodies, slowly or many at once. Three limits keep them harmless: the size of one body
+(by path), the memory of all bodies that are arriving, and the memory of all that are parsed.
 """
 
 import asyncio
@@ -18,24 +18,24 @@ from webhook.server.overload import BusyError
 
 MIB = 2**20
 
-# The API server takes requests of 3 MiB, and defaulting makes a pod larger. An update carries two objects.
+# The API server accepts requests of 3 MiB, and defaulting makes a pod larger. An update contains two objects.
 CREATE_LIMIT_BYTES = 4 * MIB
 BODY_LIMIT_BYTES = 7 * MIB
 
-# Objects, lists and commas: what a body costs beyond its length, in time and in memory, is one value for each. The
-# parser keeps the interpreter's lock, so a thread would not help. A large real pod has 39,000.
-STRUCTURAL_LIMIT = 250_000
+# Objects, lists and commas: each stands for one value, and values determine the cost of a body in time and memory.
+# The parser keeps the interpreter's lock, so a thread would not help. A large real pod has 39,000.
+STRUCTURAL_LIMIT = 200_000
 
-# All bodies that are arriving. A review takes milliseconds to arrive; it is a slow sender that loses its place.
-ARRIVING_BYTES = 16 * MIB
+# The memory of all arriving bodies. A review arrives within milliseconds, so only slow senders lose their place.
+ARRIVING_BYTES = 8 * MIB
 
 # All bodies that are parsed and not answered: as much as the largest one takes.
-PARSED_BYTES = 60 * MIB
+PARSED_BYTES = 44 * MIB
 BYTES_PER_VALUE = 150
 
 
 class TooLargeError(Exception):
-    """A body that is beyond a limit, which the message names."""
+    """A body that exceeds a limit; the message names the limit."""
 
 
 class DisconnectedError(Exception):
@@ -50,7 +50,7 @@ class _Arrival:
 
 
 class Bodies:
-    """The bodies that are read, and those that are being worked on.
+    """The bodies that are read, and those that are processed.
 
     Beyond ``arriving_bytes`` the body that began first gives up its place: its sender gets 408, the others go on.
     """
@@ -63,10 +63,10 @@ class Bodies:
 
     @asynccontextmanager
     async def body(self, request: web.Request, limit_bytes: int, timeout_seconds: float) -> AsyncIterator[bytearray]:
-        """Give the whole body, once there is room to parse it; the room is held until the block ends.
+        """Yield the whole body, once there is memory to parse it; the memory is reserved until the block ends.
 
-        Raises TooLargeError, DisconnectedError, TimeoutError where the body does not arrive in time, and
-        BusyError where there is no room in time.
+        Raises TooLargeError, DisconnectedError, TimeoutError if the body does not arrive in time, and
+        BusyError if there is no memory in time.
         """
         if (request.content_length or 0) > limit_bytes:
             raise _larger_than(limit_bytes)
@@ -108,7 +108,7 @@ class Bodies:
         while self._bytes > self._most_bytes:
             oldest = next(iter(self._arriving))
             self._leave(oldest)
-            # This ends its wait for more, or for room.
+            # This ends its wait for more data, or for memory.
             oldest.deadline.reschedule(0)
 
     def _leave(self, arrival: _Arrival) -> None:
@@ -130,7 +130,7 @@ async def _next_chunk(request: web.Request) -> bytes:
 
 
 def parsed_size(body: bytearray) -> int:
-    """Return about how many bytes a body takes once it is parsed. Raises TooLargeError beyond the limit of values."""
+    """Estimate how many bytes a body takes once it is parsed. Raises TooLargeError for too many values."""
     values = body.count(b"{") + body.count(b"[") + body.count(b",")
     if values > STRUCTURAL_LIMIT:
         raise TooLargeError(f"the body has more than {STRUCTURAL_LIMIT} values")
@@ -138,7 +138,7 @@ def parsed_size(body: bytearray) -> int:
 
 
 class Room:
-    """So much memory for parsed bodies. A body that finds too little waits; the smallest one goes first."""
+    """The memory for parsed bodies. A body that needs more than is free waits; the smallest one is next."""
 
     def __init__(self, most_bytes: int = PARSED_BYTES) -> None:
         self._free = most_bytes
@@ -146,7 +146,7 @@ class Room:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
 
     async def take(self, size: int) -> None:
-        """Take so many bytes, once there are so many. No body is larger than the whole room."""
+        """Reserve bytes, as soon as enough are free. No body is larger than the whole memory."""
         if size <= self._free:
             self._free -= size
             return
@@ -160,7 +160,7 @@ class Room:
             raise
 
     def give_back(self, size: int) -> None:
-        """Give back so many bytes, to those that wait."""
+        """Release bytes, and wake the bodies that wait."""
         self._free += size
         while self._waiting and (self._waiting[0][2].done() or self._waiting[0][0] <= self._free):
             wanted, _, granted = heapq.heappop(self._waiting)

@@ -1,4 +1,4 @@
-"""What a replica tells of itself beside its decisions: view, certificate, registration and the nodes that it sees."""
+"""The state of a replica: its view, certificate, registration, and the nodes that it sees."""
 
 import math
 import time
@@ -11,37 +11,37 @@ from typing import Any
 from webhook.decide.nodes.table import node_rows
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
-from webhook.server.status_events import Told
+from webhook.server.status_events import StatusEvents
 
-# The first ones say what is wrong; a cluster may have one on each of its nodes.
+# The first ones show the problem; a cluster may have one on each of its nodes.
 SHOWN_SETBACKS = 100
 
 Readiness = Callable[[], str]
-"""Returns what keeps this replica from serving, empty when nothing does."""
+"""Returns why this replica cannot serve; empty if it can."""
 
 Expiries = Callable[[], tuple[float, float]]
-"""Returns when leaf and authority expire, in seconds since the epoch; NaN where that is not known."""
+"""Returns when leaf and authority expire, in seconds since the epoch; NaN if unknown."""
 
 
 def no_expiries() -> tuple[float, float]:
-    """Return that nothing is known of a certificate."""
+    """Return two unknown times."""
     return math.nan, math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """One process of ``serve``; ``told`` is None without a cluster."""
+    """One process of ``serve``; ``events`` is None without a cluster."""
 
     name: str
     policy: Policy
     source: ViewSource
     readiness: Readiness = str  # which answers ""
     expiries: Expiries = no_expiries
-    told: Told | None = None
+    events: StatusEvents | None = None
     started: float = field(default_factory=time.time)
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``/state``: times in seconds since the epoch, None where something is not known."""
+        """Return ``/state``: times in seconds since the epoch, None if unknown."""
         leaf, authority = self.expiries()
         return {
             "replica": self.name,
@@ -52,8 +52,8 @@ class Replica:
             "dryRun": self.policy.dry_run,
             "viewAgeSeconds": _finite(self.source.oldest_age_seconds()),
             "certificate": {"leafExpires": _finite(leaf), "authorityExpires": _finite(authority)},
-            "registration": self.told.registration() if self.told else "none",
-            "amiss": [event.to_json() for event in self.told.amiss()] if self.told else [],
+            "registration": self.events.registration() if self.events else "none",
+            "problems": [event.to_json() for event in self.events.problems()] if self.events else [],
             "setbacks": [found.to_json() for found in islice(self.source.view.setbacks.current(), SHOWN_SETBACKS)],
             "nodes": [row.to_json() for row in node_rows(self.source.view, self.policy)],
         }

@@ -1,4 +1,4 @@
-"""What the parts of a replica tell about themselves (watches, certificates): logged, and the last word of each kept."""
+"""Events of a replica's parts (watches, certificates): each is logged, and the last one of each subject is kept."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from webhook.status_words import reports_problem
 
 REGISTRATION = "registration"
 
-# The facts that say what an event is about; the others say what happened to it.
+# The facts that name the subject of an event; the others say what happened to it.
 ABOUT = ("kind", "registration", "namespace", "labelSelector")
 
 
@@ -23,7 +23,7 @@ class Event:
     facts: Mapping[str, object]
 
     @property
-    def is_amiss(self) -> bool:
+    def is_problem(self) -> bool:
         """Say whether an administrator should read it."""
         return reports_problem(self.name)
 
@@ -40,8 +40,8 @@ def _bounded(fact: object) -> object:
     return f"{fact[: FACT_LIMIT - 1]}…" if isinstance(fact, str) and len(fact) > FACT_LIMIT else fact
 
 
-class Told:
-    """Takes events. A subject is an event's first word, and what it is about."""
+class StatusEvents:
+    """Logs and keeps events. A subject is an event's first word, with the facts in ``ABOUT``."""
 
     def __init__(self, log: Log, clock: Callable[[], float] = time.time) -> None:
         self._log = log
@@ -49,18 +49,18 @@ class Told:
         self._last: dict[tuple[object, ...], Event] = {}
 
     def __call__(self, event: str, /, **facts: object) -> None:
-        """Log an event, as a warning where something is amiss."""
+        """Log an event, as a warning if it is a problem."""
         facts = {key: _bounded(fact) for key, fact in facts.items()}
-        told = Event(event, self._clock(), facts)
-        (self._log.warning if told.is_amiss else self._log.info)(event, **facts)
+        last = Event(event, self._clock(), facts)
+        (self._log.warning if last.is_problem else self._log.info)(event, **facts)
         subject = event.partition("-")[0]
-        self._last[subject, *map(facts.get, ABOUT)] = told
+        self._last[subject, *map(facts.get, ABOUT)] = last
 
-    def amiss(self) -> list[Event]:
-        """Return what is amiss at this moment, the oldest first."""
-        return sorted((event for event in list(self._last.values()) if event.is_amiss), key=lambda event: event.since)
+    def problems(self) -> list[Event]:
+        """Return the current problems, the oldest first."""
+        return sorted((event for event in list(self._last.values()) if event.is_problem), key=lambda event: event.since)
 
     def registration(self) -> str:
-        """Return what the registrations were last seen to be: ours, absent, foreign or unreadable; empty before."""
+        """Return the last known state of the registrations: ours, absent, foreign or unreadable; empty before that."""
         last = self._last.get((REGISTRATION, *(None for _ in ABOUT)))
         return last.name.removeprefix(f"{REGISTRATION}-") if last else ""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.dry_run_pod import gpu_pod
 from webhook.kube.node_affinity import only_on
+from webhook.names import INJECT_KEY
 from webhook.policy.model import Policy
 from webhook.verify import probe
 

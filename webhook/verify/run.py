@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from webhook.decide.decision import DECISION_KEY
 from webhook.decide.pod import annotations
 from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
+from webhook.names import DECISION_KEY
 from webhook.verify.judge import GpuState, ProbeResult, judge
 from webhook.verify.probe_pod import PREFIX, Plan, namespace, probe_pod
 

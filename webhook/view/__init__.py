@@ -1,1 +1,1 @@
-"""What the cluster has: frozen facts, and how they are kept current."""
+"""The state of the cluster: frozen facts, and how they are kept current."""

@@ -1,6 +1,6 @@
 """Admission controls that may reject a patched pod: ValidatingAdmissionPolicies, and webhooks of policy engines.
 
-Only what concerns the creation of pods is kept, and of expressions only which fields they mention.
+Only what concerns the creation of pods is kept; of expressions, only the fields that they mention.
 """
 
 from collections.abc import Iterable, Mapping
@@ -125,7 +125,7 @@ def project_policy(item: Mapping[str, Any]) -> PodAdmissionPolicy:
 
 
 def denies_pods(item: Mapping[str, Any]) -> bool:
-    """Say whether a binding has the action ``Deny`` and does not leave the creation of pods out."""
+    """Say whether a binding has the action ``Deny`` and includes the creation of pods."""
     spec = mapping(item.get("spec"))
     resources = mapping(spec.get("matchResources"))
     limited = elements(resources.get("resourceRules"))

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 
 class CompactLabels(Mapping[str, str]):
-    """Labels of which the keys are kept once for all objects that have the same, and each text once for all.
+    """Labels that share their keys with all objects that have the same keys, and each text with all others.
 
     Nodes of one model have the same keys, seventy or more with feature discovery: that halves their memory.
     """
@@ -19,7 +19,7 @@ class CompactLabels(Mapping[str, str]):
         self._values = tuple(map(intern, labels.values()))
 
     def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
-        """Return the value of a label. Mapping's own raises and catches where there is none."""
+        """Return the value of a label. Mapping's own method raises and catches an exception if there is none."""
         position = self._positions.get(key)
         return default if position is None else self._values[position]
 

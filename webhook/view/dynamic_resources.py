@@ -14,7 +14,7 @@ from webhook.kube.values import elements, items, mapping, text
 IMPLICIT_PREFIX = "deviceclass.resource.kubernetes.io/"
 # The API server accepts no longer expression.
 MAX_EXPRESSION_CHARACTERS = 10 * 1024
-# What the tokens below do not know: escapes, comments, and strings of several lines.
+# Not covered by the tokens below: escapes, comments, and strings of several lines.
 UNREAD = ("\\", "//", '"""', "'''")
 TOKEN = re.compile(r"""[A-Za-z_][\w.]*|"[^"\n]*"|'[^'\n]*'|==|&&|\|\||\S""")
 OPENING, CLOSING = frozenset("([{"), frozenset(")]}")
@@ -24,7 +24,7 @@ OPENING, CLOSING = frozenset("([{"), frozenset(")]}")
 class DeviceClass:
     """A DeviceClass, and the extended resource that it serves, empty if none.
 
-    ``driver`` is the one that its CEL selectors require, empty where they do not show that plainly.
+    ``driver`` is the driver that its CEL selectors require; empty if they do not name it plainly.
     """
 
     name: str

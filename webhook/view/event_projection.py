@@ -11,12 +11,12 @@ from webhook.kube.metadata import metadata
 from webhook.kube.values import mapping, text
 from webhook.observations.pod_start import PodEvent
 
-# Longer than any that the API server accepts.
+# Longer than any name that the API server accepts.
 MAX_MESSAGE = 1024
 
 
 def project_event(item: Mapping[str, Any]) -> PodEvent | None:
-    """Return what an Event (of the core API, or of events.k8s.io) says of a pod, None where it is not about one."""
+    """Return what an Event (of the core API, or of events.k8s.io) says about a pod; None for other Events."""
     about = mapping(item.get("involvedObject")) or mapping(item.get("regarding"))
     namespace, uid = text(metadata(item).get("namespace")), text(about.get("uid"))
     if about.get("kind") != "Pod" or text(about.get("namespace")) != namespace or not (namespace and uid):

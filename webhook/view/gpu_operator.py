@@ -46,7 +46,7 @@ class ClusterPolicy:
 
 @dataclass(frozen=True, slots=True)
 class GpuCluster:
-    """A GPUCluster of the GPU Operator: GPUs come by DRA alone, without a device plugin."""
+    """A GPUCluster of the GPU Operator: only DRA provides GPUs, there is no device plugin."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""The live view: one frozen ClusterView that list+watch loops and single live looks keep current."""
+"""The live view: one frozen ClusterView that list+watch loops and single reads keep current."""
 
 import asyncio
 import dataclasses
@@ -22,77 +22,31 @@ from webhook.kube_client.clock import Clock
 from webhook.kube_client.reflector import Reflector
 from webhook.kube_client.resource import Resource
 from webhook.kube_client.served_version import client_for
-from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
 from webhook.observations.plugin_observation import Moment
-from webhook.observations.stored_state import State
+from webhook.observations.stored_state import StoredState
 from webhook.view.plugin_watch import with_observations
-from webhook.view.projections import ADMISSION, DEFAULT_POLICY, KINDS, kinds
+from webhook.view.projections import DEFAULT_POLICY
 from webhook.view.store import KindCache
 from webhook.view.view import ClusterView
+from webhook.view.watched_resources import GROUPS_PATH, RESOURCES
 
-# Measured with Nodes of 13 KB: a page of 25 keeps the loop busy for 4 ms, and its memory is small beside the view's.
-NODES_PAGE_SIZE = 25
-# Of plugins' pods, which with their managed fields are about as large.
-PODS_PAGE_SIZE = 25
-# A ResourceSlice describes up to 128 devices, a configuration of Kyverno's or Kubewarden's has many webhooks.
-LARGE_OBJECTS_PAGE_SIZE = 25
-RESOURCES = (
-    Resource(KINDS["node.k8s.io", "RuntimeClass"]),
-    Resource(KINDS["", "Namespace"]),
-    Resource(KINDS["", "Node"], page_size=NODES_PAGE_SIZE),
-    *(Resource(KINDS[kind], optional=True) for kind in (("nvidia.com", "ClusterPolicy"), ("nvidia.com", "GPUCluster"))),
-    Resource(KINDS["resource.k8s.io", "DeviceClass"], optional=True),
-    Resource(KINDS["resource.k8s.io", "ResourceSlice"], optional=True, page_size=LARGE_OBJECTS_PAGE_SIZE),
-    *(
-        Resource(KINDS[ADMISSION, kind], optional=True, page_size=LARGE_OBJECTS_PAGE_SIZE)
-        for kind in (
-            "ValidatingAdmissionPolicy",
-            "ValidatingAdmissionPolicyBinding",
-            "ValidatingWebhookConfiguration",
-            "MutatingWebhookConfiguration",
-        )
-    ),
-)
-# Observations depend on how long a pod has been ready, so they need no change. A look at 5,000 pods takes 40 ms.
+# Observations depend on how long a pod has been ready, not only on changes. Checking 5,000 pods takes 40 ms.
 OBSERVATION_SECONDS = 30
-GROUPS_PATH = "/apis"
-# API groups come and go with operators: seldom.
+# API groups change only when operators are installed or removed.
 GROUPS_PAUSE_SECONDS = 60
 LOOK_GROUPS_SECONDS = 10
-# Anybody may send reviews of ever new namespaces; the API server need not answer more about them at a time.
+# Any client may send reviews of ever new namespaces: this limits the requests to the API server at a time.
 LOOKS_AT_ONCE = 8
-# After a look that got no answer, the next pods must not each ask again.
+# After a read without an answer, the next pods must not each send another one.
 LOOK_PAUSE_SECONDS = 1.0
 
 
-def resources(namespaces: Iterable[str], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Iterator[Resource]:
-    """Yield what a webhook watches; plugins in the namespaces where they are believed.
-
-    One selector cannot say "any of these keys", so there is a row for each.
-    """
-    yield from RESOURCES
-    of = kinds(known)
-    values: dict[str, set[str]] = {}
-    for plugin in known:
-        values.setdefault(plugin.label, set()).add(plugin.value)
-    selectors = [f"{key} in ({','.join(sorted(of_key))})" for key, of_key in sorted(values.items())]
-    for namespace in namespaces:
-        yield Resource(of["apps", "DaemonSet"], namespace=namespace)
-        for selector in selectors:
-            yield Resource(
-                of["", "Pod"],
-                page_size=PODS_PAGE_SIZE,
-                namespace=namespace,
-                selectors={"labelSelector": selector},
-            )
-
-
 def ignore(event: str, /, **facts: object) -> None:
-    """Tell nobody."""
+    """No-op callback."""
 
 
 def utc_now() -> datetime:
-    """Return the wall clock's time, with which API objects record theirs."""
+    """Return the wall clock's time, as API objects record it."""
     return datetime.now(UTC)
 
 
@@ -129,10 +83,10 @@ class _Watched:
 class LiveView:
     """The view of a live cluster; a ``kind`` is the name of its field in ClusterView, such as ``runtime_classes``.
 
-    ``view`` is swapped whole, so whoever holds it sees one state; ``synced`` is set once every kind that is not
-    optional has been listed, and the view prepared. ``prepare`` gets the view after changes, many of them at once where
-    they come quickly: what is derived from it need not wait for a request. ``on_change`` is called as
-    ``on_change(event, kind=..., **facts)``, once a change, with ``watch-found`` (``objects``), ``watch-lost``
+    ``view`` is replaced as a whole, so each reader sees one state; ``synced`` is set once every kind that is not
+    optional has been listed, and the view prepared. ``prepare`` gets the view after changes, so that derived values are
+    ready before a request needs them. ``on_change`` is called as
+    ``on_change(event, kind=..., **facts)``, once for each change, with ``watch-found`` (``objects``), ``watch-lost``
     (``reason``) and ``api-absent``. ``observe`` returns a view with what its plugin pods show now.
     """
 
@@ -184,30 +138,30 @@ class LiveView:
                 self.synced.set()
 
     async def follow_plugins(self) -> None:
-        """Look at the plugin pods from time to time: some states count only after minutes. Runs until cancelled."""
+        """Check the plugin pods periodically: some states count only after minutes. Runs until cancelled."""
         while True:
             await self._clock.sleep(OBSERVATION_SECONDS)
             if self.synced.is_set():
                 await self._observe()
 
     async def _observe(self) -> None:
-        """Note what the plugin pods show; the view changes only where that is new."""
+        """Record what the plugin pods show; the view changes only if that is new."""
         # In a thread: a large cluster has a plugin pod on each of its thousands of nodes.
         seen = await asyncio.to_thread(self._look_at_plugins, self.view)
         if seen.observations is not self.view.observations:
             self.view = dataclasses.replace(self.view, observations=seen.observations)
 
-    def take_state(self, state: State) -> None:
-        """Take what the replicas remember together; what this replica has observed itself counts more."""
+    def take_state(self, state: StoredState) -> None:
+        """Take the state that the replicas share; this replica's own observations take precedence."""
         observations = self.view.observations
         if state.observations.entries.keys() - observations.entries.keys():
             observations = state.observations.updated(observations)
         self.view = dataclasses.replace(self.view, observations=observations, setbacks=state.setbacks)
 
     async def follow_groups(self) -> None:
-        """Look now and then which API groups there are: some refuse what we would add. Runs until cancelled."""
+        """Read the API groups periodically: some of them refuse what we would add. Runs until cancelled."""
         while True:
-            # Without an answer the last one still counts.
+            # Without an answer the last one is kept.
             with suppress(ApiError, OSError):
                 found = await self._client.get(GROUPS_PATH, timeout_seconds=LOOK_GROUPS_SECONDS)
                 groups = frozenset(text(group.get("name")) for group in items(found.get("groups")))
@@ -219,7 +173,7 @@ class LiveView:
         return sorted({item.resource.kind.field for item in self._all() if not item.is_known})
 
     def age_seconds(self, kind: str) -> float:
-        """Return the seconds since list, event or bookmark last showed a kind current; infinite if none ever did."""
+        """Return the seconds since a list, event or bookmark confirmed a kind; infinite if none ever did."""
         return self._clock.monotonic() - min(watched.cache.current_at for watched in self._watched[kind])
 
     def oldest_age_seconds(self) -> float:
@@ -229,15 +183,15 @@ class LiveView:
         return max((now - watched.cache.current_at for watched in known), default=0.0)
 
     def object_age_seconds(self, kind: str, name: str) -> float:
-        """Return the seconds since one object was last known current, by its kind's watch or by a look at it."""
+        """Return the seconds since one object was last known current, by its kind's watch or by a single read."""
         (watched,) = self._watched[kind]
         return self._clock.monotonic() - watched.cache.object_current_at(name)
 
     async def look(self, kind: str, name: str, timeout_seconds: float = 0.3) -> bool:
-        """Ask the API server for one cluster-scoped object; True if it answered (200 or 404) and the view knows it now.
+        """Read one cluster-scoped object; True if the API server answered it (200 or 404).
 
-        Looks at the same object at the same time share one request. A kind that was never listed has no view to add to,
-        and for a second after a look without an answer no other is sent: both are False.
+        Simultaneous reads of one object share one request. False also for a kind that was never listed, and for a
+        second after a read without an answer, in which no other read is sent.
         """
         task = self._looks.get((kind, name))
         if task is None:
@@ -247,7 +201,7 @@ class LiveView:
             task = asyncio.create_task(self._look(kind, name, timeout_seconds))
             self._looks[kind, name] = task
             task.add_done_callback(lambda _: self._looks.pop((kind, name)))
-        # Whoever asked first may go away; the others still wait for the answer.
+        # If the first request is cancelled, the others still wait for the answer.
         return await asyncio.shield(task)
 
     async def _look(self, kind: str, name: str, timeout_seconds: float) -> bool:
@@ -272,7 +226,7 @@ class LiveView:
         parts = [watched.cache.values for watched in self._watched[kind]]
         known = [part for part in parts if part is not None]
         if len(known) == len(parts):
-            # An object that two rows show is the first one's.
+            # If two lists contain an object, the first one's value is used.
             whole: Any = MappingProxyType(known[0] if len(known) == 1 else reduce(or_, map(dict, reversed(known))))
             self.view = dataclasses.replace(self.view, **{kind: whole})
         self._changed.set()

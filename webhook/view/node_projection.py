@@ -57,7 +57,7 @@ def _extended(quantities: object) -> Mapping[str, str]:
     return _shared_map(tuple((name, text(found[name])) for name in names))
 
 
-# Thousands of nodes say the same: kept once, as their strings are (intern), that is a third of their memory.
+# Thousands of nodes have equal values. They are shared, as interned strings: this concerns a third of the memory.
 @lru_cache(maxsize=4096)
 def _shared_set(value: frozenset[str]) -> frozenset[str]:
     return value

@@ -1,6 +1,6 @@
 """NVIDIA's device plugin, as pods and DaemonSets show it: where it is, and how it got its library (NVML).
 
-What the labels and containers are, and which names plugins go by in the field, as read in their manifests.
+The labels, containers and names of plugins are those of their published manifests.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,6 +12,7 @@ from typing import Any
 from webhook.kube.containers import host_mounts, host_paths
 from webhook.kube.metadata import controlling_owner, metadata, name_of
 from webhook.kube.values import EMPTY, elements, items, mapping, text
+from webhook.names import BOOTSTRAP_VOLUME, DECISION_KEY, ROOT_VOLUME, VOLUME_PREFIX
 from webhook.nvidia.driver_paths import is_driver_directory
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin, Role
 from webhook.nvidia.plugin_settings import DRIVER_ROOT, cdi_prefix, list_strategies, passes_devices, plugin_settings
@@ -24,21 +25,14 @@ from webhook.view.view import Nvml, Plugin, PluginDaemonSet, PluginPod
 NVML_LIBRARY = "libnvidia-ml.so"
 ROOT_VARIABLE = "NVIDIA_DRIVER_ROOT"
 PLACE_VARIABLES = ("DRIVER_ROOT_CTR_PATH", "CONTAINER_DRIVER_ROOT")
-BOOTSTRAP_VOLUME = "gpu-injector-nvml"
-"""The volume by which the recipe ``nvml`` gives plugins their library."""
-ROOT_VOLUME = "gpu-injector-driver-root"
-"""The volume by which the recipe ``driver-root`` does."""
-OUR_VOLUMES = "gpu-injector-"
-"""With this the name of each volume begins that we add to a pod."""
-DECISION_KEY = "gpu-injector.io/decision"
 BOOTSTRAPPED = "bootstrap/"
-"""With this the decision on a plugin's pod begins that we patched."""
+"""The start of the decision on a plugin's pod that we patched."""
 
 ApiObject = Mapping[str, Any]
 
 
 def known_plugins(policy: Policy) -> tuple[KnownPlugin, ...]:
-    """Return the plugins that are known, the administrator's first."""
+    """Return the known plugins, the administrator's own first."""
     rules = (
         KnownPlugin(rule.label, rule.value, frozenset({rule.container}), Role(rule.role))
         for rule in policy.bootstrap.plugins
@@ -136,7 +130,7 @@ def _recipe(decision: str, spec: Mapping[str, Any]) -> str:
 
 
 def _has_our_volume(spec: Mapping[str, Any]) -> bool:
-    return any(text(volume.get("name")).startswith(OUR_VOLUMES) for volume in items(spec.get("volumes")))
+    return any(text(volume.get("name")).startswith(VOLUME_PREFIX) for volume in items(spec.get("volumes")))
 
 
 def nvml_directory(spec: Mapping[str, Any], container: Mapping[str, Any]) -> str:
@@ -172,7 +166,7 @@ def driver_roots(spec: Mapping[str, Any], container: Mapping[str, Any]) -> list[
     return [
         path
         for path, mount in host_mounts(spec, container)
-        if not text(mount.get("name")).startswith(OUR_VOLUMES) and is_root(path, mount)
+        if not text(mount.get("name")).startswith(VOLUME_PREFIX) and is_root(path, mount)
     ]
 
 

@@ -10,13 +10,13 @@ from webhook.view.view import ClusterView, PluginPod
 
 
 def with_observations(view: ClusterView, moment: Moment) -> ClusterView:
-    """Return the view with what its plugin pods show at a moment; the same view if that is nothing new."""
+    """Return the view with what its plugin pods show at a moment; the same view if nothing is new."""
     observations = observe(view.observations, owned_pods(view), view.nodes or {}, moment)
     return view if observations is view.observations else replace(view, observations=observations)
 
 
 def with_setbacks(view: ClusterView, events: Iterable[PodEvent], moment: Moment) -> ClusterView:
-    """Return the view with the setbacks that its plugin pods show at a moment; the same view if that is nothing new."""
+    """Return the view with the setbacks that its plugin pods show at a moment; the same view if nothing is new."""
     setbacks = look_at_pods(view.setbacks, owned_pods(view), view.nodes or {}, events, moment)
     return view if setbacks is view.setbacks else replace(view, setbacks=setbacks)
 

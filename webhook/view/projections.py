@@ -16,6 +16,7 @@ from webhook.view import admission_controls as controls
 from webhook.view.dynamic_resources import project_device_class, project_resource_slice
 from webhook.view.event_projection import project_event
 from webhook.view.gpu_operator import project_cluster_policy, project_gpu_cluster
+from webhook.view.node_facts_pods import is_facts_object, project_facts_daemon_set, project_facts_pod
 from webhook.view.node_projection import project_node
 from webhook.view.plugin_projections import PluginProjection
 from webhook.view.plugin_watch import with_observations, with_setbacks
@@ -75,8 +76,11 @@ def view_of(
             of_kind = found.setdefault(kind.field, {})
             if not name.endswith("List") and kind.keeps(item):
                 of_kind[kind.key(item)] = kind.project(item)
-    facts: dict[str, Any] = {field: MappingProxyType(values) for field, values in found.items()}
-    view = ClusterView(**facts, api_groups=frozenset(groups) if groups else None)
+        of_facts = _FACTS_KINDS.get((group_of(item), name))
+        if of_facts and of_facts.keeps(item):
+            found.setdefault(of_facts.field, {})[of_facts.key(item)] = of_facts.project(item)
+    values: dict[str, Any] = {field: MappingProxyType(kept) for field, kept in found.items()}
+    view = ClusterView(**values, api_groups=frozenset(groups) if groups else None)
     moment = Moment(now, is_gpu_resource)
     return with_setbacks(with_observations(view, moment), events, moment)
 
@@ -172,6 +176,14 @@ _CLUSTER_KINDS = MappingProxyType(
         ),
     }
 )
+
+
+FACTS_POD = Kind("facts_pods", "/api/v1/pods", project_facts_pod, full_name, is_facts_object)
+FACTS_DAEMON_SET = Kind(
+    "facts_daemon_sets", "/apis/apps/v1/daemonsets", project_facts_daemon_set, full_name, is_facts_object
+)
+# In files these objects differ from the plugins' by their labels.
+_FACTS_KINDS = MappingProxyType({("", "Pod"): FACTS_POD, ("apps", "DaemonSet"): FACTS_DAEMON_SET})
 
 
 def kinds(known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Mapping[tuple[str, str], Kind]:

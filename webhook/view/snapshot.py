@@ -14,18 +14,19 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
 from webhook.kube_client.resource import Resource
 from webhook.kube_client.served_version import client_for
-from webhook.view.live_view import GROUPS_PATH, observe_plugins, utc_now
+from webhook.view.live_view import observe_plugins, utc_now
 from webhook.view.projections import DEFAULT_POLICY
 from webhook.view.view import ClusterView
+from webhook.view.watched_resources import GROUPS_PATH
 
 API_GROUPS = "api_groups"
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A view, and what it could not learn: for each such field of ClusterView the API server's answer.
+    """A view, and the fields of ClusterView that could not be read, each with the API server's answer.
 
-    A field that could not be learnt is None in the view: unknown, never "there are none".
+    A field that could not be read is None in the view: unknown, never "there are none".
     """
 
     view: ClusterView

@@ -1,4 +1,4 @@
-"""What is known of one kind, merged from lists, watch events and single live looks.
+"""The known objects of one kind, merged from lists, watch events and single reads.
 
 Pure: no clock, no I/O. Revisions are resourceVersions as numbers, which may be compared within one kind:
 https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
@@ -11,7 +11,7 @@ from typing import Any
 
 from webhook.kube_client.resource import Found
 
-# Single looks that are remembered: a name is forgotten sooner where there are more.
+# Single reads that are remembered; the oldest is dropped for a new one.
 LOOKS_KEPT = 1000
 
 
@@ -19,7 +19,7 @@ LOOKS_KEPT = 1000
 class KindCache:
     """The objects of one kind by name; ``values`` is None until the first list, and never changed in place.
 
-    ``revision`` is how far list and watch have come: the watch has told everything up to it. Times are in seconds of
+    ``revision`` is the progress of list and watch: all changes up to it are included. Times are in seconds of
     any one monotonic clock. Methods that return a bool say whether ``values`` is another mapping now.
     """
 
@@ -31,18 +31,18 @@ class KindCache:
     _ahead: set[str] = field(default_factory=set)
 
     def begin_list(self) -> None:
-        """Note that a list begins: what looks find from now on may be newer than it."""
+        """Note that a list begins: single reads from now on may be newer."""
         self._ahead.clear()
 
     def replace(self, listed: Mapping[str, Found], revision: int, *, started_at: float) -> bool:
-        """Take a complete list over. Only what a look has found since the list began may be newer."""
+        """Take a complete list. Only single reads since the list began may be newer."""
         newer = {name: found for name in self._ahead if (found := self._get(name)) and found.revision > revision}
         merged = {**listed, **newer}
         self.revision, self.current_at = revision, started_at
         self._revisions = {name: found.revision for name, found in merged.items()}
         self._looked_at = {name: at for name, at in self._looked_at.items() if at > started_at}
         known = self.values or {}
-        # What is equal stays the same object, so that whoever follows the values looks only at what differs.
+        # Equal values stay the same object, so that readers can find the differences by identity.
         values = {name: _kept(known.get(name), found.value) for name, found in merged.items()}
         if values == self.values:
             return False
@@ -50,26 +50,26 @@ class KindCache:
         return True
 
     def apply(self, name: str, found: Found, *, deleted: bool, at: float) -> bool:
-        """Take a watch event over, unless a look has shown a later state of the object."""
+        """Take a watch event, unless a single read has shown a later state of the object."""
         looked_ahead = self._revisions.get(name, -1) > found.revision
         changed = False if looked_ahead else self._set(name, None if deleted else found)
         self.bookmark(found.revision, at)
         return changed
 
     def bookmark(self, revision: int, at: float) -> None:
-        """Note that the watch has told everything up to a revision."""
+        """Note that the watch is complete up to a revision."""
         self.revision, self.current_at = revision, at
-        # The kind is as fresh now as any look, and only what the watch has yet to tell is still ahead of it.
+        # The kind is now as fresh as any single read; only later watch events are newer.
         self._looked_at.clear()
         self._ahead = {name for name in self._ahead if self._revisions.get(name, -1) > revision}
 
     def look(self, name: str, found: Found | None, *, since: int, at: float) -> bool:
-        """Take the answer of a single GET over (None: absent); ``since`` and ``at`` are revision and time of its start.
+        """Take the answer of a single GET (None: absent); ``since`` and ``at`` are revision and time of its start.
 
-        What the watch has told while the GET was under way wins. An absence has no revision to compare, so it yields to
-        any newer event on the same object.
+        Watch events that arrived during the GET take precedence. An absence has no revision to compare, so any newer
+        event on the same object takes precedence over it.
         """
-        # The latest stay: as soon as the watch tells anything, all of them are forgotten.
+        # The latest stay; all of them are dropped as soon as a watch event arrives.
         self._looked_at.pop(name, None)
         self._looked_at[name] = at
         if len(self._looked_at) > LOOKS_KEPT:

@@ -1,4 +1,4 @@
-"""What the cluster has, as frozen values: the facts that a decision may look at."""
+"""The state of the cluster, as frozen values: the facts that a decision may read."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from webhook.observations.setback import NO_SETBACKS, Setbacks
 from webhook.view.admission_controls import DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
 from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
 from webhook.view.gpu_operator import ClusterPolicy, GpuCluster
+from webhook.view.node_facts_pods import NodeFactsPod
 
 Labels = Mapping[str, str]
 
@@ -23,8 +24,8 @@ Labels = Mapping[str, str]
 class RuntimeClass:
     """A RuntimeClass of node.k8s.io/v1: its name, the handler that the node's runtime must know, and its scheduling.
 
-    ``of_distribution`` says that k3s or RKE2 made it, as they do on every cluster: then it proves nothing. ``overhead``
-    are the quantities that the API server adds to the pod's.
+    ``of_distribution`` is True if k3s or RKE2 made it, as they do on every cluster: then it proves nothing.
+    ``overhead`` are the quantities that the API server adds to the pod's.
     """
 
     name: str
@@ -138,8 +139,8 @@ class PluginPod:
 class PluginDaemonSet:
     """A DaemonSet that runs a device plugin: its UID, what its template shows, and the nodes that it is for.
 
-    ``placement`` is the part of the template's spec that selects nodes; ``template`` is the whole of it, of which the
-    next pods will be made.
+    ``placement`` is the part of the template's spec that selects nodes; ``template`` is all of it, from which the
+    next pods are created.
     """
 
     plugin: Plugin
@@ -155,7 +156,9 @@ class ClusterView:
     Keys are names; for plugin pods and DaemonSets ``namespace/name``; for webhooks of policy engines the kind, a slash
     and the name. ``namespaces`` are labels, with limits on tolerations (``webhook.view.toleration_limits``).
     ``admission_policies`` and ``policy_bindings`` are those that can reject a pod. ``api_groups`` are the API groups
-    served. ``observations`` are what was seen of plugin pods, ``setbacks`` which recipes failed on which nodes.
+    served. ``facts_pods`` report node facts, ``facts_daemon_sets`` has the UIDs of what may own these pods; both are
+    empty where node facts are off. ``observations`` are what was seen of plugin pods, ``setbacks`` which recipes failed
+    on which nodes.
     """
 
     runtime_classes: Mapping[str, RuntimeClass] | None = None
@@ -171,6 +174,8 @@ class ClusterView:
     policy_bindings: Mapping[str, DenyingBinding] | None = None
     engine_webhooks: Mapping[str, PolicyEngineWebhook] | None = None
     api_groups: frozenset[str] | None = None
+    facts_pods: Mapping[str, NodeFactsPod] = field(default_factory=empty_mapping)
+    facts_daemon_sets: Mapping[str, str] = field(default_factory=empty_mapping)
     observations: Observations = NO_OBSERVATIONS
     setbacks: Setbacks = NO_SETBACKS
 
@@ -185,7 +190,7 @@ WORDS = {
 
 
 def unknown_kinds(view: ClusterView) -> Iterator[str]:
-    """Yield, in one line, the kinds of which the view does not even know that there are none."""
+    """Yield the kinds that are unknown in the view, in one line."""
     unknown = [word for kind, word in WORDS.items() if getattr(view, kind) is None]
     if unknown:
         yield f"unknown: {', '.join(unknown)}"

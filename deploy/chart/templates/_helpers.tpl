@@ -42,3 +42,24 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- define "gpu-injector.deletes" -}}
 {{- and .Values.policy.setbacks.plugins (ne .Values.policy.bootstrap.repair "report") }}
 {{- end }}
+
+{{/* A container of the node facts. Arguments: root, what (report or follow), visible (NVIDIA_VISIBLE_DEVICES). */}}
+{{- define "gpu-injector.facts-container" -}}
+- name: {{ .what }}
+  image: {{ include "gpu-injector.image" .root }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  command: [/opt/venv/bin/python, -m, webhook.node_facts, {{ .what }}{{ if .root.Values.nodeFacts.testRoot }}, --root=/test-root{{ end }}]
+  env:
+    # NVIDIA's runtime, where it is the default, adds GPUs to a container that asks for all of them.
+    - {name: NVIDIA_VISIBLE_DEVICES, value: {{ .visible }}}
+    - {name: NVIDIA_DRIVER_CAPABILITIES, value: utility}
+  terminationMessagePath: /dev/termination-log
+  terminationMessagePolicy: File
+  volumeMounts:
+    - {name: facts, mountPath: /facts}
+    {{- if .root.Values.nodeFacts.testRoot }}
+    - {name: test-root, mountPath: /test-root, readOnly: true}
+    {{- end }}
+  resources: {{- toYaml .root.Values.nodeFacts.resources | nindent 4 }}
+  securityContext: {{- include "gpu-injector.container-security" .root | nindent 4 }}
+{{- end }}

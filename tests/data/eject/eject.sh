@@ -1,12 +1,12 @@
-# Made by `gpu-injector eject -o kubectl`: it changes what is in the cluster, and its pods are re-created.
-# Applying your sources later undoes it: write the patches there, too (`-o kustomize`).
-# No patch is made of:
-#   PyTorchJob trial/ddp: in dry-run, so the webhook changes nothing that could be lost
+# Made by `gpu-injector eject -o kubectl`: it changes the objects in the cluster; their pods are re-created.
+# Applying your sources later reverts this: add the patches there, too (`-o kustomize`).
+# No patch for:
+#   PyTorchJob trial/ddp: in dry-run: the webhook changes nothing here
 #   Workflow ml/train- at /spec/templates/0: not covered by patches: no field for the class here; its pods are patched when they are created
-#   DaemonSet kube-system/nvidia-device-plugin-daemonset: its template is one for all nodes, and they need different ones (bootstrap/nvml on gpu-1, bootstrap/runtime-class on gpu-2, leave/no-gpu-evidence on cpu-1 and cpu-2); docs/eject.md says what to do
+#   DaemonSet kube-system/nvidia-device-plugin-daemonset: its template is one for all nodes, and they need different ones (bootstrap/nvml on gpu-1, bootstrap/runtime-class on gpu-2, leave/no-gpu-evidence on cpu-1 and cpu-2); see docs/eject.md
 #   Job ml/nightly-: it has no name yet, so no patch can name it
-#   Pod ml/alone: a pod stays as it is; make it again with runtimeClassName: nvidia in its manifest
-#   Pod ml/made: Train a exit 1 makes it; let it be made with runtimeClassName: nvidia
+#   Pod ml/alone: a pod cannot be changed; re-create it with runtimeClassName: nvidia in its manifest
+#   Pod ml/made: Train a exit 1 creates it: add runtimeClassName: nvidia there
 # Deployment ml/trainer: inject/runtime-class
 kubectl -n ml patch Deployment.v1.apps trainer --type=json -p '[{"op": "add", "path": "/spec/template/spec/runtimeClassName", "value": "nvidia"}, {"op": "test", "path": "/spec/template/spec/initContainers/0/name", "value": "fetch"}, {"op": "add", "path": "/spec/template/spec/initContainers/0/env", "value": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}]}]'
 # CronJob ml/nightly: inject/runtime-class
@@ -16,7 +16,7 @@ kubectl -n ml patch RayCluster.v1.ray.io ray --type=json -p '[{"op": "add", "pat
 # StatefulSet ml/v1.2-server: inject/runtime-class
 kubectl -n ml patch StatefulSet.v1.apps v1.2-server --type=json -p '[{"op": "add", "path": "/spec/template/spec/runtimeClassName", "value": "nvidia"}, {"op": "test", "path": "/spec/template/spec/containers/1/name", "value": "proxy"}, {"op": "add", "path": "/spec/template/spec/containers/1/env/-", "value": {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}}]'
 # Job ml/once: inject/runtime-class
-# Its pod cannot be changed. Write it into the manifest, delete it, and create it anew.
+# Its pod cannot be changed. Change the manifest, and delete and re-create the pod.
 # Pod ml/not-yet: inject/runtime-class
 kubectl -n ml patch Pod.v1. not-yet --type=json -p '[{"op": "add", "path": "/spec/runtimeClassName", "value": "nvidia"}]'
 # PyTorchJob ml/ddp: inject/runtime-class

@@ -1,4 +1,4 @@
-"""The faults: each is a context that begins when the fault is over; what the cluster does about it is at its end.
+"""The faults: the context of each begins when the fault is over, and ends when the cluster has repaired it.
 
 So a killed replica's fault is over at once; that its endpoint goes and a new one starts is the healing.
 """
@@ -29,7 +29,7 @@ def api_server_restarted(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def etcd_paused(scene: Scene) -> Iterator[None]:
-    """SIGSTOP: the API server's connections stand, and nothing is answered."""
+    """SIGSTOP: the API server's connections stay open, and nothing is answered."""
     with scene.plane.etcd.paused():
         time.sleep(scene.lengths.etcd_paused)
     yield
@@ -37,7 +37,7 @@ def etcd_paused(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def api_server_unreachable(scene: Scene) -> Iterator[None]:
-    """Drop the replicas' packets to the API server; its calls to them, and the authors' to it, arrive."""
+    """Drop the replicas' packets to the API server; its calls to them, and users' requests to it, arrive."""
     scene.road.swallows = True
     try:
         time.sleep(scene.lengths.unreachable)
@@ -81,7 +81,7 @@ def authority_rotated(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def secret_deleted(scene: Scene) -> Iterator[None]:
-    """Delete CA and certificate; nobody puts them back but the replicas."""
+    """Delete CA and certificate; only the replicas restore them."""
     status, answer = scene.replicas.api.call("DELETE", INSTALLATION.secret_path)
     assert status == 200, answer
     yield

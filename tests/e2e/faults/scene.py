@@ -19,7 +19,7 @@ from e2e.replicas import INSTALLATION, Replicas, one_served, two_replicas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lengths:
-    """How long everything lasts, in seconds, and how the replicas are told to hurry."""
+    """How long everything lasts, in seconds, and the options that make the replicas faster."""
 
     api_server_down: float
     etcd_paused: float
@@ -27,7 +27,7 @@ class Lengths:
     unregistered: float
     clock_wrong: float
     endpoint_follows: float  # from a replica's end until no new connection is sent to it
-    calm: float  # so long nothing may be missed before a fault counts as healed
+    calm: float  # a fault counts as healed after this time without an unpatched pod
     arguments: tuple[str, ...]
 
 

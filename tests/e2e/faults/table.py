@@ -1,4 +1,4 @@
-"""What the faults did to the pods, as a table for people and as JSON."""
+"""The effects of the faults on pods, as a table and as JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ HEADINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one fault did. ``unpatched`` pods were created; ``told`` of them carry the reason that we gave.
+    """The effects of one fault. ``unpatched`` pods were created; ``told`` of them have our reason.
 
     ``away`` pods were not created because the API server gave no answer, or said that it could not serve.
     ``heal_seconds`` is from the end of the fault until certificate and replicas are whole and the last pod was missed.

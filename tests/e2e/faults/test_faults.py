@@ -50,7 +50,7 @@ def measured(scene: Scene, fault: Fault, lengths: Lengths) -> tuple[PodLoad, Row
 
 
 def row_of(name: str, load: PodLoad, seconds: float, heal_seconds: float) -> Row:
-    """Count what became of the pods."""
+    """Count the pods by outcome."""
     asked, patched = load.total, load.outcomes[INJECTED]
     rejected, away = load.outcomes["rejected"], load.outcomes["away"]
     unpatched = asked - patched - rejected - away

@@ -81,7 +81,7 @@ def helm(with_image: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
 
 @pytest.fixture(scope="package")
 def before(kubectl: Kubectl) -> set[str]:
-    """Return every object that bears our name before anything is installed, such as labelled namespaces."""
+    """Return every object with our name before anything is installed, such as labelled namespaces."""
     return set(ours(kubectl))
 
 

@@ -43,7 +43,7 @@ def build_image(report: Report) -> Built:
     """Return the image of this checkout, which is built if the cache has no build of the same files."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     archive = FOLDER / f"gpu-injector-{_digest_of_context()}.tar"
-    # Written last. To measure an image is to copy it, which takes as long as many tests.
+    # Written last. Measuring an image means copying it, which takes as long as many tests.
     sizes = archive.with_suffix(".json")
     with _alone(FOLDER / "lock"):
         if not sizes.exists():

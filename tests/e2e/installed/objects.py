@@ -1,4 +1,4 @@
-"""The objects of a cluster that bear our name, and the rollout of the webhook."""
+"""The objects of a cluster with our name, and the rollout of the webhook."""
 
 import json
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from e2e.kubectl import Kubectl, Manifest
 
 LABEL = "app.kubernetes.io/name=gpu-injector"
 REGISTRATIONS = "mutatingwebhookconfiguration,validatingwebhookconfiguration"
-# What clusters make by themselves, all the time; and pods, which keep what was decided for them.
+# Objects that clusters create by themselves; and pods, which keep their decision.
 PASSING = {"events", "events.events.k8s.io", "endpoints", "pods", "componentstatuses"}
 
 
 def ours(kubectl: Kubectl, *selection: str) -> dict[str, dict[str, Any]]:
-    """Return the metadata of every object of every kind with our name in it, by kind/namespace/name.
+    """Return the metadata of all objects of all kinds with our name in them, by kind/namespace/name.
 
     Labels, annotations, finalizers and owners count, too.
     """
@@ -37,7 +37,7 @@ def _name(one: Mapping[str, Any]) -> str:
 
 
 def registered(kubectl: Kubectl) -> dict[str, tuple[str, str]]:
-    """Return of each entry of the registrations whose it is (the registration's uid) and what it trusts."""
+    """Return for each entry its registration (the uid) and the CA that it trusts."""
     found = kubectl.get(REGISTRATIONS, f"--selector={LABEL}")["items"]
     return {
         entry["name"]: (one["metadata"]["uid"], entry["clientConfig"].get("caBundle", ""))

@@ -1,4 +1,4 @@
-"""cert-manager in place of the certificates of our own: installed by Helm, on a real node."""
+"""cert-manager instead of our own certificates: installed by Helm, on a real node."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from e2e.node.cluster import Cluster
 from e2e.pods import wait_for_decision
 
 IN_OURS = f"--namespace={NAMESPACE}"
-# Nobody is left to answer when it is uninstalled.
+# There is no other replica to answer when it is uninstalled.
 WITH_CERT_MANAGER = {**VALUES, "certManager": {"enabled": True}, "drainSeconds": 0}
 
 

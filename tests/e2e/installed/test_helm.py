@@ -77,7 +77,7 @@ def test_helm_test_proves_it(helm: Helm) -> None:
 
 @pytest.mark.usefixtures("release")
 def test_certs_shows_what_each_replica_serves(kubectl: Kubectl) -> None:
-    """By port-forward to the pods: one certificate, which every entry accepts. Then a rotation is asked for."""
+    """By port-forward to the pods: one certificate, which every entry accepts. Then a rotation is requested."""
     shown = gpu_injector("certs", "show", "-o", "json", kubeconfig=kubectl.kubeconfig)
     assert (shown.code, shown.stderr) == (0, "")
     leaf = shown.object["report"]["leaf"]["fingerprint"]
@@ -147,7 +147,7 @@ def test_pods_are_created_while_no_replica_runs(with_image: Cluster, kubectl: Ku
 
 @pytest.mark.usefixtures("release")
 def test_an_upgrade_brings_another_policy_and_keeps_the_ca(helm: Helm, kubectl: Kubectl) -> None:
-    """The replicas restart by themselves; neither CA nor registration is made anew. A policy may bring rights."""
+    """The replicas restart by themselves; CA and registration stay the same. A policy may add rights."""
     ca, trusted = authority(kubectl), registered(kubectl)
     helm.run("upgrade", RELEASE, CHART, IN_OURS, values={**VALUES, "policy": {"dryRun": True}})
     rolled_out(kubectl)
@@ -161,7 +161,7 @@ def test_an_upgrade_brings_another_policy_and_keeps_the_ca(helm: Helm, kubectl: 
 
 @pytest.mark.usefixtures("release")
 def test_nothing_is_left_after_uninstall(with_image: Cluster, helm: Helm, kubectl: Kubectl, before: set[str]) -> None:
-    """No object of any kind bears our name, in labels and annotations either; pods are created as before."""
+    """No object of any kind contains our name, also in labels and annotations; pods are created as before."""
     assert f"Lease/{NAMESPACE}/gpu-injector-leader" in ours(kubectl)
     audited = len(with_image.plane.audit_events())
     helm.run("uninstall", RELEASE, IN_OURS, "--wait")

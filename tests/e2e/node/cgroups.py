@@ -41,7 +41,7 @@ def _share_controllers(folder: Path) -> None:
     if folder.parent == MOUNT:
         for parent in (folder.parent, folder):
             (parent / "cgroup.subtree_control").write_text(NEEDED_IN_V2)
-    # A v1 cpuset takes nobody in before it has CPUs and memory.
+    # A v1 cpuset accepts no process before it has CPUs and memory.
     for name in ("cpuset.cpus", "cpuset.mems"):
         if (folder / name).exists() and not (folder / name).read_text().strip():
             (folder / name).write_text((folder.parent / name).read_text())

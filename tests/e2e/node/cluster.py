@@ -97,11 +97,11 @@ class Cluster:
         return self.plane.kubectl
 
     def story(self, name: str) -> Story:
-        """Return a story of this cluster that begins; the logs keep it."""
+        """Begin a story of this cluster, which is kept in the logs."""
         return Story(name, self.kubectl, self.runtime.sandbox, self.plane.logs / f"{name}.txt")
 
     def gpus(self, kind: str = "allocatable") -> str | None:
-        """Return how many GPUs the node says that it has, None where it does not speak of GPUs."""
+        """Return how many GPUs the node reports, None if it reports none at all."""
         resources: dict[str, str] = self.kubectl.get(f"node/{NODE}")["status"][kind]
         return resources.get(GPU)
 
@@ -110,7 +110,7 @@ class Cluster:
         self.kubectl.run("label", "node", NODE, f"{GPU_PRESENT}=true", "--overwrite")
 
     def hide_gpus(self) -> None:
-        """Take the label away."""
+        """Remove the label."""
         self.kubectl.run("label", "node", NODE, f"{GPU_PRESENT}-")
 
 
@@ -159,7 +159,7 @@ def _load_images(runtime: Runtime, setup: Setup, programs: Mapping[str, Path], f
 
 
 def _keep_logs(inside: Sandbox, folder: Path) -> None:
-    """Let the containers' logs outlive the node."""
+    """Keep the containers' logs after the node has gone."""
     (inside.root / "var/log/pods").mkdir(parents=True, exist_ok=True)
     inside.run("mount", "--bind", folder, "/var/log/pods")
 

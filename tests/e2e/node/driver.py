@@ -59,7 +59,7 @@ class Driver:
 
     @contextmanager
     def absent(self) -> Iterator[None]:
-        """Let the node have no driver until the context ends: no library, no device, no description."""
+        """Remove the node's driver until the context ends: libraries, devices and descriptions."""
         libraries = [path for name in LIBRARIES for path in self._in_node(self.library_folder).glob(f"{name}.*")]
         for path in (*libraries, *(self._in_node(Path("/dev", name)) for name in _devices()), self._description):
             path.unlink()
@@ -71,7 +71,7 @@ class Driver:
             self.describe()
 
     def describe(self, version: str = VERSION) -> None:
-        """Write the CDI specification that NVIDIA's runtime hands GPUs out by.
+        """Write the CDI specification by which NVIDIA's runtime provides GPUs.
 
         https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md
         """

@@ -1,4 +1,4 @@
-"""The images of the tests: what holds a pod, NVIDIA's device plugin, and a probe that says what GPU it has."""
+"""The images of the tests: the pause container, NVIDIA's device plugin, and a probe that reports its GPU."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Kubernetes' part of a node: the kubelet and the proxy in it, and the scheduler that gives it pods."""
+"""Kubernetes' part of a node: the kubelet, kube-proxy, and the scheduler."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A namespace that refuses what is not safe, and that opted in."""
+"""An opted-in namespace with a restrictive PodSecurity level."""
 
 from typing import Any
 

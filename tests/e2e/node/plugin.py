@@ -35,7 +35,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a pod of the plugin has beyond what its author wrote; ``host_paths`` are the host's files and folders."""
+    """The parts of a plugin's pod that its author did not write; ``host_paths`` are the host's files and folders."""
 
     decision: str | None = None
     runtime_class: str | None = None
@@ -56,7 +56,7 @@ class Plugin:
         return self.kubectl.get(f"daemonset/{self.release.daemon_set}", f"--namespace={NAMESPACE}")
 
     def pod(self, node: str, *, instead_of: str = "") -> dict[str, Any]:
-        """Wait for its pod on a node, which is there to stay, and return it; not the one with the given uid."""
+        """Wait for its pod on a node, other than the one with the given uid, and return it."""
 
         def found() -> dict[str, Any]:
             owned = (pod for pod in self._pods() if pod["spec"].get("nodeName") == node)
@@ -87,12 +87,12 @@ class Plugin:
         return until(told, f"an Event about {self.release.daemon_set} with {part!r}")
 
     def log(self, pod: Mapping[str, Any]) -> str:
-        """Return what its pod has logged so far, in its present life or, between two lives, in the last one."""
+        """Return the log of its current container or, between two starts, of the previous one."""
         name = pod["metadata"]["name"]
         return self.kubectl.attempt("logs", f"--namespace={NAMESPACE}", name, f"--container={CONTAINER}").stdout
 
     def wait_for_log(self, pod: Mapping[str, Any], *parts: str) -> str:
-        """Wait until one life of its pod has logged all of some texts, and return the log that has them."""
+        """Wait until one container has logged all of some texts, and return its log."""
 
         def logged() -> str:
             log = self.log(pod)
@@ -111,7 +111,7 @@ class Plugin:
         until(reached, f"the container of {name} is {state}", seconds=30)
 
     def restart(self) -> None:
-        """Let the DaemonSet controller make its pods anew, as an administrator does."""
+        """Let the DaemonSet controller re-create its pods, as an administrator does."""
         target = f"daemonset/{self.release.daemon_set}"
         self.kubectl.run("rollout", "restart", target, f"--namespace={NAMESPACE}")
 
@@ -126,7 +126,7 @@ def _host_paths(spec: Mapping[str, Any]) -> frozenset[str]:
 
 
 def release_of(minor: str, helm: Path) -> Release:
-    """Return what a person installs for this version: NVIDIA's manifest for older ones, the chart for newer ones."""
+    """Return what a user installs for this version: NVIDIA's manifest for older ones, the chart for newer ones."""
     return static_release(minor) if minor in WITH_MANIFEST else chart_release(minor, helm)
 
 

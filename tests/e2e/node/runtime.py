@@ -105,7 +105,7 @@ def containerd(
 def _configure(inside: Sandbox, config: str) -> None:
     etc = inside.root / "etc"
     for folder in ("containerd", "cni/net.d", "nvidia-container-runtime"):
-        # What the machine has there is none of the node's business.
+        # The machine's own files there are hidden from the node.
         shutil.rmtree(etc / folder, ignore_errors=True)
         (etc / folder).mkdir(parents=True)
     shutil.copyfile(CONFIG / config, etc / "containerd/config.toml")

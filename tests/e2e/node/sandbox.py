@@ -17,7 +17,7 @@ from e2e.processes import started
 SCRIPT = Path(__file__).with_name("sandbox.sh")
 BINARIES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# For tests of networks (RFC 2544): nobody's own. One /24 for each sandbox that runs at the same time.
+# Reserved for tests of networks (RFC 2544), so not in use elsewhere. Each sandbox that runs has a /24.
 NETWORKS = "198.18"
 
 
@@ -61,7 +61,7 @@ class Sandbox:
     def command(self, *command: object) -> list[str]:
         """Return the command that runs another one in the sandbox."""
         enter = ("nsenter", f"--target={self.pid}", "--mount", "--net", "--pid", "--")
-        # nsenter's child is the program: it is told to end when nsenter ends.
+        # nsenter's child is the program: the kernel ends it when nsenter ends.
         return [*enter, "setpriv", "--pdeathsig", "TERM", "--", *map(str, command)]
 
     def run(self, *command: object) -> str:
@@ -82,7 +82,7 @@ def sandbox(folder: Path, logs: Path, *, shared: Sequence[Path]) -> Iterator[San
         try:
             yield _connected(pid, logs)
         finally:
-            # A first process heeds no other signal. The kernel ends all other processes in there before this one.
+            # The first process ignores other signals. The kernel ends all other processes in there before it.
             os.kill(pid, signal.SIGKILL)
 
 
@@ -90,7 +90,7 @@ def _connected(pid: int, logs: Path) -> Sandbox:
     """Connect a sandbox's network with the machine's, by a link that ends with either."""
     for number in range(256):
         names = ("name", f"gpu-injector{number}", "type", "veth", "peer", "name", "eth0", "netns", str(pid))
-        # The name is a lock too: who comes second takes another number.
+        # The name is also a lock: the next sandbox takes another number.
         if subprocess.run(["ip", "link", "add", *names], capture_output=True, check=False).returncode == 0:
             inside = Sandbox(pid, number, logs)
             _give_addresses(inside, f"gpu-injector{number}")

@@ -1,4 +1,4 @@
-"""What a person sees at the terminal, and the pages that show it: their output must be that of a real run.
+"""What a user sees at the terminal, and the pages that show it: their output must be that of a real run.
 
 A page marks such a block with the story's name, ``<!-- e2e: NAME -->``. A line ``...`` there stands for lines that are
 left out. Times and the random part of names differ from run to run.

@@ -66,5 +66,5 @@ def test_the_incident_of_the_chart(on_node: Cluster, version: str) -> None:
     assert_first_fix(printed, f"kubectl -n kube-system delete pod {pod}")
     assert row(printed, "gpus-allocatable")["state"] == "fail"
     assert row(printed, "runtime-handler")["state"] == "pass"
-    # Nobody serves.
+    # No webhook runs.
     assert row(printed, "webhook-answers")["state"] == "fail"

@@ -1,4 +1,4 @@
-"""A node with NVIDIA's runtime and without a GPU, before any plugin has ever offered one there."""
+"""A node with NVIDIA's runtime and without a GPU, before a plugin has offered one there."""
 
 from pathlib import Path
 

@@ -23,7 +23,7 @@ BY_NVML = Given(
 WAITS = "No devices found. Waiting indefinitely."
 BY_CLASS = Given("bootstrap/runtime-class", runtime_class="nvidia")
 
-# What a person types.
+# What a user types.
 DAEMON_SET = "daemonset/nvidia-device-plugin-daemonset"
 PODS = "kubectl -n kube-system get pods -l name=nvidia-device-plugin-ds"
 LOGS = "kubectl -n kube-system logs -l name=nvidia-device-plugin-ds --tail=-1"
@@ -61,7 +61,7 @@ def observed_status(plugin: Plugin) -> dict[str, Any]:
 
 @ON_1_33
 def test_without_evidence_the_plugin_is_left_alone(on_node: Cluster) -> None:
-    """A node may well have no GPU: nothing is changed, and the plugin waits as it did without us."""
+    """The node may have no GPU: nothing is changed, and the plugin waits as it does without us."""
     with installed(on_node.kubectl, release_of("0.17", on_node.helm)) as plugin:
         pod = plugin.pod(NODE)
         assert plugin.given_to(pod) == LEFT_ALONE

@@ -15,7 +15,7 @@ IN_FORCE = "containerd config dump | grep default_runtime_name"
 DROP_IN = "cat /etc/containerd/conf.d/99-nvidia.toml"
 AGAIN = "nvidia-ctk runtime configure --runtime=containerd --set-as-default"
 
-# All that a drop-in has to say of NVIDIA's runtime, one would think.
+# Seems to be enough to configure NVIDIA's runtime in a drop-in.
 PATH_ALONE = """
 version = 2
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nvidia.options]

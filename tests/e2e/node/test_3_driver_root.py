@@ -1,4 +1,4 @@
-"""What NVIDIA's own driver root is worth, by a DaemonSet that a person wrote: no webhook has a part in it."""
+"""What NVIDIA's own driver root does, in a DaemonSet that a user wrote, without the webhook."""
 
 from contextlib import ExitStack
 from pathlib import Path

@@ -50,7 +50,7 @@ def test_the_runtime_class_gives_a_confined_pod_its_gpu(kubectl: Kubectl) -> Non
 
 @ON_1_37
 def test_without_void_a_sidecar_sees_every_gpu(kubectl: Kubectl) -> None:
-    """The same pod, with a class that its author set: CUDA's image asks for all, and NVIDIA's runtime obliges."""
+    """The same pod, with a class that its author set: NVIDIA's runtime gives CUDA's image all GPUs."""
     author = probing_pod(UNLABELLED, probe(gpus=1), probe("sidecar", image=CUDA_PROBE), runtime_class="nvidia")
     created, answers = run_to_the_end(kubectl, author)
     assert decision_of(created) is None

@@ -38,7 +38,7 @@ def test_a_restricted_namespace_gets_a_warning_and_a_running_pod(kubectl: Kubect
 
 @ON_1_37
 def test_the_runtime_class_needs_no_permission(kubectl: Kubectl) -> None:
-    """A restricted namespace's pod gets the class, nobody is warned, and its GPU works."""
+    """A restricted namespace's pod gets the class without a warning, and its GPU works."""
     printed = kubectl.create(probing_pod(RESTRICTED, probe(gpus=1, securityContext=CONFINED)))
     assert_warned(printed.warnings, "")
     assert decision_of(printed.object) == "inject/runtime-class"

@@ -48,7 +48,7 @@ def test_a_gpu_that_works(kubectl: Kubectl, minor: str) -> None:
 
 
 def test_a_gpu_that_does_not(kubectl: Kubectl) -> None:
-    """Nobody opted this namespace in, so that the pod has a device's number and no driver."""
+    """This namespace is not opted in, so the pod has a device's number and no driver."""
     code, proof = verified(kubectl, "-n", UNLABELLED)
     assert (code, proof["state"], proof["decision"]) == (1, "fails", "")
     assert proof["why"][0].startswith("NVML: libnvidia-ml.so.1: cannot open shared object file")
@@ -56,13 +56,13 @@ def test_a_gpu_that_does_not(kubectl: Kubectl) -> None:
 
 
 def _heed() -> None:
-    """Let Ctrl-C mean something: whoever runs the tests in the background has it ignored, and programs inherit that."""
+    """Restore the default of Ctrl-C: a background process ignores it, and its children inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
 def test_whoever_is_interrupted_removes_what_was_made(kubectl: Kubectl, interruption: signal.Signals) -> None:
-    """Ctrl-C, or the end of a CI job, while the pod waits for an image that nobody has."""
+    """Ctrl-C, or the end of a CI job, while the pod waits for an image that does not exist."""
     where = ("--kubeconfig", str(kubectl.kubeconfig), "--image", "localhost/none")
     command = [sys.executable, "-m", "webhook", "verify", *where]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heed) as running:  # noqa: PLW1509  no threads here

@@ -26,7 +26,7 @@ def upgraded(on_node: Cluster) -> Iterator[None]:
 
 
 def driver_of_a_new_pod(kubectl: Kubectl) -> str:
-    """Return the driver's version that a new workload meets."""
+    """Return the driver's version in a new workload."""
     _, answers = run_to_the_end(kubectl, probing_pod(ENABLED, probe(gpus=1)))
     version: str = answers["main"]["nvml"]["driverVersion"]
     return version

@@ -67,7 +67,7 @@ def _ready_address(on_node: Cluster) -> str:
 
 @pytest.fixture(scope="module")
 def kubeconfig(on_node: Cluster) -> Path:
-    """Return the kubeconfig of somebody who may do what the command needs, and nothing else."""
+    """Return the kubeconfig of a user who has the rights that the command needs, and no others."""
     name = "decisions-reader"
     own = {"name": name, "namespace": NAMESPACE}
     rbac = "rbac.authorization.k8s.io"
@@ -106,7 +106,7 @@ def _ask(address: str, pod_name: str) -> None:
 
 
 def test_the_decisions_come_through_the_kubelet(address: str, kubeconfig: Path) -> None:
-    """Without kubectl, with two rights, of a replica that listens where nobody else can reach it."""
+    """Without kubectl, with two rights, from a replica that listens on loopback only."""
     _ask(address, "model")
     with pytest.raises(OSError):  # noqa: PT011 - refused, on any network
         http.client.HTTPConnection(address, 8081, timeout=5).connect()

@@ -40,7 +40,7 @@ def plain_node(kubectl: Kubectl, plugin: Plugin) -> Iterator[str]:  # noqa: ARG0
     kubectl.create(node)
     yield PLAIN
     kubectl.run("delete", "node", PLAIN)
-    # Nobody says that their containers have ended.
+    # No kubelet reports that their containers have ended.
     on_it = (f"--namespace={NAMESPACE}", f"--field-selector=spec.nodeName={PLAIN}")
     kubectl.run("delete", "pods", *on_it, "--force", "--grace-period=0")
 

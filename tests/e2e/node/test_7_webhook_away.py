@@ -1,4 +1,4 @@
-"""The webhook is away while the plugin's pod is made anew: the pod stays blind until somebody has it made again."""
+"""The webhook is away while the plugin's pod is re-created: the pod finds no GPU until it is re-created again."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ BLIND_PODS = "gpu_injector_blind_plugin_pods"
 
 @pytest.fixture
 def blind(on_node: Cluster, plugin: Plugin, webhook: Webhook) -> str:
-    """Grant the right to evict, and have the plugin's pod made anew while nobody answers; return the pod's uid."""
+    """Grant the right to evict, and re-create the plugin's pod while no replica answers; return the pod's uid."""
     on_node.kubectl.apply(yaml.safe_load_all(RIGHTS.read_text()))
     sighted = plugin.pod(NODE)["metadata"]["uid"]
     webhook.process.kill()
@@ -47,4 +47,4 @@ def test_a_blind_pod_is_reported_and_repaired(on_node: Cluster, plugin: Plugin, 
     repaired = plugin.pod(NODE, instead_of=blind)
     assert str(plugin.given_to(repaired).decision).startswith("bootstrap/")
     until(lambda: on_node.gpus() == "2", "the node offers its GPUs again", seconds=30)
-    until(lambda: returned.metric(BLIND_PODS) == 0, "nobody is blind")
+    until(lambda: returned.metric(BLIND_PODS) == 0, "no plugin pod is blind")

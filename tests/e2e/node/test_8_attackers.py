@@ -1,4 +1,4 @@
-"""Who may create pods is not trusted: a pod that only looks like NVIDIA's plugin gets nothing from us."""
+"""Users who may create pods are not trusted: a pod that only looks like NVIDIA's plugin gets nothing from us."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -57,7 +57,7 @@ ATTACKS: Mapping[str, tuple[Callable[[Plugin], dict[str, Any]], str | None]] = {
 
 @pytest.fixture(scope="module")
 def may_edit(kubectl: Kubectl) -> Iterator[None]:
-    """Let a user do in two namespaces what the people who run workloads may."""
+    """Give a user the usual rights of workload owners in two namespaces."""
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
     subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": MALLORY}
     bindings = [

@@ -1,4 +1,4 @@
-"""The node's sandbox, and what is left of it when the tests are killed: nothing."""
+"""The node's sandbox: nothing is left of it when the tests are killed."""
 
 import json
 import subprocess

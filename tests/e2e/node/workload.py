@@ -1,4 +1,4 @@
-"""Pods that look around: what they could open and load is in their log when they are done."""
+"""Pods that test their environment: their log says what they could open and load."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from e2e.processes import until
 GPU_NODES = ("/dev/nvidia0", "/dev/nvidia1")
 EVERYTHING = ("uid", "nvml", "cuda", "libcuda.so.1", "/dev/nvidiactl", *GPU_NODES, "NVIDIA_VISIBLE_DEVICES")
 
-# What an unprivileged workload of a careful author has.
+# The security context of an unprivileged workload.
 CONFINED = {
     "runAsNonRoot": True,
     "runAsUser": 1000,
@@ -30,17 +30,17 @@ Answers = Mapping[str, Any]
 
 
 def probe(name: str = "main", *, image: str = PROBE, gpus: int | None = None, **fields: object) -> dict[str, Any]:
-    """Return a container that tells everything it sees, and ends."""
+    """Return a container that logs everything it sees, and ends."""
     return dict(container(name, gpus=gpus, image=image, args=list(EVERYTHING), **fields))
 
 
 def staying_probe(name: str, *, image: str = PROBE) -> dict[str, Any]:
-    """Return a container that tells everything it sees, and goes on running."""
+    """Return a container that logs everything it sees, and goes on running."""
     return {"name": name, "image": image, "args": [*EVERYTHING, "wait"]}
 
 
 def probing_pod(namespace: str, *containers: Mapping[str, Any], runtime_class: str | None = None) -> dict[str, Any]:
-    """Return a pod whose containers look around once."""
+    """Return a pod whose containers test their environment once."""
     return pod(namespace, *containers, restartPolicy="Never", runtimeClassName=runtime_class)
 
 
@@ -61,7 +61,7 @@ def what_they_saw(kubectl: Kubectl, created: Mapping[str, Any]) -> Mapping[str, 
 
 
 def what_it_sees(kubectl: Kubectl, running: Mapping[str, Any], container_name: str) -> Answers:
-    """Wait until a container that goes on running has told what it sees, and return that."""
+    """Wait for the log of a container that goes on running, and return what it sees."""
     name = running["metadata"]["name"]
     log = until(lambda: _log(kubectl, running, container_name), f"pod {name} tells what it sees", seconds=30)
     answers: Answers = json.loads(log)

@@ -1,4 +1,4 @@
-"""Debian's Chromium, headless, driven by Selenium: with a profile of its own and without its own errands."""
+"""Debian's Chromium, headless, driven by Selenium: with its own profile and without background requests."""
 
 import tempfile
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ SLOWEST_PAGE_SECONDS = 60
 
 @contextmanager
 def browser(*, javascript: str = "on", scheme: str = "light") -> Iterator[Chrome]:
-    """Run a browser until the context ends: ``javascript`` is on or off, ``scheme`` what the person prefers."""
+    """Run a browser until the context ends: ``javascript`` is on or off, ``scheme`` is the preferred colour scheme."""
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
         options = ChromeOptions()
         options.binary_location = CHROMIUM

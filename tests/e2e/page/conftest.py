@@ -1,4 +1,4 @@
-"""A browser, and a webhook with decisions of every kind to look at."""
+"""A browser, and a webhook with decisions of every kind."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -28,7 +28,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
-    """Run a webhook that nobody asked anything."""
+    """Run a webhook that got no request yet."""
     with standalone(HERE / "view.yaml", tmp_path_factory.mktemp("untouched-")) as running:
         yield running
 
@@ -53,13 +53,13 @@ def decided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Chrome]:
-    """Run the browser of most people."""
+    """Run a browser with default settings."""
     with browser() as driver:
         yield driver
 
 
 @pytest.fixture(scope="session")
 def plain_chromium() -> Iterator[Chrome]:
-    """Run a browser without JavaScript, whose owner prefers the dark."""
+    """Run a browser without JavaScript and with the dark scheme."""
     with browser(javascript="off", scheme="dark") as driver:
         yield driver

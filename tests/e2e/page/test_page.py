@@ -1,4 +1,4 @@
-"""The page as people use it: looked at, filtered, a diff opened; with and without JavaScript; with hostile names."""
+"""The page as users use it: read, filtered, a diff opened; with and without JavaScript; with hostile names."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +34,7 @@ def faults(driver: Chrome) -> list[str]:
 
 
 def screenshot(driver: Chrome, folder: Path, name: str) -> None:
-    """Keep a picture for people, and check that it shows something."""
+    """Keep a screenshot, and check that it is not empty."""
     assert driver.save_screenshot(str(folder / f"{name}.png"))
 
 
@@ -61,7 +61,7 @@ def test_a_diff_is_opened_by_a_click(chromium: Chrome, decided: Standalone) -> N
 
 
 def test_the_page_follows_what_is_typed(chromium: Chrome, decided: Standalone) -> None:
-    """The filters stand in the address, so that a colleague sees the same."""
+    """The filters are in the address, so that a colleague sees the same."""
     chromium.get(decided.page)
     chromium.find_element(By.NAME, "q").send_keys("CONFID")
     wait(chromium, lambda driver: names(driver) == ["confidential"], "the one pod")
@@ -78,7 +78,7 @@ def test_the_page_follows_what_is_typed(chromium: Chrome, decided: Standalone) -
 def test_a_live_page_shows_the_next_decision_and_leaves_open_what_is_open(
     chromium: Chrome, decided: Standalone
 ) -> None:
-    """Whoever waits for a pod need not press reload."""
+    """A user who waits for a pod need not reload the page."""
     chromium.get(decided.page + "?verdict=leave")
     before = names(chromium)
     chromium.find_element(By.CSS_SELECTOR, "#results summary").click()
@@ -105,7 +105,7 @@ def test_a_hostile_name_is_text(chromium: Chrome, decided: Standalone, name: str
 
 
 def test_without_javascript_everything_can_be_read(plain_chromium: Chrome, decided: Standalone, tmp_path: Path) -> None:
-    """Links and a form filter, and diffs open; in the dark, as their owner prefers."""
+    """Links and a form filter, and diffs open; in the dark scheme, as preferred."""
     plain_chromium.get(decided.page)
     assert not plain_chromium.find_element(By.CSS_SELECTOR, ".live").is_displayed()
     back = plain_chromium.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
@@ -121,7 +121,7 @@ def test_without_javascript_everything_can_be_read(plain_chromium: Chrome, decid
 
 
 def test_an_empty_page_says_what_to_check(chromium: Chrome, untouched: Standalone, tmp_path: Path) -> None:
-    """On the first day this is what people see."""
+    """Users see this on the first day."""
     chromium.get(untouched.page)
     assert "kubectl get namespaces -L gpu-injector.io/inject" in chromium.find_element(By.CSS_SELECTOR, ".empty").text
     screenshot(chromium, tmp_path, "empty")

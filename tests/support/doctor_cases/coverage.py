@@ -1,4 +1,4 @@
-"""Clusters spoilt for the checks of GPU pods that nobody helps."""
+"""Clusters spoilt for the checks of GPU pods without help."""
 
 from copy import deepcopy
 
@@ -6,13 +6,13 @@ from support.cluster_world import namespace
 from support.doctor_cases.changes import mounts_nvml
 from support.doctor_cases.table import spoils
 from support.doctor_world import LATER, Cluster, Json
-from webhook.decide.decision import DECISION_KEY, INJECT_KEY
 from webhook.doctor.check import State
+from webhook.names import DECISION_KEY, INJECT_KEY
 
 
 @spoils("pods-uncalled", "ml/model carries no annotation")
 def uncalled(cluster: Cluster) -> None:
-    """It was created in an enabled namespace and nobody was asked."""
+    """It was created in an enabled namespace and the webhook was not called."""
     cluster.bare_pod()["metadata"]["creationTimestamp"] = LATER
 
 
@@ -27,7 +27,7 @@ def too_early(cluster: Cluster) -> None:
 
 @spoils("pods-not-opted-in", "web: 1 GPU pods without a driver, and no label", State.WARN)
 def other_namespace(cluster: Cluster) -> None:
-    """Nobody labelled it."""
+    """Its namespace has no label."""
     pod = deepcopy(cluster.bare_pod())
     cluster.remove("Pod", "model")
     pod["metadata"] |= {"namespace": "web"}
@@ -36,7 +36,7 @@ def other_namespace(cluster: Cluster) -> None:
 
 @spoils("pods-left", "ml/model: leave/handler-mixed", State.WARN)
 def left_for_a_reason(cluster: Cluster) -> None:
-    """Somebody should see to it."""
+    """The reason needs action."""
     cluster.bare_pod()["metadata"]["annotations"] = {DECISION_KEY: "leave/handler-mixed"}
 
 

@@ -2,8 +2,8 @@
 
 from support.doctor_cases.table import spoils
 from support.doctor_world import Cluster
-from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import State
+from webhook.names import INJECT_KEY
 
 
 @spoils("server-version", "v1.29.9")
@@ -14,7 +14,7 @@ def old_server(cluster: Cluster) -> None:
 
 @spoils("webhook-pods", "there is no Deployment gpu-injector in gpu-injector")
 def not_installed(cluster: Cluster) -> None:
-    """Nobody has installed it."""
+    """It is not installed."""
     cluster.remove("Deployment", "gpu-injector")
 
 
@@ -34,7 +34,7 @@ def one_replica(cluster: Cluster) -> None:
 
 @spoils("webhook-pods", "the Deployment is scaled to 0")
 def scaled_away(cluster: Cluster) -> None:
-    """Somebody wanted it out of the way."""
+    """An administrator switched it off."""
     cluster.of("Deployment", "gpu-injector")["spec"]["replicas"] = 0
 
 

@@ -22,7 +22,7 @@ def not_ready(cluster: Cluster) -> None:
 
 @spoils("nodes-ready", "gpu-node: cordoned")
 def cordoned(cluster: Cluster) -> None:
-    """Somebody forgot to uncordon it."""
+    """It was not uncordoned after maintenance."""
     cluster.node["spec"]["unschedulable"] = True
 
 
@@ -58,7 +58,7 @@ def mig_failed(cluster: Cluster) -> None:
 
 @spoils("runtime-handler", 'gpu-node (containerd 2.x) has no runtime "nvidia"; it knows runc')
 def no_handler(cluster: Cluster) -> None:
-    """Nobody configured NVIDIA's runtime."""
+    """NVIDIA's runtime is not configured."""
     cluster.node["status"]["runtimeHandlers"] = [{"name": ""}, {"name": "runc"}]
 
 

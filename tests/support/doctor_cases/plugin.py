@@ -11,7 +11,7 @@ from webhook.policy.model import Bootstrap, Policy
 
 @spoils("plugin-present", "no device plugin was found")
 def no_plugin(cluster: Cluster) -> None:
-    """Nobody installed one."""
+    """None is installed."""
     cluster.remove("DaemonSet", "nvidia-device-plugin")
     cluster.remove("Pod", PLUGIN)
     offers_nothing(cluster)
@@ -44,13 +44,11 @@ def integrated_gpu(cluster: Cluster) -> None:
     cluster.logs[PLUGIN] = "E1029 08:11:03.442190 1 main.go:173] error getting device memory: Not Supported"
 
 
-@spoils("plugin-log", "error: something that nobody has seen before")
+@spoils("plugin-log", "error: something that is in no list")
 def unknown_error(cluster: Cluster) -> None:
     """No pattern matches, so the plugin is quoted."""
     crashing(cluster)
-    cluster.logs[PLUGIN] = (
-        "I1 starting\nE1029 08:11:03.442190 1 main.go:173] error: something that nobody has seen before"
-    )
+    cluster.logs[PLUGIN] = "I1 starting\nE1029 08:11:03.442190 1 main.go:173] error: something that is in no list"
 
 
 @spoils("plugin-log", "XidCriticalError: Xid=79", State.WARN)
@@ -152,7 +150,7 @@ def our_mount(cluster: Cluster) -> None:
 
 @spoils("plugin-nvml", "fix: kubectl apply -f deploy/install.yaml, then kubectl -n kube-system delete pod")
 def incident_without_us(cluster: Cluster) -> None:
-    """Whoever runs doctor before anything is installed reads what would help."""
+    """Before anything is installed, doctor explains what would help."""
     cluster.blind_plugin("could not load NVML library")
     cluster.remove("MutatingWebhookConfiguration", "gpu-injector")
 

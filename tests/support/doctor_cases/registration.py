@@ -5,8 +5,8 @@ from certs.rotation_steps import create
 from support.doctor_cases.changes import webhook
 from support.doctor_cases.table import spoils
 from support.doctor_world import NAMES, NOW, Cluster
-from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import State
+from webhook.names import INJECT_KEY
 from webhook.policy.model import Policy
 
 
@@ -19,7 +19,7 @@ def entry_missing(cluster: Cluster) -> None:
 
 @spoils("registration-drift", "failurePolicy is Fail")
 def fails_closed(cluster: Cluster) -> None:
-    """Somebody hardened it."""
+    """An administrator made it strict."""
     cluster.entry("workloads")["failurePolicy"] = "Fail"
 
 
@@ -81,7 +81,7 @@ def another_served(cluster: Cluster) -> None:
 
 @spoils("certificate", "Secret")
 def no_secret(cluster: Cluster) -> None:
-    """It was deleted, and nobody makes it anew."""
+    """It was deleted, and no replica restores it."""
     cluster.remove("Secret", "gpu-injector")
 
 

@@ -16,7 +16,7 @@ from certs.rotation import MAX_AUTHORITIES
 from certs.rotation_steps import create
 from certs.secret_content import read_content
 from webhook.server.decision_log import open_log
-from webhook.server.status_events import Told
+from webhook.server.status_events import StatusEvents
 
 NAMES = Installation().names
 FOREIGN = create(NAMES, START, SCHEDULE)
@@ -248,7 +248,7 @@ def test_a_registration_that_may_not_be_patched_is_told_once(world: World) -> No
 @pytest.mark.parametrize(("refused", "event"), [(("PATCH", MUTATING), "ca-bundle"), (("PUT", SECRET), "secret")])
 def test_no_problem_is_shown_after_recovery(refused: tuple[str, str], event: str, world: World) -> None:
     """Each replica reports it, also the one that found the other's repair."""
-    status = {name: Told(open_log()) for name in world.replicas}
+    status = {name: StatusEvents(open_log()) for name in world.replicas}
     world.api.refusals[refused] = 403
     world.ask("graceful")
     world.minutes(3)
@@ -260,7 +260,7 @@ def test_no_problem_is_shown_after_recovery(refused: tuple[str, str], event: str
     with capture_logs():
         for name, word, facts in world.events:
             status[name](word, **facts)
-    assert [one.amiss() for one in status.values()] == [[], []]
+    assert [one.problems() for one in status.values()] == [[], []]
 
 
 def test_two_hundred_replicas_converge_by_a_handful_of_writes() -> None:

@@ -50,7 +50,7 @@ def trusting(material: SecretContent, client: Json) -> Json:
 
 
 def options(fake: FakeApi, folder: Path, output: str = "table") -> certs.Options:
-    """Return the command line of somebody who reaches the fake API server."""
+    """Return a command line that reaches the fake API server."""
     target = Target(Path(fake.kubeconfig(folder, token="secret")))  # noqa: S106 - of a fake
     return certs.Options(target=target, namespace="gpu-injector", output=output)
 
@@ -63,7 +63,7 @@ async def show(fake: FakeApi, folder: Path, output: str = "table") -> int:
 async def test_what_is_served_registered_and_next_is_shown(
     fake: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The replica is asked over TLS; nothing is amiss."""
+    """The replica is asked over TLS; there is no problem."""
     async with replica(OURS) as url:
         fake.put(registration("Mutating", trusting(OURS, {"url": url})))
         assert await show(fake, tmp_path) == 0
@@ -133,11 +133,11 @@ async def test_a_replica_that_the_api_server_would_refuse_is_told(
 
 
 async def test_a_cleared_ca_bundle_is_told(fake: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody is trusted by the entry, so nobody is accepted."""
+    """The entry trusts no CA, so it accepts no certificate."""
     async with replica(OURS) as url:
         fake.put(registration("Mutating", {"url": url}))
         assert await show(fake, tmp_path) == 1
-    assert "nobody" in capsys.readouterr().out
+    assert "no CA" in capsys.readouterr().out
 
 
 async def test_replicas_that_cannot_be_reached_are_told(
@@ -172,7 +172,7 @@ async def test_a_rotation_is_asked_for_and_what_follows_is_told(
     assert await asyncio.to_thread(certs.rotate, options(fake, tmp_path), rotation) == 0
     assert fake.get(SECRET)["metadata"]["annotations"][ROTATE_ANNOTATION] == rotation
     told = capsys.readouterr().out
-    assert "Within a minute a new CA joins" in told
+    assert "Within a minute the Secret and every caBundle contain a new CA" in told
     assert ("worthless" in told) == (rotation == "revoke")
     assert await asyncio.to_thread(certs.rotate, options(fake, tmp_path, "json"), rotation) == 0
     assert json.loads(capsys.readouterr().out)["report"]["next_step"]["reason"] == "asked"
@@ -251,7 +251,7 @@ async def test_mounted_files_are_nobodys_next_step_here(
 async def test_an_absent_secret_is_made_by_those_who_keep_one(
     argument: str, end: str, fake: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The next step is what the replicas' next look will do; nobody was seen, so nothing is called sound."""
+    """The next step is what the replicas do next; no replica was reached, so the result is not sound."""
     fake.delete(SECRET)
     fake.put(replica_with(argument), registration("Mutating", trusting(OURS, service())))
     assert await show(fake, tmp_path) == 1

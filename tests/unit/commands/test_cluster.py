@@ -26,7 +26,7 @@ async def test_the_view_with_the_rights_of_the_caller(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_is_away_ends_the_command(tmp_path: Path) -> None:
-    """As trouble of the command line, exit code 2; what aiohttp says of its own objects helps nobody."""
+    """As an error of the command line, exit code 2; aiohttp's own message does not help users."""
     async with FakeApi() as fake:
         target = Target(Path(fake.kubeconfig(tmp_path)))
     with pytest.raises(InputError, match=r"did not answer: Cannot connect to host 127.0.0.1:\d+ \[Con") as failed:

@@ -156,7 +156,7 @@ async def test_without_replicas_the_command_says_why(
 async def follow(
     world: World, monkeypatch: pytest.MonkeyPatch, in_pause: Callable[[int], Awaitable[None]], filters: Filters
 ) -> None:
-    """Follow the decisions until a pause is cancelled; ``in_pause`` is told which one it is, from 1."""
+    """Follow the decisions until a pause is cancelled; ``in_pause`` gets its number, from 1."""
     numbers = itertools.count(1)
 
     async def pause(_: float) -> None:
@@ -175,7 +175,7 @@ async def follow(
 async def test_following_goes_on_with_what_is_new(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each decision once, one JSON line each; a replica that goes is told once and does not end it."""
+    """Each decision once, one JSON line each; a replica that goes is reported once and does not end it."""
 
     async def in_pause(number: int) -> None:
         if number == 1:
@@ -195,7 +195,7 @@ async def test_following_goes_on_with_what_is_new(
 async def test_following_outlives_a_failure_before_the_first_decision(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A quiet installation is rolled while somebody waits for its first decision."""
+    """A quiet installation is rolled while a user waits for its first decision."""
 
     async def in_pause(number: int) -> None:
         if number == 1:
@@ -209,7 +209,7 @@ async def test_following_outlives_a_failure_before_the_first_decision(
 
 
 async def test_the_page_of_all_replicas(world: World) -> None:
-    """Made anew for each look, on loopback, of what they tell at that moment."""
+    """Rendered for each request, on loopback, from the replicas' current answers."""
     target = Target(Path(world.kubeconfig))
     async with (
         api_server(target) as api,

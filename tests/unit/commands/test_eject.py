@@ -1,4 +1,4 @@
-"""``eject``: patches after which the webhook is not missed, and a word for everything that no patch is made of."""
+"""``eject``: patches after which the webhook is not missed, and a note for everything without a patch."""
 
 import asyncio
 import copy
@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 from support.cluster_world import namespace, runtime_class
 from support.clusters import BARE_CLUSTERS, clusters, placed_pods
 from support.fake_api import FakeApi
+from support.golden_cases import GOLDEN as CASES_FOLDER
+from support.golden_cases import pod_file, view_file
 from support.plugin_world import daemon_sets, node, view
 
 from webhook.__main__ import main
 from webhook.commands.eject.plan import eject as ejected
-from webhook.commands.shared.evaluate import foresee
+from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.prediction import Situation, apply
 from webhook.decide.decision import RequestInfo, Verdict
 from webhook.decide.workload.decide import decide
@@ -68,10 +70,8 @@ def test_the_output_is_the_golden_one(form: str, update_golden: bool) -> None:  
 @pytest.mark.parametrize("form", ["kustomize"])
 def test_mounted_libraries_are_written_down(form: str, update_golden: bool) -> None:  # noqa: FBT001
     """Where no RuntimeClass works: the volumes of the pod, and the mounts of the container that requests a GPU."""
-    case = TESTS / "data" / "golden" / "mount"
-    result = CliRunner().invoke(
-        main, ["eject", "-f", str(case / "pod.yaml"), "--view", str(case / "view.yaml"), "-o", form]
-    )
+    case = CASES_FOLDER / "mount"
+    result = CliRunner().invoke(main, ["eject", "-f", str(pod_file(case)), "--view", str(view_file(case)), "-o", form])
     golden = GOLDEN / f"mount.{FORMS[form]}"
     if update_golden:
         golden.write_text(result.stdout)
@@ -125,13 +125,13 @@ def test_a_folder_holds_a_file_for_each_patch(tmp_path: Path) -> None:
     assert patches == [yaml.safe_load(one["patch"]) for one in inline["patches"]]
 
 
-def test_nobodys_file_is_written_over(tmp_path: Path) -> None:
+def test_foreign_files_are_not_overwritten(tmp_path: Path) -> None:
     """A kustomization of the user's own stays."""
     own = tmp_path / "kustomization.yaml"
     own.write_text("resources: []\n")
     result = eject("--output-dir", str(tmp_path))
     assert (result.exit_code, own.read_text()) == (2, "resources: []\n")
-    assert "not made by `gpu-injector eject`" in result.stderr
+    assert "`gpu-injector eject` did not write it" in result.stderr
 
 
 def test_where_there_is_nothing_to_patch_the_component_is_empty() -> None:
@@ -142,7 +142,7 @@ def test_where_there_is_nothing_to_patch_the_component_is_empty() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["-o", "json", "--output-dir", "x"], "--output-dir goes with -o kustomize"), (["-A"], "-A and -l choose")],
+    [(["-o", "json", "--output-dir", "x"], "--output-dir goes with -o kustomize"), (["-A"], "-A and -l select")],
 )
 def test_what_does_not_go_together_is_refused(arguments: list[str], message: str) -> None:
     """As a fault of usage, exit code 2."""
@@ -183,7 +183,7 @@ def test_without_the_webhook_pods_get_what_it_would_have_given_them(
 ) -> None:
     """A pod made from the patched object is, spec for spec, the one that the webhook makes; nothing is left to do."""
     situation, item = Situation(policy, view, "ml"), wrapped(pod, *shape)
-    ejections, _ = ejected(foresee(item, situation))
+    ejections, _ = ejected(predict(item, situation))
     patched = item
     for one in ejections:
         patched = apply(patched, one.operations)
@@ -191,7 +191,7 @@ def test_without_the_webhook_pods_get_what_it_would_have_given_them(
     leaves = admitted.dry_run or admitted.verdict is Verdict.LEAVE
     wanted = pod if leaves else apply(pod, admitted.operations)
     assert all(spec == wanted["spec"] for spec in within(patched, shape[2]))
-    assert admitted.dry_run or not any(one.would_change for one in foresee(patched, situation))
+    assert admitted.dry_run or not any(one.would_change for one in predict(patched, situation))
 
 
 NODES = st.lists(
@@ -204,10 +204,10 @@ NODES = st.lists(
 
 @given(daemon_sets(), NODES)
 def test_without_the_webhook_a_plugin_gets_its_library_all_the_same(item: dict[str, Any], nodes: list[Any]) -> None:
-    """On each of its nodes the pod is, spec for spec, the one that the webhook makes; where they differ it is told."""
+    """On each of its nodes the pod's spec is the one that the webhook makes; where they differ a note says so."""
     classes = runtime_class()
     situation = Situation(Policy(), view(item, classes, namespace("kube-system"), *nodes), "kube-system")
-    found = list(foresee(item, situation))
+    found = list(predict(item, situation))
     ejections, notes = ejected(found)
     wanted = any(one.would_change for one in found)
     assert (len(ejections), len(notes)) == ((int(wanted), 0) if len(found) == 1 else (0, int(wanted)))
@@ -216,7 +216,7 @@ def test_without_the_webhook_a_plugin_gets_its_library_all_the_same(item: dict[s
         admitted = apply(verdict.question.pod, verdict.question.decide().operations)
         affinity = admitted["spec"]["affinity"]
         assert {**patched["spec"]["template"]["spec"], "affinity": affinity} == admitted["spec"]
-        assert not any(again.would_change for again in foresee(patched, situation))
+        assert not any(again.would_change for again in predict(patched, situation))
 
 
 def test_a_patch_fails_on_another_container() -> None:
@@ -265,7 +265,7 @@ async def live(fake: FakeApi, folder: Path) -> Result:
 
 
 async def test_pods_of_an_unknown_kind_lead_to_it(fake: FakeApi, tmp_path: Path) -> None:
-    """It is patched once, and asked for once; what is above it cannot be read, and that is told."""
+    """It is patched once, and asked for once; what is above it cannot be read, and a note says so."""
     result = await live(fake, tmp_path)
     made = json.loads(result.stdout)
     assert ([one["summary"] for one in made["patches"]], made["notes"]) == (
@@ -283,6 +283,6 @@ async def test_without_the_right_to_read_it_the_pods_are_named(fake: FakeApi, tm
     made = json.loads(result.stdout)
     assert (made["patches"], result.exit_code) == ([], 3)
     assert [note.partition(":")[0] for note in made["notes"]] == ["Pod ml/ddp-0", "Pod ml/ddp-1"]
-    assert "PyTorchJob ddp makes it; let it be made with runtimeClassName: nvidia" in made["notes"][0]
+    assert "PyTorchJob ddp creates it: add runtimeClassName: nvidia there" in made["notes"][0]
     assert made["unread"] == {"PyTorchJob ml/ddp": "403 Fault403"}
     assert "Could not read: PyTorchJob ml/ddp (403" in result.stderr

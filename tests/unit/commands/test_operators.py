@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from webhook.commands.shared.evaluate import foresee
+from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.prediction import PodVerdict, Situation
 from webhook.kube.manifests import read_documents
 from webhook.policy.model import Policy
@@ -27,7 +27,7 @@ def table() -> str:
     samples = list(read_documents(SAMPLES.read_text(), "samples"))
     lines = ["| operator | kind | place | what happens |\n", "| --- | --- | --- | --- |\n"]
     for name, sample in zip(what, samples, strict=True):
-        found = list(foresee(sample.content, situation()))
+        found = list(predict(sample.content, situation()))
         kind = sample.content["kind"]
         lines += [f"| {name} | {kind} | `{one.template}` | {_outcome(one)} |\n" for one in found]
         lines += [f"| {name} | {kind} | - | nothing: no pods are created from it |\n"] * (not found)

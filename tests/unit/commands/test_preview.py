@@ -111,7 +111,7 @@ def test_the_diff_names_pod_decision_and_lines() -> None:
 
 
 def test_a_name_of_several_lines_is_shown_in_one() -> None:
-    """What nobody can create may be asked about; in a patch's comment its second line would be YAML."""
+    """An invalid name may be asked about; in a patch's comment its second line would be YAML."""
     text = json.dumps(POD | {"metadata": {"name": "a\nb: c", "namespace": "ml"}})
     assert preview("-o", "patch", text=text).stdout.splitlines()[:2] == ["---", "# Pod ml/a b: c: inject/runtime-class"]
 
@@ -126,7 +126,7 @@ def test_a_policy_file_is_honoured(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("option", "others"), [("-f", []), ("--view", ["-f", "-"])])
 def test_an_error_names_file_document_and_line(tmp_path: Path, option: str, others: list[str]) -> None:
-    """In a stream of many documents, such as a chart's, nobody finds the fault otherwise."""
+    """In a stream of many documents, such as a chart's, users need it to find the fault."""
     file = tmp_path / "chart.yaml"
     file.write_text("a: 1\nkind: A\napiVersion: v1\n---\n# nothing\n---\nkind: B\napiVersion: v1\nmetadata: [\n---\n")
     result = CliRunner().invoke(main, ["preview", *others, option, str(file)], input=pod())

@@ -55,7 +55,7 @@ def names(result: Result) -> list[str]:
 
 
 async def test_what_runs_is_shown_once(fake: FakeApi, tmp_path: Path) -> None:
-    """Controllers for what they keep, pods that nobody listed keeps; what requests no GPU is left out."""
+    """Controllers for what they keep, pods without a listed controller; what requests no GPU is left out."""
     result = await preview(fake, tmp_path, "-A", "-o", "json")
     assert (names(result), result.exit_code) == (["Deployment d", "Pod alone", "Pod job-x"], 1)
     assert {row["verdict"] for row in json.loads(result.stdout)} == {"inject"}
@@ -128,7 +128,7 @@ def put_policy(fake: FakeApi, installed_in: str) -> None:
 
 
 async def test_the_policy_is_that_of_the_cluster(fake: FakeApi, tmp_path: Path) -> None:
-    """The ConfigMap that the chart writes; a file takes its place, and what is used is told."""
+    """The ConfigMap that the chart writes; a file takes its place, and the output names the policy that is used."""
     put_policy(fake, "gpu-injector")
     result = await preview(fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", text=POD)
     assert json.loads(result.stdout)[0]["dryRun"] is True
@@ -164,8 +164,8 @@ async def test_without_the_right_to_read_the_policy_the_verdict_is_unknown(fake:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-f", "-", "-A"], "-A and -l choose"),
-        (["-A", "-n", "ml"], "-A and -n do not go together"),
+        (["-f", "-", "-A"], "-A and -l select"),
+        (["-A", "-n", "ml"], "-A and -n cannot be used together"),
         (["-f", "-", "--explain", "-o", "yaml"], "--explain goes with"),
     ],
 )

@@ -67,7 +67,7 @@ def test_yaml_means_the_same_as_json() -> None:
 def test_what_cannot_be_written_is_told_on_standard_error() -> None:
     """So that a pipe carries manifests alone."""
     told = preview("-o", "yaml").stderr
-    assert "DaemonSet kube-system/nvidia-device-plugin-daemonset is left as it is: its nodes differ" in told
+    assert "DaemonSet kube-system/nvidia-device-plugin-daemonset is unchanged: its nodes differ" in told
     assert "kubectl -n kube-system rollout restart daemonset/nvidia-device-plugin-daemonset" in told
 
 

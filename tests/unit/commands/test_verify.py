@@ -212,7 +212,7 @@ async def test_whoever_interrupts_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 async def test_an_api_server_that_goes_away_is_an_error_of_its_own(tmp_path: Path) -> None:
-    """As whoever calls expects it: no answer is an ``OSError``, however many nodes are asked at once."""
+    """No answer is an ``OSError``, as callers expect, however many nodes are asked at once."""
     async with FakeApi() as fake, session(fake, tmp_path) as api:
         fake.fault(PODS, method="POST", close=True)
         with pytest.raises(OSError, match="disconnected"):
@@ -252,7 +252,7 @@ def test_the_server_side_part(tmp_path: Path) -> None:
 
 
 def test_in_dry_run_the_warning_is_the_answer(tmp_path: Path) -> None:
-    """Nothing is written there, so that whoever creates a pod is told."""
+    """Nothing is written there, so a user who creates a pod gets a warning."""
     cluster = healthy()
     cluster.tried = (201, {"metadata": {}})
     cluster.warnings = ('299 - "gpu-injector: dry-run: would set runtimeClassName \\"nvidia\\""',)

@@ -13,7 +13,7 @@ from support.cluster_world import namespace, runtime_class
 from support.fake_api import FakeApi
 
 from webhook.__main__ import main
-from webhook.decide.decision import DECISION_KEY
+from webhook.names import DECISION_KEY
 from webhook.policy.model import Policy
 from webhook.registration.conditions import gpu_pods_condition, plugin_pods_condition
 from webhook.registration.match import MatchCheck, checks, verdict
@@ -66,7 +66,7 @@ async def fake() -> AsyncIterator[FakeApi]:
 
 
 def serve_ray(fake: FakeApi) -> None:
-    """Have three kinds that nobody built in, one with a pod template and a pod, and an API group without any kind."""
+    """Add three custom kinds, one with a pod template and a pod, and an API group without any kind."""
     kinds = [
         {"name": "rayclusters", "kind": "RayCluster", "namespaced": True, "shortNames": ["rc-ray"]},
         {"name": "rayservices", "kind": "RayService", "namespaced": True},
@@ -214,7 +214,7 @@ def test_selectors_are_judged(selector: Any, labels: dict[str, str] | None, hold
 
 @pytest.mark.parametrize("expression", ["object.spec.nonsense(", "nope(object)", "object.spec.absent == 1"])
 def test_a_condition_that_cannot_be_evaluated_is_unknown(expression: str) -> None:
-    """Somebody edited the registration; we do not guess."""
+    """The registration was edited; we do not guess."""
     entry = {"matchConditions": [{"name": "odd", "expression": expression}]}
     assert asked(entry, pod(), {})["condition odd"] is None
 

@@ -19,7 +19,8 @@ from webhook.observations.stored_state import read_state
 from webhook.policy.model import Bootstrap, Policy
 from webhook.server.app import Webhook
 from webhook.server.decide_live import FixedView
-from webhook.server.decision_log import Metrics, Observer, open_log
+from webhook.server.decision_log import DecisionLog, open_log
+from webhook.server.metrics import Metrics
 from webhook.view.view import ClusterView
 
 EVICT = Policy(bootstrap=Bootstrap(repair="evict"))
@@ -38,7 +39,7 @@ MINUTE = 60 // ROUND_SECONDS
 async def served() -> AsyncIterator[tuple[int, bytes]]:
     """Serve the webhook on loopback for its Service's name; return the port, and the authority's certificate."""
     tls, authority = standalone_tls(INSTALLATION.names)
-    app = Webhook(Policy(), FixedView(ClusterView()), Observer(open_log(), Metrics.create())).application()
+    app = Webhook(Policy(), FixedView(ClusterView()), DecisionLog(open_log(), Metrics.create())).application()
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()

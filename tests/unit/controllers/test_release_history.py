@@ -10,7 +10,7 @@ from webhook.controllers.release_history import choose, with_eviction
 from webhook.decide.decision import Decision, Reason, Verdict
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.observations.eviction import History
-from webhook.observations.stored_state import State, read_state, write_state
+from webhook.observations.stored_state import StoredState, read_state, write_state
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,7 +49,7 @@ class Cluster:
     def evict(self, found: UnservedPlugin, *, refused: bool) -> None:
         """Record it, and evict the pod."""
         node = found.pod.node
-        stored = State(evictions=with_eviction(self.history, found, self.now))
+        stored = StoredState(evictions=with_eviction(self.history, found, self.now))
         self.history = read_state(write_state(stored)).evictions
         self.evicted[node] = (self.now, self.numbers[node])
         if not refused:

@@ -104,7 +104,7 @@ async def test_a_policy_may_keep_pods(fake: FakeApi, tmp_path: Path, policy: Pol
 
 @pytest.mark.parametrize("plural", ["validatingadmissionpolicies", "validatingadmissionpolicybindings"])
 async def test_without_the_limit_no_pod_is_deleted(one: BlockedWorld, plural: str) -> None:
-    """A cluster without that API acts as ``report``; and it is told."""
+    """A cluster without that API acts as ``report``, and an event says so."""
     one.fake.fault(f"/apis/admissionregistration.k8s.io/v1/{plural}/gpu-injector-deletes", status=404)
     one.add("gpu-1")
     await one.rounds(10)

@@ -25,7 +25,7 @@ def test_decision_is_the_golden_one(folder: Path, update_golden: bool) -> None: 
 
 
 def test_every_reason_has_a_golden_case() -> None:
-    """A reason that no case shows is a reason that nobody has seen."""
+    """Each reason has a case that shows it."""
     shown = {read_case(folder).decide().reason for folder in CASES}
     assert shown == set(Reason) - EDGE_REASONS
 

@@ -11,11 +11,12 @@ import pytest
 from support.golden_cases import GOLDEN, GoldenCase, read_case
 from support.plugin_world import daemon_set, node, runtime_class, view
 
-from webhook.decide.decision import DECISION_KEY, Decision, Reason, RequestInfo, Verdict
+from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.plugin.unserved_plugins import CREATOR, next_pod
 from webhook.decide.pod import Pod
 from webhook.decide.workload.decide import decide
+from webhook.names import DECISION_KEY
 from webhook.policy.model import Policy
 
 Json = dict[str, Any]

@@ -78,7 +78,7 @@ SEEING = {
 
 @pytest.mark.parametrize("objects", SEEING.values(), ids=SEEING)
 def test_any_other_pod_is_not(objects: tuple[dict[str, Any], ...]) -> None:
-    """It finds its GPU, has what we would give, does not run yet, or is nobody's whom we believe."""
+    """It finds its GPU, has what we would give, does not run yet, or is not trusted."""
     assert found(*objects) == []
 
 
@@ -130,7 +130,7 @@ def test_a_node_without_evidence_is_told_with_its_label_line() -> None:
 
 
 def test_evictions_are_promised_where_they_happen() -> None:
-    """With `repair: evict` nobody need restart anything."""
+    """With `repair: evict` no manual restart is needed."""
     evict = Policy(bootstrap=Bootstrap(repair="evict"))
     (note,) = notes(PLUGIN, GPU, pod_of(PLUGIN, "gpu-1"), policy=evict)
     assert note.text.endswith(" The pods are evicted one at a time.")
@@ -155,7 +155,7 @@ def test_other_warnings_are_told_as_they_are() -> None:
     ids=["pod opted out", "namespace opted out"],
 )
 def test_what_is_left_alone_on_purpose_is_no_news(objects: tuple[dict[str, Any], ...]) -> None:
-    """Somebody decided so."""
+    """An administrator decided so."""
     assert notes(*objects) == []
 
 

@@ -22,7 +22,7 @@ from support.chart import (
 from webhook.policy.load import parse_policy
 from webhook.policy.model import Policy
 from webhook.server.certificate_metrics import CertificateMetrics
-from webhook.server.decision_log import Metrics
+from webhook.server.metrics import Metrics
 from webhook.view.live_view import ignore
 
 OUR_METRIC = re.compile(r"\b(?:gpu_injector|controller_runtime)_\w+")

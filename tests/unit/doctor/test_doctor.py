@@ -18,7 +18,8 @@ from support.doctor_world import HOME, REPLICAS, Cluster, healthy, look, served
 
 from webhook.__main__ import main
 from webhook.doctor.check import State, examine
-from webhook.doctor.cluster_facts import NOT_ASKED, Facts, Unread
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import NOT_ASKED, Unread
 from webhook.doctor.registry import CATEGORIES
 
 DOCS = Path(__file__).parents[3] / "docs" / "doctor.md"
@@ -32,7 +33,7 @@ BEYOND_A_VIEWER = (
     f"/api/v1/namespaces/{HOME}/*",
     "/apis/*",
 )
-READ = [name for name, item in Facts.__dataclass_fields__.items() if item.default is NOT_ASKED]
+READ = [name for name, item in ClusterFacts.__dataclass_fields__.items() if item.default is NOT_ASKED]
 
 
 def run(cluster: Cluster, folder: Path, *arguments: str, forbidden: str = "") -> tuple[int, str]:
@@ -171,14 +172,14 @@ async def test_a_mounted_certificate_is_not_ours_to_judge(tmp_path: Path) -> Non
 
 
 async def test_what_is_served_is_seen_without_the_secret(tmp_path: Path) -> None:
-    """Whoever may forward a port needs no right to the private keys."""
+    """A user who may forward a port needs no right to the private keys."""
     facts = await look(healthy(), tmp_path, f"/api/v1/namespaces/{HOME}/secrets/gpu-injector")
     states = {outcome.check.name: outcome.result.state for outcome in examine(facts, CATEGORIES)}
     assert (states["ca-bundle"], states["ca-bundle-served"]) == (State.UNKNOWN, State.PASS)
 
 
 async def test_who_may_not_forward_does_not_know_what_is_served(tmp_path: Path) -> None:
-    """And is told why, for each replica; the Secret is still compared."""
+    """The result says why, for each replica; the Secret is still compared."""
     facts = await look(
         healthy(), tmp_path, *(f"/api/v1/namespaces/{HOME}/pods/{name}/portforward" for name in REPLICAS)
     )
@@ -199,11 +200,11 @@ async def test_a_kubelet_that_is_away_hides_the_log_alone(tmp_path: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Facts]:
+def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], ClusterFacts]:
     """Return what reads the facts of a spoilt cluster, each once."""
 
     @cache
-    def read(case: Case) -> Facts:
+    def read(case: Case) -> ClusterFacts:
         cluster = healthy()
         case.spoil(cluster)
         return asyncio.run(look(cluster, tmp_path_factory.mktemp("spoilt")))
@@ -212,7 +213,7 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Facts]:
 
 
 @given(data=st.data())
-def test_what_may_not_be_read_never_becomes_a_pass(spoilt: Callable[[Case], Facts], data: st.DataObject) -> None:
+def test_what_may_not_be_read_never_becomes_a_pass(spoilt: Callable[[Case], ClusterFacts], data: st.DataObject) -> None:
     """With fewer rights a check says the same, or that it does not know; it never passes what it would not."""
     facts = spoilt(data.draw(st.sampled_from(CASES)))
     several = data.draw(st.sets(st.sampled_from(READ), min_size=2))

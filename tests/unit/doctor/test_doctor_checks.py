@@ -8,14 +8,14 @@ from support.doctor_cases import CASES, Case
 from support.doctor_world import healthy, look
 
 from webhook.doctor.check import Check, Result, State, examine
-from webhook.doctor.cluster_facts import Facts
+from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.registry import CATEGORIES
 
 CHECKS = {check.name: check for category in CATEGORIES for check in category.checks}
 
 
 @pytest.fixture(scope="module")
-def well(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+def well(tmp_path_factory: pytest.TempPathFactory) -> ClusterFacts:
     """Read the healthy cluster once for all."""
     return asyncio.run(look(healthy(), tmp_path_factory.mktemp("healthy")))
 
@@ -26,7 +26,7 @@ def said(result: Result) -> str:
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.name)
-def test_it_passes_where_all_is_well(well: Facts, check: Check) -> None:
+def test_it_passes_where_all_is_well(well: ClusterFacts, check: Check) -> None:
     """Nothing is found in a cluster where GPU pods work."""
     assert check.run(well).state is State.PASS, said(check.run(well))
 
@@ -51,7 +51,7 @@ async def test_an_empty_log_does_not_count_as_read(tmp_path: Path) -> None:
 
 
 def test_every_check_has_a_case_that_fails_it() -> None:
-    """Whoever adds a check adds the cluster in which it finds something."""
+    """Each check has a cluster in which it finds something."""
     assert {case.check for case in CASES} == CHECKS.keys()
 
 

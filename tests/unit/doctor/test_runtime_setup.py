@@ -1,4 +1,4 @@
-"""The lines that doctor prints for whoever looks after a node, for each kind of node as its kubelet reports it."""
+"""The lines that doctor prints for a node's administrator, for each kind of node as its kubelet reports it."""
 
 import pytest
 

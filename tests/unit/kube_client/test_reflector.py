@@ -11,8 +11,8 @@ from support.fake_api import FakeApi
 
 from webhook.kube_client import reflector, session
 from webhook.kube_client.resource import Resource
-from webhook.view.live_view import resources
 from webhook.view.projections import KINDS, Kind
+from webhook.view.watched_resources import resources
 
 POLICIES = "/apis/nvidia.com/v1/clusterpolicies"
 PAGED = (Resource(KINDS["node.k8s.io", "RuntimeClass"], page_size=2),)
@@ -224,7 +224,7 @@ async def test_all_watches_together_are_polite(fake: FakeApi, tmp_path: Path, fa
 
 
 async def test_a_server_that_goes_and_comes_back_is_found_again(tmp_path: Path) -> None:
-    """Nobody listens for a while; then another server does, with other objects and lower revisions."""
+    """No server answers for a while; then another one does, with other objects and lower revisions."""
     async with FakeApi() as old:
         old.store.revision = 5000
         old.put(runtime_class())

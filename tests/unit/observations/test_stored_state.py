@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from webhook.observations.eviction import Eviction
 from webhook.observations.plugin_observation import HostKind, Observation, ObservationKey, Observations, PluginState
 from webhook.observations.setback import MAX_SETBACKS, Setback, SetbackKey, SetbackKind, Setbacks
-from webhook.observations.stored_state import MAX_BYTES, NO_STATE, State, read_state, write_state
+from webhook.observations.stored_state import MAX_BYTES, NO_STATE, StoredState, read_state, write_state
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, 5, tzinfo=UTC)
 HOST = HostKind("Ubuntu", "6.8", "amd64", "containerd://1.7.28", frozenset({"", "runc", "nvidia"}))
@@ -20,7 +20,7 @@ KEY = SetbackKey("kube-system", "plugin", "gpu-1", "runtime-class")
 SETBACK = Setback(
     KEY, SetbackKind.BLOCKED, "no runtime", NOW, NOW + timedelta(hours=2), 2, "boot-1", HOST, "pod-1", released=True
 )
-STATE = State(
+STATE = StoredState(
     Observations(
         {ObservationKey("kube-system", "plugin", HOST, "class", "nvidia"): Observation(PluginState.BLIND, NOW)}
     ),
@@ -48,7 +48,7 @@ OBSERVATIONS = st.dictionaries(
     max_size=4,
 )
 STATES = st.builds(
-    State,
+    StoredState,
     st.builds(Observations, OBSERVATIONS),
     st.builds(
         lambda found, policy: Setbacks({one.key: one for one in found}, policy=policy),
@@ -65,7 +65,7 @@ JSON = st.recursive(
 
 
 @given(STATES)
-def test_what_is_written_comes_back(state: State) -> None:
+def test_what_is_written_comes_back(state: StoredState) -> None:
     """Every field of it."""
     assert read_state(write_state(state)) == state
 
@@ -92,7 +92,7 @@ def test_what_cannot_be_read_counts_as_nothing(text: str) -> None:
 
 @given(st.sampled_from(["setbacks", "observations", "evictions", "hosts", "texts", "policy"]), JSON)
 def test_odd_parts_do_no_harm(part: str, value: Any) -> None:  # noqa: ANN401
-    """Whatever somebody writes there."""
+    """Whatever a client writes there."""
     read_state(json.dumps(json.loads(write_state(STATE)) | {part: value}))
 
 
@@ -136,7 +136,7 @@ def test_the_text_is_bounded() -> None:
         key: replace(SETBACK, key=key, text=f"{n}{'x' * 290}", at=NOW + timedelta(seconds=n))
         for n, key in enumerate(keys)
     }
-    written = write_state(State(setbacks=Setbacks(many)))
+    written = write_state(StoredState(setbacks=Setbacks(many)))
     assert len(written.encode()) <= MAX_BYTES
     kept = read_state(written).setbacks.entries
     assert set(kept) == set(keys[-len(kept) :])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
-from support.golden_cases import GOLDEN, read_view
+from support.golden_cases import GOLDEN, read_view, view_file
 from support.served import GPU_POD, decided, pod, replica, webhook
 
 from webhook.page.filters import Filters
@@ -21,7 +21,7 @@ from webhook.page.render import render
 from webhook.server.admin import Admin
 from webhook.server.decision_log import NAME_LIMIT, OPERATIONS_LIMIT, open_log
 from webhook.server.state import Replica
-from webhook.server.status_events import Told
+from webhook.server.status_events import StatusEvents
 from webhook.view.gpu_operator import ClusterPolicy
 from webhook.view.view import ClusterView
 
@@ -228,7 +228,7 @@ async def test_several_replicas_are_told_apart() -> None:
 )
 def test_the_node_matrix_shows_what_decisions_go_by(case: str, shown: list[str]) -> None:
     """Allocatable GPUs, evidence of the handler, the driver's directory, and how the plugin got NVML."""
-    text = page_of([], None, replica(read_view(GOLDEN / case / "view.yaml"))).text
+    text = page_of([], None, replica(read_view(view_file(GOLDEN / case)))).text
     assert [word for word in shown if word not in text] == []
 
 
@@ -256,24 +256,24 @@ def test_problems_are_shown_first(settings: dict[str, Any], line: str) -> None:
 @pytest.mark.parametrize("event", ["registration-absent", "registration-foreign", "registration-unreadable"])
 def test_a_registration_that_is_not_ours_is_noticed_until_it_is(event: str) -> None:
     """Without one the page stays empty."""
-    told = Told(open_log(), clock=lambda: NOW)
+    told = StatusEvents(open_log(), clock=lambda: NOW)
     with capture_logs():
         told(event)
-        assert any("egistration" in line for line in notices(replica(told=told).to_json(), NOW))
+        assert any("egistration" in line for line in notices(replica(events=told).to_json(), NOW))
         told("registration-ours")
-    assert list(notices(replica(told=told).to_json(), NOW)) == []
+    assert list(notices(replica(events=told).to_json(), NOW)) == []
 
 
 def test_a_problem_stays_until_its_subject_recovers() -> None:
     """A watch of another kind says nothing about this one."""
-    told = Told(open_log(), clock=lambda: NOW)
+    told = StatusEvents(open_log(), clock=lambda: NOW)
     with capture_logs() as logs:
         told("watch-lost", kind="nodes", reason="list: 403")
         told("watch-found", kind="namespaces", objects=3)
-        (line,) = notices(replica(told=told).to_json(), NOW)
+        (line,) = notices(replica(events=told).to_json(), NOW)
         told("watch-found", kind="nodes", objects=3)
     assert line == "watch-lost since 2027-01-15 08:00 UTC (kind: nodes, reason: list: 403)"
-    assert list(notices(replica(told=told).to_json(), NOW)) == []
+    assert list(notices(replica(events=told).to_json(), NOW)) == []
     assert [entry["log_level"] for entry in logs] == ["warning", "info", "info"]
 
 

@@ -10,8 +10,9 @@ from click.testing import CliRunner, Result
 from e2e.exported_pods import CORPUS, STATED
 
 from webhook.__main__ import main
-from webhook.decide.decision import INJECT_KEY, Reason, RequestInfo
+from webhook.decide.decision import Reason, RequestInfo
 from webhook.decide.workload.decide import decide
+from webhook.names import INJECT_KEY
 from webhook.policy.model import Policy
 from webhook.registration.admission_policy import admission_policy, limits
 from webhook.registration.conditions import gpu_pods_condition

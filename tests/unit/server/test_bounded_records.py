@@ -12,8 +12,9 @@ from support.served import review
 from webhook.decide.decision import WARNING_LIMIT, Decision, Reason, Verdict, warning_line
 from webhook.decide.patch import add
 from webhook.server.admission_review import UID_LIMIT, MalformedReviewError, Review, parse_review
-from webhook.server.decision_log import Metrics, Observer, record_of
-from webhook.server.status_events import FACT_LIMIT, Told
+from webhook.server.decision_log import DecisionLog, record_of
+from webhook.server.metrics import Metrics
+from webhook.server.status_events import FACT_LIMIT, StatusEvents
 
 HUGE = 100_000
 LONGEST_BYTES = 40 * 1024
@@ -37,13 +38,13 @@ def decision(letter: str) -> Decision:
     return Decision(Verdict.INJECT, Reason.RUNTIME_CLASS, operations, (warning_line(word),), lines)
 
 
-def logged(text: io.StringIO) -> Observer:
+def logged(text: io.StringIO) -> DecisionLog:
     """Return an observer whose log goes into a text."""
     processors: Any = [structlog.processors.JSONRenderer()]
     log = structlog.wrap_logger(
         structlog.PrintLogger(text), processors=processors, wrapper_class=structlog.make_filtering_bound_logger(0)
     )
-    return Observer(log, Metrics.create())
+    return DecisionLog(log, Metrics.create())
 
 
 @pytest.mark.parametrize("letter", LETTERS)
@@ -71,9 +72,9 @@ def test_each_log_line_is_small(letter: str) -> None:
 def test_an_event_of_the_replica_is_small(letter: str) -> None:
     """A reason may quote what another program answered."""
     text = io.StringIO()
-    told = Told(logged(text).log)
+    told = StatusEvents(logged(text).log)
     told("watch-lost", kind="nodes", reason=letter * HUGE)
-    (event,) = told.amiss()
+    (event,) = told.problems()
     assert len(str(event.to_json()["facts"]["reason"])) == FACT_LIMIT
     assert len(text.getvalue()) < 20 * FACT_LIMIT
 

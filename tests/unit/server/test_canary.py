@@ -20,10 +20,11 @@ from webhook.server import app
 from webhook.server.admin import Admin
 from webhook.server.app import PATHS, Webhook
 from webhook.server.decide_live import FixedView
-from webhook.server.decision_log import Metrics, Observer
+from webhook.server.decision_log import DecisionLog
+from webhook.server.metrics import Metrics
 
 CANARY = "hunter2-canary"
-# Each golden verdict once is enough: what is told of a pod depends on the verdict.
+# Each golden verdict once is enough: the records of a pod depend on the verdict.
 NAMES = (
     "inject-init-only",
     "mount-two-containers",
@@ -50,14 +51,14 @@ def poisoned(case: GoldenCase) -> dict[str, Any]:
     return pod
 
 
-def observed(text: io.StringIO) -> Observer:
+def observed(text: io.StringIO) -> DecisionLog:
     """Return an observer whose log goes into a text."""
     log = structlog.wrap_logger(
         structlog.PrintLogger(text),
         processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(0),
     )
-    return Observer(log, Metrics.create())
+    return DecisionLog(log, Metrics.create())
 
 
 async def told_of(hook: Webhook, bodies: list[bytes]) -> list[str]:

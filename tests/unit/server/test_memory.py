@@ -1,12 +1,15 @@
-"""What stays is taken from the collector; what is garbage is not kept for ever with it."""
+"""What stays is taken from the collector; what is free goes back to the system."""
 
+import asyncio
 import ctypes
 import gc
+import itertools
 import weakref
 from collections.abc import Iterator
 
 import pytest
 
+from webhook.server import memory
 from webhook.server.memory import settle
 
 
@@ -34,3 +37,20 @@ def test_garbage_goes_before_the_rest_is_frozen(library: object, monkeypatch: py
     assert garbage() is None
     assert gc.get_freeze_count() > 0
     assert kept not in gc.get_objects()
+
+
+async def test_free_memory_is_given_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the task is cancelled, as the server ends."""
+    calls: list[tuple[str, int]] = []
+    pauses = itertools.count()
+
+    async def sleep(seconds: float) -> None:
+        assert seconds == memory.TRIM_SECONDS
+        if next(pauses) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(memory, "_call", lambda name, *arguments: calls.append((name, *arguments)))
+    with pytest.raises(asyncio.CancelledError):
+        await memory.keep_trimming()
+    assert calls == [("malloc_trim", 0)] * 3

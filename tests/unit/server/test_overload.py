@@ -1,4 +1,4 @@
-"""Overload: who would be answered too late is asked to come again, and who dawdles keeps nobody else waiting."""
+"""Overload: a request that would be answered too late gets 503, and slow clients do not delay others."""
 
 import asyncio
 import json

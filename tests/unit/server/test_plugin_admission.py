@@ -57,7 +57,7 @@ async def test_an_unknown_state_leaves_the_pod_alone() -> None:
 
 
 async def test_what_is_read_counts() -> None:
-    """The decision is made again with what the state says."""
+    """The decision is repeated with the current state."""
     source = FixedView(VIEW)
     state = FakeState(answers=True, source=source, later=view(node("gpu-1", labels={}), daemon_set()))
     decision = await admit_plugin(POD, ASKED, Policy(), source, state)

@@ -30,7 +30,7 @@ from webhook.view.view import ClusterView, RuntimeClass
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda path: path.name)
 async def test_the_answer_is_the_golden_decision(folder: Path) -> None:
-    """What `decide` says offline is what the API server is told."""
+    """What `decide` says offline is what the API server gets."""
     case, golden = read_case(folder), yaml.safe_load((folder / "decision.yaml").read_text())
     body = review(
         case.pod, case.facts.namespace, operation=case.facts.operation, subResource=case.facts.subresource or ""
@@ -115,7 +115,7 @@ async def test_a_path_of_a_later_version_allows(hook: Webhook, client: TestClien
 
 
 async def test_other_paths_and_methods_are_not_found(client: TestClient[Any, Any]) -> None:
-    """What nobody registers gets the plain answer."""
+    """A resource that is not registered gets the plain answer."""
     assert (await client.post("/", json=review(GPU_POD))).status == 404
     assert (await client.get(WORKLOADS_PATH)).status == 405
 
@@ -358,7 +358,7 @@ WARNING = "gpu-injector: hostUsers: false cannot run under the NVIDIA runtime; p
 async def test_a_template_is_warned_about_and_never_patched(
     client: TestClient[Any, Any], item: dict[str, Any], before: dict[str, Any] | None, warnings: list[str]
 ) -> None:
-    """Whoever applies it reads what its pods will meet."""
+    """The user who applies it reads the warning of its pods."""
     body = review(item, resource={"group": "apps", "version": "v1", "resource": "deployments"}, oldObject=before)
     response = (await (await client.post(TEMPLATES_PATH, json=body)).json())["response"]
     assert response == {"uid": body["request"]["uid"], "allowed": True, "warnings": warnings}

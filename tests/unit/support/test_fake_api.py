@@ -153,7 +153,7 @@ async def test_a_status_is_written_alone(fake: FakeApi, api: KubeClient) -> None
 
 
 async def test_a_token_is_required_on_demand(fake: FakeApi, api: KubeClient) -> None:
-    """Nobody without it gets in."""
+    """Requests without it are refused."""
     fake.require_token("x")
     assert (await call(api, "GET", NAMESPACES))[0] == 401
 

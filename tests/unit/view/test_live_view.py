@@ -126,7 +126,7 @@ async def test_a_look_makes_one_object_fresh(fake: FakeApi, tmp_path: Path) -> N
 
 
 async def test_looks_at_the_same_object_share_one_request(fake: FakeApi, tmp_path: Path) -> None:
-    """A burst of pods asks once, and whoever asked first may go away."""
+    """A burst of pods asks once, and the first request may be cancelled."""
     async with watching(fake, tmp_path, CLASSES_ONLY) as world:
         await fake.watching(CLASSES)
         held = fake.fault(NVIDIA, hold=True)

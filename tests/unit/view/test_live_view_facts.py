@@ -16,9 +16,10 @@ from webhook.policy.model import Policy
 from webhook.view.admission_controls import DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
 from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
 from webhook.view.gpu_operator import GpuCluster
-from webhook.view.live_view import OBSERVATION_SECONDS, LiveView, observe_plugins, resources
+from webhook.view.live_view import OBSERVATION_SECONDS, LiveView, observe_plugins
 from webhook.view.snapshot import snapshot
 from webhook.view.view import ClusterView
+from webhook.view.watched_resources import resources
 
 ADMISSION = "admissionregistration.k8s.io"
 PODS = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}

@@ -10,8 +10,9 @@ from support.cluster_world import session, until, watching
 from support.fake_api import FakeApi
 from support.fake_time import FakeTime
 
-from webhook.view.live_view import GROUPS_PATH, LiveView, resources
+from webhook.view.live_view import LiveView
 from webhook.view.view import Nvml
+from webhook.view.watched_resources import GROUPS_PATH, resources
 
 LABELS = {"name": "nvidia-device-plugin-ds"}
 CONTAINER = {"name": "nvidia-device-plugin-ctr", "image": "plugin"}

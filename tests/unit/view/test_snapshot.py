@@ -10,8 +10,8 @@ from support.fake_api import FakeApi
 
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.paging import objects, pages
-from webhook.view.live_view import GROUPS_PATH, resources
 from webhook.view.snapshot import snapshot
+from webhook.view.watched_resources import GROUPS_PATH, resources
 
 PODS = "/api/v1/pods"
 PLUGIN_PODS = "/api/v1/namespaces/kube-system/pods"

@@ -30,7 +30,7 @@ def test_an_empty_first_list_is_news() -> None:
 
 
 def test_a_list_forgets_what_it_does_not_hold() -> None:
-    """Objects deleted while nobody watched are gone after the list."""
+    """Objects deleted between two watches are gone after the list."""
     cache = KindCache()
     listed(cache, 5, a=3, b=4)
     assert (listed(cache, 9, b=4), cache.values) == (True, {"b": 4})
@@ -47,7 +47,7 @@ def test_an_event_that_changes_no_value_publishes_nothing() -> None:
 
 
 def test_what_a_new_list_shows_unchanged_stays_the_same_object() -> None:
-    """Whoever follows the values looks only at those that differ."""
+    """Readers look only at values that differ."""
     cache = KindCache()
     cache.replace({"a": Found(1, ["one"]), "b": Found(1, ["two"])}, 1, started_at=0)
     before = dict(cache.values or {})
@@ -57,7 +57,7 @@ def test_what_a_new_list_shows_unchanged_stays_the_same_object() -> None:
 
 
 def test_published_values_never_change_in_place() -> None:
-    """Whoever holds a view goes on seeing one state."""
+    """A reader of a view goes on seeing one state."""
     cache = KindCache()
     listed(cache, 5, a=3)
     held = cache.values

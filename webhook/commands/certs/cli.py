@@ -31,7 +31,7 @@ def certs() -> None:
 @TABLE_OR_JSON
 @states_exit_codes("certs show")
 def show(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
-    """Show what is served, what is registered, what expires when, and what comes next.
+    """Show the served and the registered certificates, when they expire, and the next step.
 
     \b
     gpu-injector certs show
@@ -46,7 +46,7 @@ def show(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
 
 
 @certs.command()
-@click.option("--revoke", is_flag=True, help="Trust the former CA no longer than minutes: for a key that leaked.")
+@click.option("--revoke", is_flag=True, help="Stop trusting the former CA within minutes: for a leaked key.")
 @INSTALLED_IN
 @KUBECONFIG
 @CONTEXT

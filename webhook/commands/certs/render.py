@@ -1,4 +1,4 @@
-"""How ``certs`` shows certificates to people: dates with what is left, fingerprints by their first digits."""
+"""Print certificates: dates with the remaining time, fingerprints by their first digits."""
 
 import sys
 from collections.abc import Sequence
@@ -16,47 +16,50 @@ DIGITS = 12
 WIDTH = 240
 
 LAST_STEPS: dict[Rotation, str] = {
-    "graceful": "The former CA leaves when its last certificate has expired{expires}.",
-    "revoke": "Within 5 minutes more the former CA is trusted no longer: a key that leaked is then worthless.",
+    "graceful": "The former CA is removed when its last certificate has expired{expires}.",
+    "revoke": "Within 5 more minutes the former CA is no longer trusted: a leaked key is then worthless.",
 }
 
 
 def console() -> Console:
-    """Return a console that folds lines for people only: what is piped on keeps a line a row."""
+    """Return a console that wraps lines only on a terminal: in a pipe each row stays one line."""
     return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def print_report(report: Report, presented: Sequence[PresentedCertificate], out: Console) -> None:
-    """Print Secret, registrations, what is served, and the next step."""
+    """Print the Secret, the registrations, the served certificates, and the next step."""
     _print_secret(report, out)
     entries = _table("REGISTERED", "TRUSTS", "ACCEPTS THE SECRET'S CERTIFICATE")
     for entry in report.entries:
-        trusted = " ".join(map(_short, entry.authorities)) or "nobody"
+        trusted = " ".join(map(_short, entry.authorities)) or "no CA"
         entries.add_row(entry.name, trusted, "yes" if entry.accepts_leaf else "[red]no[/red]")
     out.print(entries if report.entries else "No registration has an entry of this installation.")
     out.print()
     served = _table("SERVED BY", "CERTIFICATE", "EXPIRES", "ACCEPTED")
     for one in presented:
         served.add_row(one.where, *_seen(one))
-    out.print(served if presented else "Nobody could be asked for the certificate that is served.")
+    out.print(served if presented else "No replica could be asked for the certificate that it serves.")
     out.print(f"\nNext: {_next(report)}")
 
 
 def print_rotation(rotation: Rotation, before: Report, out: Console) -> None:
-    """Print what follows on a rotation that was asked for."""
+    """Print the steps of a requested rotation."""
     expires = f" ({_date(before.leaf.expires)})" if before.leaf and rotation == "graceful" else ""
-    out.print("A rotation is asked for. The replicas do the rest, and no connection is dropped:")
-    out.print("  1. Within a minute a new CA joins the Secret and every caBundle. The old certificate is still served.")
-    out.print("  2. When every API server has had a minute to see that, a certificate of the new CA is served.")
+    out.print("The rotation is requested. The replicas do the rest, and no connection is dropped:")
+    out.print(
+        "  1. Within a minute the Secret and every caBundle contain a new CA. The old certificate is still served."
+    )
+    out.print("  2. When every API server has had a minute to load it, a certificate of the new CA is served.")
     out.print(f"  3. {LAST_STEPS[rotation].format(expires=expires)}")
-    out.print("See how far it is: gpu-injector certs show")
+    out.print("See the progress: gpu-injector certs show")
 
 
 def _print_secret(report: Report, out: Console) -> None:
     if report.leaf:
         out.print(f"Certificate {_short(report.leaf.fingerprint)}  expires {_date(report.leaf.expires)}")
         out.print(f"  for {', '.join(report.leaf.names)}")
-        out.print(f"  issued by {_short(report.leaf.issued_by) if report.leaf.issued_by else 'nobody in the Secret'}")
+        issuer = _short(report.leaf.issued_by) if report.leaf.issued_by else "a CA that is not in the Secret"
+        out.print(f"  issued by {issuer}")
     elif not (report.injector or report.mounted):
         out.print(f"No certificate: {report.trouble}.")
     for authority in report.authorities:
@@ -67,7 +70,7 @@ def _print_secret(report: Report, out: Console) -> None:
 def _part(authority: AuthorityFacts) -> str:
     if authority.signs:
         return "signs"
-    return f"former, leaves {_date(authority.retires)}" if authority.retires else "trusted"
+    return f"former, removed {_date(authority.retires)}" if authority.retires else "trusted"
 
 
 def _seen(one: PresentedCertificate) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""``certs``: what is served, what is registered, what expires when and what comes next; and a rotation on request."""
+"""``certs``: show the served and the registered certificates, and the next step; request a rotation."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -24,7 +24,7 @@ from webhook.kube_client.client import KubeClient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says; ``namespace`` is that of the installation."""
+    """The options of the command line; ``namespace`` is that of the installation."""
 
     target: Target
     namespace: str
@@ -32,12 +32,12 @@ class Options:
 
 
 def show(options: Options) -> int:
-    """Show everything; return the exit code: 1 where the API server would refuse what is served, or nothing is."""
+    """Show everything; return the exit code: 1 if the API server would refuse the certificate, or there is none."""
     return asyncio.run(_with_client(options, _show))
 
 
 def rotate(options: Options, rotation: Rotation) -> int:
-    """Ask for a rotation and say what follows; return the exit code. Raises InputError where none can follow."""
+    """Request a rotation and print its steps; return the exit code. Raises InputError if none is possible."""
     return asyncio.run(_with_client(options, partial(_rotate, rotation)))
 
 
@@ -68,7 +68,7 @@ async def _rotate(rotation: Rotation, client: KubeClient, options: Options) -> i
     if before.injector:
         raise InputError(f"cert-manager keeps this certificate ({before.injector}): renew it there")
     if before.mounted:
-        raise InputError(f"the replicas serve the files of {before.mounted}: renew them where they come from")
+        raise InputError(f"the replicas serve the files of {before.mounted}: renew them at their source")
     if not before.entries:
         raise InputError("no registration has an entry of this installation, so no replica would rotate")
     try:
@@ -84,7 +84,7 @@ async def _rotate(rotation: Rotation, client: KubeClient, options: Options) -> i
 
 
 async def _mounted_folder(client: KubeClient, options: Options) -> str:
-    """Return the folder that the replicas serve from, empty for none; what cannot be told is told with the replicas."""
+    """Return the folder that the replicas serve from, empty for none or if the replicas cannot be listed."""
     try:
         return await Replicas(client, options.namespace).mounted_folder()
     except InputError:
@@ -92,7 +92,7 @@ async def _mounted_folder(client: KubeClient, options: Options) -> str:
 
 
 def is_sound(report: Report, presented: Iterable[PresentedCertificate]) -> bool:
-    """Say whether every entry accepts what is served, as far as that was seen."""
+    """Say whether every entry accepts the served certificates, as far as they were read."""
     seen = [one for one in presented if not one.trouble]
     if any(one.refused_by for one in seen):
         return False

@@ -14,12 +14,12 @@ from webhook.commands.shared.options import CONTEXT, FILE, KUBECONFIG, LIVE_POLI
 @LIVE_POLICY
 @KUBECONFIG
 @CONTEXT
-@click.option("-n", "--namespace", default="", help="GPU pods and events of this namespace alone.")
+@click.option("-n", "--namespace", default="", help="Only GPU pods and events of this namespace.")
 @click.option("-f", "--file", "file", type=FILE, default="gpu-injector.json.gz", show_default=True)
 @click.option("--anonymise", is_flag=True, help="Replace the names of nodes, namespaces and workloads by hashes.")
 @states_exit_codes("collect")
 def collect(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
-    """Write everything that doctor reads into one file, for people who help from elsewhere. It contains no secrets.
+    """Write everything that doctor reads into one file, for support. It contains no secrets.
 
     \b
     gpu-injector collect

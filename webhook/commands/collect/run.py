@@ -22,7 +22,7 @@ SALT_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     target: Target
     policy_file: Path | None
@@ -32,7 +32,7 @@ class Options:
 
 
 def collect(options: Options) -> int:
-    """Write the archive; return the exit code. Raises InputError where the file cannot be written."""
+    """Write the archive; return the exit code. Raises InputError if the file cannot be written."""
     archive = asyncio.run(_recorded(options))
     if options.anonymise:
         archive = anonymise(archive, secrets.token_bytes(SALT_BYTES))

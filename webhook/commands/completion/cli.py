@@ -1,4 +1,4 @@
-"""``completion``: the shell's part of completing a line."""
+"""``completion``: print the shell's completion script."""
 
 import click
 
@@ -9,7 +9,7 @@ from webhook.commands.shared.exit_codes import states_exit_codes
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @states_exit_codes("completion")
 def completion(shell: str) -> None:
-    """Print what makes the shell complete commands and options.
+    """Print the script that completes commands and options in the shell.
 
     \b
     source <(gpu-injector completion bash)

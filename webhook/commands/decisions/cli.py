@@ -1,4 +1,4 @@
-"""``decisions``: what the webhook decided lately."""
+"""``decisions``: show the webhook's last decisions."""
 
 import sys
 from pathlib import Path
@@ -11,21 +11,21 @@ from webhook.commands.shared.options import CONTEXT, KUBECONFIG, PORT, TABLE_OR_
 
 
 @click.command()
-@click.option("-n", "--namespace", default="", help="Of pods of this namespace alone.")
+@click.option("-n", "--namespace", default="", help="Only decisions on pods of this namespace.")
 @click.option("--verdict", default="", help="inject, mount, bootstrap or leave.")
 @click.option("--reason", default="", help="One word of docs/reasons.md, such as handler-mixed.")
 @click.option("-q", "--search", "q", default="", help="Text in names, owner, warnings, evidence or uid.")
-@click.option("--attention", is_flag=True, help="Those alone that warn of something.")
+@click.option("--attention", is_flag=True, help="Only decisions with a warning.")
 @TABLE_OR_JSON
-@click.option("--follow", is_flag=True, help="Go on with what is decided from now on; JSON comes line by line.")
+@click.option("--follow", is_flag=True, help="Print new decisions as they are made; JSON comes line by line.")
 @click.option("--web", is_flag=True, help="Open the page of all replicas in the browser, until Ctrl-C.")
-@click.option("--port", type=PORT, default=0, help="With --web: its port here; 0 is a free one.")
+@click.option("--port", type=PORT, default=0, help="With --web: the local port; 0 chooses a free one.")
 @click.option("--installed-in", default="gpu-injector", show_default=True, help="The namespace of the replicas.")
 @KUBECONFIG
 @CONTEXT
 @states_exit_codes("decisions")
 def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **options: Any) -> None:
-    """Show what was decided lately, by all replicas: the last 1,000 decisions of each.
+    """Show the last decisions of all replicas: up to 1,000 of each.
 
     \b
     gpu-injector decisions -n ml --attention

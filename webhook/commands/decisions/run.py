@@ -1,4 +1,4 @@
-"""``decisions``: what the replicas decided lately, merged; as a table, as JSON, or as the page."""
+"""``decisions``: the replicas' last decisions, merged; as a table, as JSON, or as the page."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from webhook.commands.shared.cluster import Target, api_server
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.render import ASIDE, ATTENTION
-from webhook.commands.shared.replicas import Answer, Replicas
+from webhook.commands.shared.replicas import ReplicaAnswer, Replicas
 from webhook.kube_client.api_error import CredentialsError
 from webhook.page.filters import Filters
 
@@ -24,14 +24,14 @@ Records = Sequence[Mapping[str, Any]]
 FOLLOW_SECONDS = 2.0
 COLOURS = {"inject": "green", "mount": ASIDE, "bootstrap": "magenta", "leave": "dim"}
 HEAD = ("TIME (UTC)", "NAMESPACE", "POD", "DECISION", "WARNING")
-# What is followed comes line by line, so no column can wait for its widest value.
+# With --follow lines come one by one, so the width of a column cannot depend on later values.
 NARROWEST = (19, 12, 28, 24, 0)
 PREFIX = "gpu-injector: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says. ``port`` is that of the page on this machine."""
+    """The options of the command line. ``port`` is that of the page on this machine."""
 
     target: Target
     installed_in: str
@@ -64,11 +64,11 @@ async def _decisions(options: Options) -> int:
 
 
 async def follow(replicas: Replicas, options: Options) -> None:
-    """Print what was decided, and what is from now on, until cancelled."""
+    """Print the decisions so far and all new ones, until cancelled."""
     show: Callable[[Records], None] = _print_lines if options.output == "json" else _Table().show
     latest: dict[str, float] = {}
     told: set[str] = set()
-    answers: list[Answer] | None = None
+    answers: list[ReplicaAnswer] | None = None
     while True:
         try:
             answers = await replicas.ask(asdict(options.filters), latest)
@@ -77,7 +77,7 @@ async def follow(replicas: Replicas, options: Options) -> None:
         except (InputError, OSError) as error:
             if answers is None:
                 raise
-            # Replicas come and go while they are followed, and so may the network.
+            # Replicas may come and go meanwhile, and the network may fail.
             click.echo(str(error), err=True)
             answers = []
         told = _tell(answers, told)
@@ -90,7 +90,7 @@ async def _pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-def _tell(answers: Iterable[Answer], told: Iterable[str] = ()) -> set[str]:
+def _tell(answers: Iterable[ReplicaAnswer], told: Iterable[str] = ()) -> set[str]:
     """Report newly unreachable replicas on standard error; return all that were reported."""
     troubles = {
         f"{answer.state['replica']}: its decisions are missing: {answer.trouble}"
@@ -102,7 +102,7 @@ def _tell(answers: Iterable[Answer], told: Iterable[str] = ()) -> set[str]:
     return troubles
 
 
-def _merged(answers: Iterable[Answer]) -> Records:
+def _merged(answers: Iterable[ReplicaAnswer]) -> Records:
     return sorted((record for answer in answers for record in answer.records), key=lambda record: record["time"])
 
 
@@ -116,7 +116,7 @@ def _print_lines(records: Records) -> None:
 
 
 class _Table:
-    """Prints rows under one head, however often more of them come."""
+    """Prints rows below one head, also rows that come later."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
@@ -137,7 +137,7 @@ class _Table:
     def _line(self, row: Sequence[str], verdict: str = "") -> Text:
         text = Text()
         for name, cell, width in zip(HEAD, row, self._widths, strict=True):
-            # Folded by the terminal it would go on below the time.
+            # The terminal would wrap it to the column of the time.
             if name == "WARNING" and self._console.is_terminal and len(text) + len(cell) > self._console.width:
                 text.append("\n    ")
             style = {"DECISION": COLOURS.get(verdict, ""), "WARNING": ATTENTION if verdict else ""}.get(name, "")

@@ -17,12 +17,12 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """Answers with the page, made of what the replicas tell at that moment."""
+    """Serves the page, rendered from the replicas' current answers."""
 
     replicas: Replicas
 
     def application(self) -> web.Application:
-        """Return the application, for loopback alone: it has the rights of whoever started it."""
+        """Return the application, for loopback only: it has the rights of the user who started it."""
         app = web.Application(middlewares=[for_loopback])
         app.router.add_get("/", self._page)
         return app
@@ -41,7 +41,7 @@ class Web:
 async def serve_page(replicas: Replicas, filters: Filters, port: int) -> None:
     """Serve the page and open it in the browser; runs until cancelled. Port 0 is a free one.
 
-    Raises InputError, OSError where the replicas cannot be listed even once.
+    Raises InputError or OSError if the replicas cannot be listed at the start.
     """
     await replicas.running()
     runner = web.AppRunner(Web(replicas).application(), access_log=None)
@@ -50,7 +50,7 @@ async def serve_page(replicas: Replicas, filters: Filters, port: int) -> None:
         await web.TCPSite(runner, HOST, port).start()
         url = f"http://{HOST}:{runner.addresses[0][1]}/{filters.url()}"
         click.echo(f"{url}\nCtrl-C ends it.", err=True)
-        # Where there is no browser, the address is enough.
+        # Without a browser, the printed address is enough.
         await asyncio.to_thread(webbrowser.open, url)
         await asyncio.Event().wait()
     finally:

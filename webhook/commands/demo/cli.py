@@ -1,4 +1,4 @@
-"""``demo``: the main job on one machine."""
+"""``demo``: show the webhook on one machine."""
 
 import sys
 from pathlib import Path

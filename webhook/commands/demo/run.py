@@ -1,4 +1,4 @@
-"""``demo``: the main job on one machine. A standalone webhook, real AdmissionReviews over HTTPS, each answer shown."""
+"""``demo``: run a standalone webhook, send real AdmissionReviews over HTTPS, and show each answer."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ from rich.console import Console
 from webhook.commands.demo.next_steps import next_steps, program_as_typed
 from webhook.commands.preview.render import print_diff
 from webhook.commands.shared.input_files import InputError, examples, read_files
-from webhook.commands.shared.prediction import PodVerdict, Question, Situation, reference
+from webhook.commands.shared.prediction import DecisionInput, PodVerdict, Situation, reference
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.kube.manifests import Document
 from webhook.policy.model import Policy
@@ -29,7 +29,7 @@ from webhook.view.view import ClusterView
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The API server's part: sends reviews over HTTPS and verifies the certificate."""
+    """Plays the API server: sends reviews over HTTPS and verifies the certificate."""
 
     connection: HTTPSConnection
 
@@ -72,13 +72,13 @@ def demo(folder: Path | None) -> int:
 def _pod(item: Document) -> dict[str, Any]:
     if item.content["kind"] != "Pod":
         place = f"{item.source}:{item.line}: {item.content['kind']}"
-        raise InputError(f"{place}: demo sends pods alone, as the API server does; preview takes everything")
+        raise InputError(f"{place}: demo sends only pods, as the API server does; preview accepts all kinds")
     return item.content
 
 
 @contextmanager
 def _webhook(folder: Path) -> Iterator[Client]:
-    """Run the standalone webhook as a process of its own, with the folder's view and policy."""
+    """Run the standalone webhook as a separate process, with the folder's view and policy."""
     with tempfile.TemporaryDirectory() as place:
         ca_file = Path(place) / "ca.crt"
         command = [sys.executable, "-m", "webhook", "serve", "--standalone", "--view", str(folder / "view.yaml")]
@@ -107,7 +107,9 @@ def _verdict(pod: dict[str, Any], response: dict[str, Any]) -> PodVerdict:
     verdict, _, reason = response["auditAnnotations"]["decision"].partition("/")
     operations = json.loads(base64.b64decode(response["patch"])) if "patch" in response else ()
     decision = Decision(Verdict(verdict), Reason(reason), tuple(operations), tuple(response.get("warnings", ())))
-    question = Question(pod, RequestInfo(namespace=reference(pod)["namespace"]), Situation(Policy(), ClusterView()))
+    question = DecisionInput(
+        pod, RequestInfo(namespace=reference(pod)["namespace"]), Situation(Policy(), ClusterView())
+    )
     return PodVerdict(pod, "", question, decision)
 
 

@@ -13,14 +13,20 @@ from webhook.commands.shared.options import CONTEXT, FILE, KUBECONFIG, LIVE_POLI
 @click.command()
 @KUBECONFIG
 @CONTEXT
-@click.option("-n", "--namespace", default="", help="Look at the GPU pods of this namespace alone.")
+@click.option("-n", "--namespace", default="", help="Check only the GPU pods of this namespace.")
 @LIVE_POLICY
 @click.option("-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", show_default=True)
-@click.option("--from", "archive_file", type=FILE, help="Read a file of collect in place of the cluster.")
-@click.option("--wait", "wait_seconds", type=click.FloatRange(0), default=0, help="Look again for so many seconds.")
+@click.option("--from", "archive_file", type=FILE, help="Read a file of `gpu-injector collect` instead of the cluster.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.FloatRange(0),
+    default=0,
+    help="Repeat for this many seconds, until nothing fails.",
+)
 @states_exit_codes("doctor")
 def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
-    """Find out why GPU pods do not work in this cluster. It only reads; one pod is tried, none is created.
+    """Find out why GPU pods do not work in this cluster. It only reads; one pod is sent as a dry run, none is created.
 
     \b
     gpu-injector doctor

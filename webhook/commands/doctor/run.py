@@ -1,4 +1,4 @@
-"""``doctor``: why do GPU pods not work here? From the API server alone, with the rights of whoever asks."""
+"""``doctor``: find out why GPU pods do not work. It reads only the API server, with the user's own rights."""
 
 import asyncio
 import json
@@ -25,15 +25,15 @@ from webhook.commands.shared.progress_client import ProgressClient
 from webhook.commands.shared.read_cluster import look
 from webhook.commands.shared.render import ASIDE, ATTENTION
 from webhook.doctor.archived_facts import with_archived
-from webhook.doctor.check import Outcome, State, examine
-from webhook.doctor.cluster_facts import Facts
+from webhook.doctor.check import CheckOutcome, State, examine
+from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.read import Asked, read_facts
 from webhook.doctor.registry import CATEGORIES
 from webhook.kube.values import text
 
 SYMBOLS = {State.PASS: "√", State.WARN: "‼", State.FAIL: "×", State.UNKNOWN: "?"}  # noqa: RUF001  linkerd's sign
 COLOURS = {State.PASS: "green", State.WARN: ATTENTION, State.FAIL: "red", State.UNKNOWN: ASIDE}
-# The worst first: what the exit code tells.
+# The worst first: it determines the exit code.
 EXIT_CODES = {
     State.FAIL: ExitCode.CHANGES,
     State.UNKNOWN: ExitCode.UNREAD,
@@ -47,7 +47,7 @@ JSON_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says; ``wait_seconds`` is how long to look again while something fails."""
+    """The options of the command line; ``wait_seconds`` is how long to repeat while something fails."""
 
     target: Target
     policy_file: Path | None
@@ -68,7 +68,7 @@ def doctor(options: Options) -> int:
     return ExitCode.UNREAD if policy_unread and code == ExitCode.DONE else code
 
 
-async def _examined(options: Options) -> tuple[Facts, Sequence[Outcome], str]:
+async def _examined(options: Options) -> tuple[ClusterFacts, Sequence[CheckOutcome], str]:
     if options.archive_file is not None:
         return await _examined_file(options, read_archive(options.archive_file))
     deadline = time.monotonic() + options.wait_seconds
@@ -84,7 +84,7 @@ async def _examined(options: Options) -> tuple[Facts, Sequence[Outcome], str]:
             await asyncio.sleep(min(PAUSE_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
-async def _examined_file(options: Options, archive: Archive) -> tuple[Facts, Sequence[Outcome], str]:
+async def _examined_file(options: Options, archive: Archive) -> tuple[ClusterFacts, Sequence[CheckOutcome], str]:
     """Examine an archive as of its time."""
     client = ReplayClient(archive)
     installed = await policy_of_cluster(client, options.policy_file, archive)
@@ -94,13 +94,13 @@ async def _examined_file(options: Options, archive: Archive) -> tuple[Facts, Seq
     return facts, tuple(examine(facts, CATEGORIES)), installed.unread
 
 
-def exit_code(outcomes: Iterable[Outcome]) -> int:
+def exit_code(outcomes: Iterable[CheckOutcome]) -> int:
     """Return the exit code: a failure outweighs a check that could not read enough."""
     states = {outcome.result.state for outcome in outcomes}
     return next((code for state, code in EXIT_CODES.items() if state in states), 0)
 
 
-def to_json(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, Any]:
+def to_json(facts: ClusterFacts, outcomes: Iterable[CheckOutcome]) -> dict[str, Any]:
     """Return the form of ``-o json``, which docs/doctor.md describes; keys are only ever added to it."""
     rows = [
         {
@@ -124,13 +124,13 @@ def to_json(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, Any]:
     }
 
 
-def docs_of(outcome: Outcome) -> str:
-    """Return where our documentation tells of a check."""
+def docs_of(outcome: CheckOutcome) -> str:
+    """Return the place in our documentation that explains a check."""
     return f"docs/doctor.md#{outcome.check.name}"
 
 
-def show(outcomes: Iterable[Outcome], console: Console, *, short: bool) -> None:
-    """Print the outcomes by category, in linkerd check's manner; ``short`` leaves out what is well."""
+def show(outcomes: Iterable[CheckOutcome], console: Console, *, short: bool) -> None:
+    """Print the outcomes by category, in the style of `linkerd check`; ``short`` leaves out passed checks."""
     found = list(outcomes)
     shown = [item for item in found if not short or item.result.state is not State.PASS]
     for category, rows in groupby(shown, key=lambda item: item.category):
@@ -142,7 +142,7 @@ def show(outcomes: Iterable[Outcome], console: Console, *, short: bool) -> None:
     console.print(_summary(found))
 
 
-def _lines(outcome: Outcome) -> Text:
+def _lines(outcome: CheckOutcome) -> Text:
     result, state = outcome.result, outcome.result.state
     text = Text()
     text.append(f"{SYMBOLS[state]} ", style=COLOURS[state])
@@ -154,7 +154,7 @@ def _lines(outcome: Outcome) -> Text:
         text.append(f"\n    {line}", style=COLOURS[state])
     if len(result.evidence) > EVIDENCE_SHOWN:
         text.append(f"\n    and {len(result.evidence) - EVIDENCE_SHOWN} more (-o json has all)", style="dim")
-    # Evidence may contain its own fix, which is then not repeated.
+    # A fix that the evidence contains is not repeated.
     shown = any(line in evidence for line in result.fix[:1] for evidence in result.evidence)
     for index, line in enumerate(result.fix[1:] if shown else result.fix):
         text.append(f"\n    {'fix: ' if not index else '       '}{line}")
@@ -162,7 +162,7 @@ def _lines(outcome: Outcome) -> Text:
     return text
 
 
-def _summary(outcomes: Iterable[Outcome]) -> Text:
+def _summary(outcomes: Iterable[CheckOutcome]) -> Text:
     counts = Counter(outcome.result.state for outcome in outcomes)
     words = {State.PASS: "passed", State.WARN: "to look at", State.FAIL: "failed", State.UNKNOWN: "unknown"}
     text = Text()

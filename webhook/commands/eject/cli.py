@@ -1,4 +1,4 @@
-"""``eject``: how to do without the webhook."""
+"""``eject``: print patches that replace the webhook."""
 
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ from webhook.commands.shared.selection_options import scope_of, scope_options
 @click.option("--output-dir", "folder", type=FOLDER, help="With -o kustomize: write the component into this folder.")
 @states_exit_codes("eject")
 def eject(output: str, folder: Path | None, **options: Any) -> None:
-    """Print the patches that make the webhook unnecessary for what runs today: before you uninstall it.
+    """Print the patches that make the webhook unnecessary for the running workloads, before you uninstall it.
 
     \b
     What runs in the cluster, as a kustomize component:
@@ -34,7 +34,7 @@ def eject(output: str, folder: Path | None, **options: Any) -> None:
     Patched in the cluster itself, at once:
       gpu-injector eject -n ml -o kubectl | sh
 
-    Nothing is changed. What no patch can cover, such as pods without a controller, is listed in comments.
+    Nothing is changed. Objects that no patch can cover, such as pods without a controller, are listed in comments.
     """
     from webhook.commands.eject import run as command
 

@@ -1,4 +1,4 @@
-"""What makes the webhook unnecessary: the JSON Patch of each object whose pods it changes, and what no patch can do."""
+"""Plan how to replace the webhook: a JSON Patch for each object whose pods it changes, and what no patch can do."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,11 +12,11 @@ from webhook.decide.pod import Pod, runtime_class_name
 from webhook.kube.metadata import controlling_owner, metadata, name_of
 from webhook.kube.values import at, elements, mapping, text
 
-# A template of these is what it was made with, whatever patch comes.
+# The templates of these are immutable.
 IMMUTABLE_KINDS = frozenset({"Job", "Pod"})
 CONTAINER = re.compile("/spec/(containers|initContainers)/([0-9]+)/")
 NODES_SHOWN = 3
-IN_DRY_RUN = "in dry-run, so the webhook changes nothing that could be lost"
+IN_DRY_RUN = "in dry-run: the webhook changes nothing here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Ejection:
     """One object to be patched.
 
     ``operations`` are RFC 6902, from its root; each container is tested for its name before it is changed.
-    ``verdicts`` are the decisions that they come from, one for each pod template.
+    ``verdicts`` are the decisions behind them, one for each pod template.
     """
 
     verdicts: tuple[PodVerdict, ...]
@@ -42,7 +42,7 @@ class Ejection:
 
     @property
     def summary(self) -> str:
-        """The object and what is decided about its pods, in one line."""
+        """The object and the decisions on its pods, in one line."""
         words = sorted({one.decision.word for one in self.verdicts})
         return f"{self.verdicts[0].subject}: {', '.join(words)}"
 
@@ -66,7 +66,7 @@ def eject(found: Iterable[PodVerdict]) -> tuple[list[Ejection], list[str]]:
 
 
 def is_stored(item: Mapping[str, Any]) -> bool:
-    """Say whether the object is one that an API server has, and no author's manifest."""
+    """Say whether the object is stored in an API server, and not an author's manifest."""
     return bool(metadata(item).get("uid"))
 
 
@@ -97,8 +97,8 @@ def _running_pod(verdicts: Sequence[PodVerdict]) -> str:
     name = runtime_class_name(verdicts[0].changed())
     gains = f"runtimeClassName: {name}" if name else "the driver's libraries (`gpu-injector preview` shows them)"
     if owner:
-        return f"{owner.get('kind')} {owner.get('name')} makes it; let it be made with {gains}"
-    return f"a pod stays as it is; make it again with {gains} in its manifest"
+        return f"{owner.get('kind')} {owner.get('name')} creates it: add {gains} there"
+    return f"a pod cannot be changed; re-create it with {gains} in its manifest"
 
 
 def _nameless(verdicts: Sequence[PodVerdict]) -> str:
@@ -109,10 +109,10 @@ def _nodes_differ(verdicts: Sequence[PodVerdict]) -> str:
     if len({one.template for one in verdicts}) == len(verdicts):
         return ""
     nodes = ", ".join(f"{one.decision.word} on {' and '.join(one.nodes[:NODES_SHOWN])}" for one in verdicts)
-    return f"its template is one for all nodes, and they need different ones ({nodes}); docs/eject.md says what to do"
+    return f"its template is one for all nodes, and they need different ones ({nodes}); see docs/eject.md"
 
 
-# Why no patch is made of an object: the first that holds is noted.
+# Why there is no patch for an object: the first reason that applies is noted.
 OBSTACLES: tuple[Callable[[Sequence[PodVerdict]], str], ...] = (
     _in_dry_run,
     _running_pod,
@@ -122,7 +122,7 @@ OBSTACLES: tuple[Callable[[Sequence[PodVerdict]], str], ...] = (
 
 
 def _note(verdicts: Sequence[PodVerdict]) -> str:
-    """Return why no patch is made of an object, empty where one is or nothing is to be done."""
+    """Return why there is no patch for an object; empty if there is one, or none is needed."""
     if unread := dict.fromkeys(kind for one in verdicts for kind in one.unread):
         return f"unknown: could not read {', '.join(map(kind_word, unread))}"
     if all(one.decision.verdict is Verdict.LEAVE for one in verdicts):
@@ -131,7 +131,7 @@ def _note(verdicts: Sequence[PodVerdict]) -> str:
 
 
 def _operations(verdict: PodVerdict) -> Iterator[Operation]:
-    """Yield the operations, and before those of a container a test that it is the one that was looked at."""
+    """Yield the operations, and before those of a container a test that it has the expected name."""
     tested = set()
     for operation in verdict.decision.operations:
         pointer, name = _container(operation["path"], verdict.question.pod)
@@ -142,7 +142,7 @@ def _operations(verdict: PodVerdict) -> Iterator[Operation]:
 
 
 def _container(path: str, pod: Pod) -> tuple[str, str]:
-    """Return pointer and name of the container in which a path lies, empty where it lies in none."""
+    """Return pointer and name of the container that contains a path; empty if none does."""
     found = CONTAINER.match(path)
     if not found:
         return "", ""

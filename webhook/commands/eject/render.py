@@ -1,4 +1,4 @@
-"""What ``eject`` prints, a function for each ``-o``, and the files of a folder."""
+"""The output of ``eject``: a function for each ``-o``, and the files of a folder."""
 
 import json
 import re
@@ -16,23 +16,23 @@ from webhook.kube.values import empty_mapping
 MADE_BY = "# Made by `gpu-injector eject`"
 KUSTOMIZATION = "kustomization.yaml"
 HEAD = (
-    f"{MADE_BY}: with these patches in your sources, the pods get what the webhook gives them, without it.\n"
+    f"{MADE_BY}: with these patches in your sources, pods do not need the webhook.\n"
     "# Put this folder beside your kustomization, and name it there:\n"
     "#   components: [eject]\n"
-    "# kustomize passes over a target that matches nothing. If your sources name no namespace, take `namespace` out.\n"
+    "# kustomize skips a target without a match. If your sources name no namespace, remove `namespace`.\n"
     "# The proof, which must end with exit code 0:\n"
     "#   kubectl kustomize . | gpu-injector preview -f - -o table\n"
 )
 COMPONENT = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
 COMMANDS_HEAD = (
-    "# Made by `gpu-injector eject -o kubectl`: it changes what is in the cluster, and its pods are re-created.\n"
-    "# Applying your sources later undoes it: write the patches there, too (`-o kustomize`).\n"
+    "# Made by `gpu-injector eject -o kubectl`: it changes the objects in the cluster; their pods are re-created.\n"
+    "# Applying your sources later reverts this: add the patches there, too (`-o kustomize`).\n"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The patches, a note for each object of which none is made, and what could not be read, with the reason."""
+    """The patches, a note for each object without one, and what could not be read, with the reason."""
 
     ejections: Sequence[Ejection]
     notes: Sequence[str]
@@ -75,7 +75,7 @@ WRITERS: Mapping[str, Writer] = {
 
 
 def file_name(one: Ejection) -> str:
-    """Return the name of a patch's file: no two objects have the same, and none leads out of its folder."""
+    """Return the name of a patch's file: unique for each object, and always within the folder."""
     names = one.reference
     group, _, _ = names["apiVersion"].rpartition("/")
     words = (names["kind"], group, names["namespace"], names["name"])
@@ -91,7 +91,7 @@ def _component(made: Made, entries: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _target(one: Ejection) -> dict[str, str]:
-    """Return kustomize's selector of an object; whichever version of its kind the sources have.
+    """Return kustomize's selector of an object, for any version of its kind in the sources.
 
     Source: https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/patches/
     """
@@ -104,18 +104,18 @@ def _target(one: Ejection) -> dict[str, str]:
 
 
 def _exactly(name: str) -> str:
-    # kustomize takes names for regular expressions, anchored at both ends.
+    # kustomize reads names as regular expressions, anchored at both ends.
     return name.replace(".", r"\.")
 
 
 def _command(one: Ejection) -> Iterator[str]:
     yield f"# {one.summary}\n"
     if one.is_immutable:
-        yield "# Its pod cannot be changed. Write it into the manifest, delete it, and create it anew.\n"
+        yield "# Its pod cannot be changed. Change the manifest, and delete and re-create the pod.\n"
         return
     names = one.reference
     group, _, version = names["apiVersion"].rpartition("/")
-    # The kind with version and group, as kubectl takes it for every kind without asking how it is called in lists.
+    # The kind with version and group: kubectl accepts it for every kind without its plural name.
     kind = f"{names['kind']}.{version}.{group}"
     patch = json.dumps(_plain(one), ensure_ascii=False)
     where = ["-n", names["namespace"]] if names["namespace"] else []
@@ -129,9 +129,9 @@ def _incomplete(unread: Mapping[str, str]) -> str:
 
 
 def _by_hand(notes: Iterable[str]) -> str:
-    # Names of owners are any text that a pod's author wrote, and this may be a shell script.
+    # A pod's author may write any text as the name of an owner, and the output may be a shell script.
     lines = "".join(f"#   {' '.join(note.split())}\n" for note in notes)
-    return f"# No patch is made of:\n{lines}" if lines else ""
+    return f"# No patch for:\n{lines}" if lines else ""
 
 
 def _plain(one: Ejection) -> list[dict[str, Any]]:

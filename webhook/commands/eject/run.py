@@ -1,4 +1,4 @@
-"""``eject``: the patches that make the webhook unnecessary for what runs today, so that it can be uninstalled."""
+"""``eject``: print the patches that make the webhook unnecessary, so that it can be uninstalled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from webhook.commands.eject.render import MADE_BY, WRITERS, Made, kustomize_fold
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.owners import Owners
-from webhook.commands.shared.selection import Found, Scope, verdicts
+from webhook.commands.shared.selection import Scope, SelectedWorkloads, verdicts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What is looked at, in which form the patches come, and into which folder (None: standard output)."""
+    """The selected objects, the form of the patches, and their folder (None: standard output)."""
 
     scope: Scope
     output: str
@@ -35,26 +35,26 @@ def eject(options: Options) -> int:
         click.echo(WRITERS[options.output](made), nl=False)
     for line in skipped:
         click.echo(f"Skipped: {line}", err=True)
-    click.echo(f"{len(made.ejections)} patched, {len(made.notes)} that no patch is made of", err=True)
+    click.echo(f"{len(made.ejections)} patched, {len(made.notes)} without a patch", err=True)
     if made.unread:
         click.echo("INCOMPLETE: not everything could be read, so patches may be missing", err=True)
         return ExitCode.UNREAD
     return ExitCode.CHANGES if made.ejections else ExitCode.DONE
 
 
-def _unread(found: Found) -> dict[str, str]:
+def _unread(found: SelectedWorkloads) -> dict[str, str]:
     """Return what could not be read, of the workloads and of what their decisions depend on."""
     of_verdicts = {kind: one.question.situation.unread[kind] for one in found.verdicts for kind in one.unread}
     return {**found.unread, **of_verdicts}
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
-    """Write the files, over those of an earlier run but over nothing else."""
+    """Write the files; overwrite only those of an earlier run."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         foreign = [name for name in files if (folder / name).exists() and not _is_ours(folder / name)]
         if foreign:
-            raise InputError(f"{folder / foreign[0]}: it is there already, and not made by `gpu-injector eject`")
+            raise InputError(f"{folder / foreign[0]}: it exists already, and `gpu-injector eject` did not write it")
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:

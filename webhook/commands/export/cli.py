@@ -1,4 +1,4 @@
-"""``export``: what Kubernetes can do without the webhook."""
+"""``export``: print what Kubernetes can do without the webhook."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def export() -> None:
 @POLICY
 @states_exit_codes("export mutating-admission-policy")
 def export_mutating_admission_policy(policy_file: Path | None) -> None:
-    """Print a MutatingAdmissionPolicy: what CEL can say of the policy, and in comments what it cannot.
+    """Print a MutatingAdmissionPolicy: the part of the policy that CEL can express; comments list the rest.
 
     \b
     gpu-injector export mutating-admission-policy --policy policy.yaml | kubectl apply -f -

@@ -36,7 +36,7 @@ def policy_check(file: Path) -> None:
 @click.argument("file", type=FILE, required=False)
 @states_exit_codes("policy show")
 def policy_show(file: Path | None) -> None:
-    """Print every key with its meaning, as a policy file: the defaults, or those of FILE.
+    """Print every key with its meaning, as a policy file: the defaults, or the values of FILE.
 
     \b
     gpu-injector policy show > policy.yaml

@@ -15,7 +15,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def check(file: Path) -> None:
-    """Say that a policy is fine; an InputError names file, line, key and what is allowed."""
+    """Print that a policy is valid. An InputError names file, line, key and the allowed values."""
     policy = read_policy(file)
     changed = [key.name for key in _settable() if _value(policy, key) != key.default]
     said = f"it sets {', '.join(changed)}" if changed else "every key has its default"
@@ -23,7 +23,7 @@ def check(file: Path) -> None:
 
 
 def show(file: Path | None) -> None:
-    """Print the policy as a file that holds every key, each with its meaning."""
+    """Print the policy as a file with every key and its meaning."""
     policy = read_policy(file)
     click.echo("\n".join(_lines(policy)))
 

@@ -1,4 +1,4 @@
-"""``preview``: what the webhook would do."""
+"""``preview``: show what the webhook would do."""
 
 import sys
 from typing import Any
@@ -14,20 +14,20 @@ from webhook.commands.shared.selection_options import scope_of, scope_options
 @click.option(
     "-o", "--output", type=click.Choice(["table", "diff", "patch", "yaml", "json"]), help="diff; without -f table."
 )
-@click.option("--explain", is_flag=True, help="Show each row of the decision that was tried, and what it looked at.")
+@click.option("--explain", is_flag=True, help="Show each rule that was tried, with its evidence.")
 @states_exit_codes("preview")
 def preview(output: str | None, explain: bool, **options: Any) -> None:
     """Show what the webhook would do, before anything is created.
 
     \b
-    A manifest, as it would meet the cluster of your kubeconfig:
+    A manifest, with the cluster of your kubeconfig:
       gpu-injector preview -f pod.yaml
     A chart, without any cluster:
       gpu-injector view > view.yaml
       helm template my-chart | gpu-injector preview -f - --view view.yaml
     Patched without the webhook:
       helm template my-chart | gpu-injector preview -f - -o yaml | kubectl apply -f -
-    What runs already, if it were created again:
+    Running workloads, if they were re-created:
       gpu-injector preview -A
     Why:
       gpu-injector preview -f pod.yaml --explain

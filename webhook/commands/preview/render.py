@@ -1,4 +1,4 @@
-"""What ``preview`` prints, a function for each ``-o``: the answer to standard output, notes to standard error."""
+"""The output of ``preview``: a function for each ``-o``; the result on standard output, notes on standard error."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -66,7 +66,7 @@ def print_patch(found: Sequence[PodVerdict], _console: Console) -> None:
 
 
 def print_json(found: Sequence[PodVerdict], _console: Console) -> None:
-    """Print the rows, a stable form; one by one, as all of them together are large."""
+    """Print the rows, a stable form; one by one, as all together are large."""
     begin = "["
     for item in found:
         row = json.dumps(to_json(item), indent=2, ensure_ascii=False)
@@ -76,7 +76,7 @@ def print_json(found: Sequence[PodVerdict], _console: Console) -> None:
 
 
 def print_yaml(found: Sequence[PodVerdict], _console: Console) -> None:
-    """Print each object of a live cluster as it would be created again; ``preview -f`` keeps what the author wrote."""
+    """Print each object of a live cluster as it would be re-created; ``preview -f`` keeps the author's text."""
     for item in found:
         is_patched = item.would_change and not item.decision.dry_run
         click.echo("---\n" + yaml_text(item.as_template().changed() if is_patched else dict(item.item)), nl=False)
@@ -109,7 +109,7 @@ def print_authored(manifests: Sequence[Manifest], found: Iterable[PodVerdict], p
 def authored_operations(
     found: Iterable[PodVerdict], note: Callable[[str], None]
 ) -> Callable[[Manifest], Sequence[Operation]]:
-    """Return what gives the operations to be written into a manifest; ``note`` gets a line for what cannot be."""
+    """Return a function that yields the operations for a manifest; ``note`` gets a line for what cannot be written."""
     of_object: dict[int, list[PodVerdict]] = {}
     for item in found:
         of_object.setdefault(id(item.item), []).append(item)
@@ -121,11 +121,11 @@ def authored_operations(
 
 
 def _operations(document: Document, found: Iterable[PodVerdict], note: Callable[[str], None]) -> Iterator[Operation]:
-    """Yield what is to be written into the document of an object; manifests get no annotation of ours."""
+    """Yield the operations for the document of an object; manifests do not get our annotation."""
     rows = [one for one in found if not one.decision.dry_run]
     wanted = [one for one in rows if one.would_change]
     if wanted and len({item.template for item in rows}) < len(rows):
-        note(f"{wanted[0].title} is left as it is: its nodes differ, and the webhook decides for each of them")
+        note(f"{wanted[0].title} is unchanged: its nodes differ, and the webhook decides for each of them")
         return
     for item in wanted:
         yield from below(document.pointer, item.as_template().operations)
@@ -136,7 +136,7 @@ def _note(line: str) -> None:
 
 
 def to_json(item: PodVerdict) -> dict[str, Any]:
-    """Return one row of ``-o json``. ``nodes`` and ``rows`` are there only where there is something to say."""
+    """Return one row of ``-o json``. ``nodes`` and ``rows`` are omitted if they are empty."""
     row: dict[str, Any] = {
         "object": item.reference,
         "template": item.template,
@@ -161,7 +161,7 @@ def to_json(item: PodVerdict) -> dict[str, Any]:
 
 
 def changes(operations: Sequence[Operation]) -> str:
-    """Say in a few words what operations change: each field once, with how often if more than once."""
+    """Summarise what operations change: each field once, with a count if more than one."""
     names = list(_changed_fields(operations))
     counts = {name: names.count(name) for name in names}
     return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in counts.items()) or "-"

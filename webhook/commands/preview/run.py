@@ -1,4 +1,4 @@
-"""``preview``: what the webhook would do with manifests, or with what runs in a cluster, before anything is created."""
+"""``preview``: show what the webhook would do with manifests, or with the workloads of a cluster."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from webhook.kube.manifests import Manifest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What is looked at, and how it is shown."""
+    """The selected objects, and the form of the output."""
 
     scope: Scope
     output: str
@@ -51,9 +51,9 @@ def _print(options: Options, manifests: Sequence[Manifest], found: Sequence[PodV
 
 
 def restarts(found: Iterable[PodVerdict]) -> Iterator[str]:
-    """Yield the line that makes a plugin's pods again, for each of its DaemonSets that may be in the cluster."""
+    """Yield the command that re-creates a plugin's pods, for each of its DaemonSets that may be in the cluster."""
     for item in {item.title: item for item in found if item.nodes and item.would_change}.values():
         names, known = item.reference, item.question.situation.view.daemon_sets
         if known is None or f"{names['namespace']}/{names['name']}" in known:
-            yield "Pods that run already stay as they are. To make them again:"
+            yield "Running pods stay unchanged. To re-create them:"
             yield f"  kubectl -n {names['namespace']} rollout restart daemonset/{names['name']}"

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateOptions:
-    """What the command line says of the certificate. Days of life, seconds between looks and for a caBundle to settle.
+    """The options for the certificate: days of life, seconds between checks, and for a caBundle to settle.
 
-    With a folder nothing else counts but the names: whoever fills it decides.
+    With a folder, only the names matter: the program that fills the folder decides the rest.
     """
 
     cert_dir: Path | None
@@ -43,13 +43,13 @@ class CertificateOptions:
             authority_lifetime=timedelta(days=self.ca_days),
             leaf_lifetime=timedelta(days=self.leaf_days),
             settle=settle,
-            # A replica needs one look to see the new leaf's authority registered, and one more after the settling.
+            # A replica needs one check to see the new leaf's authority registered, and one more after it has settled.
             handover=settle + 3.6 * look,
         )
 
     @property
     def installation(self) -> Installation:
-        """The installation that this replica belongs to. Raises InputError for a name that is none."""
+        """The installation that this replica belongs to. Raises InputError for an invalid name."""
         namespace = os.environ.get("POD_NAMESPACE") or "gpu-injector"
         try:
             return Installation(namespace=namespace, extra_names=self.tls_names)
@@ -58,7 +58,7 @@ class CertificateOptions:
 
 
 def provider(client: "KubeClient", options: CertificateOptions, tls: LiveTls, on_change: OnChange) -> CertificateSource:
-    """Return what keeps the certificate of this replica. Raises InputError."""
+    """Return the source of this replica's certificate. Raises InputError."""
     if options.cert_dir:
         return MountedFiles(options.cert_dir, options.installation.names, on_change=on_change, tls=tls)
     return CertificateController(

@@ -18,10 +18,10 @@ SECONDS = click.FloatRange(0, 3600, min_open=True)
 
 @contextmanager
 def _lacking(package: str) -> Iterator[None]:
-    """Import without a package, for whoever takes its absence well.
+    """Import modules as if a package were not installed. They must work without it.
 
-    structlog imports rich where it finds it, for tracebacks in colour that a server never prints: that costs 3 MiB.
-    No part of structlog can be imported without that, and it has no setting for it (structlog/dev.py, as of 25.5).
+    structlog imports rich if it is installed, for coloured tracebacks that a server never prints: that costs 3 MiB.
+    No part of structlog can be imported without it, and there is no setting (structlog/dev.py, as of 25.5).
     """
     loaded = sys.modules.get(package)
     sys.modules[package] = None  # type: ignore[assignment]  # documented: an import of it fails then
@@ -34,26 +34,50 @@ def _lacking(package: str) -> Iterator[None]:
 
 
 @click.command()
-@click.option("--standalone", is_flag=True, help="No cluster: the view from a file, a certificate made on the spot.")
-@click.option("--view", "view_file", type=FILE, help="With --standalone: what `kubectl get … -o yaml` printed.")
+@click.option("--standalone", is_flag=True, help="Without a cluster, with a view from a file.")
+@click.option(
+    "--view",
+    "view_file",
+    type=FILE,
+    help="With --standalone: a file of `gpu-injector view`, or of `kubectl get … -o yaml`.",
+)
 @POLICY
-@click.option("--kubeconfig", type=FILE, help="Reach the API server by this file; in a pod it is not needed.")
-@click.option("--host", default="", help="The address to listen on; all of them in a cluster, loopback standalone.")
+@click.option("--kubeconfig", type=FILE, help="The kubeconfig of the API server; not needed in a pod.")
+@click.option(
+    "--host", default="", help="The address to listen on; by default all in a cluster, loopback with --standalone."
+)
 @click.option("--port", type=PORT, default=8443, show_default=True, help="0 chooses a free one.")
-@click.option("--admin-port", type=PORT, default=8080, show_default=True, help="Probes, metrics.")
-@click.option("--decisions-port", type=PORT, default=8081, show_default=True, help="On loopback.")
+@click.option("--admin-port", type=PORT, default=8080, show_default=True, help="The port of probes and metrics.")
+@click.option(
+    "--decisions-port", type=PORT, default=8081, show_default=True, help="The port of page and decisions, on loopback."
+)
 @click.option("--ca-file", type=FILE, help="With --standalone: write the CA's certificate here, for clients.")
 @click.option("--tls-name", "tls_names", multiple=True, help="One more name or address in the certificate.")
 @click.option(
     "--cert-dir", type=FOLDER, help="Serve tls.crt and tls.key of this folder, such as cert-manager's Secret."
 )
-@click.option("--leaf-days", type=DAYS, default=90.0, show_default=True, help="How long an own certificate lives.")
-@click.option("--ca-days", type=DAYS, default=365.0, show_default=True, help="How long an own CA lives.")
-@click.option("--look-seconds", type=SECONDS, default=50.0, show_default=True, help="Between two looks at all of it.")
+@click.option("--node-facts", is_flag=True, help="Use what the DaemonSet gpu-injector-node-facts reports.")
 @click.option(
-    "--settle-seconds", type=SECONDS, default=60.0, show_default=True, help="For API servers to see a new CA."
+    "--leaf-days", type=DAYS, default=90.0, show_default=True, help="The life of a certificate that we issue."
 )
-@click.option("--drain-seconds", type=click.FloatRange(0), default=20.0, show_default=True, help="After SIGTERM.")
+@click.option("--ca-days", type=DAYS, default=365.0, show_default=True, help="The life of a CA that we make.")
+@click.option(
+    "--look-seconds",
+    type=SECONDS,
+    default=50.0,
+    show_default=True,
+    help="The time between two checks of the certificates.",
+)
+@click.option(
+    "--settle-seconds", type=SECONDS, default=60.0, show_default=True, help="The time for API servers to load a new CA."
+)
+@click.option(
+    "--drain-seconds",
+    type=click.FloatRange(0),
+    default=20.0,
+    show_default=True,
+    help="The time for open requests after SIGTERM.",
+)
 @states_exit_codes("serve")
 def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **options: Any) -> None:
     """Run the webhook, in a cluster or (--standalone) on one machine.

@@ -1,4 +1,4 @@
-"""Archives as files: written, opened, and put in the place of a cluster."""
+"""Archives as files: write them, open them, and read them instead of a cluster."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +26,7 @@ def read_archive(path: Path) -> Archive:
 
 @asynccontextmanager
 async def cluster_of(target: Target, archive: Archive | None) -> AsyncIterator[KubeClient]:
-    """Open a client of the cluster, or of the archive in its place. Raises InputError as ``api_server``."""
+    """Open a client of the cluster, or of the archive instead. Raises InputError as ``api_server``."""
     if archive is None:
         async with api_server(target) as client:
             yield client
@@ -35,7 +35,7 @@ async def cluster_of(target: Target, archive: Archive | None) -> AsyncIterator[K
 
 
 async def policy_of_cluster(client: KubeClient, file: Path | None, archive: Archive | None) -> InstalledPolicy:
-    """Return the policy that counts, as ``installed_policy``; that of an archive says what could not be read for it."""
+    """Return the policy in use, as ``installed_policy``; for an archive, with what could not be read."""
     installed = await installed_policy(client, file)
     if archive is None or file is not None:
         return installed

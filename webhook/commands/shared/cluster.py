@@ -1,4 +1,4 @@
-"""The live cluster that commands read: which one, a client of its API server, and its view at this moment."""
+"""The live cluster that commands read: which one, a client of its API server, and its current view."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -16,11 +16,14 @@ from webhook.kube.values import EMPTY, mapping
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
+from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_PATH
 from webhook.policy.model import Policy
-from webhook.registration.entries import HOME, PATH, home_of
-from webhook.view.live_view import resources, utc_now
+from webhook.registration.entries import home_of
+from webhook.view.live_view import utc_now
+from webhook.view.node_facts_pods import NAME as FACTS_NAME
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.snapshot import Snapshot, snapshot
+from webhook.view.watched_resources import resources
 
 # Where the chart keeps the administrator's settings.
 POLICY_KEY = "policy.yaml"
@@ -37,7 +40,7 @@ class LoginError(InputError):
 
 
 class UnreadError(InputError):
-    """The API server answered, but what the command cannot do without could not be read."""
+    """The API server answered, but an object that the command needs could not be read."""
 
     exit_code = ExitCode.UNREAD
 
@@ -50,7 +53,7 @@ class Target:
     context: str | None = None
 
     def loader(self) -> CredentialsLoader:
-        """Return what reads the credentials."""
+        """Return the loader of the credentials."""
         return CredentialsLoader(str(self.kubeconfig) if self.kubeconfig else None, self.context)
 
     def namespace(self) -> str:
@@ -63,7 +66,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class InstalledPolicy:
-    """The policy that counts, and why it may be another one than the webhook's: empty where it was read."""
+    """The policy in use, and why it may differ from the webhook's; empty if it was read."""
 
     policy: Policy
     unread: str = ""
@@ -71,7 +74,7 @@ class InstalledPolicy:
 
 @asynccontextmanager
 async def api_server(target: Target) -> AsyncIterator[KubeClient]:
-    """Open a client. What the command cannot continue without (a login, an answer) becomes an InputError."""
+    """Open a client. A failed login, or no answer, becomes an InputError."""
     try:
         async with KubeClient(target.loader()) as client:
             yield client
@@ -86,25 +89,25 @@ async def api_server(target: Target) -> AsyncIterator[KubeClient]:
 
 
 async def home(client: KubeClient) -> str:
-    """Return the namespace of the installation, as its registration says; the usual one where that is not readable."""
+    """Return the namespace of the installation from its registration; the default if that cannot be read."""
     try:
-        return home_of(await client.find(PATH))
+        return home_of(await client.find(REGISTRATION_PATH))
     except ApiError:
-        return HOME
+        return DEFAULT_NAMESPACE
 
 
 async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPolicy:
     """Return the policy of a file that is named, else the one of the webhook in the cluster, else the default.
 
-    Which one it is, when none was named, is printed to standard error. Raises InputError for a policy that is invalid.
+    If none was named, the choice is printed to standard error. Raises InputError for a policy that is invalid.
     """
     if file:
         return InstalledPolicy(read_policy(file))
     unread = ""
     try:
-        namespace = home_of(await client.find(PATH))
+        namespace = home_of(await client.find(REGISTRATION_PATH))
     except ApiError as error:
-        namespace, unread = HOME, f"the registration: {error}"
+        namespace, unread = DEFAULT_NAMESPACE, f"the registration: {error}"
     source = f"ConfigMap {namespace}/gpu-injector"
     try:
         found = await client.find(f"/api/v1/namespaces/{namespace}/configmaps/gpu-injector")
@@ -119,16 +122,26 @@ async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPo
     return InstalledPolicy(Policy(), unread)
 
 
+async def _facts_namespace(client: KubeClient) -> str:
+    """Return the namespace of the node facts; empty where they are off, or the caller may not know that."""
+    namespace = await home(client)
+    try:
+        found = await client.find(f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{FACTS_NAME}")
+    except ApiError:
+        return ""
+    return namespace if found else ""
+
+
 async def live_view(
     client: KubeClient,
     policy: Policy,
     named: Mapping[str, Collection[str]] = EMPTY,
     wall_clock: Callable[[], datetime] = utc_now,
 ) -> Snapshot:
-    """Return what the webhook would see at this moment with the caller's rights.
+    """Return what the webhook would see now with the caller's rights.
 
     ``named`` are objects to read one by one where their kind may not be listed, by field of ClusterView.
     """
     wanted = {"runtime_classes": (policy.runtime_class,), **named}
-    watched = resources(policy.bootstrap.namespaces, known_plugins(policy))
+    watched = resources(policy.bootstrap.namespaces, known_plugins(policy), await _facts_namespace(client))
     return await snapshot(client, watched, wanted, is_gpu_resource=policy.is_gpu_resource, wall_clock=wall_clock)

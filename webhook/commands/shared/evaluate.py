@@ -1,6 +1,6 @@
-"""What would become of an object's pods if it were created now: a verdict for each pod or pod template in it.
+"""Predict the decisions on an object's pods if it were created now: a verdict for each pod or pod template in it.
 
-The pods of a device plugin's DaemonSet are decided node by node, as the DaemonSet controller would make them.
+The pods of a device plugin's DaemonSet are decided node by node, as the DaemonSet controller would create them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from webhook.commands.shared.prediction import PodVerdict, Question, Situation, reference
+from webhook.commands.shared.prediction import DecisionInput, PodVerdict, Situation, reference
 from webhook.decide.decision import Reason, RequestInfo
 from webhook.decide.plugin.unserved_plugins import CREATOR, next_pod
 from webhook.decide.pod import Pod
@@ -26,16 +26,16 @@ from webhook.view.view import ClusterView, Node, PluginDaemonSet
 # The DaemonSet controller adds tolerations of these to every pod.
 # https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#taints-and-tolerations
 NODE_STATE_PREFIX = "node.kubernetes.io/"
-# A DaemonSet that was never created has none, but its pods will have an owner.
+# A DaemonSet that was never created has no UID, but its pods will have an owner.
 FUTURE_UID = "(to be created)"
 UNKNOWN_NAMESPACE = "gpu-injector: the namespace of its pods is not known"
 NO_FIELD = "gpu-injector: no field for the class here; its pods are patched when they are created"
 
 
-def foresee(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerdict]:
+def predict(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerdict]:
     """Yield the verdict for each place of an object that describes pods.
 
-    For a plugin's DaemonSet there is one for each kind of node: nodes for which the same is decided and written.
+    For a plugin's DaemonSet there is one for each group of nodes with the same decision and patch.
     """
     for verdict in _verdicts(item, situation):
         if verdict.is_cluster_scoped and verdict.decision.reason is not Reason.NO_GPU:
@@ -50,7 +50,7 @@ def _verdicts(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerd
     for place in pod_places(item, partial(_requests_gpu, situation.policy)):
         is_plugin = find_plugin(place.pod, known_plugins(situation.policy)) is not None
         if not is_plugin or place.shape not in (Shape.POD, Shape.TEMPLATE):
-            question = Question(place.pod, _facts(namespace, place.pointer), situation)
+            question = DecisionInput(place.pod, _facts(namespace, place.pointer), situation)
             yield _written(PodVerdict.of(item, place.pointer, question), place)
         elif item.get("kind") == "DaemonSet":
             yield from _of_daemon_set(item, place.pointer, namespace, situation)
@@ -67,7 +67,7 @@ def _requests_gpu(policy: Policy, name: str, quantity: object) -> bool:
 
 
 def _written(verdict: PodVerdict, place: PodPlace) -> PodVerdict:
-    """Return the verdict with what can be written at the place; the pods are patched one by one in any case."""
+    """Return the verdict with the operations that are possible at the place; the pods themselves are always patched."""
     if place.shape in (Shape.STEP, Shape.REQUEST):
         return _later(verdict, REFUSES if _refuses(verdict, place) else NO_FIELD)
     if _refuses(verdict, place):
@@ -109,7 +109,7 @@ def _of_plugin_pod(item: Mapping[str, Any], pointer: str, pod: Pod, namespace: s
     facts = replace(_facts(namespace, pointer), username=creator)
     # Anywhere else the entry for plugins is not called, the one for GPU pods may be.
     is_plugin = namespace in situation.policy.bootstrap.namespaces
-    question = Question(pod, facts, situation, is_plugin=is_plugin)
+    question = DecisionInput(pod, facts, situation, is_plugin=is_plugin)
     return PodVerdict.of(item, pointer, question)
 
 
@@ -119,7 +119,7 @@ def _of_daemon_set(item: Mapping[str, Any], pointer: str, namespace: str, situat
     facts = RequestInfo(namespace=namespace, username=CREATOR, is_template=True)
     kinds: dict[str, list[PodVerdict]] = {}
     for node in _nodes(daemon_set, situation.view) or [""]:
-        question = Question(next_pod(daemon_set, node), facts, known, is_plugin=True)
+        question = DecisionInput(next_pod(daemon_set, node), facts, known, is_plugin=True)
         verdict = PodVerdict.of(item, pointer, question, (node,) if node else ())
         kinds.setdefault(f"{verdict.decision.word} {verdict.operations}", []).append(verdict)
     for alike in kinds.values():

@@ -8,7 +8,7 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 
 class ExitCode(IntEnum):
-    """What a script learns from a command."""
+    """The exit codes of the commands."""
 
     DONE = 0
     CHANGES = 1
@@ -48,7 +48,7 @@ BY_COMMAND: Mapping[str, Mapping[ExitCode, str]] = {
     "view": {ExitCode.DONE: "printed, and everything could be read"},
     "why": {ExitCode.DONE: "answered"},
 }
-# These do not read a cluster to answer.
+# These do not read a cluster.
 OFFLINE = frozenset(
     {"completion", "demo", "export mutating-admission-policy", "policy check", "policy schema", "policy show", "serve"}
 )

@@ -1,4 +1,4 @@
-"""The files that commands read: policy, view and manifests. Faults become messages of the command line."""
+"""The files that commands read: policy, view and manifests. Errors become messages of the command line."""
 
 import re
 import sys
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
-# A shorter text is read before a person sees a bar.
+# A shorter text is read before a user could see a bar.
 SHOWN_LENGTH = 1 << 20
-# What only manifests have at their top: with a mistake in it, such a file is not skipped.
+# Only manifests have these keys at the top: such a file is not skipped if it has a mistake.
 OBJECT_KEY = re.compile(r"""(?m)^["']?(kind|apiVersion)["']?:|^\s*\{?\s*"(kind|apiVersion)"\s*:""")
 # Expressions of templates that are valid YAML because they are within quotes.
 UNRENDERED = re.compile(r"\{\{-?\s*\.(Values|Release|Chart)\b|\{%-?\s*(if|for|set|endif|endfor)\b")
@@ -31,7 +31,7 @@ class InputError(click.ClickException):
 
 
 def read_policy(path: Path | None) -> Policy:
-    """Return the policy of a file, the default policy where none is named."""
+    """Return the policy of a file; the default policy without a file."""
     return Policy() if path is None else policy_of(_text(path), str(path))
 
 
@@ -82,7 +82,7 @@ def read_tree(names: Iterable[str], skipped: Callable[[str], None], progress: "P
 
 
 def is_no_manifest(error: ManifestError, text: str) -> bool:
-    """Say whether a file was never meant as a manifest; a manifest with a mistake is none of these."""
+    """Say whether a file is not meant as a manifest. A manifest with a mistake still counts as one."""
     return error.is_template or not OBJECT_KEY.search(text)
 
 

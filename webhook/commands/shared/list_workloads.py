@@ -1,4 +1,4 @@
-"""What runs in a live cluster, as its authors asked for it: controllers with their templates, and pods of their own."""
+"""List the workloads of a live cluster: controllers with their templates, and pods without a listed controller."""
 
 import sys
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -14,7 +14,7 @@ from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import pages
 
-# Controllers before what they make. Kinds that we do not know make pods, which are listed themselves.
+# Controllers before the objects that they create. Pods of unknown kinds are listed themselves.
 RESOURCES = (
     "/apis/apps/v1/deployments",
     "/apis/apps/v1/statefulsets",
@@ -56,7 +56,7 @@ async def workloads(
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Show on a terminal how far the lists have come, on standard error and only as long as they last."""
+    """Show the progress of the lists on a terminal, on standard error, until they end."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
@@ -69,5 +69,5 @@ def is_kept(item: Mapping[str, Any]) -> bool:
 
 
 def _lean(item: dict[str, Any]) -> dict[str, Any]:
-    # As kubectl get prints it: who wrote which field tells nothing here, and is half of the object.
+    # As kubectl get prints it: the managed fields are not needed here, and are half of the object.
     return {**item, "metadata": {key: value for key, value in metadata(item).items() if key != "managedFields"}}

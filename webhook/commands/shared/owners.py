@@ -1,4 +1,4 @@
-"""What stands above an object of a live cluster: its controller, that one's controller, and so on."""
+"""The owners of an object of a live cluster: its controller, the controller of that, and so on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,8 +8,8 @@ from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 
-# A job of a workflow of an application: more levels than this nobody has.
-HIGHEST = 5
+# An application owns a workflow, which owns a job: real hierarchies have fewer levels than this.
+MAX_OWNER_DEPTH = 5
 
 Owner = Mapping[str, Any]
 
@@ -17,7 +17,7 @@ Owner = Mapping[str, Any]
 class Owners:
     """Looks up controllers, each once. ``unread`` are those that could not be read; those that are gone are reported.
 
-    Kinds are unknown beforehand: the API server's discovery says how each is called in a path.
+    Kinds are not known in advance: the API server's discovery has the plural name of each.
     Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
     """
 
@@ -31,7 +31,7 @@ class Owners:
         """Return the controllers above an object, the nearest first. Raises ``OSError`` when no answer came."""
         found: list[Mapping[str, Any]] = []
         namespace = text(metadata(item).get("namespace"))
-        while len(found) < HIGHEST and (owner := _controller(item)):
+        while len(found) < MAX_OWNER_DEPTH and (owner := _controller(item)):
             above = await self._owner(client, owner, namespace)
             if above is None:
                 break
@@ -68,7 +68,7 @@ class Owners:
 
 
 def _title(owner: Owner, namespace: str) -> str:
-    # A pod's author writes these names, and they may become comments of a script.
+    # A pod's author writes these names, and the output may be comments of a script.
     return " ".join(f"{owner.get('kind')} {namespace}/{owner.get('name')}".split())
 
 

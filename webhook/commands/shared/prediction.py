@@ -1,4 +1,4 @@
-"""What becomes of one pod, or of the pods of one template, in an object: the question, the decision, and its place."""
+"""The predicted decision on one pod, or on the pods of one template: its input, the decision, and the place."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ DEFAULT_NAMESPACE = "default"
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The cluster in which objects would be created; ``namespace`` is that of objects that name none.
+    """The cluster in which objects would be created; ``namespace`` is used for objects without one.
 
     ``unread`` are the kinds that could not be read, and why: fields of the view, or the policy. ``scopes`` says of
     kinds whether they have no namespace; ``knative_allows`` that Knative accepts a RuntimeClass.
@@ -40,8 +40,8 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One pod and what is asked about it: the arguments of the decision, and which decision it is."""
+class DecisionInput:
+    """The input of a decision on one pod, and which decision it is."""
 
     pod: Pod
     facts: RequestInfo
@@ -49,7 +49,7 @@ class Question:
     is_plugin: bool = False
 
     def decide(self) -> Decision:
-        """Return what the webhook would answer."""
+        """Return the decision that the webhook would make."""
         return self.decide_with(self.situation.view)
 
     def decide_with_unread(self) -> tuple[Decision, tuple[str, ...]]:
@@ -63,12 +63,12 @@ class Question:
         return decision, tuple(kind for kind in unread if kind in needed)
 
     def decide_with(self, view: ClusterView) -> Decision:
-        """Return the answer with another view."""
+        """Return the decision with another view."""
         answer = decide_plugin if self.is_plugin else decide
         return answer(self.pod, self.facts, self.situation.policy, view)
 
     def explain(self) -> tuple[Step, ...]:
-        """Return the rows of that decision."""
+        """Return the rules of that decision."""
         rows = explain_plugin if self.is_plugin else explain
         return rows(self.pod, self.facts, self.situation.policy, self.situation.view)
 
@@ -78,15 +78,15 @@ class PodVerdict:
     """The decision for one pod, or for one place in an object that describes pods.
 
     ``template`` is the JSON pointer of the place, empty for a pod; ``operations`` start at the object's root.
-    ``nodes`` are those for which it holds: the pods of a device plugin are decided node by node. Else there are none.
+    ``nodes`` are the nodes that it applies to: pods of a device plugin are decided node by node; others have none.
     ``steps`` are the decision's rules, if they were requested. ``unread`` are the kinds that the decision depends on
-    and that could not be read: then nothing is known, and nothing would be changed. ``obstacle`` says why nothing can
+    and that could not be read: then nothing would be changed. ``obstacle`` says why nothing can
     be written into the object, so that only its pods are patched.
     """
 
     item: Mapping[str, Any]
     template: str
-    question: Question
+    question: DecisionInput
     decision: Decision
     nodes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
@@ -95,8 +95,8 @@ class PodVerdict:
     is_pod_spec: bool = False
 
     @classmethod
-    def of(cls, item: Mapping[str, Any], template: str, question: Question, nodes: tuple[str, ...] = ()) -> Self:
-        """Return the verdict for a question."""
+    def of(cls, item: Mapping[str, Any], template: str, question: DecisionInput, nodes: tuple[str, ...] = ()) -> Self:
+        """Return the verdict for an input."""
         decision, unread = question.decide_with_unread()
         return cls(item, template, question, decision, nodes, unread=unread)
 
@@ -143,12 +143,12 @@ class PodVerdict:
 
     @property
     def title(self) -> str:
-        """Return the object as people read it, with the template's place where it is not the usual one."""
+        """Return the object's title for users, with the place of an unusual template."""
         place = "" if self.template in ("", "/spec/template") else f" at {self.template}"
         return self.subject + place
 
     def explained(self) -> Self:
-        """Return the same with the decision's rows."""
+        """Return the same with the decision's rules."""
         return replace(self, steps=self.question.explain())
 
     def as_template(self) -> Self:
@@ -164,7 +164,7 @@ class PodVerdict:
 
 
 def kind_word(kind: str) -> str:
-    """Return the name of a kind of the view for people."""
+    """Return the name of a kind of the view for users."""
     return kind.replace("_", " ")
 
 

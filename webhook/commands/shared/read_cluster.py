@@ -1,4 +1,4 @@
-"""A cluster as doctor reads it, live or from a file; and the file that holds all that was read."""
+"""Read a cluster as doctor does, live or from a file; write all that was read into a file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,9 +16,10 @@ from webhook.commands.shared.cluster import InstalledPolicy, UnreadError, instal
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.list_workloads import RESOURCES
 from webhook.commands.shared.replica_certificates import presented
-from webhook.commands.shared.replicas import LABEL, Replicas
+from webhook.commands.shared.replicas import Replicas
 from webhook.doctor.archived_facts import to_json
-from webhook.doctor.cluster_facts import Facts, Unread
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import Unread
 from webhook.doctor.read import Asked, Sorting, names_cause, read_facts
 from webhook.kube.metadata import labels_of
 from webhook.kube.templates import pods_within
@@ -26,14 +27,15 @@ from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import pages
+from webhook.names import APP_SELECTOR
 from webhook.policy.model import Policy
 from webhook.view.live_view import utc_now
 
-# What is kept of a decision that a replica remembers: no operation, which may hold values, and no warning.
+# The parts of a replica's decision that are kept: no operations, which may contain values, and no warnings.
 DECISION_FIELDS = ("time", "uid", "namespace", "name", "owner", "verdict", "reason", "dryRun", "replica")
 
 
-async def look(client: KubeClient, asked: Asked, now: datetime) -> Facts:
+async def look(client: KubeClient, asked: Asked, now: datetime) -> ClusterFacts:
     """Read the cluster once, and the certificates that the replicas serve. ``OSError`` when no answer came."""
     facts = await read_facts(client, asked, now)
     try:
@@ -49,7 +51,7 @@ async def look(client: KubeClient, asked: Asked, now: datetime) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """Which objects go into a file: those that a check or a decision looks at."""
+    """Which objects go into a file: those that a check or a decision reads."""
 
     policy: Policy
 
@@ -58,7 +60,7 @@ class Interest:
         kind, sorting = text(item.get("kind")), Sorting(self.policy)
         if kind == "Event":
             return names_cause(item)
-        key, _, value = LABEL.partition("=")
+        key, _, value = APP_SELECTOR.partition("=")
         if labels_of(item).get(key) == value or kind not in WITH_PODS:
             return True
         return sorting.keeps(item) or any(sorting.keeps(pod) for _, pod in pods_within(item))
@@ -97,7 +99,7 @@ async def record_all(client: KubeClient, asked_for: Mapping[str, Any], progress:
 
 
 async def _list_workloads(client: KubeClient, scope: str, progress: Progress) -> None:
-    """List what makes pods; what cannot be listed is recorded as such."""
+    """List the objects that create pods; a list that is refused is recorded as such."""
     for path in RESOURCES:
         group, _, plural = path.rpartition("/")
         if plural == "pods":
@@ -120,10 +122,10 @@ async def _replicas(client: KubeClient, home: str) -> dict[str, Any]:
     kept = ("replica", "unreachable", "version", "ready", "synced")
     return {
         "replicas": [{key: text(answer.state[key]) for key in kept if key in answer.state} for answer in answers],
-        "amiss": [
+        "problems": [
             {key: text(event.get(key)) for key in ("event", "since")}
             for answer in answers
-            for event in items(answer.state.get("amiss"))
+            for event in items(answer.state.get("problems"))
         ],
         "decisions": [
             {key: record[key] for key in DECISION_FIELDS if key in record}

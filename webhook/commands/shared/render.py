@@ -1,4 +1,4 @@
-"""How commands show things to people: a table, a patch as a coloured diff of YAML, and the rows of a decision."""
+"""Output for users: a table, a patch as a coloured diff of YAML, and the rules of a decision."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -12,13 +12,13 @@ from webhook.decide.explain import Step
 
 COLUMN_GAP = 3
 LAYOUT = Layout()
-# Yellow and cyan cannot be read on white; these can, on black too. Where there are 16 colours, rich takes the nearest.
+# Readable on white and on black, unlike yellow and cyan. With 16 colours, rich takes the nearest one.
 ATTENTION, ASIDE = "dark_orange3", "dark_cyan"
 COLOURS = {"+": "green", "-": "red", "@": ASIDE}
 
 
 def diff_of(before: dict[str, Any], after: dict[str, Any]) -> Text:
-    """Return the unified diff of two objects as YAML, empty where they are alike."""
+    """Return the unified diff of two objects as YAML; empty if they are equal."""
     lines = list(difflib.unified_diff(_lines(before), _lines(after), n=2, lineterm=""))
     text = Text()
     for line in lines[2:]:
@@ -38,7 +38,7 @@ def columns(rows: Sequence[Sequence[Text]]) -> Text:
 
 
 def steps_of(steps: Iterable[Step]) -> Text:
-    """Return the rows that were tried, each with its evidence; the last one decided, the others went on."""
+    """Return the rules that were tried, each with its evidence; the last one decided."""
     tried = [step for step in steps if step.tried]
     width = max(len(step.name) for step in tried)
     text = Text()

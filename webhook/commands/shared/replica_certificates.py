@@ -1,4 +1,4 @@
-"""What every replica of an installation presents over TLS: directly where an entry has a URL, else by port-forward."""
+"""The certificate that each replica presents over TLS: read directly if an entry has a URL, else by port-forward."""
 
 import asyncio
 import socket

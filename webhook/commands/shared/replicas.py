@@ -1,6 +1,6 @@
-"""The replicas of an installation, asked one by one for what they tell on loopback alone: by port-forward.
+"""Ask each replica of an installation, by port-forward, for what it serves on loopback only.
 
-The API server forwards to a pod's loopback for whoever may ``get`` and ``create`` ``pods/portforward``. The
+The API server forwards to a pod's loopback for each user who may ``get`` and ``create`` ``pods/portforward``. The
 ``kubernetes`` package has the client for it, so no kubectl is needed.
 """
 
@@ -19,11 +19,11 @@ from webhook.kube.values import elements, items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
+from webhook.names import APP_SELECTOR
 
-LABEL = "app.kubernetes.io/name=gpu-injector"
 CERT_DIR = "--cert-dir"
 DECISIONS_PORT = "--decisions-port"
-# What a replica is told on its command line, and what it takes where it is told nothing.
+# Options of a replica's command line, with their defaults.
 DEFAULT_PORTS = {"--port": 8443, DECISIONS_PORT: 8081}
 ANSWER_SECONDS = 15
 
@@ -33,10 +33,10 @@ class UnreachableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a replica told: its ``/state``, and its decisions (rows of ``/decisions``), each with the replica's name.
+class ReplicaAnswer:
+    """The answer of one replica: its ``/state``, and its decisions (rows of ``/decisions``), with the replica's name.
 
-    Of one that could not be asked, the state is its name and why.
+    If the replica did not answer, the state is its name and the error.
     """
 
     state: Mapping[str, Any]
@@ -55,24 +55,24 @@ class Replicas:
     client: KubeClient
     namespace: str
 
-    async def ask(self, query: Mapping[str, str], since: Mapping[str, float]) -> list[Answer]:
+    async def ask(self, query: Mapping[str, str], since: Mapping[str, float]) -> list[ReplicaAnswer]:
         """Return every running replica's answer, by name; ``since`` has the time of the last decision known of each.
 
-        Raises InputError where there is none, or where it cannot be told.
+        Raises InputError if there is none, or if it is unknown.
         """
         pods = await self.running()
         asked = (self._ask(pod, {**query, "since": repr(since.get(name_of(pod), 0.0))}) for pod in pods)
         return list(await asyncio.gather(*asked))
 
     async def mounted_folder(self) -> str:
-        """Return the folder that the replicas serve from, empty where they serve their own. Raises as ``running``."""
+        """Return the folder that the replicas serve from; empty for their own certificate. Raises as ``running``."""
         return next((folder for pod in await self.running() if (folder := _argument(pod, CERT_DIR))), "")
 
     async def running(self) -> list[Mapping[str, Any]]:
-        """Return the pods, by name. Raises InputError where there is none, or where it cannot be told."""
+        """Return the pods, by name. Raises InputError if there is none, or if it is unknown."""
         path = f"/api/v1/namespaces/{self.namespace}/pods"
         try:
-            pods = await objects(self.client, path, {"labelSelector": LABEL})
+            pods = await objects(self.client, path, {"labelSelector": APP_SELECTOR})
         except ApiError as error:
             raise UnreadError(f"could not list the pods of namespace {self.namespace}: {error.for_people}") from error
         running: list[Mapping[str, Any]] = sorted(filter(_is_running, pods), key=name_of)
@@ -80,18 +80,18 @@ class Replicas:
             raise InputError(f"no replica of gpu-injector runs in namespace {self.namespace}; is it in another one?")
         return running
 
-    async def _ask(self, pod: Mapping[str, Any], query: Mapping[str, str]) -> Answer:
+    async def _ask(self, pod: Mapping[str, Any], query: Mapping[str, str]) -> ReplicaAnswer:
         name = name_of(pod)
         connection = _Forwarded(self.client, self.namespace, name, port_of(pod, DECISIONS_PORT))
         try:
             state, records = await asyncio.to_thread(_read, connection, query)
         except UnreachableError as error:
-            return Answer({"replica": name, "unreachable": str(error)}, [])
-        return Answer({**state, "replica": name}, [{**record, "replica": name} for record in records])
+            return ReplicaAnswer({"replica": name, "unreachable": str(error)}, [])
+        return ReplicaAnswer({**state, "replica": name}, [{**record, "replica": name} for record in records])
 
 
 def port_of(pod: Mapping[str, Any], option: str) -> int:
-    """Return the port that a replica's command line says, else the default of that option."""
+    """Return the port of a replica's command line, or the default of that option."""
     said = _argument(pod, option)
     return int(said) if said.isdecimal() else DEFAULT_PORTS[option]
 
@@ -156,10 +156,10 @@ class _Forwarded(http.client.HTTPConnection):
         return json.loads(body)
 
     def why(self) -> str:
-        """Return what the kubelet says went wrong, empty where it says nothing."""
+        """Return the kubelet's error, empty if there is none."""
         return _first_line(self._forward.error(self.port) or "") if self._forward else ""
 
 
 def _first_line(text: str) -> str:
-    # A refused handshake is told with all of its headers.
+    # The message about a refused handshake contains all of its headers.
     return text.partition("\n")[0].partition(" -+-+- ")[0][:200].strip()

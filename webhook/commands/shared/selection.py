@@ -1,4 +1,4 @@
-"""What ``preview`` and ``eject`` look at, manifests or what runs in a cluster, and what is decided about its pods."""
+"""Select the objects of ``preview`` and ``eject``, from manifests or a cluster, and decide on their pods."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
-from webhook.commands.shared.evaluate import foresee
+from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.input_files import InputError, read_files, read_tree
 from webhook.commands.shared.list_workloads import is_kept, progress_bar, workloads
 from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Situation, kind_word, reference
@@ -27,13 +27,13 @@ from webhook.kube_client.client import KubeClient
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
-# Looks up what keeps an object of a live cluster, and what keeps that, upwards.
+# Looks up the owners of an object of a live cluster, upwards.
 Above = Callable[[KubeClient, Mapping[str, Any]], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What the command line says; ``namespace`` None is the usual one, empty is all of them."""
+    """The options of the command line; ``namespace`` None is the default one, empty means all."""
 
     files: tuple[str, ...]
     recursive: bool
@@ -45,7 +45,7 @@ class Scope:
 
     @property
     def is_offline(self) -> bool:
-        """Say whether files hold all that is needed, and no cluster is named beside them."""
+        """Say whether the files contain everything, and no cluster is named."""
         return bool(self.files and self.view_files) and self.target == Target()
 
     def usual_namespace(self) -> str:
@@ -68,13 +68,13 @@ class Scope:
 
 
 async def nothing_above(_client: KubeClient, _item: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return nothing: each object is looked at for itself."""
+    """Return no owners: each object is decided on its own."""
     return ()
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The verdicts, and what could not be read that may hide others, with the reason."""
+class SelectedWorkloads:
+    """The verdicts, and what could not be read (it may hide others), with the reason."""
 
     verdicts: Sequence[PodVerdict]
     unread: Mapping[str, str] = field(default_factory=empty_mapping)
@@ -85,8 +85,8 @@ class Found:
         return not self.unread and not any(one.unread for one in self.verdicts)
 
 
-def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing_above) -> Found:
-    """Return what is decided about the pods of manifests; without any, about what runs in the cluster.
+def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing_above) -> SelectedWorkloads:
+    """Return the decisions on the pods of manifests; without any, on the workloads of the cluster.
 
     Use the topmost owner whose template requests a GPU. Raises InputError for files that cannot be used, and where the
     API server does not answer.
@@ -98,18 +98,18 @@ def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing
     situation = replace(_situation(files.policy, files.view, usual, files.objects), unread=files.unread)
     found = list(_of_manifests(manifests, situation))
     report_missing(found, files.view)
-    return Found(found)
+    return SelectedWorkloads(found)
 
 
 def _situation(policy: Policy, view: ClusterView, namespace: str, objects: Sequence[Mapping[str, Any]]) -> Situation:
-    """Return the situation of a view, with what the objects of files say about kinds and about Knative."""
+    """Return the situation of a view, with the settings for kinds and Knative in the objects of files."""
     return Situation(
         policy, view, namespace, scopes=declared_scopes(objects), knative_allows=allows_runtime_class(objects)
     )
 
 
-async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Above) -> Found:
-    """Decide with the facts of a cluster; without manifests about what runs in it."""
+async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Above) -> SelectedWorkloads:
+    """Decide with the facts of a cluster; without manifests, on its workloads."""
     usual = scope.usual_namespace()
     documents = [item for manifest in manifests for item in manifest.objects]
     named = {usual, *(reference(item.content, usual)["namespace"] for item in documents)} - {""}
@@ -121,20 +121,20 @@ async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Abov
             installed.policy, merged(snapshot.view, files.view), usual or DEFAULT_NAMESPACE, files.objects
         )
         unread = {POLICY: installed.unread} if installed.unread else {}
-        # What a file says need not be read from the cluster.
+        # Kinds in a file need not be read from the cluster.
         unread |= {kind: why for kind, why in snapshot.unknown.items() if getattr(situation.view, kind) is None}
-        # Which policy counts is printed already.
+        # The policy in use is printed already.
         _report({kind: why for kind, why in unread.items() if kind != POLICY})
         situation = replace(situation, unread=unread)
         if not scope.files or any(is_relevant(item.content) for item in documents):
             situation = replace(situation, knative_allows=situation.knative_allows or await _knative_allows(client))
         if scope.files:
-            return Found(list(_of_manifests(manifests, situation)))
+            return SelectedWorkloads(list(_of_manifests(manifests, situation)))
         return await _running(client, scope, situation, above)
 
 
-async def _running(client: KubeClient, scope: Scope, situation: Situation, above: Above) -> Found:
-    """Decide about what runs in a cluster, one verdict for each topmost object that requests a GPU."""
+async def _running(client: KubeClient, scope: Scope, situation: Situation, above: Above) -> SelectedWorkloads:
+    """Decide on the workloads of a cluster, with one verdict for each topmost object that requests a GPU."""
     unread: dict[str, str] = {}
     # Another policy may name other GPU resources, so pods may be missing below.
     if POLICY in situation.unread:
@@ -147,11 +147,11 @@ async def _running(client: KubeClient, scope: Scope, situation: Situation, above
                 asking = uppermost[-1] if uppermost else own
                 found[str(asking[0].reference)] = asking
     _report({kind: why for kind, why in unread.items() if kind not in situation.unread})
-    return Found([one for asking in found.values() for one in asking], unread)
+    return SelectedWorkloads([one for asking in found.values() for one in asking], unread)
 
 
 async def _knative_allows(client: KubeClient) -> bool:
-    """Say whether the cluster's Knative takes a RuntimeClass; what cannot be read does not allow it."""
+    """Say whether the cluster's Knative accepts a RuntimeClass; an unread setting does not allow it."""
     try:
         found = await client.find(CONFIG_MAP_PATH)
     except ApiError:
@@ -173,7 +173,7 @@ def _of_manifests(manifests: Iterable[Manifest], situation: Situation) -> Iterat
         task = progress.add_task("decide", total=len(documents))
         for item in documents:
             if not _is_controlled(item):
-                yield from foresee(item, known)
+                yield from predict(item, known)
             progress.advance(task)
     for item in kept:
         owner, names = controlling_owner(item), reference(item, situation.namespace)
@@ -190,7 +190,7 @@ def _asking(item: Mapping[str, Any], situation: Situation) -> list[PodVerdict]:
     """Return the verdicts for GPU pods and plugins: most pods of a live cluster request no GPU."""
     # A warning says more than that the pod requests no GPU: its value is not a quantity.
     return [
-        one for one in foresee(item, situation) if one.decision.reason is not Reason.NO_GPU or one.decision.warnings
+        one for one in predict(item, situation) if one.decision.reason is not Reason.NO_GPU or one.decision.warnings
     ]
 
 

@@ -1,4 +1,4 @@
-"""The options that say what ``preview`` and ``eject`` look at: files, or a cluster."""
+"""The options that select the objects of ``preview`` and ``eject``: files, or a cluster."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     click.option("-f", "--filename", "files", multiple=True, help="A file, a folder, or - for stdin; may be repeated."),
-    click.option("-R", "--recursive", is_flag=True, help="With a folder: the folders below it, too."),
+    click.option("-R", "--recursive", is_flag=True, help="With a folder: also the folders below it."),
     click.option(
         "--view",
         "view_files",
@@ -24,8 +24,8 @@ OPTIONS = (
     LIVE_POLICY,
     KUBECONFIG,
     CONTEXT,
-    click.option("-n", "--namespace", help="Of what names none; without -f: look into this one."),
-    click.option("-A", "--all-namespaces", is_flag=True, help="Without -f: look into all namespaces."),
+    click.option("-n", "--namespace", help="For objects without a namespace; without -f: the namespace to read."),
+    click.option("-A", "--all-namespaces", is_flag=True, help="Without -f: read all namespaces."),
     click.option("-l", "--selector", default="", help="Without -f: only objects with these labels."),
 )
 
@@ -38,7 +38,7 @@ def scope_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def scope_of(options: dict[str, Any]) -> "Scope":
-    """Take those options out, and refuse what does not go together."""
+    """Remove those options, and refuse invalid combinations."""
     from webhook.commands.shared.cluster import Target
     from webhook.commands.shared.selection import Scope
 
@@ -46,7 +46,7 @@ def scope_of(options: dict[str, Any]) -> "Scope":
     everywhere = options.pop("all_namespaces")
     named = {one.name: options.pop(one.name) for one in fields(Scope) if one.name != "target"}
     if named["files"] and (everywhere or named["selector"]):
-        raise click.UsageError("-A and -l choose what is looked at in a cluster, and do not go with -f")
+        raise click.UsageError("-A and -l select objects of a cluster, and cannot be used with -f")
     if everywhere and named["namespace"]:
-        raise click.UsageError("-A and -n do not go together")
+        raise click.UsageError("-A and -n cannot be used together")
     return Scope(target=target, **named | {"namespace": "" if everywhere else named["namespace"]})

@@ -1,4 +1,4 @@
-"""Which kinds that could not be read a decision depends on: a view that notes which of its fields are looked at."""
+"""Find the unread kinds that a decision depends on, by a view that notes which of its fields are read."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -12,7 +12,7 @@ KINDS = frozenset(field.name for field in fields(ClusterView))
 
 
 class _NotingView(ClusterView):
-    """A view that notes which kinds were looked at. A subclass, so that every decision takes it for a view."""
+    """A view that notes which kinds were read. It is a subclass, so that every decision accepts it."""
 
     __slots__ = ("looked_at",)
     looked_at: set[str]
@@ -24,7 +24,7 @@ class _NotingView(ClusterView):
 
 
 def decide_noting(decide: Callable[[ClusterView], Decision], view: ClusterView) -> tuple[Decision, frozenset[str]]:
-    """Return a decision, and the kinds of the view (names of fields) that were looked at for it."""
+    """Return a decision, and the kinds of the view (names of fields) that it read."""
     noting = _NotingView(*(getattr(view, field.name) for field in fields(ClusterView)))
     looked_at: set[str] = set()
     object.__setattr__(noting, "looked_at", looked_at)

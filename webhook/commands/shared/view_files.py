@@ -1,4 +1,4 @@
-"""The cluster that files hold: those of ``view`` and ``collect``, and what kubectl prints."""
+"""A cluster read from files: those of ``view`` and ``collect``, and the output of kubectl."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -25,7 +25,7 @@ from webhook.view.view import ClusterView
 
 @dataclass(frozen=True, slots=True)
 class ViewFiles:
-    """What files hold: the policy, the view, and the kinds that could not be read when a file was written."""
+    """The content of files: the policy, the view, and the kinds that could not be read when a file was written."""
 
     policy: Policy
     view: ClusterView
@@ -34,9 +34,9 @@ class ViewFiles:
 
 
 async def read_view_files(files: Iterable[Path], policy_file: Path | None, policy: Policy | None = None) -> ViewFiles:
-    """Return what files hold together; of two with the same object the last counts. Raises InputError.
+    """Return the merged content of files; for the same object the last file wins. Raises InputError.
 
-    The policy is the one given, that of ``policy_file``, or that of the cluster of which a file is.
+    The policy is the given one, that of ``policy_file``, or that of the cluster in a file.
     """
     archives = [read_archive(file) for file in files]
     unread: dict[str, str] = {}

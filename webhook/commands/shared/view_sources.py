@@ -1,4 +1,4 @@
-"""Views put together: what a live cluster shows, what files say, and what manifests would create."""
+"""Merge views: of a live cluster, of files, and of manifests that would be created."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
@@ -14,7 +14,7 @@ from webhook.view.view import ClusterView, Labels
 
 
 def merged(below: ClusterView, above: ClusterView) -> ClusterView:
-    """Return a view with the objects of both; of two with the same name the one above counts."""
+    """Return a view with the objects of both; for the same name the upper one wins."""
     values = {field.name: _both(getattr(below, field.name), getattr(above, field.name)) for field in fields(below)}
     return ClusterView(**values)
 

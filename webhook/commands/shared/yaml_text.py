@@ -1,4 +1,4 @@
-"""YAML for people, and for kubectl: a text of several lines is a block, and no line is broken."""
+"""YAML for users and kubectl: a text of several lines is a block scalar, and no line is folded."""
 
 import re
 
@@ -18,7 +18,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def yaml_text(value: object) -> str:
-    """Return a value as YAML in the order that it has; no line is broken."""
+    """Return a value as YAML in its own order; no line is folded."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=UNBROKEN)
 
 

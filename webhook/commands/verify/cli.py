@@ -13,16 +13,16 @@ from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY, TA
 @click.command()
 @KUBECONFIG
 @CONTEXT
-@click.option("-n", "--namespace", default="", help="Make the pods here; without it, in a namespace made for it.")
+@click.option("-n", "--namespace", default="", help="Create the pods in this namespace; by default in a temporary one.")
 @LIVE_POLICY
-@click.option("--node", "nodes", multiple=True, help="Only this node; may be given again.")
-@click.option("--image", default="", help="Another image with Python; without it, that of our Deployment.")
+@click.option("--node", "nodes", multiple=True, help="Only this node; may be repeated.")
+@click.option("--image", default="", help="An image with Python; by default that of our Deployment.")
 @TABLE_OR_JSON
 @click.option("--timeout", "timeout_seconds", type=click.FloatRange(0), default=120, show_default=True, help="Seconds.")
-@click.option("--server-side", is_flag=True, help="Make no pod: only ask the API server what it would make of one.")
+@click.option("--server-side", is_flag=True, help="Create no pod: only a dry run in the API server.")
 @states_exit_codes("verify")
 def verify(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
-    """Prove that GPU pods work: a pod on each GPU node loads NVML and CUDA's driver library, and is removed again.
+    """Prove that GPU pods work: a pod on each GPU node loads NVML and CUDA's driver library, and is deleted.
 
     \b
     gpu-injector verify
@@ -38,7 +38,7 @@ def verify(kubeconfig: Path | None, context: str | None, **options: Any) -> None
 
 @click.command(hidden=True)
 def probe() -> None:
-    """Say as JSON what GPU this container has: what `verify` runs in its pods.
+    """Print the GPUs of this container as JSON: the program that `verify` runs in its pods.
 
     \b
     kubectl exec trainer-0 -- gpu-injector probe

@@ -20,8 +20,9 @@ from webhook.commands.shared.cluster import Target, UnreadError, api_server, hom
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.render import ASIDE
-from webhook.doctor.cluster_facts import DryRun, Facts, Unread
+from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
+from webhook.doctor.fact import DryRun, Unread
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import items, mapping, text
 from webhook.kube_client.client import KubeClient
@@ -29,7 +30,7 @@ from webhook.kube_client.paging import objects
 from webhook.verify.judge import GpuState, ProbeResult
 from webhook.verify.probe_pod import Plan, own_program, program_of_any_image
 from webhook.verify.run import POLL_SECONDS, probe_namespace, probe_nodes
-from webhook.view.live_view import NODES_PAGE_SIZE
+from webhook.view.watched_resources import NODES_PAGE_SIZE
 
 SYMBOLS = {GpuState.WORKS: "√", GpuState.FAILS: "×", GpuState.UNKNOWN: "?"}  # noqa: RUF001  as doctor's
 COLOURS = {GpuState.WORKS: "green", GpuState.FAILS: "red", GpuState.UNKNOWN: ASIDE}
@@ -40,7 +41,7 @@ JSON_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     target: Target
     policy_file: Path | None
@@ -69,7 +70,7 @@ def verify(options: Options) -> int:
 
 
 async def _asked(options: Options) -> int:
-    """Ask the API server alone; the annotation of the pod that it would make is the proof."""
+    """Ask only the API server; the annotation of the pod in the dry run is the proof."""
     if not options.namespace:
         raise InputError("--server-side needs -n NAMESPACE, one that is opted in")
     tried = await _tried(options)
@@ -89,7 +90,7 @@ async def _asked(options: Options) -> int:
 
 
 async def _tried(options: Options) -> DryRun:
-    """Ask again for a while: a new namespace and a new registration take a moment to reach every cache."""
+    """Repeat for a while: a new namespace and a new registration need a moment to reach every cache."""
     deadline = time.monotonic() + options.timeout_seconds
     async with api_server(options.target) as client:
         policy = (await installed_policy(client, options.policy_file)).policy
@@ -112,7 +113,7 @@ async def _proofs(options: Options) -> Sequence[ProbeResult]:
 
 
 def _end_in_order() -> None:
-    """Make SIGTERM what Ctrl-C is: what was made is removed before the end."""
+    """Handle SIGTERM like Ctrl-C: created objects are deleted before the end."""
     task = asyncio.current_task()
     if task and threading.current_thread() is threading.main_thread():  # no other gets signals
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -121,14 +122,14 @@ def _end_in_order() -> None:
 async def _plan(client: KubeClient, options: Options) -> Plan:
     policy = (await installed_policy(client, options.policy_file)).policy
     listed = await objects(client, "/api/v1/nodes", page_size=NODES_PAGE_SIZE)
-    facts = Facts(policy=policy, now=datetime.now(UTC), nodes=tuple(listed))
+    facts = ClusterFacts(policy=policy, now=datetime.now(UTC), nodes=tuple(listed))
     nodes = {node.name: _resource(facts.offered(node)) for node in facts.gpu_nodes}
     missing = sorted(set(options.nodes) - nodes.keys())
     if missing:
         raise InputError(f"no GPU node: {', '.join(missing)}")
     chosen = {name: resource for name, resource in nodes.items() if not options.nodes or name in options.nodes}
     if not chosen:
-        raise InputError("no node offers a GPU, or is labelled to have one: gpu-injector doctor tells why")
+        raise InputError("no node offers a GPU, or is labelled to have one: gpu-injector doctor shows why")
     image = options.image or await _own_image(client)
     program = program_of_any_image() if options.image else own_program()
     return Plan(chosen, image, program, policy, options.timeout_seconds)
@@ -164,7 +165,7 @@ def to_json(proofs: Iterable[ProbeResult]) -> dict[str, Any]:
 
 
 def show(proofs: Iterable[ProbeResult], console: Console) -> None:
-    """Print a table with a row a node, and below it what is wrong."""
+    """Print a table with a row for each node, and the problems below it."""
     found = list(proofs)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("NODE", "", "DRIVER", "NVML", "CUDA", "DEVICES", "DECISION"):

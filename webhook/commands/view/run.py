@@ -16,7 +16,7 @@ from webhook.commands.shared.yaml_text import fast_yaml
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     target: Target
     policy_file: Path | None

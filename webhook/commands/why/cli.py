@@ -1,4 +1,4 @@
-"""``why``: why a pod is treated as it is."""
+"""``why``: explain the decision on a pod."""
 
 import sys
 from pathlib import Path
@@ -15,12 +15,12 @@ from webhook.commands.shared.options import CONTEXT, FILE, KUBECONFIG, LIVE_POLI
 @LIVE_POLICY
 @KUBECONFIG
 @CONTEXT
-@click.option("--from", "archive_file", type=FILE, help="Read a file of collect in place of the cluster.")
+@click.option("--from", "archive_file", type=FILE, help="Read a file of `gpu-injector collect` instead of the cluster.")
 @click.option("-n", "--namespace", help="Without it, the namespace of the context.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @states_exit_codes("why")
 def why(thing: str, kubeconfig: Path | None, context: str | None, **options: Any) -> None:
-    """Tell why the pods of an object are treated as they are: is the webhook called, was it, what is decided today.
+    """Explain the decision on an object's pods: is the webhook called, was it called, and what is decided today.
 
     \b
     gpu-injector why pod/trainer-0 -n ml
@@ -28,8 +28,8 @@ def why(thing: str, kubeconfig: Path | None, context: str | None, **options: Any
     gpu-injector why pod/trainer-0 -n ml --from gpu-injector.json.gz
     gpu-injector why rayclusters.ray.io/trainer -n ml
 
-    KIND is any that kubectl knows here, if its pod template can be found in it.
-    The policy is that of the webhook in the cluster, where it may be read; --policy takes its place.
+    KIND is any kind that kubectl knows in the cluster, if it has a pod template that can be found.
+    The policy is that of the webhook in the cluster, if it can be read; --policy replaces it.
     """
     from webhook.commands.shared.cluster import Target
     from webhook.commands.why import run as command

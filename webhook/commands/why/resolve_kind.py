@@ -1,6 +1,6 @@
-"""What kubectl calls a kind (``deploy``, ``rayclusters.ray.io``), and where the API server has its objects.
+"""Resolve kubectl's name of a kind (``deploy``, ``rayclusters.ray.io``) to its path in the API server.
 
-The built-in kinds are known; any other is looked for as kubectl does, in what the API server says that it serves.
+The built-in kinds are known; others are looked up in the API server's discovery, as kubectl does.
 Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 """
 
@@ -13,7 +13,7 @@ from webhook.commands.shared.input_files import InputError
 from webhook.kube.values import EMPTY, elements, items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
-from webhook.view.live_view import GROUPS_PATH
+from webhook.view.watched_resources import GROUPS_PATH
 
 BUILT_IN = {
     ("pod", "pods", "po"): "/api/v1/namespaces/{}/pods",
@@ -51,7 +51,7 @@ async def _collection(client: KubeClient, word: str, namespace: str) -> str:
     served = [(version, some) for version, some in zip(versions, answers, strict=True) if isinstance(some, list)]
     found = [(version, resource) for version, some in served for resource in some if word in _names(version, resource)]
     if not found:
-        # An aggregated API that is away hides its own kinds, so the kind may exist.
+        # If an aggregated API is away, its kinds are missing in discovery, so the kind may exist.
         unread = [
             f"{version} ({some})" for version, some in zip(versions, answers, strict=True) if isinstance(some, ApiError)
         ]

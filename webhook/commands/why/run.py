@@ -1,4 +1,4 @@
-"""``why``: would we be called for these pods, were we, and what would be decided today, row by row."""
+"""``why``: would the webhook be called for these pods, was it, and what would be decided today, rule by rule."""
 
 import asyncio
 import json
@@ -14,32 +14,32 @@ from rich.text import Text
 from webhook.archive.archive import Archive
 from webhook.commands.shared.archive_files import cluster_of, policy_of_cluster, read_archive
 from webhook.commands.shared.cluster import Target, live_view
-from webhook.commands.shared.evaluate import foresee
+from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.prediction import PodVerdict, Situation, kind_word
 from webhook.commands.shared.render import ATTENTION, columns, steps_of
 from webhook.commands.shared.unread import POLICY
 from webhook.commands.why.resolve_kind import find_object
-from webhook.decide.decision import DECISION_KEY, Verdict
+from webhook.decide.decision import Verdict
 from webhook.decide.pod import annotations
 from webhook.kube.metadata import metadata, name_of
 from webhook.kube.values import EMPTY, items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
+from webhook.names import BOOTSTRAP_ENTRY, DECISION_KEY, WORKLOADS_ENTRY
 from webhook.registration.match import MatchCheck, checks, verdict
 from webhook.view.live_view import utc_now
 
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
-WORKLOADS, BOOTSTRAP = "workloads.gpu-injector.io", "bootstrap.gpu-injector.io"
 MARKS = {True: ("√", "green"), False: ("×", "red"), None: ("?", ATTENTION)}  # noqa: RUF001  as doctor marks
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says; ``thing`` is KIND/NAME, ``namespace`` None that of the context."""
+    """The options of the command line; ``thing`` is KIND/NAME, ``namespace`` None that of the context."""
 
     thing: str
     target: Target
@@ -51,20 +51,20 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """What an entry of the registration asks of the pods, and whether it is all there (None: unknown)."""
+    """The checks of an entry of the registration for the pods."""
 
     entry: str
     checks: tuple[MatchCheck, ...]
 
     @property
     def holds(self) -> bool | None:
-        """Say whether the API server would call."""
+        """Say whether the API server would call the webhook (None: unknown)."""
         return verdict(self.checks)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """All that is known about the pods of one template: of each entry of ours, of the past, and of today."""
+class Explanation:
+    """All that is known about the pods of one template: by entry, of the past, and of today."""
 
     verdict: PodVerdict
     called: tuple[Called, ...]
@@ -73,13 +73,13 @@ class Answer:
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything could be read that the answer depends on."""
+        """Whether everything could be read that the explanation depends on."""
         unknown = self.past_unread or any(called.holds is None for called in self.called)
         return not unknown and not self.verdict.unread
 
 
 def why(options: Options) -> int:
-    """Print the answers; return the exit code. Raises InputError where the object does not exist."""
+    """Print the explanations; return the exit code. Raises InputError where the object does not exist."""
     archive = read_archive(options.archive_file) if options.archive_file else None
     usual = options.target.namespace() if archive is None else text(archive.facts.get("namespace")) or "default"
     answers = asyncio.run(_ask(options, options.namespace or usual, archive))
@@ -92,7 +92,7 @@ def why(options: Options) -> int:
     return ExitCode.DONE if all(answer.is_complete for answer in answers) else ExitCode.UNREAD
 
 
-async def _ask(options: Options, namespace: str, archive: Archive | None) -> list[Answer]:
+async def _ask(options: Options, namespace: str, archive: Archive | None) -> list[Explanation]:
     now = utc_now() if archive is None else archive.time
     async with cluster_of(options.target, archive) as client:
         installed = await policy_of_cluster(client, options.policy_file, archive)
@@ -105,12 +105,13 @@ async def _ask(options: Options, namespace: str, archive: Archive | None) -> lis
             past, past_unread = (f"its pods could not be read: {error}",), True
     unread = {**({POLICY: installed.unread} if installed.unread else {}), **snapshot.unknown}
     labels = (snapshot.view.namespaces or {}).get(namespace)
-    found = list(foresee(item, Situation(installed.policy, snapshot.view, namespace, unread)))
+    found = list(predict(item, Situation(installed.policy, snapshot.view, namespace, unread)))
     if not found:
         template = "no pod template that could be found"
         raise InputError(f"{options.thing} has {template}; name one of its pods instead: pod/NAME")
     return [
-        Answer(one.explained(), tuple(_called(entries, one, namespace, labels)), past, past_unread) for one in found
+        Explanation(one.explained(), tuple(_called(entries, one, namespace, labels)), past, past_unread)
+        for one in found
     ]
 
 
@@ -121,14 +122,17 @@ async def _entries(client: KubeClient) -> list[Mapping[str, Any]] | str:
     except ApiError as refused:
         return f"the registrations are unknown: the API server answered {refused}"
     return [
-        entry for item in found for entry in items(item.get("webhooks")) if entry.get("name") in (WORKLOADS, BOOTSTRAP)
+        entry
+        for item in found
+        for entry in items(item.get("webhooks"))
+        if entry.get("name") in (WORKLOADS_ENTRY, BOOTSTRAP_ENTRY)
     ]
 
 
 def _called(
     entries: list[Mapping[str, Any]] | str, one: PodVerdict, namespace: str, labels: Mapping[str, str] | None
 ) -> Iterator[Called]:
-    wanted = BOOTSTRAP if one.question.is_plugin else WORKLOADS
+    wanted = BOOTSTRAP_ENTRY if one.question.is_plugin else WORKLOADS_ENTRY
     if isinstance(entries, str):
         yield Called(wanted, (MatchCheck("registration", None, entries),))
         return
@@ -140,7 +144,7 @@ def _called(
 
 
 async def _past(client: KubeClient, item: Mapping[str, Any], namespace: str) -> tuple[str, ...]:
-    """Say what the pods that exist carry: the pod itself, those of the object's selector, or those that it owns."""
+    """Return the decisions on existing pods: the pod itself, those of the object's selector, or those that it owns."""
     if item.get("kind") == "Pod":
         return (_carries(item),)
     labels = mapping(mapping(mapping(item.get("spec")).get("selector")).get("matchLabels"))
@@ -149,7 +153,7 @@ async def _past(client: KubeClient, item: Mapping[str, Any], namespace: str) -> 
     if labels:
         return tuple(_carries(pod) for pod in pods) or ("it has no pods now",)
     return tuple(_carries(pod) for pod in pods if _is_owned(pod, item)) or (
-        "no pod names it as its owner; if others make its pods, ask for one of them: pod/NAME",
+        "no pod has it as its owner; if its pods have other owners, name one of them: pod/NAME",
     )
 
 
@@ -165,7 +169,7 @@ def _carries(pod: Mapping[str, Any]) -> str:
     return f"{name_of(pod)} carries {text(word)}"
 
 
-def _print(answer: Answer, console: Console) -> None:
+def _print(answer: Explanation, console: Console) -> None:
     one = answer.verdict
     on = f" on {', '.join(one.nodes)}" if one.nodes else ""
     console.print(Text(f"{one.title}{on}", "bold"))
@@ -193,7 +197,7 @@ def _colour(one: PodVerdict) -> str:
     return ATTENTION if one.unread or one.decision.verdict is Verdict.LEAVE else "green"
 
 
-def _to_json(answer: Answer) -> dict[str, Any]:
+def _to_json(answer: Explanation) -> dict[str, Any]:
     one = answer.verdict
     return {
         "object": one.reference,

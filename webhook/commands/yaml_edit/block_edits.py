@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from webhook.commands.yaml_edit.changes import CannotEditError
 from webhook.commands.yaml_edit.edits import Edit, indent_before, line_end
 from webhook.commands.yaml_edit.layout import Layout
-from webhook.commands.yaml_edit.nodes import Entry, Kind, Node
+from webhook.commands.yaml_edit.nodes import YamlEntry, YamlKind, YamlNode
 from webhook.commands.yaml_edit.render import block_entry, block_item, block_lines, flow_text, scalar_text
 
 
-def block_edits(text: str, node: Node, layout: Layout) -> Iterator[Edit]:
+def block_edits(text: str, node: YamlNode, layout: Layout) -> Iterator[Edit]:
     """Yield the edits of one collection in block style. Raises CannotEditError."""
     for entry in node.entries:
         if entry.node and entry.new:
@@ -26,14 +26,14 @@ def block_edits(text: str, node: Node, layout: Layout) -> Iterator[Edit]:
         yield _insert(text, node, kept[-1], lines, layout)
 
 
-def _lines(node: Node, entry: Entry, layout: Layout) -> Iterator[str]:
+def _lines(node: YamlNode, entry: YamlEntry, layout: Layout) -> Iterator[str]:
     value = entry.new.value if entry.new else None
-    if node.kind is Kind.MAPPING:
+    if node.kind is YamlKind.MAPPING:
         return block_entry(entry.key, value, node.column, layout)
     return block_item(value, node.column, layout)
 
 
-def _insert(text: str, node: Node, last: Entry, lines: Sequence[str], layout: Layout) -> Edit:
+def _insert(text: str, node: YamlNode, last: YamlEntry, lines: Sequence[str], layout: Layout) -> Edit:
     """Insert lines below the last member and the comments that belong to it."""
     content = (last.node.last or last.node) if last.node else node
     if content.style in ("|", ">") and not text.endswith("\n") and content.end == len(text):
@@ -67,7 +67,7 @@ def _after_comments(text: str, place: int, column: int) -> int:
     return after
 
 
-def _in_place_of_all(node: Node, lines: Sequence[str], layout: Layout) -> Edit:
+def _in_place_of_all(node: YamlNode, lines: Sequence[str], layout: Layout) -> Edit:
     """Write new members in place of all former ones; an empty collection if there are none."""
     if not node.removed:
         raise CannotEditError
@@ -75,7 +75,7 @@ def _in_place_of_all(node: Node, lines: Sequence[str], layout: Layout) -> Edit:
     return Edit(node.removed[0].start, max(entry.end for entry in node.removed), new)
 
 
-def _remove(text: str, kept: Sequence[Entry], entry: Entry) -> Edit:
+def _remove(text: str, kept: Sequence[YamlEntry], entry: YamlEntry) -> Edit:
     indent = indent_before(text, entry.start)
     if indent is not None:
         return Edit(entry.start - len(indent), line_end(text, entry.end), "")
@@ -86,9 +86,9 @@ def _remove(text: str, kept: Sequence[Entry], entry: Entry) -> Edit:
     return Edit(entry.start, following.start, "")
 
 
-def _replace(text: str, node: Node, entry: Entry, layout: Layout) -> Iterator[Edit]:
+def _replace(text: str, node: YamlNode, entry: YamlEntry, layout: Layout) -> Iterator[Edit]:
     old, new = entry.node, entry.new.value if entry.new else None
-    if old is None or (old.kind in (Kind.MAPPING, Kind.SEQUENCE) and not old.is_flow):
+    if old is None or (old.kind in (YamlKind.MAPPING, YamlKind.SEQUENCE) and not old.is_flow):
         raise CannotEditError
     if isinstance(new, dict | list) and new and entry.key_node:
         # Delete what is written, and write lines below the key.

@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonpointer import unescape
 
-from webhook.commands.yaml_edit.nodes import Entry, Kind, New, Node
+from webhook.commands.yaml_edit.nodes import New, YamlEntry, YamlKind, YamlNode
 from webhook.decide.patch import Operation
 
 
@@ -58,7 +58,7 @@ def words_of(operation: Operation) -> list[str]:
     return [unescape(word) for word in operation["path"].split("/")[1:]]
 
 
-def note_changes(root: Node, value: Any, operations: Iterable[Operation]) -> Any:  # noqa: ANN401  any JSON
+def note_changes(root: YamlNode, value: Any, operations: Iterable[Operation]) -> Any:  # noqa: ANN401  any JSON
     """Note operations in the tree; return the value that the document then has. Raises CannotEditError."""
     patched = PatchedValue(value)
     for operation in operations:
@@ -69,7 +69,7 @@ def note_changes(root: Node, value: Any, operations: Iterable[Operation]) -> Any
     return patched.root
 
 
-def _note(root: Node, words: Sequence[str], operation: Operation, before: Sequence[Any]) -> None:
+def _note(root: YamlNode, words: Sequence[str], operation: Operation, before: Sequence[Any]) -> None:
     """Note one operation; ``before`` are the values on its way."""
     node = root
     for index, word in enumerate(words[:-1]):
@@ -77,14 +77,14 @@ def _note(root: Node, words: Sequence[str], operation: Operation, before: Sequen
         entry = _find(node, word)
         if entry is None:
             # It comes from a merge key: the member becomes the mapping's own.
-            entry = Entry(None, word, new=New(before[index]))
+            entry = YamlEntry(None, word, new=New(before[index]))
             node.entries.append(entry)
-        elif entry.new is None and entry.node and entry.node.kind is Kind.ALIAS:
+        elif entry.new is None and entry.node and entry.node.kind is YamlKind.ALIAS:
             entry.new = New(before[index])
         if entry.new is not None:
             _change_new(entry.new, words[index + 1 :], operation)
             return
-        if entry.node is None or entry.node.kind is Kind.SCALAR:
+        if entry.node is None or entry.node.kind is YamlKind.SCALAR:
             raise CannotEditError
         node = entry.node
     node.is_touched = True
@@ -97,29 +97,29 @@ def _change_new(new: New, words: Sequence[str], operation: Operation) -> None:
     new.value = patched.root
 
 
-def _change_node(node: Node, word: str, operation: Operation) -> None:
+def _change_node(node: YamlNode, word: str, operation: Operation) -> None:
     if operation["op"] == "remove":
         _remove(node, word)
-    elif node.kind is Kind.SEQUENCE and operation["op"] == "add":
+    elif node.kind is YamlKind.SEQUENCE and operation["op"] == "add":
         if word not in ("-", str(len(node.entries))):
             raise CannotEditError
-        node.entries.append(Entry(None, new=New(operation["value"])))
+        node.entries.append(YamlEntry(None, new=New(operation["value"])))
     elif entry := _find(node, word):
         entry.new = New(operation["value"])
     else:
-        node.entries.append(Entry(None, word, new=New(operation["value"])))
+        node.entries.append(YamlEntry(None, word, new=New(operation["value"])))
 
 
-def _remove(node: Node, word: str) -> None:
-    if node.kind is not Kind.MAPPING:
+def _remove(node: YamlNode, word: str) -> None:
+    if node.kind is not YamlKind.MAPPING:
         raise CannotEditError
     kept = [entry for entry in node.entries if entry.key != word or entry.is_merge]
     node.removed += [entry for entry in node.entries if entry not in kept and not entry.is_added]
     node.entries = kept
 
 
-def _find(node: Node, word: str) -> Entry | None:
+def _find(node: YamlNode, word: str) -> YamlEntry | None:
     """Return the member; of a key that is written twice the last one, as it counts."""
-    if node.kind is Kind.SEQUENCE:
+    if node.kind is YamlKind.SEQUENCE:
         return node.entries[int(word)]
     return next((entry for entry in reversed(node.entries) if entry.key == word and not entry.is_merge), None)

@@ -1,6 +1,6 @@
 """A patch applied to the text that an author wrote: only the lines of the patch change.
 
-The result is parsed again and compared. If it is anything else than the patched value, or if the text does not allow
+The result is parsed again and compared. If it is not the patched value, or if the text does not allow
 the edit, the document is rendered as plain YAML.
 """
 
@@ -14,7 +14,7 @@ from webhook.commands.yaml_edit.changes import CannotEditError, PatchedValue, no
 from webhook.commands.yaml_edit.edits import Edit, edited, paths
 from webhook.commands.yaml_edit.flow_edits import flow_edits
 from webhook.commands.yaml_edit.layout import layout_at
-from webhook.commands.yaml_edit.nodes import Node, wanted_by
+from webhook.commands.yaml_edit.nodes import YamlNode, wanted_by
 from webhook.commands.yaml_edit.tree import document_tree
 from webhook.decide.patch import Operation
 from webhook.kube.document_stream import ODD_MARKER, has_marker
@@ -23,7 +23,7 @@ from webhook.kube.yaml_values import YamlError
 
 
 class NotPatchedError(Exception):
-    """Neither an edit nor rendering gave a text that means what the patch says."""
+    """Neither an edit nor rendering gave a text with the patched value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def rendered(document: Patched) -> Patched:
     return _rendered(document.text, document.value, tree)
 
 
-def _edits(text: str, root: Node) -> Iterator[Edit]:
+def _edits(text: str, root: YamlNode) -> Iterator[Edit]:
     newline = "\r\n" if "\r\n" in text else "\n"
     for path in paths(root):
         node = path[-1]
@@ -69,7 +69,7 @@ def _edits(text: str, root: Node) -> Iterator[Edit]:
         yield from flow_edits(text, node, layout) if node.is_flow else block_edits(text, node, layout)
 
 
-def _rendered(text: str, value: Any, tree: Node | None) -> Patched:  # noqa: ANN401  any JSON
+def _rendered(text: str, value: Any, tree: YamlNode | None) -> Patched:  # noqa: ANN401  any JSON
     """Render a value as plain YAML, between the lines that are before and after it in a text."""
     head, tail = _around(text, tree)
     written = head + yaml_text(value) + tail
@@ -81,7 +81,7 @@ def _rendered(text: str, value: Any, tree: Node | None) -> Patched:  # noqa: ANN
     raise NotPatchedError
 
 
-def _around(text: str, tree: Node | None) -> tuple[str, str]:
+def _around(text: str, tree: YamlNode | None) -> tuple[str, str]:
     if tree is None:
         return ("---\n" if has_marker(text) else ""), ""
     head = text[: tree.start].rstrip(" \t")

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from webhook.commands.yaml_edit.changes import CannotEditError
-from webhook.commands.yaml_edit.nodes import Node
+from webhook.commands.yaml_edit.nodes import YamlNode
 
-# What may follow a value on its line.
+# The text that may follow a value on its line.
 COMMENT = re.compile(r"[ \t]*(#[^\r\n]*)?(?=\r?\n|$)")
 
 
@@ -32,7 +32,7 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
     return "".join([*parts, text[position:]])
 
 
-def paths(root: Node) -> Iterator[Sequence[Node]]:
+def paths(root: YamlNode) -> Iterator[Sequence[YamlNode]]:
     """Yield the path to each collection that a patch changes, those below it first."""
     for path in _below([root]):
         node = path[-1]
@@ -40,7 +40,7 @@ def paths(root: Node) -> Iterator[Sequence[Node]]:
             yield path
 
 
-def _below(path: Sequence[Node]) -> Iterator[Sequence[Node]]:
+def _below(path: Sequence[YamlNode]) -> Iterator[Sequence[YamlNode]]:
     for entry in path[-1].entries:
         if entry.new is None and entry.node and entry.node.is_touched:
             yield from _below([*path, entry.node])

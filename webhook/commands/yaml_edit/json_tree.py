@@ -4,13 +4,13 @@ import re
 from json import JSONDecodeError, JSONDecoder
 from json.decoder import scanstring  # type: ignore[attr-defined]
 
-from webhook.commands.yaml_edit.nodes import Entry, Kind, Node, Wanted, wanted_below
+from webhook.commands.yaml_edit.nodes import Wanted, YamlEntry, YamlKind, YamlNode, wanted_below
 
 BLANK = re.compile(r"[ \t\r\n]*")
 _DECODER = JSONDecoder()
 
 
-def json_tree(text: str, begin: int, wanted: Wanted) -> Node | None:
+def json_tree(text: str, begin: int, wanted: Wanted) -> YamlNode | None:
     """Return the root node of the JSON value that begins at a position; None if it is not one JSON value."""
     try:
         node = _Reader(text).node(begin, wanted)
@@ -23,18 +23,18 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    def node(self, start: int, wanted: Wanted | None) -> Node:
+    def node(self, start: int, wanted: Wanted | None) -> YamlNode:
         first = self._text[start]
         if first in "{[" and wanted is not None:
             return self._collection(start, wanted, is_mapping=first == "{")
         # What no operation changes is skipped by the parser in C.
         _, end = _DECODER.raw_decode(self._text, start)
-        kind = {"{": Kind.MAPPING, "[": Kind.SEQUENCE}.get(first, Kind.SCALAR)
-        return Node(kind, start, end, is_flow=kind is not Kind.SCALAR, style='"' if first == '"' else "")
+        kind = {"{": YamlKind.MAPPING, "[": YamlKind.SEQUENCE}.get(first, YamlKind.SCALAR)
+        return YamlNode(kind, start, end, is_flow=kind is not YamlKind.SCALAR, style='"' if first == '"' else "")
 
-    def _collection(self, start: int, wanted: Wanted, *, is_mapping: bool) -> Node:
-        kind = Kind.MAPPING if is_mapping else Kind.SEQUENCE
-        node = Node(kind, start, start, is_flow=True)
+    def _collection(self, start: int, wanted: Wanted, *, is_mapping: bool) -> YamlNode:
+        kind = YamlKind.MAPPING if is_mapping else YamlKind.SEQUENCE
+        node = YamlNode(kind, start, start, is_flow=True)
         position = _skip_blank(self._text, start + 1)
         while self._text[position] not in "}]":
             entry = self._entry(position, wanted, len(node.entries), is_mapping=is_mapping)
@@ -45,13 +45,13 @@ class _Reader:
         node.end = position + 1
         return node
 
-    def _entry(self, position: int, wanted: Wanted, index: int, *, is_mapping: bool) -> Entry:
+    def _entry(self, position: int, wanted: Wanted, index: int, *, is_mapping: bool) -> YamlEntry:
         if not is_mapping:
-            return Entry(self.node(position, wanted_below(wanted, str(index))))
+            return YamlEntry(self.node(position, wanted_below(wanted, str(index))))
         key, end = scanstring(self._text, position + 1, True)
-        key_node = Node(Kind.SCALAR, position, end, style='"')
+        key_node = YamlNode(YamlKind.SCALAR, position, end, style='"')
         value = _skip_blank(self._text, _skip_blank(self._text, end) + 1)
-        return Entry(self.node(value, wanted_below(wanted, key)), key, key_node)
+        return YamlEntry(self.node(value, wanted_below(wanted, key)), key, key_node)
 
 
 def _skip_blank(text: str, position: int) -> int:

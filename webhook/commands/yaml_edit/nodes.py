@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-# The words of the JSON pointers of a patch, as a tree: what is not in it needs no nodes.
+# The words of the JSON pointers of a patch, as a tree: other parts of the document need no nodes.
 Wanted = dict[str, Any]
 APPEND = "-"
 
 
-class Kind(Enum):
-    """What a node is."""
+class YamlKind(Enum):
+    """The kind of a node."""
 
     SCALAR = "scalar"
     MAPPING = "mapping"
@@ -20,7 +20,7 @@ class Kind(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Node:
+class YamlNode:
     """One node: ``text[start:end]`` is it, tag and anchor included.
 
     ``style`` is that of a scalar: ``'``, ``"``, ``|``, ``>``, or empty for a plain one. ``column`` is that of its first
@@ -28,21 +28,21 @@ class Node:
     block style.
     """
 
-    kind: Kind
+    kind: YamlKind
     start: int
     end: int
     column: int = 0
     is_flow: bool = False
     style: str = ""
-    last: "Node | None" = None
-    entries: list["Entry"] = field(default_factory=list)
-    removed: list["Entry"] = field(default_factory=list)
+    last: "YamlNode | None" = None
+    entries: list["YamlEntry"] = field(default_factory=list)
+    removed: list["YamlEntry"] = field(default_factory=list)
     is_touched: bool = False
 
     @property
     def is_empty_scalar(self) -> bool:
         """Say whether it is a null that is not written at all, such as the value of ``key:``."""
-        return self.kind is Kind.SCALAR and self.start == self.end
+        return self.kind is YamlKind.SCALAR and self.start == self.end
 
 
 @dataclass(slots=True, eq=False)
@@ -53,15 +53,15 @@ class New:
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class YamlEntry:
     """One member of a collection: of a mapping with its key, as it is in JSON, and the node of the key.
 
     With a patch noted, ``new`` is the value that it gets; ``node`` is None for a member that the patch adds.
     """
 
-    node: Node | None
+    node: YamlNode | None
     key: str = ""
-    key_node: Node | None = None
+    key_node: YamlNode | None = None
     is_merge: bool = False
     new: New | None = None
 
@@ -93,5 +93,5 @@ def wanted_by(pointers: Iterable[Sequence[str]]) -> Wanted:
 
 
 def wanted_below(wanted: Wanted, word: str) -> Wanted | None:
-    """Return what is wanted of a member, None for nothing; of a list that gets members, how the others are written."""
+    """Return the wanted parts of a member, None for nothing; if a list gets members, also the style of its members."""
     return wanted.get(word, {} if APPEND in wanted else None)

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from webhook.commands.yaml_edit.json_tree import json_tree
-from webhook.commands.yaml_edit.nodes import Entry, Kind, Node, Wanted, wanted_below
+from webhook.commands.yaml_edit.nodes import Wanted, YamlEntry, YamlKind, YamlNode, wanted_below
 from webhook.kube.document_stream import MARKER_BEFORE_JSON
 from webhook.kube.yaml_scalars import plain_value, tagged_value
 from webhook.kube.yaml_values import YamlError, key_text
@@ -15,7 +15,7 @@ BLOCK_SCALARS = ("|", ">")
 BOM = "\ufeff"
 
 
-def document_tree(text: str, wanted: Wanted) -> Node:
+def document_tree(text: str, wanted: Wanted) -> YamlNode:
     """Return the root node of a text that is one document; members that are not wanted have no members of their own.
 
     Raises YamlError, also for an empty document.
@@ -40,21 +40,21 @@ class _Reader:
         self._text = text
         self._shift = shift
 
-    def read(self, wanted: Wanted) -> Node:
+    def read(self, wanted: Wanted) -> YamlNode:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 return self._node(next(self._events), wanted)
         raise YamlError("an empty document", 0)
 
-    def _node(self, event: Any, wanted: Wanted | None) -> Node:  # noqa: ANN401  an event of PyYAML
+    def _node(self, event: Any, wanted: Wanted | None) -> YamlNode:  # noqa: ANN401  an event of PyYAML
         if type(event) is yaml.ScalarEvent:
             return self._scalar(event)
         start, end = event.start_mark.index + self._shift, event.end_mark.index + self._shift
         column = event.start_mark.column
         if type(event) is yaml.AliasEvent:
-            return Node(Kind.ALIAS, start, end, column)
-        kind = Kind.MAPPING if type(event) is yaml.MappingStartEvent else Kind.SEQUENCE
-        node = Node(kind, start, end, column, is_flow=bool(event.flow_style))
+            return YamlNode(YamlKind.ALIAS, start, end, column)
+        kind = YamlKind.MAPPING if type(event) is yaml.MappingStartEvent else YamlKind.SEQUENCE
+        node = YamlNode(kind, start, end, column, is_flow=bool(event.flow_style))
         has_properties = bool(event.tag or event.anchor)
         if wanted is None and not has_properties:
             self._skip(node)
@@ -64,23 +64,23 @@ class _Reader:
                 node.column = self._column(node)
         return node
 
-    def _scalar(self, event: Any) -> Node:  # noqa: ANN401  as above
+    def _scalar(self, event: Any) -> YamlNode:  # noqa: ANN401  as above
         start, end = event.start_mark.index + self._shift, event.end_mark.index + self._shift
         style = event.style or ""
         if style in BLOCK_SCALARS:
             end = self._end_of_block(start, end)
-        return Node(Kind.SCALAR, start, end, event.start_mark.column, style=style)
+        return YamlNode(YamlKind.SCALAR, start, end, event.start_mark.column, style=style)
 
-    def _members(self, node: Node, wanted: Wanted) -> None:
+    def _members(self, node: YamlNode, wanted: Wanted) -> None:
         for event in self._events:
             if type(event) in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
                 break
-            if node.kind is Kind.SEQUENCE:
-                entry = Entry(self._node(event, wanted_below(wanted, str(len(node.entries)))))
+            if node.kind is YamlKind.SEQUENCE:
+                entry = YamlEntry(self._node(event, wanted_below(wanted, str(len(node.entries)))))
             else:
                 key_node, key = self._node(event, {}), _key(event)
                 value = self._node(next(self._events), wanted_below(wanted, key))
-                entry = Entry(value, key, key_node, is_merge=key == "<<" and not key_node.style)
+                entry = YamlEntry(value, key, key_node, is_merge=key == "<<" and not key_node.style)
             node.entries.append(entry)
         if node.is_flow:
             node.end = event.end_mark.index + self._shift
@@ -89,7 +89,7 @@ class _Reader:
             node.last = last.last if last and last.last else last
             node.end = node.entries[-1].end
 
-    def _skip(self, node: Node) -> None:
+    def _skip(self, node: YamlNode) -> None:
         """Read to the end of a collection; in block style, it ends where its last scalar does."""
         starts, ends = (yaml.MappingStartEvent, yaml.SequenceStartEvent), (yaml.MappingEndEvent, yaml.SequenceEndEvent)
         depth, last, flow = 1, None, []
@@ -114,7 +114,7 @@ class _Reader:
         else:
             node.end = last.end_mark.index + self._shift
 
-    def _column(self, node: Node) -> int:
+    def _column(self, node: YamlNode) -> int:
         """Return the column of a block collection's members: a tag or an anchor is before them."""
         first = node.entries[0]
         if first.key_node:

@@ -44,7 +44,7 @@ def _provider(policy: ClusterPolicy, *, has_toolkit: bool) -> Reason | None:
         return Reason.NRI
     if policy.uses_cdi:
         return Reason.CDI
-    # The operator's toolkit makes NVIDIA's runtime the default, unless it is told not to.
+    # The operator's toolkit makes NVIDIA's runtime the default, unless a setting prevents it.
     if has_toolkit and policy.toolkit_enabled and not policy.keeps_default_runtime:
         return Reason.PLATFORM_PROVIDES
     # Without the version an absent field says nothing, and a class could break the pod.

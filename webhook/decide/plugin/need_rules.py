@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from webhook.decide.decision import Reason
+from webhook.decide.nodes.known_facts import why_default
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.pod import runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
@@ -98,7 +99,7 @@ def _without_us(context: PluginContext) -> str:
         return f"pods of DaemonSet {context.daemon_set} find their GPU without a patch on nodes like {node.name}"
     if node.default_runtime.startswith("nvidia"):
         return f"{node.name} was started with the default runtime {node.default_runtime}"
-    return ""
+    return why_default(node.name, context.facts)
 
 
 def _is_blind_here(context: PluginContext) -> bool:

@@ -6,16 +6,16 @@ from posixpath import normpath
 from typing import Any
 
 from webhook.decide.added_volumes import AddedVolumes, Item
-from webhook.decide.devices import DEVICES_MOUNT, DEVICES_VOLUME, DEVICES_VOLUME_NAME, privileged_operations
+from webhook.decide.devices import DEVICES_MOUNT, DEVICES_VOLUME, privileged_operations
 from webhook.decide.patch import Operation, add, add_items
 from webhook.decide.pod import Container, Pod, runtime_class_name
 from webhook.kube.containers import meets, mount_paths
 from webhook.kube.values import at, items, text
+from webhook.names import BOOTSTRAP_VOLUME, DEVICES_VOLUME_NAME, ROOT_VOLUME
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.plugin_settings import DISCOVERY_VARIABLE, DRIVER_ROOT, plugin_settings, sets_device_specs
 from webhook.nvidia.plugin_support import driver_root_support
 from webhook.policy.model import Policy
-from webhook.view.plugin_projections import BOOTSTRAP_VOLUME, ROOT_VOLUME
 
 LIBRARY_DIRECTORY = "/usr/local/lib"
 LIBRARY_PLACE = f"{LIBRARY_DIRECTORY}/libnvidia-ml.so.1"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from webhook.decide.added_volumes import AddedVolumes, separate
-from webhook.decide.decision import DECISION_KEY, Reason, Verdict
+from webhook.decide.decision import Reason, Verdict
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.driver_root_rules import DRIVER_ROOT, ROOT_ONLY
 from webhook.decide.plugin.need_rules import AUTHOR_PROVIDES, CLASS_MISMATCH, NODE_UNKNOWN, NOT_NEEDED, RECIPE_OFF
@@ -19,6 +19,7 @@ from webhook.decide.plugin.recipe_rules import (
 from webhook.decide.pod import Pod, annotations, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, first_result
 from webhook.kube.values import mapping, text
+from webhook.names import DECISION_KEY
 
 FOLLOWING: tuple[Rule[PluginContext], ...] = (
     AUTHOR_PROVIDES,

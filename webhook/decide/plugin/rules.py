@@ -5,11 +5,12 @@ So namespace, owner, creator, labels and container must all hold. The order of t
 
 from collections.abc import Iterator
 
-from webhook.decide.decision import INJECT_KEY, Reason
+from webhook.decide.decision import Reason
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.pod import label
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
 from webhook.decide.workload import pod_rules
+from webhook.names import INJECT_KEY
 from webhook.view.plugin_projections import daemon_set_uid
 
 # The creators of DaemonSet pods: the controller's ServiceAccount, or the identity that controllers share.

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from webhook.decide.decision import ALWAYS, Reason, Verdict
+from webhook.decide.decision import Reason, Verdict
 from webhook.decide.nodes.providers import conflicting_provider, is_overruled, node_provider, provider
 from webhook.decide.rule import Outcome, Rule, RuleResult, first_result, leave, leaves, no_evidence
 from webhook.decide.workload.class_fitness import (
@@ -17,6 +17,7 @@ from webhook.decide.workload.class_fitness import (
 from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.fallback import FALLBACK_RULES
 from webhook.decide.workload.fallback_context import FallbackContext
+from webhook.names import ALWAYS
 from webhook.view.toleration_limits import limits_of
 from webhook.view.view import RuntimeClass
 

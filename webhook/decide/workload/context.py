@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from webhook.decide.decision import ALWAYS, INJECT_KEY, RequestInfo
+from webhook.decide.decision import RequestInfo
 from webhook.decide.guards import GuardedPod
 from webhook.decide.nodes.candidates import Candidate, all_candidates, candidates
 from webhook.decide.nodes.expected import expected_candidates
@@ -13,6 +13,7 @@ from webhook.decide.pod import Container, Pod, containers, label, requests_gpu
 from webhook.decide.workload.patch_runtime_class import TOLERATION
 from webhook.kube.metadata import labels_of
 from webhook.kube.values import EMPTY, elements, mapping
+from webhook.names import ALWAYS, INJECT_KEY
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Labels, RuntimeClass
 

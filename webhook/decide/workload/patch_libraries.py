@@ -6,19 +6,19 @@ from itertools import chain, count
 from typing import Any
 
 from webhook.decide.added_volumes import AddedVolumes, separate
-from webhook.decide.devices import DEVICES, DEVICES_VOLUME, DEVICES_VOLUME_NAME, privileged_operations
+from webhook.decide.devices import DEVICES, DEVICES_VOLUME, privileged_operations
 from webhook.decide.patch import Operation
 from webhook.decide.pod import Container, Pod
 from webhook.decide.pod import containers as pod_containers
 from webhook.kube.containers import meets, mount_paths
 from webhook.kube.values import items, mapping, text
+from webhook.names import DEVICES_VOLUME_NAME, VOLUME_PREFIX
 from webhook.nvidia.driver_paths import HostFile
 from webhook.nvidia.driver_profiles import HostDriver
 from webhook.policy.model import Policy
 
 DEFAULT_LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1", "libnvidia-ptxjitcompiler.so.1")
 VERSION_PLACEHOLDER = "{driver_version}"
-VOLUME_PREFIX = "gpu-injector-"
 
 
 def needs_version(policy: Policy) -> bool:

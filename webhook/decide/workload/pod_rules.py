@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from webhook.decide.decision import ALWAYS, INJECT_KEY, Reason, Verdict
+from webhook.decide.decision import Reason, Verdict
 from webhook.decide.limits import LIMITS, exceeded_limit, found_too_large
 from webhook.decide.pod import container_count, is_mirror, label, odd_quantities, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
 from webhook.decide.windows_pods import is_windows
 from webhook.decide.workload.context import RuleContext
 from webhook.kube.containers import host_volumes, mounts_of
+from webhook.names import ALWAYS, INJECT_KEY
 from webhook.nvidia.driver_paths import is_driver_path
 
 

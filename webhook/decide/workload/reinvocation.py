@@ -7,7 +7,7 @@ volumes would get them now, each of them, by all following rules: then the annot
 from collections.abc import Iterator
 
 from webhook.decide.added_volumes import separate
-from webhook.decide.decision import DECISION_KEY, Reason, Verdict
+from webhook.decide.decision import Reason, Verdict
 from webhook.decide.pod import Pod, annotations, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, first_result
 from webhook.decide.workload.admission_rules import CLASS_MISMATCH, CLASS_OVERHEAD, CLASS_REFUSED
@@ -23,6 +23,7 @@ from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.patch_libraries import carries_mount, is_our_volume
 from webhook.decide.workload.pod_rules import AUTHOR_CHOSE, AUTHOR_MOUNTS, USER_NAMESPACES
 from webhook.kube.values import text
+from webhook.names import DECISION_KEY
 
 FOLLOWING: tuple[Rule[RuleContext], ...] = (
     AUTHOR_CHOSE,

@@ -1,4 +1,4 @@
-"""GPU pods that nobody helps: not called for, made too early, not opted in, or left alone with a reason."""
+"""GPU pods without help: the webhook was not called, came too late, was not asked for, or left them alone."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -6,17 +6,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from webhook.decide.decision import DECISION_KEY, INJECT_KEY, Decision, Reason, RequestInfo, Verdict
+from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.pod import annotations, containers, driver_mounts, runtime_class_name
 from webhook.decide.workload.decide import decide
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
-from webhook.doctor.cluster_facts import ApiObject, Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, known
 from webhook.kube.metadata import full_name, labels_of, metadata, name_of
 from webhook.kube.values import items, mapping, text
+from webhook.names import DECISION_KEY, INJECT_KEY
 
 MAKE_AGAIN = "kubectl -n NAMESPACE rollout restart deployment/NAME   (or whatever made the pods)"
-# Left alone, and nothing has to be done about it: the author's choice, or somebody else provides.
-CONTENT = frozenset(
+# Reasons to leave a pod alone that need no action: the author chose so, or something else provides the driver.
+HARMLESS_REASONS = frozenset(
     {
         Reason.AUTHOR_CHOSE,
         Reason.AUTHOR_MOUNTS,
@@ -28,11 +30,11 @@ CONTENT = frozenset(
         Reason.OPTED_OUT,
     }
 )
-ENOUGH = datetime.min.replace(tzinfo=UTC)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def uncalled(facts: Facts) -> Result:
-    """Each GPU pod that was created since its namespace was opted in carries our annotation."""
+def uncalled(facts: ClusterFacts) -> Result:
+    """Each GPU pod that was created since its namespace was opted in has our annotation."""
     troubles = (
         f"{full_name(pod)} carries no annotation: the webhook was not called, or failed"
         for pod, since in _unannotated(facts)
@@ -42,7 +44,7 @@ def uncalled(facts: Facts) -> Result:
     return fails_on(troubles, f"{look}; then make the pods again")
 
 
-def too_early(facts: Facts) -> Result:
+def too_early(facts: ClusterFacts) -> Result:
     """No GPU pod without a driver is older than the opt-in of its namespace."""
     troubles = (
         f"{full_name(pod)} was created before its namespace was opted in; now it would be {decision.word}"
@@ -52,7 +54,7 @@ def too_early(facts: Facts) -> Result:
     return warns_on(troubles, MAKE_AGAIN)
 
 
-def not_opted_in(facts: Facts) -> Result:
+def not_opted_in(facts: ClusterFacts) -> Result:
     """No namespace has GPU pods that need us and no label."""
     opted = _opted_in(facts)
     needing = Counter(
@@ -67,21 +69,21 @@ def not_opted_in(facts: Facts) -> Result:
     return warns_on(troubles, f"kubectl label namespace {first} {INJECT_KEY}=enabled")
 
 
-def left(facts: Facts) -> Result:
-    """No GPU pod was left alone for a reason that somebody should see to."""
-    content = {f"{Verdict.LEAVE}/{reason}" for reason in CONTENT}
+def left(facts: ClusterFacts) -> Result:
+    """No GPU pod was left alone for a reason that needs action."""
+    content = {f"{Verdict.LEAVE}/{reason}" for reason in HARMLESS_REASONS}
     found = [(pod, text(annotations(pod).get(DECISION_KEY))) for pod in known(facts.gpu_pods)]
-    amiss = [(pod, word) for pod, word in found if word.startswith(f"{Verdict.LEAVE}/") and word not in content]
-    troubles = (f"{full_name(pod)}: {word}" for pod, word in amiss)
+    left_out = [(pod, word) for pod, word in found if word.startswith(f"{Verdict.LEAVE}/") and word not in content]
+    troubles = (f"{full_name(pod)}: {word}" for pod, word in left_out)
     return warns_on(
-        troubles, f"docs/reasons.md tells what to do about {', '.join(sorted({word for _, word in amiss}))}"
+        troubles, f"docs/reasons.md explains what to do about {', '.join(sorted({word for _, word in left_out}))}"
     )
 
 
 REFUSED = frozenset({Reason.POD_SECURITY, Reason.ADMISSION_POLICY})
 
 
-def pod_security(facts: Facts) -> Result:
+def pod_security(facts: ClusterFacts) -> Result:
     """No opted-in namespace would refuse the libraries that its GPU pods would need."""
     troubles = (
         f"{name}: {'; '.join(decision.evidence[:2])}"
@@ -91,7 +93,7 @@ def pod_security(facts: Facts) -> Result:
     return warns_on(troubles, "make the RuntimeClass work on the nodes: it needs no hostPath")
 
 
-def _unannotated(facts: Facts) -> Iterator[tuple[ApiObject, datetime]]:
+def _unannotated(facts: ClusterFacts) -> Iterator[tuple[ApiObject, datetime]]:
     """Yield bare GPU pods of enabled namespaces without annotation, with the time since when they should have one."""
     registration = facts.registration
     if registration is None or facts.policy.dry_run:
@@ -104,23 +106,23 @@ def _unannotated(facts: Facts) -> Iterator[tuple[ApiObject, datetime]]:
             yield pod, max(since, _created(registration))
 
 
-def _opted_in(facts: Facts) -> Mapping[str, tuple[str, datetime]]:
-    """Return the namespaces that are opted in: their setting, and since when, as far as the API server tells."""
+def _opted_in(facts: ClusterFacts) -> Mapping[str, tuple[str, datetime]]:
+    """Return the namespaces that are opted in: their setting, and since when, as far as the API server shows it."""
     default = "enabled" if facts.policy.opt_out else ""
     settings = ((item, labels_of(item).get(INJECT_KEY, default)) for item in known(facts.namespaces))
     return {name_of(item): (word, _labelled(item)) for item, word in settings if word in ("enabled", "dry-run")}
 
 
 def _labelled(namespace: ApiObject) -> datetime:
-    """Return when our label was written: the managed fields tell who owns it, and since when."""
+    """Return when our label was written: the managed fields contain its owner and the time."""
     for owner in items(metadata(namespace).get("managedFields")):
         labels = mapping(mapping(mapping(owner.get("fieldsV1")).get("f:metadata")).get("f:labels"))
         if f"f:{INJECT_KEY}" in labels:
             return moment(owner.get("time"))
-    return ENOUGH
+    return LONG_AGO
 
 
-def _is_bare(facts: Facts, pod: ApiObject) -> bool:
+def _is_bare(facts: ClusterFacts, pod: ApiObject) -> bool:
     """Say whether a pod asks for a GPU, and has neither a class nor the driver's files."""
     asking = [container for container in containers(pod, facts.policy) if container.requests_gpu]
     return (
@@ -130,19 +132,19 @@ def _is_bare(facts: Facts, pod: ApiObject) -> bool:
     )
 
 
-def _today(facts: Facts, pod: ApiObject) -> Decision:
+def _today(facts: ClusterFacts, pod: ApiObject) -> Decision:
     """Return what the pod would get if it were created now, and its namespace were opted in."""
     spec = {key: value for key, value in mapping(pod.get("spec")).items() if key != "nodeName"}
     return _decide(facts, {"metadata": metadata(pod), "spec": spec}, text(metadata(pod).get("namespace")))
 
 
-def _decide(facts: Facts, pod: Mapping[str, Any], namespace: str) -> Decision:
+def _decide(facts: ClusterFacts, pod: Mapping[str, Any], namespace: str) -> Decision:
     labels = {**(facts.view.namespaces or {}).get(namespace, {}), INJECT_KEY: "enabled"}
     view = replace(facts.view, namespaces={namespace: labels})
     return decide(pod, RequestInfo(namespace), facts.policy, view)
 
 
-def _sample(facts: Facts) -> Mapping[str, Any]:
+def _sample(facts: ClusterFacts) -> Mapping[str, Any]:
     resource = facts.policy.resources[0].rstrip("*")
     return {"metadata": {}, "spec": {"containers": [{"name": "main", "resources": {"limits": {resource: "1"}}}]}}
 
@@ -156,7 +158,7 @@ def moment(value: object) -> datetime:
     try:
         found = datetime.fromisoformat(text(value))
     except ValueError:
-        return ENOUGH
+        return LONG_AGO
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -1,16 +1,17 @@
-"""What the kubelets and controllers say of pods that do not start, mapped to its cause."""
+"""Events of kubelets and controllers about pods that do not start, mapped to their causes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from webhook.doctor.check import Category, Check, Result, fails_on
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, CannotTellError, known
 from webhook.doctor.failure_fixes import cdi_fix, fix_for
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.values import mapping, text
+from webhook.names import VOLUME_PREFIX
 from webhook.nvidia.failure_messages import Failure, FailureKind, failure_of
-from webhook.view.plugin_projections import OUR_VOLUMES
 
 LONGEST = 200
 # Programs of NVIDIA's runtime that fail while they prepare a container.
@@ -31,13 +32,13 @@ REFUSALS = (
     FailureKind.CLASS_OVERHEAD,
     FailureKind.TOLERATIONS,
 )
-# What a refusal names where our patch is its cause.
-OUR_WORDS = (OUR_VOLUMES, "runtimeClassName")
+# A refusal contains one of these if our patch is its cause.
+OUR_WORDS = (VOLUME_PREFIX, "runtimeClassName")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An event whose text tells a cause: of which object, from which node, what it says and what was found in it."""
+    """An event whose text shows a cause: its object, its node, its text, and the failure found in the text."""
 
     of: str
     namespace: str
@@ -46,26 +47,26 @@ class Seen:
     failure: Failure
 
 
-def no_runtime(facts: Facts) -> Result:
+def no_runtime(facts: ClusterFacts) -> Result:
     """No node was asked for a runtime that it does not have."""
     seen = list(_seen(facts, FailureKind.HANDLER_UNKNOWN))
     return fails_on(map(_line, seen), *(_handler_fix(facts, seen[0]) if seen else ()))
 
 
-def _handler_fix(facts: Facts, seen: Seen) -> tuple[str, ...]:
+def _handler_fix(facts: ClusterFacts, seen: Seen) -> tuple[str, ...]:
     try:
         return handler_fix(facts.node(seen.node), seen.failure.subject)
     except CannotTellError:
         return handler_fix({}, seen.failure.subject)
 
 
-def cdi(facts: Facts) -> Result:
+def cdi(facts: ClusterFacts) -> Result:
     """No node was asked for a CDI device that it does not know."""
     seen = list(_seen(facts, FailureKind.CDI_UNRESOLVED))
     return fails_on(map(_line, seen), *(cdi_fix(item.failure.subject) for item in seen[:1]))
 
 
-def library(facts: Facts) -> Result:
+def library(facts: ClusterFacts) -> Result:
     """No node lacks a file of the driver that was mounted."""
     seen = [
         item
@@ -79,34 +80,34 @@ def library(facts: Facts) -> Result:
 
 
 def _is_ours(seen: Seen) -> bool:
-    return seen.failure.volume.startswith(OUR_VOLUMES)
+    return seen.failure.volume.startswith(VOLUME_PREFIX)
 
 
-def no_class(facts: Facts) -> Result:
+def no_class(facts: ClusterFacts) -> Result:
     """No pod was rejected because its class does not exist."""
     seen = list(_seen(facts, FailureKind.CLASS_NOT_FOUND))
     return fails_on(map(_line, seen), *(missing_class_fix(item.failure.subject) for item in seen[:1]))
 
 
-def allocation(facts: Facts) -> Result:
+def allocation(facts: ClusterFacts) -> Result:
     """No kubelet failed to get devices from the plugin."""
     seen = [item for item in _seen(facts, FailureKind.DEVICE_ALLOCATION) if _names_gpu(facts, item.message)]
     return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
 
 
-def claim(facts: Facts) -> Result:
+def claim(facts: ClusterFacts) -> Result:
     """No DRA driver failed to prepare a device."""
     seen = list(_seen(facts, FailureKind.DEVICE_CLAIM))
     return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
 
 
-def hook(facts: Facts) -> Result:
+def hook(facts: ClusterFacts) -> Result:
     """NVIDIA's runtime did not fail while it prepared a container."""
     seen = list(_seen(facts, *HOOK_KINDS))
     return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
 
 
-def start(facts: Facts) -> Result:
+def start(facts: ClusterFacts) -> Result:
     """No volume covers a place where a library of the driver is mounted."""
     seen = [
         item for item in _seen(facts, FailureKind.MOUNT_TARGET) if any(name in item.message for name in DRIVER_FILES)
@@ -114,7 +115,7 @@ def start(facts: Facts) -> Result:
     return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
 
 
-def refused(facts: Facts) -> Result:
+def refused(facts: ClusterFacts) -> Result:
     """No GPU pod was refused at its creation: by a quota, or by admission control."""
     seen = [
         item
@@ -131,11 +132,11 @@ def _refusal_fix(seen: Seen) -> str:
     return fix + (stop if ours else "")
 
 
-def _names_gpu(facts: Facts, message: str) -> bool:
+def _names_gpu(facts: ClusterFacts, message: str) -> bool:
     return any(pattern.rstrip("*") in message for pattern in facts.policy.resources)
 
 
-def _seen(facts: Facts, *kinds: FailureKind) -> Iterator[Seen]:
+def _seen(facts: ClusterFacts, *kinds: FailureKind) -> Iterator[Seen]:
     """Yield the events that name one of these causes, one for each object."""
     reported = set()
     for event in known(facts.events):

@@ -3,19 +3,20 @@
 import re
 from collections.abc import Iterator
 
-from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, Unread, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
 from webhook.kube.containers import waiting_state
 from webhook.kube.metadata import labels_of, name_of
 from webhook.kube.values import elements, items, mapping, text
+from webhook.names import INJECT_KEY
 from webhook.status_words import problems_in_log
 
 INSTALL = "kubectl apply -f deploy/install.yaml"
 MINOR_WITH_CONDITIONS = 30
 
 
-def server_version(facts: Facts) -> Result:
+def server_version(facts: ClusterFacts) -> Result:
     """Older API servers ignore matchConditions and would call us for every pod."""
     found = known(facts.server)
     major, minor = (re.sub(r"\D.*", "", text(found.get(key))) or "0" for key in ("major", "minor"))
@@ -27,7 +28,7 @@ def server_version(facts: Facts) -> Result:
     return fails_on(troubles, "upgrade Kubernetes to 1.30 or newer", otherwise=version)
 
 
-def webhook_pods(facts: Facts) -> Result:
+def webhook_pods(facts: ClusterFacts) -> Result:
     """The Deployment has all its replicas ready."""
     deployment = known(facts.deployment)
     if deployment is None:
@@ -36,7 +37,7 @@ def webhook_pods(facts: Facts) -> Result:
     ready = mapping(deployment.get("status")).get("readyReplicas", 0)
     if not wanted:
         scale = f"kubectl -n {facts.home} scale deployment/gpu-injector --replicas=2"
-        return fails_on(["the Deployment is scaled to 0: nobody answers"], scale)
+        return fails_on(["the Deployment is scaled to 0: no replica answers"], scale)
     if ready >= wanted:
         return passes(f"{ready} of {wanted} ready")
     troubles = [f"{ready} of {wanted} replicas are ready", *_waiting(facts)]
@@ -44,7 +45,7 @@ def webhook_pods(facts: Facts) -> Result:
     return fails_on(troubles, look) if not ready else warns_on(troubles, look)
 
 
-def _waiting(facts: Facts) -> Iterator[str]:
+def _waiting(facts: ClusterFacts) -> Iterator[str]:
     if isinstance(facts.own_pods, Unread):
         return
     for pod in facts.own_pods:
@@ -53,8 +54,8 @@ def _waiting(facts: Facts) -> Iterator[str]:
                 yield f"{name_of(pod)}: {text(waiting.get('reason'))} {text(waiting.get('message'))}".rstrip()
 
 
-def endpoints(facts: Facts) -> Result:
-    """The Service has an address behind it that is ready."""
+def endpoints(facts: ClusterFacts) -> Result:
+    """The Service has a ready address."""
     ready = [
         address
         for part in known(facts.endpoint_slices)
@@ -67,7 +68,7 @@ def endpoints(facts: Facts) -> Result:
     return fails_on(troubles, look, otherwise=f"{len(ready)} ready")
 
 
-def webhook_answers(facts: Facts) -> Result:
+def webhook_answers(facts: ClusterFacts) -> Result:
     """A GPU pod, sent as a server-side dry-run, comes back with our annotation."""
     tried = known(facts.dry_run)
     if tried is None:
@@ -80,16 +81,16 @@ def webhook_answers(facts: Facts) -> Result:
     return fails_on(troubles, look)
 
 
-def opted_in(facts: Facts) -> Result:
-    """Somebody asked for it: a namespace is labelled."""
+def opted_in(facts: ClusterFacts) -> Result:
+    """At least one namespace is labelled."""
     chosen = sorted(name_of(item) for item in known(facts.namespaces) if _setting(item) in ("enabled", "dry-run"))
     troubles = [] if chosen or facts.policy.opt_out else [f"no namespace is labelled {INJECT_KEY}"]
     summary = ", ".join(chosen[:5]) + (f" and {len(chosen) - 5} more" if len(chosen) > 5 else "")  # noqa: PLR2004  a line
     return warns_on(troubles, f"kubectl label namespace NAME {INJECT_KEY}=dry-run", otherwise=summary)
 
 
-def label_values(facts: Facts) -> Result:
-    """A label with a value of nobody's counts as none, which surprises people."""
+def label_values(facts: ClusterFacts) -> Result:
+    """No label has an unknown value: it is treated as no label, which surprises users."""
     troubles = [
         f"namespace {name_of(item)}: {INJECT_KEY}={setting}"
         for item in known(facts.namespaces)
@@ -98,8 +99,8 @@ def label_values(facts: Facts) -> Result:
     return warns_on(troubles, f"kubectl label namespace NAME {INJECT_KEY}=enabled --overwrite")
 
 
-def webhook_log(facts: Facts) -> Result:
-    """The webhook itself complains of nothing in its last lines."""
+def webhook_log(facts: ClusterFacts) -> Result:
+    """The last lines of the webhook's log contain no problem."""
     # A container that has not started has an empty log.
     logs = {pod: said for pod, log in known(facts.own_logs).items() if (said := known(log))}
     if not logs:

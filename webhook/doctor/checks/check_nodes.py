@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from webhook.decide.nodes.kind import VERSION_LABEL, profiles
 from webhook.decide.workload.patch_libraries import needs_version
 from webhook.doctor.check import Category, Check, Result, State, fails_on, passes, warns_on
-from webhook.doctor.cluster_facts import Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import known
 from webhook.doctor.node_providers import by_dra
 from webhook.doctor.runtime_setup import Runtime, handler_fix, runtime_of
 from webhook.kube.metadata import metadata, name_of
@@ -28,7 +29,7 @@ STATE_LABELS = {
 }
 
 
-def gpu_nodes(facts: Facts) -> Result:
+def gpu_nodes(facts: ClusterFacts) -> Result:
     """Something shows that a node has a GPU."""
     found = [node.name for node in facts.gpu_nodes]
     troubles = [] if found else [f"none of {len(facts.node_facts)} nodes offers a GPU, or is labelled to have one"]
@@ -39,8 +40,8 @@ def gpu_nodes(facts: Facts) -> Result:
     )
 
 
-def ready(facts: Facts) -> Result:
-    """The GPU nodes are Ready and take pods."""
+def ready(facts: ClusterFacts) -> Result:
+    """The GPU nodes are Ready and accept pods."""
     names = {node.name for node in facts.gpu_nodes}
     return fails_on(
         (f"{name_of(item)}: {why}" for item in known(facts.nodes) if name_of(item) in names for why in _unready(item)),
@@ -57,8 +58,8 @@ def _unready(node: object) -> Iterator[str]:
         yield "cordoned"
 
 
-def allocatable(facts: Facts) -> Result:
-    """Each GPU node has GPUs to give, unless DRA gives them."""
+def allocatable(facts: ClusterFacts) -> Result:
+    """Each GPU node offers GPUs, unless DRA provides them."""
     counted = [node for node in facts.gpu_nodes if not by_dra(facts.providers.of_node(node))]
     troubles = [
         f"{node.name} offers {', '.join(f'{name}: {amount}' for name, amount in facts.offered(node).items()) or 'none'}"
@@ -75,8 +76,8 @@ def allocatable(facts: Facts) -> Result:
     )
 
 
-def _look_at_plugins(facts: Facts) -> str:
-    """Return what shows why a node offers nothing: the plugin's log, or where the plugin is missing that."""
+def _look_at_plugins(facts: ClusterFacts) -> str:
+    """Return why a node offers nothing: the plugin's log, or that the plugin is missing."""
     pods = [item for item, _ in facts.talking]
     if not pods:
         return "no pod of a device plugin runs: kubectl get daemonsets -A | grep -i -e device-plugin -e gpu"
@@ -84,7 +85,7 @@ def _look_at_plugins(facts: Facts) -> str:
     return f"kubectl -n {namespace} logs {name_of(pods[0])} --all-containers"
 
 
-def healthy(facts: Facts) -> Result:
+def healthy(facts: ClusterFacts) -> Result:
     """No GPU of a node is unhealthy: the node offers all that it has."""
     lacking = [(node, facts.lacking(node)) for node in facts.gpu_nodes if facts.lacking(node)]
     troubles = [
@@ -97,7 +98,7 @@ def healthy(facts: Facts) -> Result:
     return fails_on(troubles, fix) if any(not facts.offers_gpus(one) for one, _ in lacking) else warns_on(troubles, fix)
 
 
-def states(facts: Facts) -> Result:
+def states(facts: ClusterFacts) -> Result:
     """No label of a GPU node says that a driver upgrade or a MIG configuration failed."""
     found = [
         (node.name, f"{label}={node.labels[label]}", fix)
@@ -110,7 +111,7 @@ def states(facts: Facts) -> Result:
     )
 
 
-def handler(facts: Facts) -> Result:
+def handler(facts: ClusterFacts) -> Result:
     """The runtime of each GPU node knows the handler of the class, where pods need the class."""
     found, nodes = _class(facts), facts.class_nodes
     missing = [node for node in nodes if node.handlers is not None and found.handler not in node.handlers]
@@ -127,22 +128,22 @@ def handler(facts: Facts) -> Result:
     return warns_on(troubles, *fix, otherwise=f"{found.handler} on {len(nodes)}{no_need(facts)}")
 
 
-def no_need(facts: Facts) -> str:
+def no_need(facts: ClusterFacts) -> str:
     """Return how many nodes need no class, and why; empty where all of them need it."""
     ways = sorted({way for node in facts.gpu_nodes if (way := facts.providers.of_node(node))})
     count = len(facts.gpu_nodes) - len(facts.class_nodes)
     return f"; {count} need no class: {', '.join(ways)}" if ways else ""
 
 
-def _class(facts: Facts) -> RuntimeClass:
+def _class(facts: ClusterFacts) -> RuntimeClass:
     name = facts.policy.runtime_class
     classes = {name_of(item): item for item in known(facts.runtime_classes)}
     # Without the class its name is the best guess at its handler's.
     return RuntimeClass(name, str(mapping(classes.get(name)).get("handler") or name))
 
 
-def runtime_version(facts: Facts) -> Result:
-    """The GPU nodes' container runtime can run a class, and tells what it knows."""
+def runtime_version(facts: ClusterFacts) -> Result:
+    """The GPU nodes' container runtime can run a class, and reports its handlers."""
     kinds = Counter(str(runtime_of(facts.node(node.name))) for node in facts.gpu_nodes)
     silent = [node for node in facts.class_nodes if node.handlers is None and node.name not in facts.nodes_under_class]
     docker = [node.name for node in silent if runtime_of(facts.node(node.name)) is Runtime.DOCKER]
@@ -160,7 +161,7 @@ def runtime_version(facts: Facts) -> Result:
     return warns_on(old, "upgrade containerd to 2.x, or run the device plugin under the class", otherwise=summary)
 
 
-def driver_profile(facts: Facts) -> Result:
+def driver_profile(facts: ClusterFacts) -> Result:
     """It is known where each GPU node keeps its driver's libraries, where the class does not bring them."""
     known_profiles, found = profiles(facts.policy), _class(facts)
     exists = any(name_of(item) == found.name for item in known(facts.runtime_classes))
@@ -173,8 +174,8 @@ def driver_profile(facts: Facts) -> Result:
     return warns_on(troubles, "add one under `drivers` in the policy (docs/policy.md); the runtime class needs none")
 
 
-def driver_label(facts: Facts) -> Result:
-    """The GPU nodes tell their driver's version where the policy asks for it."""
+def driver_label(facts: ClusterFacts) -> Result:
+    """The GPU nodes report their driver's version if the policy needs it."""
     versions = Counter(node.labels.get(VERSION_LABEL, "") for node in facts.gpu_nodes)
     wanted = needs_version(facts.policy) or "{driver_version}" in facts.policy.bootstrap.library
     troubles = [
@@ -186,7 +187,7 @@ def driver_label(facts: Facts) -> Result:
     return fails_on(troubles, "run GPU feature discovery, or name the files without a version", otherwise=summary)
 
 
-def driver_same(facts: Facts) -> Result:
+def driver_same(facts: ClusterFacts) -> Result:
     """The GPU nodes have one driver version, so that a pod finds the same one everywhere."""
     versions = sorted({node.labels[VERSION_LABEL] for node in facts.gpu_nodes if VERSION_LABEL in node.labels})
     if len(versions) <= 1:

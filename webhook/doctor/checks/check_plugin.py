@@ -1,4 +1,4 @@
-"""The device plugin: whether it is where the GPUs are, runs, and has what it needs."""
+"""The device plugin: it runs on each GPU node, and has what it needs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks import check_plugin_log as plugin_log
-from webhook.doctor.cluster_facts import Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import known
 from webhook.doctor.node_providers import by_dra, gpu_drivers
 from webhook.doctor.plugin_fixes import cure_of, if_it_has_a_gpu, plugin_rule
 from webhook.kube.containers import last_end, waiting_state
@@ -26,8 +27,8 @@ HELM_LINE = (
 )
 
 
-def present(facts: Facts) -> Result:
-    """Something hands GPUs out: a device plugin, a service of the host, or DRA."""
+def present(facts: ClusterFacts) -> Result:
+    """Something provides GPUs: a device plugin, a service of the host, or DRA."""
     sets = [text(item.plugin.name) for item in _daemon_sets(facts)]
     others = [
         f"{name_of(item)} ({plugin.name})" for item, plugin in facts.other_daemon_sets if plugin.serves_containers
@@ -48,7 +49,7 @@ def present(facts: Facts) -> Result:
     return fails_on(missing, HELM_LINE)
 
 
-def recognised(facts: Facts) -> Result:
+def recognised(facts: ClusterFacts) -> Result:
     """Each device plugin for GPUs is known, or works without help."""
     sick = [node for node in facts.gpu_nodes if not facts.offers_gpus(node) and not facts.providers.of_node(node)]
     found = [(item, one) for item, one in facts.other_daemon_sets if one.serves_containers and _may_be_gpus(one)]
@@ -63,7 +64,7 @@ def _may_be_gpus(plugin: DevicePlugin) -> bool:
     return plugin.vendor is Vendor.NVIDIA
 
 
-def everywhere(facts: Facts) -> Result:
+def everywhere(facts: ClusterFacts) -> Result:
     """Each GPU node has a plugin pod: the DaemonSet's selectors let it in, and its taints are tolerated."""
     sets = list(_daemon_sets(facts))
     served = {node for _, node in facts.talking}
@@ -78,7 +79,7 @@ def everywhere(facts: Facts) -> Result:
     )
 
 
-def _needs_no_plugin(facts: Facts, node: Node) -> bool:
+def _needs_no_plugin(facts: ClusterFacts, node: Node) -> bool:
     """Say whether DRA or a service of the host offers a node's GPUs: then a missing pod is no error."""
     wanted = any(_why_not(item, node) == MISSING.format(item.plugin.name) for item in _daemon_sets(facts))
     return by_dra(facts.providers.of_node(node)) or (facts.offers_gpus(node) and not wanted)
@@ -95,7 +96,7 @@ def _why_not(item: PluginDaemonSet, node: Node) -> str:
     return MISSING.format(item.plugin.name)
 
 
-def running(facts: Facts) -> Result:
+def running(facts: ClusterFacts) -> Result:
     """The plugin's pods run and are ready."""
     troubles = [
         (item, f"{full_name(item)} on {node or 'no node'}: {why}")
@@ -117,7 +118,7 @@ def _unwell(item: Mapping[str, Any]) -> str:
     return "" if status.get("phase") == "Running" else text(status.get("phase"))
 
 
-def restart_needed(facts: Facts) -> Result:
+def restart_needed(facts: ClusterFacts) -> Result:
     """No plugin pod lacks what it would get if it were created now."""
     stale = [item for item in facts.blind if item.is_repairable]
     troubles = (
@@ -128,7 +129,7 @@ def restart_needed(facts: Facts) -> Result:
     return fails_on(troubles, *(cure_of(item) for item in stale[:1]))
 
 
-def left_alone(facts: Facts) -> Result:
+def left_alone(facts: ClusterFacts) -> Result:
     """No plugin pod on a GPU node lacks the driver and would be left alone again."""
     gpu_nodes = {node.name for node in facts.gpu_nodes}
     left = [item for item in facts.blind if not item.is_repairable]
@@ -144,8 +145,8 @@ def left_alone(facts: Facts) -> Result:
     return (fails_on if bad else state)(troubles, *fix)
 
 
-def config_file(facts: Facts) -> Result:
-    """No configuration file decides what the pod then does not show."""
+def config_file(facts: ClusterFacts) -> Result:
+    """No configuration file contains settings that the pod does not show."""
     troubles = (
         f"DaemonSet {full_name(item)} reads {CONFIG_VARIABLE}: list strategy and device specs are not visible"
         for item in known(facts.daemon_sets)
@@ -154,7 +155,7 @@ def config_file(facts: Facts) -> Result:
     return warns_on(troubles, "set DEVICE_LIST_STRATEGY and PASS_DEVICE_SPECS in the DaemonSet as well: they are seen")
 
 
-def believed(facts: Facts) -> Result:
+def believed(facts: ClusterFacts) -> Result:
     """The plugins run in namespaces where the policy trusts them, unless others manage them."""
     allowed = facts.policy.bootstrap.namespaces
     troubles = (
@@ -168,7 +169,7 @@ def believed(facts: Facts) -> Result:
     return warns_on(troubles, "add the namespace to `bootstrap.namespaces`, if tenants cannot create it")
 
 
-def once(facts: Facts) -> Result:
+def once(facts: ClusterFacts) -> Result:
     """No node runs two device plugins for GPUs, which would take the resource from each other."""
     pods: dict[str, list[str]] = {}
     for item, node in facts.talking:
@@ -182,7 +183,7 @@ def once(facts: Facts) -> Result:
     return fails_on(troubles, "keep one DaemonSet: kubectl get daemonsets -A | grep -i device-plugin")
 
 
-def passes_devices(facts: Facts) -> Result:
+def passes_devices(facts: ClusterFacts) -> Result:
     """Where the driver comes by mounts, the plugin passes the devices: nothing else lets a pod open them."""
     troubles = (
         f"{full_name(item)} on {pod.node} has NVML by a mount and passes no devices"
@@ -192,7 +193,7 @@ def passes_devices(facts: Facts) -> Result:
     return warns_on(troubles, "set PASS_DEVICE_SPECS=true in the plugin's DaemonSet")
 
 
-def _daemon_sets(facts: Facts) -> Iterator[PluginDaemonSet]:
+def _daemon_sets(facts: ClusterFacts) -> Iterator[PluginDaemonSet]:
     project = kinds(known_plugins(facts.policy))["apps", "DaemonSet"].project
     found = map(project, known(facts.daemon_sets))
     return (item for item in found if item.plugin.hands_out_gpus)
@@ -220,7 +221,7 @@ CATEGORY = Category(
         Check("plugin-driver", "the plugin's NVML finds the driver", plugin_log.driver),
         Check("plugin-devices", "the plugin finds devices", plugin_log.devices),
         Check("plugin-log", "the log of the plugin reports no other problem", plugin_log.others),
-        Check("plugin-restart", "no plugin pod needs to be made again", restart_needed),
+        Check("plugin-restart", "no plugin pod needs to be re-created", restart_needed),
         Check("plugin-left-alone", "no plugin pod lacks the driver and is left alone", left_alone),
         Check("plugin-config-file", "no file hides how the plugin works", config_file),
         Check("plugin-namespace", "the plugin runs in a namespace of the policy", believed),

@@ -1,11 +1,12 @@
-"""What device plugins say in their logs when they cannot serve their GPUs."""
+"""Problems that device plugins log when they cannot serve their GPUs."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Result, fails_on, warns_on
-from webhook.doctor.cluster_facts import ApiObject, Facts
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject
 from webhook.doctor.plugin_fixes import cure_for, if_it_has_a_gpu
 from webhook.doctor.runtime_setup import Runtime, runtime_of
 from webhook.kube.metadata import full_name, name_of, namespace_of
@@ -39,8 +40,8 @@ DEFAULT_RUNTIME = (
 )
 
 
-def nvml(facts: Facts) -> Result:
-    """No plugin says that it cannot load NVML: the incident for which this project exists."""
+def nvml(facts: ClusterFacts) -> Result:
+    """No plugin logs that it cannot load NVML: the incident for which this project exists."""
     found = list(_saying(facts, *NO_LIBRARY))
     if not found or _matters(facts, {node for _, node, _ in found}):
         troubles = [_no_nvml(facts, *one) for one in found]
@@ -51,18 +52,18 @@ def nvml(facts: Facts) -> Result:
     return warns_on(troubles, if_it_has_a_gpu(found[0][1]))
 
 
-def _no_nvml(facts: Facts, pod: ApiObject, node: str, said: str) -> str:
+def _no_nvml(facts: ClusterFacts, pod: ApiObject, node: str, said: str) -> str:
     return f"device plugin cannot load NVML on {node}: {said}, fix: {cure_for(facts, pod, node)}"
 
 
-def driver(facts: Facts) -> Result:
-    """No plugin says that NVML finds no driver: not loaded, or another version than the library."""
+def driver(facts: ClusterFacts) -> Result:
+    """No plugin logs that NVML finds no driver: it is not loaded, or has another version than the library."""
     troubles = (f"{node}: {said}" for _, node, said in _saying(facts, *NO_DRIVER))
     return fails_on(troubles, "on the node: nvidia-smi; after an upgrade of the driver reboot it")
 
 
-def devices(facts: Facts) -> Result:
-    """No plugin with NVML says that it finds no devices."""
+def devices(facts: ClusterFacts) -> Result:
+    """No plugin with NVML logs that it finds no devices."""
     explained = {full_name(pod) for pod, _, _ in _saying(facts, *NO_LIBRARY, *NO_DRIVER, *FIXES)}
     troubles = (
         f"{node}: {said}"
@@ -72,22 +73,22 @@ def devices(facts: Facts) -> Result:
     return fails_on(troubles, "on the node: nvidia-smi -L; keep the plugin away from nodes without a GPU")
 
 
-def _about_default_runtime(facts: Facts, blind: Iterable[tuple[ApiObject, str]]) -> Iterator[str]:
-    """Yield where to look if NVIDIA's runtime is believed to be the default of a node with containerd 1.x."""
+def _about_default_runtime(facts: ClusterFacts, blind: Iterable[tuple[ApiObject, str]]) -> Iterator[str]:
+    """Yield what to check if NVIDIA's runtime should be the default of a node with containerd 1.x."""
     nodes = (node for pod, node in blind if not text(mapping(pod.get("spec")).get("runtimeClassName")))
     old = (node for node in nodes if runtime_of(facts.node(node)) is Runtime.CONTAINERD_1)
     yield from (DEFAULT_RUNTIME.format(node=node) for node in islice(old, 1))
 
 
-def others(facts: Facts) -> Result:
-    """No plugin reports another problem; of one that is not well the last error is quoted."""
+def others(facts: ClusterFacts) -> Result:
+    """No plugin reports another problem; if a plugin fails, its last error is quoted."""
     found = list(_others(facts))
     serious = any(not is_ready(pod) or not _offers(facts, node) for pod, node, _, _ in found)
     troubles = [f"{full_name(pod)} on {node}: {said}" for pod, node, said, _ in found]
     return (fails_on if serious else warns_on)(troubles, *(fix for _, _, _, fix in found[:1]))
 
 
-def _others(facts: Facts) -> Iterator[tuple[ApiObject, str, str, str]]:
+def _others(facts: ClusterFacts) -> Iterator[tuple[ApiObject, str, str, str]]:
     """Yield pod, node, what it says, and the fix."""
     for pod, node in facts.talking:
         log = facts.log_of(pod)
@@ -98,18 +99,18 @@ def _others(facts: Facts) -> Iterator[tuple[ApiObject, str, str, str]]:
             yield pod, node, said, "kubectl -n {namespace} logs {pod} --all-containers --previous".format(**names)
 
 
-def _saying(facts: Facts, *problems: LogProblem) -> Iterator[tuple[ApiObject, str, str]]:
+def _saying(facts: ClusterFacts, *problems: LogProblem) -> Iterator[tuple[ApiObject, str, str]]:
     """Yield the plugin pods whose log shows one of these problems: pod, node, and the text."""
     for item, node in facts.talking:
         if found := find_in_log(facts.log_of(item), *problems):
             yield item, node, found.text
 
 
-def _offers(facts: Facts, name: str) -> bool:
+def _offers(facts: ClusterFacts, name: str) -> bool:
     node = facts.node_facts.get(name)
     return node is not None and facts.offers_gpus(node)
 
 
-def _matters(facts: Facts, nodes: set[str]) -> bool:
+def _matters(facts: ClusterFacts, nodes: set[str]) -> bool:
     gpu_nodes = facts.gpu_nodes
     return bool(nodes & {node.name for node in gpu_nodes}) or not any(map(facts.offers_gpus, gpu_nodes))

@@ -1,36 +1,37 @@
-"""Others that hand GPUs out: the GPU Operator, CDI, NRI, DRA. Where one does, a runtime class may break pods."""
+"""Other providers of GPUs: the GPU Operator, CDI, NRI, DRA. With one of them, a runtime class may break pods."""
 
 from collections.abc import Iterator
 
 from webhook.decide.decision import Reason
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
-from webhook.doctor.cluster_facts import ApiObject, Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, known
 from webhook.doctor.node_providers import HandedOut, gpu_slices
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.values import mapping, text
 
-WELL = ("", "ready")
+HEALTHY_STATES = ("", "ready")
 # A class on a pod breaks what these do.
 CONFLICTING = (Reason.CDI, Reason.NRI, Reason.DRA, HandedOut.GPU_CLUSTER)
 
 
-def operator(facts: Facts) -> Result:
+def operator(facts: ClusterFacts) -> Result:
     """NVIDIA's GPU Operator, if there is one, is ready."""
     troubles = (
         f"{kind} {name_of(item)} is {state}"
         for kind, found in (("ClusterPolicy", facts.cluster_policies), ("GPUCluster", facts.gpu_clusters))
         for item in known(found)
-        if (state := text(mapping(item.get("status")).get("state"))) not in WELL
+        if (state := text(mapping(item.get("status")).get("state"))) not in HEALTHY_STATES
     )
     return fails_on(troubles, "kubectl describe clusterpolicies,gpuclusters", otherwise=_operators(facts))
 
 
-def _operators(facts: Facts) -> str:
+def _operators(facts: ClusterFacts) -> str:
     found = (*known(facts.cluster_policies), *known(facts.gpu_clusters))
     return ", ".join(map(name_of, found)) or "there is no GPU Operator"
 
 
-def operator_provides(facts: Facts) -> Result:
+def operator_provides(facts: ClusterFacts) -> Result:
     """Where CDI, NRI or DRA hands GPUs out, no pod names the class."""
     conflicting = {node.name: way for node in facts.gpu_nodes if (way := facts.providers.of_node(node)) in CONFLICTING}
     if not conflicting:
@@ -45,7 +46,7 @@ def operator_provides(facts: Facts) -> Result:
     return warns_on(troubles, "remove runtimeClassName from these pods", otherwise=f"by {ways}")
 
 
-def _of_class(facts: Facts) -> Iterator[ApiObject]:
+def _of_class(facts: ClusterFacts) -> Iterator[ApiObject]:
     name = facts.policy.runtime_class
     return (pod for pod in known(facts.gpu_pods) if mapping(pod.get("spec")).get("runtimeClassName") == name)
 
@@ -54,7 +55,7 @@ def _node_of(pod: ApiObject) -> str:
     return text(mapping(pod.get("spec")).get("nodeName"))
 
 
-def dra(facts: Facts) -> Result:
+def dra(facts: ClusterFacts) -> Result:
     """Where a DeviceClass serves GPUs (DRA), some node has published devices."""
     classes = [
         (name, item.extended_resource)
@@ -77,7 +78,7 @@ def dra(facts: Facts) -> Result:
     )
 
 
-def dra_beside_plugin(facts: Facts) -> Result:
+def dra_beside_plugin(facts: ClusterFacts) -> Result:
     """The same resource is not served by a device plugin and by DRA on one node."""
     served = {item.extended_resource for item in (facts.view.device_classes or {}).values()}
     nodes = {item.node for item in gpu_slices(facts.view, facts.policy)}
@@ -89,8 +90,8 @@ def dra_beside_plugin(facts: Facts) -> Result:
     return warns_on(troubles, "run one of the two on each node")
 
 
-def one_way(facts: Facts) -> Result:
-    """All GPU nodes need us, or none does: a pod that may land on either gets nothing."""
+def one_way(facts: ClusterFacts) -> Result:
+    """All GPU nodes need us, or none does: a pod that may run on both kinds of node gets nothing."""
     found: dict[str, str] = {}
     for node in facts.gpu_nodes:
         found.setdefault(facts.providers.of_node(node) or "by the runtime class or mounts", node.name)

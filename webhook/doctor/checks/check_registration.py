@@ -1,4 +1,4 @@
-"""What the API server was told about us: registrations, the certificate, and other webhooks that change GPU pods."""
+"""Our registrations and certificate in the API server, and other webhooks that change GPU pods."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,54 +7,44 @@ from shlex import quote
 from typing import Any
 
 from certs.report import Report
-from webhook.decide.decision import INJECT_KEY
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
-from webhook.doctor.cluster_facts import ApiObject, CannotTellError, Facts, Unread, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
 from webhook.kube.metadata import name_of
 from webhook.kube.values import elements, items, mapping, text
-from webhook.policy.model import Policy
-from webhook.registration.conditions import (
-    changed_template_condition,
-    gpu_pods_condition,
-    gpu_templates_condition,
-    injected_pods_condition,
-    no_controller_condition,
-    plugin_pods_condition,
-)
+from webhook.names import MUTATING_ENTRIES, VALIDATING_ENTRIES
+from webhook.registration.drift import differences
 
 INSTALL = "kubectl apply -f deploy/install.yaml"
 STOLEN = "then find out who could add them: a stolen ServiceAccount token can (docs/security.md)"
-MUTATING = ("workloads.gpu-injector.io", "bootstrap.gpu-injector.io", "ephemeral.gpu-injector.io")
-VALIDATING = ("templates.gpu-injector.io",)
 SOON = timedelta(days=7)
-LONGEST_SECONDS = 10
 # Webhooks that set classes, variables or resources of GPU pods by themselves, by a word of their configuration's name.
 OTHER_MUTATORS = {"kai": "KAI-Scheduler", "hami": "HAMi", "runai": "Run:ai", "run-ai": "Run:ai", "4pd": "HAMi"}
 
 
-def registered(facts: Facts) -> Result:
+def registered(facts: ClusterFacts) -> Result:
     """Every entry is registered with the API server."""
     there = set(_entries(facts))
     return fails_on(
-        (f"{name} is not registered" for name in (*MUTATING, *VALIDATING) if name not in there),
+        (f"{name} is not registered" for name in (*MUTATING_ENTRIES, *VALIDATING_ENTRIES) if name not in there),
         INSTALL,
         otherwise=f"{len(there)} entries",
     )
 
 
-def drift(facts: Facts) -> Result:
-    """The registrations say what the policy says, and what keeps pods safe while we are away."""
+def drift(facts: ClusterFacts) -> Result:
+    """The registrations match the policy, and do not stop pods while the webhook is away."""
     troubles = (
         f"{name}: {trouble}"
         for name, entry in _entries(facts).items()
-        # What is wrong with those of others is that they are there.
+        # Entries of others are reported by another check.
         if _is_ours(entry, facts.home)
-        for trouble in _drift(name, entry, facts.policy)
+        for trouble in differences(name, entry, facts.policy)
     )
     return fails_on(troubles, f"{INSTALL}   (it must be of the same version and policy)")
 
 
-def foreign_entries(facts: Facts) -> Result:
+def foreign_entries(facts: ClusterFacts) -> Result:
     """Every entry of our registrations leads to our Service."""
     found = {
         kind: [(index, text(entry.get("name"))) for index, entry in _indexed(item) if not _is_ours(entry, facts.home)]
@@ -72,15 +62,15 @@ def _indexed(item: ApiObject | None) -> Iterator[tuple[int, ApiObject]]:
 def _is_ours(entry: ApiObject, home: str) -> bool:
     client = mapping(entry.get("clientConfig"))
     if "service" not in client:
-        # An administrator may give our own entries a URL: webhook-answers and ca-bundle look after those.
-        return text(entry.get("name")) in (*MUTATING, *VALIDATING)
+        # An administrator may give our own entries a URL: webhook-answers and ca-bundle check those.
+        return text(entry.get("name")) in (*MUTATING_ENTRIES, *VALIDATING_ENTRIES)
     service = mapping(client.get("service"))
     return (service.get("namespace"), service.get("name")) == (home, "gpu-injector")
 
 
 def _removal(kind: str, entries: Sequence[tuple[int, str]]) -> str:
     """Return the command that removes entries. ``kubectl apply`` merges entries by name, and keeps those of others."""
-    # From the last one, so that the others keep their places. The tests let it fail where entries have moved.
+    # From the last one, so that the others keep their indices. The test operations fail if entries have moved.
     operations = [
         operation
         for index, name in sorted(entries, reverse=True)
@@ -92,32 +82,8 @@ def _removal(kind: str, entries: Sequence[tuple[int, str]]) -> str:
     return f"kubectl patch {kind}webhookconfiguration gpu-injector --type=json -p {quote(json.dumps(operations))}"
 
 
-def _drift(name: str, entry: ApiObject, policy: Policy) -> Iterator[str]:
-    if entry.get("failurePolicy") != "Ignore":
-        yield f"failurePolicy is {text(entry.get('failurePolicy'))}, so that pods are refused while the webhook is away"
-    if entry.get("timeoutSeconds", LONGEST_SECONDS) >= LONGEST_SECONDS:
-        yield f"timeoutSeconds is {entry.get('timeoutSeconds')}: creating pods may take that long"
-    present = {_words(text(item.get("expression"))) for item in items(entry.get("matchConditions"))}
-    if any(_words(condition) not in present for condition in _conditions(name, policy)):
-        yield "its matchConditions are not those of this version and policy (`resources`, `bootstrap.plugins`)"
-    if name != "bootstrap.gpu-injector.io" and not _asks_for(entry.get("namespaceSelector"), INJECT_KEY):
-        yield f"its namespaceSelector does not ask for {INJECT_KEY}"
-
-
-def _conditions(name: str, policy: Policy) -> Iterator[str]:
-    match name.partition(".")[0]:
-        case "workloads":
-            yield gpu_pods_condition(policy)
-        case "templates":
-            yield from (gpu_templates_condition(policy), no_controller_condition(), changed_template_condition())
-        case "ephemeral":
-            yield injected_pods_condition()
-        case "bootstrap":
-            yield plugin_pods_condition(policy)
-
-
-def _own_certificate(facts: Facts) -> Report:
-    """Return what is known of our own certificate; whoever mounts one keeps it in a Secret that is not ours."""
+def _own_certificate(facts: ClusterFacts) -> Report:
+    """Return what is known of our own certificate. A mounted certificate is in a Secret that we do not read."""
     deployment = None if isinstance(facts.deployment, Unread) else facts.deployment
     template = mapping(mapping(mapping(deployment).get("spec")).get("template"))
     for container in items(mapping(template.get("spec")).get("containers")):
@@ -126,7 +92,7 @@ def _own_certificate(facts: Facts) -> Report:
     return known(facts.certificates)
 
 
-def trusted(facts: Facts) -> Result:
+def trusted(facts: ClusterFacts) -> Result:
     """Each entry's caBundle accepts the certificate that the replicas are to serve."""
     report = _own_certificate(facts)
     troubles = [
@@ -135,11 +101,13 @@ def trusted(facts: Facts) -> Result:
         if not entry.accepts_leaf
     ]
     if not report.entries:
-        raise CannotTellError("no entry calls our Service: whoever wrote their URL looks after their caBundle")
+        raise CannotTellError(
+            "no entry calls our Service: an administrator wrote their URL, and manages their caBundle"
+        )
     return fails_on(troubles, _restart(facts), otherwise="all entries")
 
 
-def served(facts: Facts) -> Result:
+def served(facts: ClusterFacts) -> Result:
     """Each entry's caBundle accepts what each replica presents over TLS."""
     looks = known(facts.presented)
     refused = [
@@ -151,12 +119,12 @@ def served(facts: Facts) -> Result:
     return fails_on(refused, _restart(facts), otherwise=f"{len(looks)} replicas")
 
 
-def _restart(facts: Facts) -> str:
+def _restart(facts: ClusterFacts) -> str:
     return f"kubectl -n {facts.home} rollout restart deployment/gpu-injector"
 
 
-def certificate(facts: Facts) -> Result:
-    """There is a certificate, and it is good for a while."""
+def certificate(facts: ClusterFacts) -> Result:
+    """There is a certificate, and it does not expire soon."""
     report = _own_certificate(facts)
     look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector | grep -i cert"
     if report.leaf is None:
@@ -168,8 +136,8 @@ def certificate(facts: Facts) -> Result:
     return warns_on([when] if left < SOON else [], look, otherwise=when)
 
 
-def other_mutators(facts: Facts) -> Result:
-    """Nobody else sets runtime classes or variables of GPU pods."""
+def other_mutators(facts: ClusterFacts) -> Result:
+    """No other webhook sets runtime classes or variables of GPU pods."""
     troubles = (
         f"{found} changes GPU pods, too ({name_of(item)})"
         for item in known(facts.webhooks)
@@ -181,7 +149,7 @@ def other_mutators(facts: Facts) -> Result:
     )
 
 
-def strict_mutators(facts: Facts) -> Result:
+def strict_mutators(facts: ClusterFacts) -> Result:
     """No other webhook that is called for pods can refuse them all when it is away."""
     troubles = (
         f"{name_of(item)}/{text(entry.get('name'))} has failurePolicy Fail and is called for every pod"
@@ -193,7 +161,7 @@ def strict_mutators(facts: Facts) -> Result:
     return warns_on(troubles, "GPU pods cannot be created while that webhook is away: narrow its selectors")
 
 
-def _entries(facts: Facts) -> Mapping[str, ApiObject]:
+def _entries(facts: ClusterFacts) -> Mapping[str, ApiObject]:
     found = (facts.registration, facts.validating)
     return {text(entry.get("name")): entry for item in found if item for entry in items(item.get("webhooks"))}
 
@@ -216,17 +184,6 @@ def _is_narrowed(entry: Mapping[str, Any]) -> bool:
     return any(item.get("matchLabels") or item.get("matchExpressions") for item in selectors) or bool(
         entry.get("matchConditions")
     )
-
-
-def _asks_for(selector: object, key: str) -> bool:
-    found = mapping(selector)
-    return key in mapping(found.get("matchLabels")) or any(
-        item.get("key") == key for item in items(found.get("matchExpressions"))
-    )
-
-
-def _words(expression: str) -> str:
-    return " ".join(expression.split())
 
 
 CATEGORY = Category(

@@ -8,7 +8,8 @@ from webhook.decide.nodes.candidates import gpu_kinds
 from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks.check_nodes import no_need
-from webhook.doctor.cluster_facts import Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import known
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.label_selector import has_labels
 from webhook.kube.metadata import name_of
@@ -18,7 +19,7 @@ from webhook.view.projections import project_runtime_class
 from webhook.view.view import RuntimeClass
 
 
-def exists(facts: Facts) -> Result:
+def exists(facts: ClusterFacts) -> Result:
     """The class of the policy exists where pods need one; without it pods get libraries at best."""
     found, name = _class(facts), facts.policy.runtime_class
     if found:
@@ -37,7 +38,7 @@ def exists(facts: Facts) -> Result:
     return warns_on([f'RuntimeClass "{name}" does not exist{missing}'], *manifest)
 
 
-def _handlers(facts: Facts) -> list[str]:
+def _handlers(facts: ClusterFacts) -> list[str]:
     """Return NVIDIA's handlers that GPU nodes report, the one on most nodes first."""
     counts = Counter(
         handler for node in facts.class_nodes for handler in node.handlers or () if handler.startswith("nvidia")
@@ -45,11 +46,11 @@ def _handlers(facts: Facts) -> list[str]:
     return sorted(counts, key=lambda name: (-counts[name], name != facts.policy.runtime_class, name))
 
 
-def _reported(facts: Facts) -> bool:
+def _reported(facts: ClusterFacts) -> bool:
     return any(node.handlers is not None for node in facts.class_nodes)
 
 
-def proven(facts: Facts) -> Result:
+def proven(facts: ClusterFacts) -> Result:
     """Some node proves that it runs the class; that it exists proves nothing (k3s and RKE2 make it everywhere)."""
     found = _class(facts)
     if found is None:
@@ -68,7 +69,7 @@ def proven(facts: Facts) -> Result:
     return fails_on(troubles, *fix) if disproved else warns_on(troubles, *fix)
 
 
-def scheduling(facts: Facts) -> Result:
+def scheduling(facts: ClusterFacts) -> Result:
     """The class's own node selector lets the GPU nodes in."""
     found = _class(facts)
     outside = [node.name for node in facts.class_nodes if found and not has_labels(node.labels, found.node_selector)]
@@ -78,7 +79,7 @@ def scheduling(facts: Facts) -> Result:
     return fails_on(troubles, fix) if whole else warns_on(troubles, fix)
 
 
-def taints(facts: Facts) -> Result:
+def taints(facts: ClusterFacts) -> Result:
     """Pods of the class may run on tainted GPU nodes: by its tolerations, by the policy's, or by the authors' own."""
     found = _class(facts)
     tolerations: list[Mapping[str, Any]] = list(found.tolerations) if found else []
@@ -98,11 +99,11 @@ def taints(facts: Facts) -> Result:
 
 
 def missing_class_fix(name: str) -> str:
-    """Return what helps a pod that names a class which does not exist."""
+    """Return the fix for a pod that names a class which does not exist."""
     return f"create RuntimeClass {name} (see class-exists), or remove runtimeClassName"
 
 
-def _class(facts: Facts) -> RuntimeClass | None:
+def _class(facts: ClusterFacts) -> RuntimeClass | None:
     found = next((item for item in known(facts.runtime_classes) if name_of(item) == facts.policy.runtime_class), None)
     return project_runtime_class(found) if found else None
 

@@ -1,4 +1,4 @@
-"""GPU pods that cannot work as they were written, or that see more GPUs than they were given."""
+"""GPU pods whose spec cannot work, or that see more GPUs than they requested."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,8 @@ from webhook.decide.pod import Container, containers, driver_mounts, runtime_cla
 from webhook.decide.workload.patch_runtime_class import VISIBLE_DEVICES
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
-from webhook.doctor.cluster_facts import ApiObject, Facts, known
+from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import ApiObject, known
 from webhook.doctor.failure_fixes import fix_for
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.containers import last_end, waiting_state
@@ -23,15 +24,15 @@ REJECTED = ("UnexpectedAdmissionError", "OutOfnvidia.com/gpu", "NodeAffinity", "
 GPU, SHARED = "nvidia.com/gpu", "nvidia.com/gpu.shared"
 
 
-def class_cannot_run(facts: Facts) -> Result:
+def class_cannot_run(facts: ClusterFacts) -> Result:
     """No GPU pod names a class that its node does not run."""
     handlers = {name_of(item): text(item.get("handler")) for item in known(facts.runtime_classes)}
     found = [(pod, *trouble) for pod in known(facts.gpu_pods) if (trouble := _cannot_run(facts, pod, handlers))]
     return fails_on((f"{full_name(pod)}: {why}" for pod, why, _ in found), *(fix for _, _, fix in found[:1]))
 
 
-def _cannot_run(facts: Facts, pod: ApiObject, handlers: dict[str, str]) -> tuple[str, str] | None:
-    """Return why a pod's class cannot run, and what mends it."""
+def _cannot_run(facts: ClusterFacts, pod: ApiObject, handlers: dict[str, str]) -> tuple[str, str] | None:
+    """Return why a pod's class cannot run, and the fix."""
     name, node_name = runtime_class_name(pod), text(mapping(pod.get("spec")).get("nodeName"))
     if not name:
         return None
@@ -46,7 +47,7 @@ def _cannot_run(facts: Facts, pod: ApiObject, handlers: dict[str, str]) -> tuple
     return f'{node_name} has no runtime "{handler}" for its RuntimeClass "{name}"', fix
 
 
-def leaking(facts: Facts) -> Result:
+def leaking(facts: ClusterFacts) -> Result:
     """No container without a request of its own may see every GPU of its node."""
     troubles = (
         f"{full_name(pod)}, container {text(container.spec.get('name'))}: {why}"
@@ -68,7 +69,7 @@ def _leaks(container: Container) -> str:
     return "" if shut else f"requests no GPU, and {VISIBLE_DEVICES}={text(found.get('value'))} shows them"
 
 
-def none_devices(facts: Facts) -> Result:
+def none_devices(facts: ClusterFacts) -> Result:
     """No container says "none" to the NVIDIA runtime, which does not start it in CDI mode."""
     troubles = (
         f"{full_name(pod)}, container {text(container.spec.get('name'))}: {VISIBLE_DEVICES}=none"
@@ -81,7 +82,7 @@ def none_devices(facts: Facts) -> Result:
     return warns_on(troubles, f"set {VISIBLE_DEVICES}=void: it hides the GPUs in every mode")
 
 
-def zero(facts: Facts) -> Result:
+def zero(facts: ClusterFacts) -> Result:
     """No pod asks for zero GPUs, which asks for none."""
     troubles = (
         f"{full_name(pod)} requests zero GPUs"
@@ -93,7 +94,7 @@ def zero(facts: Facts) -> Result:
     return warns_on(troubles, "request one, or remove the line; a pod without a request gets no device")
 
 
-def user_namespaces(facts: Facts) -> Result:
+def user_namespaces(facts: ClusterFacts) -> Result:
     """No GPU pod runs in a user namespace, which NVIDIA's runtime cannot serve."""
     troubles = (
         f"{full_name(pod)} has hostUsers: false"
@@ -103,7 +104,7 @@ def user_namespaces(facts: Facts) -> Result:
     return warns_on(troubles, "remove hostUsers: false from GPU pods")
 
 
-def directory_mounts(facts: Facts) -> Result:
+def directory_mounts(facts: ClusterFacts) -> Result:
     """No GPU pod mounts a whole library directory of the host, which hides or mixes its own libraries."""
     troubles = (
         f"{full_name(pod)} mounts {path} of the host as a whole"
@@ -115,7 +116,7 @@ def directory_mounts(facts: Facts) -> Result:
     return warns_on(troubles, "remove the mount and let the webhook add what is needed: the class, or single files")
 
 
-def shared_twice(facts: Facts) -> Result:
+def shared_twice(facts: ClusterFacts) -> Result:
     """No container requests a shared GPU more than once: it gets no more of it, and the plugin may refuse."""
     labels = [node for node in facts.gpu_nodes if node.labels.get("nvidia.com/gpu.sharing-strategy", "none") != "none"]
     shared = frozenset(node.name for node in labels)
@@ -138,7 +139,7 @@ def _requested(container: Container) -> Iterator[tuple[str, str]]:
     return ((name, str(amount)) for name, amount in limits.items())
 
 
-def unhealthy_devices(facts: Facts) -> Result:
+def unhealthy_devices(facts: ClusterFacts) -> Result:
     """No running GPU pod has a device that its kubelet calls unhealthy."""
     troubles = (
         f"{_place(pod, container)}: {text(resource.get('resourceID'))} of {text(status.get('name'))} is "
@@ -153,7 +154,7 @@ def unhealthy_devices(facts: Facts) -> Result:
     return fails_on(troubles, "create the pod again, so that it gets another GPU; then see gpus-healthy for its node")
 
 
-def device_mounts(facts: Facts) -> Result:
+def device_mounts(facts: ClusterFacts) -> Result:
     """No unprivileged container counts on a hostPath of /dev/nvidia*: the device cgroup lets none open it."""
     troubles = (
         f"{full_name(pod)}, container {text(container.get('name'))}: {path} by hostPath, unprivileged"
@@ -174,7 +175,7 @@ def _device_paths(pod: ApiObject, container: Any) -> Iterator[str]:  # noqa: ANN
     return (path for path in mounted if path.startswith("/dev/nvidia"))
 
 
-def pending(facts: Facts) -> Result:
+def pending(facts: ClusterFacts) -> Result:
     """No GPU pod waits for a GPU that no node has to give."""
     troubles = (
         f"{full_name(pod)}: {text(condition.get('message'))}"
@@ -185,11 +186,11 @@ def pending(facts: Facts) -> Result:
     return warns_on(troubles, "kubectl describe nodes | grep -A8 Allocatable   (are they taken, or not offered?)")
 
 
-def _names_gpu(facts: Facts, message: str) -> bool:
+def _names_gpu(facts: ClusterFacts, message: str) -> bool:
     return any(pattern.rstrip("*") in message for pattern in facts.policy.resources)
 
 
-def not_starting(facts: Facts) -> Result:
+def not_starting(facts: ClusterFacts) -> Result:
     """No container of a GPU pod fails to start, and no kubelet rejected such a pod."""
     troubles = [trouble for pod in _asking(facts) for trouble in _failures(pod)]
     causes = (failure_of(message, reason) for _, reason, message in troubles)
@@ -207,7 +208,7 @@ def _failures(pod: ApiObject) -> Iterator[tuple[str, str, str]]:
         for container in items(status.get(field)):
             waiting, ended = waiting_state(container), last_end(container)
             reason = text(waiting.get("reason"))
-            # The state says CrashLoopBackOff; how the run before ended tells why.
+            # The state says CrashLoopBackOff; the end of the previous run shows why.
             if reason and text(ended.get("reason")) in NOT_STARTED:
                 yield _place(pod, container), text(ended.get("reason")), text(ended.get("message"))
             elif reason in NOT_STARTED:
@@ -218,7 +219,7 @@ def _place(pod: ApiObject, container: Mapping[str, Any]) -> str:
     return f"{full_name(pod)}, container {text(container.get('name'))}"
 
 
-def _asking(facts: Facts) -> Iterator[ApiObject]:
+def _asking(facts: ClusterFacts) -> Iterator[ApiObject]:
     pods = known(facts.gpu_pods)
     return (pod for pod in pods if any(container.requests_gpu for container in containers(pod, facts.policy)))
 

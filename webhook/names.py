@@ -1,0 +1,45 @@
+"""The names that this project gives to things in a cluster: labels, annotations, volumes, entries and paths."""
+
+DEFAULT_NAMESPACE = "gpu-injector"
+"""The namespace of an installation, unless the administrator chose another one."""
+
+APP_SELECTOR = "app.kubernetes.io/name=gpu-injector"
+"""The label selector of the webhook's own pods."""
+
+INJECT_KEY = "gpu-injector.io/inject"
+"""The label of namespaces and pods that asks for injection or refuses it."""
+
+ALWAYS = "always"
+"""The value of a pod's label that asks for the class without a request for a GPU."""
+
+DECISION_KEY = "gpu-injector.io/decision"
+"""The annotation in which a GPU pod carries ``<verdict>/<reason>``."""
+
+VOLUME_PREFIX = "gpu-injector-"
+"""The start of the name of each volume that the webhook adds to a pod."""
+
+DEVICES_VOLUME_NAME = f"{VOLUME_PREFIX}dev"
+"""The volume of the host's devices."""
+
+BOOTSTRAP_VOLUME = f"{VOLUME_PREFIX}nvml"
+"""The volume by which the recipe ``nvml`` gives plugins their library."""
+
+ROOT_VOLUME = f"{VOLUME_PREFIX}driver-root"
+"""The volume by which the recipe ``driver-root`` gives plugins their library."""
+
+REGISTRATION_NAME = "gpu-injector"
+"""The name of both webhook configurations."""
+
+REGISTRATION_PATH = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{REGISTRATION_NAME}"
+"""The path of the MutatingWebhookConfiguration in the API server."""
+
+ENTRY_SUFFIX = ".gpu-injector.io"
+"""The end of the name of each entry of the webhook configurations."""
+
+WORKLOADS_ENTRY = f"workloads{ENTRY_SUFFIX}"
+BOOTSTRAP_ENTRY = f"bootstrap{ENTRY_SUFFIX}"
+EPHEMERAL_ENTRY = f"ephemeral{ENTRY_SUFFIX}"
+TEMPLATES_ENTRY = f"templates{ENTRY_SUFFIX}"
+
+MUTATING_ENTRIES = (WORKLOADS_ENTRY, BOOTSTRAP_ENTRY, EPHEMERAL_ENTRY)
+VALIDATING_ENTRIES = (TEMPLATES_ENTRY,)
