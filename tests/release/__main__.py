@@ -19,7 +19,7 @@ from release.source import ROOT, Source, checkout, exported
 from release.verify import problems
 
 OUTPUT = ROOT / "dist"
-# For releases that nobody trusts: of tests, and of a person who tries the command.
+# For releases that are not published: of tests, and of a developer who tries the command.
 OWN_KEY = ROOT / "build" / "release.key"
 
 
