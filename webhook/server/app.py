@@ -239,7 +239,7 @@ def _json(body: bytes) -> web.Response:
 
 
 def _busy() -> web.Response:
-    # The API server asks again, on another connection, within its timeout.
+    # The API server asks again, on another connection, within its timeout (docs/platform-facts.md).
     response = web.Response(status=503, text="busy\n", headers={"Retry-After": "1"})
     response.force_close()
     return response

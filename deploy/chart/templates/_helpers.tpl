@@ -1,7 +1,37 @@
 {{/* Labels of every object. Names are fixed: a second installation in one cluster would conflict with the first. */}}
 {{- define "gpu-injector.labels" -}}
 app.kubernetes.io/name: gpu-injector
+{{ include "gpu-injector.common-labels" . }}
+{{- end }}
+
+{{/* Labels of every object, without the name. */}}
+{{- define "gpu-injector.common-labels" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: gpu-injector
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The ServiceAccount of the webhook. */}}
+{{- define "gpu-injector.service-account" -}}
+{{ .Values.serviceAccount.name | default "gpu-injector" }}
+{{- end }}
+
+{{/* A JSON list of the namespaces of plugins that get our Roles. A namespace that does not exist yet would make the
+     installation fail half-way: its Roles follow with the next upgrade. Without a cluster (helm template) all count. */}}
+{{- define "gpu-injector.plugin-namespaces" -}}
+{{- $names := list }}
+{{- $isOnline := lookup "v1" "Namespace" "" "kube-system" }}
+{{- range .Values.policy.bootstrap.namespaces | uniq }}
+{{- if or (not $isOnline) (eq . $.Release.Namespace) (lookup "v1" "Namespace" "" .) }}
+{{- $names = append $names . }}
+{{- end }}
+{{- end }}
+{{- $names | toJson }}
 {{- end }}
 
 {{/* Selects the webhook's own pods. It must never change: a Deployment's selector is immutable. */}}
@@ -13,7 +43,7 @@ app.kubernetes.io/name: gpu-injector
 {{- define "gpu-injector.image" -}}
 {{- $released := index .Chart.Annotations "gpu-injector.io/image-digest" -}}
 {{- $digest := .Values.image.digest | default (ternary $released "" (empty .Values.image.tag)) -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with $digest }}@{{ . }}{{ end }}
+{{ with ((.Values.global).imageRegistry | default .Values.image.registry) }}{{ . }}/{{ end }}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with $digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{/* The securityContext of our containers. */}}
@@ -62,4 +92,15 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
     {{- end }}
   resources: {{- toYaml .root.Values.nodeFacts.resources | nindent 4 }}
   securityContext: {{- include "gpu-injector.container-security" .root | nindent 4 }}
+{{- end }}
+
+{{/* The annotations of our registrations. */}}
+{{- define "gpu-injector.webhook-annotations" -}}
+{{- $all := .Values.webhookAnnotations }}
+{{- if .Values.certManager.enabled }}
+{{- $all = merge (dict "cert-manager.io/inject-ca-from" (printf "%s/gpu-injector" .Release.Namespace)) $all }}
+{{- end }}
+{{- with $all -}}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}

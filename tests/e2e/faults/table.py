@@ -7,10 +7,10 @@ from typing import Any
 HEADINGS = (
     "fault",
     "lasted",
-    "pods asked for",
+    "pods requested",
     "patched",
     "unpatched",
-    "of these, told why",
+    "of these, annotated",
     "rejected",
     "API server away",
     "time to heal",

@@ -12,11 +12,13 @@ from support.chart import (
     DESCRIPTION,
     MANIFEST,
     SCHEMA,
+    TABLE,
     VALUES,
     chart_digest,
     chart_of_the_version,
     schema_of_the_chart,
     values_of_the_chart,
+    values_table,
 )
 
 from webhook.policy.load import parse_policy
@@ -30,8 +32,13 @@ OUR_METRIC = re.compile(r"\b(?:gpu_injector|controller_runtime)_\w+")
 
 @pytest.mark.parametrize(
     ("path", "make"),
-    [(DESCRIPTION, chart_of_the_version), (VALUES, values_of_the_chart), (SCHEMA, schema_of_the_chart)],
-    ids=["chart", "values", "schema"],
+    [
+        (DESCRIPTION, chart_of_the_version),
+        (VALUES, values_of_the_chart),
+        (SCHEMA, schema_of_the_chart),
+        (TABLE, values_table),
+    ],
+    ids=["chart", "values", "schema", "table"],
 )
 def test_what_is_generated_is_fresh(path: Path, make: Callable[[], str], update_golden: bool) -> None:  # noqa: FBT001
     """After a change of the version or the policy run `make manifest`."""

@@ -11,7 +11,7 @@ import hostile.report
 import pytest
 import yaml
 from e2e.faults import table as faults
-from support.doc_blocks import DOCUMENTS, ROOT
+from support.doc_blocks import DOCUMENTS, ROOT, between
 from support.golden_cases import CASES
 
 from webhook.decide.decision import Reason
@@ -22,13 +22,7 @@ NOT_MEASURED = "No run of this version on a quiet machine is committed yet.\n"
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 NAMED_CASE = re.compile(r"golden case `([\w-]+)`")
-
-
-def between(document: Path, marker: str, text: str) -> str:
-    """Return the document with the section between its markers replaced."""
-    head, begin, rest = document.read_text().partition(f"<!-- {marker} -->\n")
-    assert begin
-    return f"{head}{begin}{text}<!-- end of {marker} -->{rest.partition(f'<!-- end of {marker} -->')[2]}"
+NAMED_FILE = re.compile(r"`((?:certs|deploy|docs|requirements|tests|webhook)/[\w./-]+)`")
 
 
 def test_every_reason_is_explained(update_golden: bool) -> None:  # noqa: FBT001
@@ -151,6 +145,27 @@ def test_tests_that_are_named_exist() -> None:
     assert {
         name for name in cases if not (ROOT / "tests" / "data" / "golden" / name / "decision.yaml").exists()
     } == set()
+
+
+def test_files_that_are_named_exist() -> None:
+    """Every file and folder of this repository that a document names exists."""
+    named = {(document.name, path) for document in DOCUMENTS for path in NAMED_FILE.findall(document.read_text())}
+    assert named
+    assert {(document, path) for document, path in named if not (ROOT / path).exists()} == set()
+
+
+def test_every_decision_record_is_listed() -> None:
+    """In the index of the records, and in docs/architecture.md."""
+    records = {path.name for path in (ROOT / "docs" / "decisions").glob("0*.md")}
+    for page in ("docs/decisions/README.md", "docs/architecture.md"):
+        assert records - {Path(target).name for target, _ in LINK.findall((ROOT / page).read_text())} == set(), page
+
+
+def test_every_page_is_in_the_index() -> None:
+    """docs/README.md leads to each page; the platforms and the decision records have an index of their own."""
+    indexes = [ROOT / "docs" / name for name in ("README.md", "platforms/README.md", "decisions/README.md")]
+    linked = {(index.parent / target).resolve() for index in indexes for target, _ in LINK.findall(index.read_text())}
+    assert {page for page in (ROOT / "docs").rglob("*.md") if page.resolve() not in linked} == {indexes[0]}
 
 
 def is_test(path: str, function: str) -> bool:
