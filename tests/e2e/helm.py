@@ -82,7 +82,9 @@ class Helm:
 
 
 def _tidy(document: str) -> str:
-    lines = (line.rstrip() for line in document.splitlines() if not line.startswith("# Source: "))
+    # Without Helm its labels would be wrong.
+    left_out = ("# Source: ", "helm.sh/chart: ", "app.kubernetes.io/managed-by: Helm")
+    lines = (line.rstrip() for line in document.splitlines() if not line.lstrip().startswith(left_out))
     return "\n".join(line for line in lines if line)
 
 

@@ -1,14 +1,14 @@
 """The ConfigMap in which the replicas remember observations, setbacks and evictions together.
 
 Every replica watches it; only the holder of the Lease writes it, at most twice a minute for setbacks and twice for
-evictions, and only over the version that
-it has read.
+evictions, and only over the version that it has read.
 """
 
 import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from certs.api import Installation
@@ -58,7 +58,7 @@ class StateStore:
         self._client, self._take, self._clock = client, take, clock
         self._namespace, self._name = installation.namespace, f"{installation.name}-state"
         self._policy = fingerprint(policy)
-        kind = Kind("state", "/api/v1/configmaps", _state_of)
+        kind = Kind("state", "/api/v1/configmaps", state_of)
         resource = Resource(
             kind, namespace=installation.namespace, selectors={"fieldSelector": f"metadata.name={self._name}"}
         )
@@ -103,7 +103,7 @@ class StateStore:
     async def read(self) -> Stored:
         """Read the state from the API server. Raises ApiError, UnauthorizedError, OSError."""
         found = await self._client.find(self._path) or {}
-        return Stored(self._current(_state_of(found)), found)
+        return Stored(self._current(state_of(found)), found)
 
     def may_write(self, subject: str) -> bool:
         """Say whether the last write for a subject is long enough ago: setbacks must not hold evictions up."""
@@ -130,9 +130,14 @@ class StateStore:
         return True
 
     def _current(self, state: StoredState) -> StoredState:
-        setbacks = state.setbacks.under(self._policy).as_of(self._clock.now())
-        return replace(state, setbacks=setbacks)
+        return current_state(state, self._policy, self._clock.now())
 
 
-def _state_of(item: Mapping[str, Any]) -> StoredState:
+def current_state(state: StoredState, policy: str, now: datetime) -> StoredState:
+    """Return a state as of now, with the setbacks of this policy (by its fingerprint) only."""
+    return replace(state, setbacks=state.setbacks.under(policy).as_of(now))
+
+
+def state_of(item: Mapping[str, Any]) -> StoredState:
+    """Return the state that a ConfigMap holds."""
     return read_state(text(mapping(item.get("data")).get(DATA_KEY)))

@@ -13,7 +13,7 @@ from webhook.decide.nodes.kind import offered_gpus
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
-from webhook.doctor.fact import NOT_ASKED, ApiObject, DryRun, Objects, Unread, known
+from webhook.doctor.fact import NOT_ASKED, ApiObject, DryRun, Objects, TriedHeartbeat, Unread, known
 from webhook.doctor.node_providers import Providers, is_virtual
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.quantity import is_positive
@@ -71,6 +71,7 @@ class ClusterFacts:
     certificates: Report | Unread = NOT_ASKED
     presented: tuple[PresentedCertificate, ...] | Unread = NOT_ASKED
     dry_run: DryRun | Unread | None = NOT_ASKED
+    heartbeat: TriedHeartbeat | Unread = NOT_ASKED
 
     @cached_property
     def view(self) -> ClusterView:

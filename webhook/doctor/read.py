@@ -13,6 +13,7 @@ from webhook.doctor.api_reads import is_ready, read_everywhere, read_list, read_
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.doctor.fact import ApiObject, CannotTellError, DryRun, Objects, Unread, known
+from webhook.doctor.tried_heartbeat import try_heartbeat
 from webhook.kube.metadata import labels_of, metadata, name_of
 from webhook.kube.values import items, text
 from webhook.kube_client.api_error import ApiError
@@ -172,6 +173,7 @@ def _looks(client: KubeClient, facts: ClusterFacts) -> Mapping[str, Awaitable[An
         "own_logs": read_logs(client, facts.own_pods, "webhook"),
         "plugin_logs": read_plugin_logs(client, _silent_plugins(facts)),
         "dry_run": _dry_run(client, facts),
+        "heartbeat": try_heartbeat(client, facts.home),
     }
 
 

@@ -3,6 +3,7 @@
 from webhook.doctor.check import Category
 from webhook.doctor.checks import check_coverage as coverage
 from webhook.doctor.checks import check_events as events
+from webhook.doctor.checks import check_heartbeat as heartbeat
 from webhook.doctor.checks import check_installation as installation
 from webhook.doctor.checks import check_nodes as nodes
 from webhook.doctor.checks import check_plugin as plugin
@@ -13,6 +14,7 @@ from webhook.doctor.checks import check_setbacks as setbacks
 from webhook.doctor.checks import check_workloads as workloads
 
 CATEGORIES: tuple[Category, ...] = (
+    heartbeat.CATEGORY,
     installation.CATEGORY,
     registration.CATEGORY,
     nodes.CATEGORY,

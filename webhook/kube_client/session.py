@@ -15,8 +15,9 @@ import orjson
 from yarl import URL
 
 from webhook.kube_client.answer import UNAUTHORIZED, Answer, json_object
-from webhook.kube_client.api_error import CredentialsError
+from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.credentials import Credentials, CredentialsLoader
+from webhook.kube_client.large_answers import event_without_content, is_too_large
 
 # Rotated tokens stay valid for minutes; kubernetes' own loader looks at the file as often.
 RENEW_SECONDS = 60
@@ -62,20 +63,19 @@ class Session:
         """Return a configuration with the same credentials for the ``kubernetes`` package's own clients."""
         return self._loader.configuration()
 
-    async def exchange(  # noqa: PLR0913 - the parts of a request
+    async def exchange(  # noqa: PLR0913 - what one request needs
         self,
         method: str,
         path: str,
         *,
-        body: object,
-        content_type: str,
+        body: object = None,
+        content_type: str = "",
         timeout_seconds: float,
-        max_bytes: int | None = None,
+        most_bytes: int = 0,
     ) -> Answer:
         """Send one request. ``path`` contains the query, encoded; ``body`` is JSON-serialisable, or None for none.
 
-        A longer answer than ``max_bytes`` is a ``ConnectionError``: no more of it is read.
-
+        Of an answer that is longer than ``most_bytes`` only the beginning is read; 0 is no limit.
         Warnings: https://kubernetes.io/blog/2020/09/03/warnings/
         """
         headers = {"Content-Type": content_type} if body is not None else {}
@@ -84,7 +84,8 @@ class Session:
             async with asyncio.timeout(timeout_seconds):
                 async with await self._open(method, path, headers=headers, data=data) as response:
                     warnings = tuple(response.headers.getall("Warning", ()))
-                    return Answer(_request(method, path), response.status, await _read(response, max_bytes), warnings)
+                    received, is_cut = await _received(response.content, most_bytes)
+                    return Answer(_request(method, path), response.status, received, warnings, is_cut)
 
     async def stream(self, path: str, *, read_timeout_seconds: float) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the events of a watch as the API server writes them, until it ends the watch.
@@ -163,22 +164,6 @@ class Session:
             self._failure = error
 
 
-async def _read(response: aiohttp.ClientResponse, max_bytes: int | None) -> bytes:
-    """Return the body of an answer. Others choose how large a list is."""
-    if max_bytes is None:
-        return await response.read()
-    if (response.content_length or 0) > max_bytes:
-        response.close()
-        raise ConnectionError("the answer is too large")
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > max_bytes:
-            response.close()
-            raise ConnectionError("the answer is too large")
-    return bytes(body)
-
-
 @contextmanager
 def _os_errors() -> Iterator[None]:
     """Turn the client's errors that are no ``OSError`` into ``ConnectionError``."""
@@ -188,6 +173,17 @@ def _os_errors() -> Iterator[None]:
         raise
     except (aiohttp.ClientError, RuntimeError) as error:  # a RuntimeError: the session was closed meanwhile
         raise ConnectionError(f"{type(error).__name__}: {error}") from error
+
+
+async def _received(content: aiohttp.StreamReader, most_bytes: int) -> tuple[bytes, bool]:
+    """Return a body, and whether it is cut."""
+    received = bytearray()
+    async for chunk in content.iter_any():
+        received += chunk
+        if most_bytes and len(received) > most_bytes:
+            # The connection is closed: what is still on its way is not for the next request.
+            return bytes(received), True
+    return bytes(received), False
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
@@ -206,6 +202,11 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 
 def _event(line: bytes) -> dict[str, Any]:
+    if is_too_large(line):
+        if event := event_without_content(line):
+            return event
+        # Only a list shows which object it was; another watch would only send it again.
+        raise ApiError(reason="an event is too large")
     event = json_object(line) or {}
     if not isinstance(event.get("object"), dict) or not isinstance(event.get("type"), str):
         raise ConnectionError("a line that is no event")

@@ -101,7 +101,8 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
             FailureKind.RUNTIME_MISSING,
             (*_absent_program(RUNTIMES), r"no runtime binary found from candidate list: \[([^\]\n]{0,253})\]"),
         ),
-        (FailureKind.HOST_PATH_TYPE, (rf"hostPath type check failed: {PATH} is not an? ",)),
+        # Kubernetes 1.37 writes a comma where the path does not exist.
+        (FailureKind.HOST_PATH_TYPE, (rf"hostPath type check failed[:,] {PATH} is not an? ",)),
         (FailureKind.CDI_UNRESOLVED, (r"unresolvable CDI devices? ([^\s:,]{1,512})",)),
         (FailureKind.CONTAINER_CLI, (r"nvidia-container-cli(?:\.real)?: ([^\n]{1,400})",)),
         (FailureKind.MOUNT_TARGET, (rf"to rootfs at {QUOTE}{PATH}{QUOTE}",)),

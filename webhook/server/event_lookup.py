@@ -113,7 +113,9 @@ class EventLookup:
         token = ""
         for _ in range(MAX_PAGES):
             path = f"{place}?{urlencode(query | ({'continue': token} if token else {}))}"
-            answer = await self._client.get_bounded(path, max_bytes=MAX_PAGE_BYTES, timeout_seconds=LOOKUP_SECONDS)
+            answer = await self._client.read(path, timeout_seconds=LOOKUP_SECONDS, most_bytes=MAX_PAGE_BYTES)
+            if answer.is_cut:
+                raise ConnectionError("the answer is too large")
             if answer.is_expired and token:
                 return
             answer.check()

@@ -13,11 +13,12 @@ from webhook.policy.model import Policy
 from webhook.view import admission_controls as controls
 from webhook.view.dynamic_resources import project_device_class, project_resource_slice
 from webhook.view.gpu_operator import project_cluster_policy, project_gpu_cluster
+from webhook.view.node_facts_pods import is_facts_object, project_facts_daemon_set, project_facts_pod
 from webhook.view.node_projection import project_node
 from webhook.view.plugin_projections import PluginProjection
 from webhook.view.recorded_events import with_events
 from webhook.view.recorded_time import latest, recorded_times
-from webhook.view.toleration_limits import project_namespace
+from webhook.view.toleration_limits import has_usual_size, project_namespace
 from webhook.view.view import ClusterView, RuntimeClass
 
 ApiObject = Mapping[str, Any]
@@ -70,8 +71,11 @@ def view_of(
             of_kind = found.setdefault(kind.field, {})
             if not name.endswith("List") and kind.keeps(item):
                 of_kind[kind.key(item)] = kind.project(item)
-    facts: dict[str, Any] = {field: MappingProxyType(values) for field, values in found.items()}
-    view = ClusterView(**facts, api_groups=frozenset(groups) if groups else None)
+        of_facts = _FACTS_KINDS.get((group_of(item), name))
+        if of_facts and of_facts.keeps(item):
+            found.setdefault(of_facts.field, {})[of_facts.key(item)] = of_facts.project(item)
+    values: dict[str, Any] = {field: MappingProxyType(kept) for field, kept in found.items()}
+    view = ClusterView(**values, api_groups=frozenset(groups) if groups else None)
     return with_events(view, events, now, is_gpu_resource)
 
 
@@ -112,7 +116,7 @@ _CLUSTER_KINDS = MappingProxyType(
         ("node.k8s.io", "RuntimeClass"): Kind(
             "runtime_classes", "/apis/node.k8s.io/v1/runtimeclasses", project_runtime_class
         ),
-        ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", project_namespace),
+        ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", project_namespace, keeps=has_usual_size),
         ("", "Node"): Kind("nodes", "/api/v1/nodes", project_node),
         ("nvidia.com", "ClusterPolicy"): Kind(
             "cluster_policies", "/apis/nvidia.com/v1/clusterpolicies", project_cluster_policy
@@ -166,6 +170,14 @@ _CLUSTER_KINDS = MappingProxyType(
         ),
     }
 )
+
+
+FACTS_POD = Kind("facts_pods", "/api/v1/pods", project_facts_pod, full_name, is_facts_object)
+FACTS_DAEMON_SET = Kind(
+    "facts_daemon_sets", "/apis/apps/v1/daemonsets", project_facts_daemon_set, full_name, is_facts_object
+)
+# In files these objects differ from the plugins' by their labels.
+_FACTS_KINDS = MappingProxyType({("", "Pod"): FACTS_POD, ("apps", "DaemonSet"): FACTS_DAEMON_SET})
 
 
 def kinds(known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Mapping[tuple[str, str], Kind]:

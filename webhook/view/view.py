@@ -16,6 +16,7 @@ from webhook.observations.workload_failure import WorkloadFailure
 from webhook.view.admission_controls import DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
 from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
 from webhook.view.gpu_operator import ClusterPolicy, GpuCluster
+from webhook.view.node_facts_pods import NodeFactsPod
 
 Labels = Mapping[str, str]
 
@@ -156,8 +157,10 @@ class ClusterView:
     Keys are names; for plugin pods and DaemonSets ``namespace/name``; for webhooks of policy engines the kind, a slash
     and the name. ``namespaces`` are labels, with limits on tolerations (``webhook.view.toleration_limits``).
     ``admission_policies`` and ``policy_bindings`` are those that can reject a pod. ``api_groups`` are the API groups
-    served. ``observations`` are what was seen of plugin pods, ``setbacks`` which recipes failed on which nodes.
-    ``workload_failures`` are those that Events show, by namespace; a namespace that it lacks was not looked at.
+    served. ``facts_pods`` report node facts, ``facts_daemon_sets`` has the UIDs of what may own these pods; both are
+    empty where node facts are off. ``observations`` are what was seen of plugin pods, ``setbacks`` which recipes failed
+    on which nodes. ``workload_failures`` are those that Events show, by
+    namespace; a namespace that it lacks was not looked at.
     """
 
     runtime_classes: Mapping[str, RuntimeClass] | None = None
@@ -173,6 +176,8 @@ class ClusterView:
     policy_bindings: Mapping[str, DenyingBinding] | None = None
     engine_webhooks: Mapping[str, PolicyEngineWebhook] | None = None
     api_groups: frozenset[str] | None = None
+    facts_pods: Mapping[str, NodeFactsPod] = field(default_factory=empty_mapping)
+    facts_daemon_sets: Mapping[str, str] = field(default_factory=empty_mapping)
     observations: Observations = NO_OBSERVATIONS
     setbacks: Setbacks = NO_SETBACKS
     workload_failures: Mapping[str, tuple[WorkloadFailure, ...]] = field(default_factory=empty_mapping)

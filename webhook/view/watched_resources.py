@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from webhook.kube_client.resource import Resource
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
-from webhook.view.projections import ADMISSION, KINDS, kinds
+from webhook.view.node_facts_pods import LABEL as FACTS_LABEL
+from webhook.view.node_facts_pods import NAME as FACTS_NAME
+from webhook.view.projections import ADMISSION, FACTS_DAEMON_SET, FACTS_POD, KINDS, kinds
 
 GROUPS_PATH = "/apis"
 # Measured with Nodes of 13 KB: a page of 25 keeps the loop busy for 4 ms, and its memory is small beside the view's.
@@ -32,12 +34,25 @@ RESOURCES = (
 )
 
 
-def resources(namespaces: Iterable[str], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS) -> Iterator[Resource]:
+def facts_resources(namespace: str) -> Iterator[Resource]:
+    """Yield the lists for node facts: the DaemonSet in the namespace of the webhook, and its pods."""
+    by_name = {"fieldSelector": f"metadata.name={FACTS_NAME}"}
+    yield Resource(FACTS_DAEMON_SET, namespace=namespace, selectors=by_name)
+    by_label = {"labelSelector": f"{FACTS_LABEL}={FACTS_NAME}"}
+    yield Resource(FACTS_POD, page_size=PODS_PAGE_SIZE, namespace=namespace, selectors=by_label)
+
+
+def resources(
+    namespaces: Iterable[str], known: tuple[KnownPlugin, ...] = KNOWN_PLUGINS, facts_namespace: str = ""
+) -> Iterator[Resource]:
     """Yield the lists that the webhook watches; plugins in the namespaces in which they are trusted.
 
-    One selector cannot say "any of these keys", so there is a list for each.
+    One selector cannot say "any of these keys", so there is a list for each. ``facts_namespace`` is empty where node
+    facts are off.
     """
     yield from RESOURCES
+    if facts_namespace:
+        yield from facts_resources(facts_namespace)
     of = kinds(known)
     values: dict[str, set[str]] = {}
     for plugin in known:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from support.archives import ARCHIVES, facts_of, outcomes_of, read
+from support.archives import ARCHIVES, facts_of, outcomes_of, read, renewed, written
 
 from webhook.archive.anonymise import anonymise
 from webhook.archive.archive import dump, load
@@ -60,6 +60,15 @@ HEALTHY = sorted({path.stem for path in ARCHIVES.glob("*.json")} - FIELD.keys())
 def test_each_platform_of_the_table_has_an_archive() -> None:
     """A platform without an archive would not be tested."""
     assert len(HEALTHY) >= 15
+
+
+@pytest.mark.parametrize("name", [*FIELD, *HEALTHY])
+def test_the_registrations_are_those_of_this_version(name: str, update_golden: bool) -> None:  # noqa: FBT001
+    """After a change of the chart: `pytest --update-golden tests/unit/archive -k registrations`."""
+    renewed_text = written(renewed(read(name)))
+    if update_golden:
+        (ARCHIVES / f"{name}.json").write_text(renewed_text)
+    assert written(read(name)) == renewed_text
 
 
 @pytest.mark.parametrize("name", FIELD)

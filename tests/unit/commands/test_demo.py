@@ -14,4 +14,4 @@ def test_what_is_no_pod_is_refused_with_its_place(tmp_path: Path) -> None:
     file.write_text("# mine\nkind: Deployment\nmetadata: {name: d}\n")
     result = CliRunner().invoke(main, ["demo", "--examples", str(tmp_path)])
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"Error: {file}:2: Deployment: demo sends pods alone"), result.stderr
+    assert result.stderr.startswith(f"Error: {file}:2: Deployment: demo sends only pods"), result.stderr

@@ -174,7 +174,7 @@ def test_a_node_that_the_pod_cannot_run_on_says_nothing() -> None:
 def test_what_the_class_adds_may_be_refused(message: str, fields: dict[str, Any]) -> None:
     """The same refusal means nothing where the class adds nothing of the kind."""
     view = replace(INJECT, runtime_classes={"nvidia": RuntimeClass("nvidia", "nvidia", **fields)})
-    overruled = {"overrule": (Overrule.CLASS_OVERHEAD,)}
+    overruled: dict[str, Any] = {"overrule": (Overrule.CLASS_OVERHEAD,)}
     assert word(view, **overruled) == "inject/runtime-class"
     assert word(view, refusal(message), **overruled) == "leave/setback"
     assert word(INJECT, refusal(message)) == "inject/runtime-class"

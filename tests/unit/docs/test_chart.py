@@ -7,11 +7,22 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.chart import CHART, MANIFEST, SCHEMA, VALUES, chart_digest, schema_of_the_chart, values_of_the_chart
+from support.chart import (
+    CHART,
+    MANIFEST,
+    SCHEMA,
+    TABLE,
+    VALUES,
+    chart_digest,
+    schema_of_the_chart,
+    values_of_the_chart,
+    values_table,
+)
 
 from webhook.policy.load import parse_policy
 from webhook.policy.model import Policy
 from webhook.server.certificate_metrics import CertificateMetrics
+from webhook.server.heartbeat_status import HeartbeatStatus
 from webhook.server.metrics import Metrics
 from webhook.view.live_view import ignore
 
@@ -19,7 +30,9 @@ OUR_METRIC = re.compile(r"\b(?:gpu_injector|controller_runtime)_\w+")
 
 
 @pytest.mark.parametrize(
-    ("path", "make"), [(VALUES, values_of_the_chart), (SCHEMA, schema_of_the_chart)], ids=["values", "schema"]
+    ("path", "make"),
+    [(VALUES, values_of_the_chart), (SCHEMA, schema_of_the_chart), (TABLE, values_table)],
+    ids=["values", "schema", "table"],
 )
 def test_what_is_generated_is_fresh(path: Path, make: Callable[[], str], update_golden: bool) -> None:  # noqa: FBT001
     """After a change of the policy run `make manifest`."""
@@ -66,6 +79,7 @@ def series() -> Iterator[str]:
     """Yield the name of every series that the webhook exports."""
     registry = Metrics.create().registry
     CertificateMetrics(registry, ignore)
+    HeartbeatStatus().register(registry)
     for metric in registry.collect():
         endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(metric.type, [""])
         yield from (metric.name + ending for ending in endings)

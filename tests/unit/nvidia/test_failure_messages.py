@@ -82,6 +82,10 @@ FILE = "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
         ),
         (f"hostPath type check failed: {FILE} is not a file", Failure(FailureKind.HOST_PATH_TYPE, FILE)),
         (
+            f'MountVolume.SetUp failed for volume "v" : {CHECK}, {FILE} is not a file, unable to determine its type: x',
+            Failure(FailureKind.HOST_PATH_TYPE, FILE, "v"),
+        ),
+        (
             (
                 "Error: failed to generate container spec: CDI device injection failed: unresolvable CDI devices "
                 "management.nvidia.com/gpu=all"

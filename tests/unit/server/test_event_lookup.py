@@ -21,6 +21,7 @@ from webhook.decide.decision import Decision, RequestInfo
 from webhook.kube_client.answer import Answer
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
+from webhook.observations.workload_failure import EventReason
 from webhook.policy.model import Policy, SetbackRules
 from webhook.server import event_lookup
 from webhook.server.decide_live import FixedView
@@ -83,7 +84,11 @@ async def world(folder: Path) -> AsyncIterator[World]:
     told: list[str] = []
     clock = Clock(now=lambda: NOW, monotonic=lambda: time.now)
     async with FakeApi() as fake, session(fake, folder) as client:
-        states = StateEvents(lambda word, **_: told.append(word))
+
+        def tell(word: str, /, **_: object) -> None:
+            told.append(word)
+
+        states = StateEvents(tell)
         lookup = EventLookup(client, states, WorkloadSetbacks(metrics.setbacks, clock.monotonic), clock)
         yield World(fake, client, lookup, time, metrics, told)
 
@@ -237,14 +242,14 @@ async def test_what_was_read_before_an_error_counts(tmp_path: Path, monkeypatch:
     """The second page is gone: the API server has forgotten the list."""
     async with world(tmp_path) as there:
         there.put(event(), *(event("Failed to create pod sandbox: no network") for _ in range(PAGE_SIZE)))
-        get = there.client.get_bounded
+        get = there.client.read
 
         async def forgetful(path: str, **options: Any) -> Answer:  # noqa: ANN401
             answer = await get(path, **options)
             there.fake.store.compact()
             return answer
 
-        monkeypatch.setattr(there.client, "get_bounded", forgetful)
+        monkeypatch.setattr(there.client, "read", forgetful)
         assert (await there.admit(pod=gpu_pod(**ALONE))).word == "leave/setback"
         assert there.told == []
 
@@ -269,12 +274,12 @@ async def test_what_is_remembered_is_bounded(tmp_path: Path, monkeypatch: pytest
     async with world(tmp_path) as there:
         there.put(event())
         for number in range(5):
-            await there.lookup.failures(f"n{number}", [event_lookup.EventReason.SANDBOX])
-        await there.lookup.failures(NAMESPACE, [event_lookup.EventReason.SANDBOX])
+            await there.lookup.failures(f"n{number}", [EventReason.SANDBOX])
+        await there.lookup.failures(NAMESPACE, [EventReason.SANDBOX])
         entries = there.lookup._entries  # noqa: SLF001 - the memory itself
         assert [namespace for namespace, _ in entries] == ["n2", "n3", "n4", NAMESPACE]
         monkeypatch.setattr(event_lookup, "MAX_CHARACTERS", 0)
-        await there.lookup.failures("n5", [event_lookup.EventReason.SANDBOX])
+        await there.lookup.failures("n5", [EventReason.SANDBOX])
         assert [namespace for namespace, _ in entries] == ["n5"]
         assert there.lookup._characters == 0  # noqa: SLF001
 

@@ -21,9 +21,9 @@ from webhook.decide.patch import add
 from webhook.policy.model import Policy
 from webhook.server import app
 from webhook.server.admin import Admin
-from webhook.server.app import EPHEMERAL_PATH, TEMPLATES_PATH, WORKLOADS_PATH, Webhook, timeout_seconds
+from webhook.server.app import EPHEMERAL_PATH, TEMPLATES_PATH, WORKLOADS_PATH, Webhook
 from webhook.server.decide_live import FixedView
-from webhook.server.overload import Load
+from webhook.server.overload import Load, timeout_seconds
 from webhook.server.state import Replica
 from webhook.view.view import ClusterView, RuntimeClass
 

@@ -12,6 +12,7 @@ import click
 
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError, policy_of, read_policy
+from webhook.commands.shared.stored_setbacks import with_stored
 from webhook.commands.shared.workload_events import read_failures
 from webhook.kube.values import EMPTY, mapping
 from webhook.kube_client.api_error import ApiError, CredentialsError
@@ -21,6 +22,7 @@ from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_PATH
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
 from webhook.view.live_view import utc_now
+from webhook.view.node_facts_pods import NAME as FACTS_NAME
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.snapshot import Snapshot, snapshot
 from webhook.view.watched_resources import resources
@@ -122,6 +124,15 @@ async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPo
     return InstalledPolicy(Policy(), unread)
 
 
+async def _facts_namespace(client: KubeClient, namespace: str) -> str:
+    """Return the namespace of the node facts; empty where they are off, or the caller may not know that."""
+    try:
+        found = await client.find(f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{FACTS_NAME}")
+    except ApiError:
+        return ""
+    return namespace if found else ""
+
+
 async def live_view(
     client: KubeClient,
     policy: Policy,
@@ -134,8 +145,11 @@ async def live_view(
     read in the namespaces that it names, or in all.
     """
     wanted = {"runtime_classes": (policy.runtime_class,), **named}
-    watched = resources(policy.bootstrap.namespaces, known_plugins(policy))
+    namespace = await home(client)
+    facts = await _facts_namespace(client, namespace)
+    watched = resources(policy.bootstrap.namespaces, known_plugins(policy), facts)
     seen = await snapshot(client, watched, wanted, is_gpu_resource=policy.is_gpu_resource, wall_clock=wall_clock)
+    seen = replace(seen, view=await with_stored(client, namespace, seen.view, policy, wall_clock()))
     if not policy.setbacks.workloads:
         return seen
     namespaces = tuple(named.get("namespaces", ()))

@@ -145,8 +145,8 @@ def _fleet(policy: _Same) -> _Fleet:
 
 
 # What a view says of many nodes at once.
-_SHARED_FIELDS = ("daemon_sets", "cluster_policies", "gpu_clusters", "device_classes")
-_NODE_FIELDS = ("nodes", "plugin_pods", "resource_slices", "observations")
+_SHARED_FIELDS = ("daemon_sets", "cluster_policies", "gpu_clusters", "device_classes", "facts_daemon_sets")
+_NODE_FIELDS = ("nodes", "plugin_pods", "resource_slices", "facts_pods", "observations")
 
 
 def _is_same(one: ClusterView, other: ClusterView) -> bool:
@@ -163,7 +163,7 @@ def _touched(before: ClusterView, now: ClusterView) -> set[str]:
     if (before.resource_slices is None) != (now.resource_slices is None) or any(not item.node for item in slices):
         return {*(before.nodes or ()), *(now.nodes or ())}
     found = _differing(before.nodes, now.nodes)
-    found.update(item.node for item in (*pods, *slices))
+    found.update(item.node for item in (*pods, *slices, *_shown(before, now, "facts_pods")))
     return found | _observed(before, now)
 
 
@@ -198,6 +198,7 @@ def _part(view: ClusterView, names: set[str]) -> ClusterView:
         **{field: getattr(view, field) for field in (*_SHARED_FIELDS, "observations")},
         nodes={name: nodes[name] for name in names if name in nodes},
         plugin_pods={key: pod for key, pod in pods.items() if pod.node in names},
+        facts_pods={key: pod for key, pod in view.facts_pods.items() if pod.node in names},
         resource_slices=None
         if slices is None
         else {key: item for key, item in slices.items() if not item.node or item.node in names},

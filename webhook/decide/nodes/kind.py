@@ -1,11 +1,12 @@
 """What a decision reads of a node: what it offers, its driver, and how its device plugin works."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from webhook.decide.decision import Reason
 from webhook.decide.nodes.dynamic_devices import DynamicDevices
+from webhook.decide.nodes.known_facts import NO_FACTS, KnownFacts, driver_of, facts_by_node
 from webhook.decide.nodes.operator_nodes import operator_provider
 from webhook.decide.nodes.trusted_plugins import TrustedPlugins, observed_state
 from webhook.kube.label_selector import has_labels
@@ -13,6 +14,7 @@ from webhook.kube.quantity import is_positive
 from webhook.nvidia.driver_profiles import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
 from webhook.nvidia.gpu_labels import gpu_labels
 from webhook.nvidia.plugin_settings import CDI_PREFIX
+from webhook.nvidia.special_hosts import is_virtual_node, serves_pods
 from webhook.nvidia.startup_taints import is_temporary_taint
 from webhook.observations.plugin_observation import ObservationKey, PluginState
 from webhook.policy.model import Policy
@@ -63,6 +65,7 @@ class NodeKind(NamedTuple):
     observed_plain: PluginState | None = None
     operator: Reason | None = None
     has_default_runtime: bool = False
+    is_virtual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class KindSources:
     trusted: TrustedPlugins
     drivers: HostDrivers
     devices: DynamicDevices
+    facts: Mapping[str, KnownFacts]
 
     @classmethod
     def of(cls, view: ClusterView, policy: Policy) -> Self:
@@ -84,6 +88,7 @@ class KindSources:
             TrustedPlugins.of(view, policy),
             HostDrivers(profiles(policy)),
             DynamicDevices.of(view, policy),
+            facts_by_node(view),
         )
 
 
@@ -92,7 +97,8 @@ def nodes_of_interest(view: ClusterView, policy: Policy) -> Iterator[tuple[Node,
     sources = KindSources.of(view, policy)
     for node in (view.nodes or {}).values():
         has_resource = any(map(policy.is_gpu_resource, node.capacity))
-        if has_resource or node.name in sources.trusted.device_plugins or is_labelled_gpu_node(node, policy):
+        shown = has_resource or node.name in sources.trusted.device_plugins
+        if shown or has_gpu(node, policy, sources.facts.get(node.name, NO_FACTS)):
             yield node, node_kind(node, offered_gpus(node, policy), sources)
 
 
@@ -112,6 +118,18 @@ def is_labelled_gpu_node(node: Node, policy: Policy) -> bool:
     return found.show_gpu or (bool(own) and has_labels(node.labels, own))
 
 
+def has_gpu(node: Node, policy: Policy, known: KnownFacts) -> bool:
+    """Say whether a node has a GPU for containers: by its own report, or else by its labels."""
+    if known.shows_gpu is None:
+        return is_labelled_gpu_node(node, policy)
+    return known.shows_gpu and not gpu_labels(node.labels).against
+
+
+def driver_version(node: Node, known: KnownFacts) -> str:
+    """Return the version of a node's driver, by its own report or else by its label; empty where not known."""
+    return known.driver_version or node.labels.get(VERSION_LABEL, "")
+
+
 def is_for_virtual_machines(node: Node) -> bool:
     """Say whether the GPU Operator gives the node's GPUs to virtual machines (``vm-passthrough``, ``vm-vgpu``)."""
     return node.labels.get(WORKLOAD_LABEL, "").startswith("vm-")
@@ -119,6 +137,7 @@ def is_for_virtual_machines(node: Node) -> bool:
 
 def node_kind(node: Node, offers: frozenset[str], sources: KindSources) -> NodeKind:
     """Return what a decision reads of a node that offers these GPU resources."""
+    known = sources.facts.get(node.name, NO_FACTS)
     bare = NodeKind(
         offers=offers,
         taints=_lasting_taints(node, sources.policy),
@@ -129,10 +148,11 @@ def node_kind(node: Node, offers: frozenset[str], sources: KindSources) -> NodeK
         classes=sources.trusted.classes.get(node.name, frozenset()),
         is_gpu_node=False,
         is_cordoned=node.unschedulable,
-        has_default_runtime=node.default_runtime.startswith(NVIDIA_RUNTIME),
+        has_default_runtime=node.default_runtime.startswith(NVIDIA_RUNTIME) or known.has_nvidia_default,
+        is_virtual=is_virtual_node(node.labels, (taint.key for taint in node.taints)),
     )
     dynamic = sources.devices.on(node.name) - offers
-    if offers or is_labelled_gpu_node(node, sources.policy):
+    if offers or has_gpu(node, sources.policy, known):
         return _gpu_kind(node, bare._replace(is_gpu_node=True, dynamic=dynamic), sources)
     return bare._replace(dynamic=dynamic) if dynamic else bare
 
@@ -140,17 +160,28 @@ def node_kind(node: Node, offers: frozenset[str], sources: KindSources) -> NodeK
 def _gpu_kind(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
     plugin, pod = sources.trusted.device_plugin(node), sources.trusted.device_plugins.get(node.name)
     runs = pod is not None and pod.running
+    known = sources.facts.get(node.name, NO_FACTS)
     found = kind._replace(
-        driver=sources.drivers.of(node),
-        driver_version=node.labels.get(VERSION_LABEL, ""),
+        driver=driver_of(node, known, sources.drivers),
+        driver_version=driver_version(node, known),
         plugin_runs=runs,
         plugin_healthy=runs and pod is not None and pod.ready and bool(kind.offers),
         operator=operator_provider(sources.view, node, has_other_plugin=plugin is not None),
     )
+    if found.offers and (plugin is None or plugin.nvml is Nvml.NEITHER) and not found.classes and serves_pods(node):
+        found = found._replace(has_default_runtime=True)
     if plugin is None:
-        # Without a plugin, a node that a driver of DRA has not reached yet will be served by it.
-        return found._replace(dynamic=found.dynamic | (sources.devices.resources if not kind.offers else frozenset()))
+        return _without_plugin(node, found, sources)
     return _with_template(node, with_plugin(found, plugin), sources)
+
+
+def _without_plugin(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
+    if not kind.offers:
+        # A node that a driver of DRA has not reached yet will be served by it.
+        return kind._replace(dynamic=kind.dynamic | sources.devices.resources)
+    # A device plugin that was deleted, or that was moved away from the node, registered its GPUs.
+    state = sources.trusted.bare.get(node.host)
+    return kind._replace(template_nvml=Nvml.NEITHER, observed=state) if state is PluginState.HEALTHY else kind
 
 
 def with_plugin(kind: NodeKind, plugin: Plugin) -> NodeKind:

@@ -1,10 +1,11 @@
 """A table of the GPU nodes for people: nodes that show the same share one row."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from webhook.decide.nodes.kind import NodeKind, nodes_of_interest
+from webhook.decide.nodes.known_facts import NO_FACTS, facts_by_node, summary
 from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
 from webhook.kube.values import EMPTY
 from webhook.policy.model import Policy
@@ -15,7 +16,8 @@ from webhook.view.view import ClusterView
 class NodeRow:
     """Nodes that show the same, by name; ``allocatable`` and ``capacity`` are those of the GPU resources.
 
-    ``handler`` is None where the policy's RuntimeClass does not exist.
+    ``handler`` is None where the policy's RuntimeClass does not exist. ``reported`` is what the nodes report by
+    themselves (node facts), empty for nothing.
     """
 
     nodes: tuple[str, ...]
@@ -23,6 +25,7 @@ class NodeRow:
     capacity: tuple[tuple[str, str], ...]
     handler: HandlerState | None
     kind: NodeKind
+    reported: str = ""
 
     @property
     def needs_attention(self) -> bool:
@@ -43,6 +46,7 @@ class NodeRow:
             "plugin": _plugin(kind),
             "nvml": kind.nvml,
             "pluginClass": kind.plugin_class,
+            "reported": self.reported,
         }
 
 
@@ -50,14 +54,13 @@ def node_rows(view: ClusterView, policy: Policy) -> list[NodeRow]:
     """Return the rows: those that need attention first, then by name."""
     found = (view.runtime_classes or EMPTY).get(policy.runtime_class)
     rows: dict[NodeRow, list[str]] = {}
+    facts = facts_by_node(view)
     for node, kind in nodes_of_interest(view, policy):
         handler = handler_evidence(kind, found) if found else None
-        alike = NodeRow((), _gpus(node.allocatable, policy), _gpus(node.capacity, policy), handler, kind)
+        reported = summary(facts.get(node.name, NO_FACTS))
+        alike = NodeRow((), _gpus(node.allocatable, policy), _gpus(node.capacity, policy), handler, kind, reported)
         rows.setdefault(alike, []).append(node.name)
-    merged = (
-        NodeRow(tuple(sorted(names)), row.allocatable, row.capacity, row.handler, row.kind)
-        for row, names in rows.items()
-    )
+    merged = (replace(row, nodes=tuple(sorted(names))) for row, names in rows.items())
     return sorted(merged, key=lambda row: (not row.needs_attention, row.nodes))
 
 

@@ -7,14 +7,15 @@ from functools import cached_property
 from webhook.decide.decision import RequestInfo
 from webhook.decide.guards import PRIVILEGED, GuardedPod
 from webhook.decide.limits import exceeded_limit
-from webhook.decide.nodes.kind import VERSION_LABEL, profiles
+from webhook.decide.nodes.kind import driver_version, profiles
+from webhook.decide.nodes.known_facts import NO_FACTS, KnownFacts, driver_of, facts_on
 from webhook.decide.pod import Container, Pod
 from webhook.decide.workload.class_fitness import class_misfit, toleration_misfit
 from webhook.decide.workload.context import RuleContext
 from webhook.kube.metadata import labels_of
 from webhook.kube.node_affinity import target_node
 from webhook.kube.values import EMPTY, elements
-from webhook.nvidia.driver_profiles import HostDriver, host_driver, usr_root_works
+from webhook.nvidia.driver_profiles import HostDriver, HostDrivers, usr_root_works
 from webhook.nvidia.known_plugins import KnownPlugin, Role, companion_role
 from webhook.observations.plugin_observation import ObservationKey, PluginState
 from webhook.observations.setback import Setback
@@ -95,18 +96,26 @@ class PluginContext:
     @cached_property
     def driver(self) -> HostDriver | None:
         """The directory of the driver's libraries on the node, None where no profile says it."""
-        return host_driver(self.node, profiles(self.policy)) if self.node else None
+        return driver_of(self.node, self.facts, HostDrivers(profiles(self.policy))) if self.node else None
+
+    @cached_property
+    def facts(self) -> KnownFacts:
+        """What the node itself reports, as far as it counts."""
+        return facts_on(self.base.view, self.node) if self.node else NO_FACTS
 
     @property
     def usr_root_works(self) -> bool | None:
         """Whether the plugin finds NVML below the node's /usr; None where that is not known."""
-        return usr_root_works(self.node, profiles(self.policy)) if self.node else None
+        if self.node is None:
+            return None
+        found = usr_root_works(self.node, profiles(self.policy))
+        return found if self.driver or not self.facts.is_unusual_host else False
 
     @property
     def library(self) -> str:
         """The file of NVML on the host, empty where its name needs a version that the node does not show."""
         name = self.policy.bootstrap.library
-        version = self.node.labels.get(VERSION_LABEL, "") if self.node else ""
+        version = driver_version(self.node, self.facts) if self.node else ""
         if self.driver is None or (VERSION_PLACEHOLDER in name and not version):
             return ""
         return f"{self.driver.directory}/{name.replace(VERSION_PLACEHOLDER, version)}"

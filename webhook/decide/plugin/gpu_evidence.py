@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from webhook.decide.nodes.known_facts import NO_FACTS, describe, describe_gpus, facts_on
 from webhook.decide.workload.context import RuleContext
 from webhook.kube.label_selector import has_labels
 from webhook.kube.node_affinity import term_selects
@@ -22,6 +23,11 @@ def gpu_evidence(context: RuleContext, node_name: str) -> tuple[str, ...]:
     if _labels_against(node):
         return ()
     by_policy = tuple(_of_policy(context, node))
+    known = facts_on(context.view, node) if node else NO_FACTS
+    if known.shows_gpu is False:
+        return by_policy
+    if known.shows_gpu:
+        return (*describe(node_name, known), *_of_node(context, node), *by_policy, *_of_selectors(context, node))
     if other_driver(context, node):
         return by_policy
     return (*_of_node(context, node), *by_policy, *_of_selectors(context, node))
@@ -30,7 +36,14 @@ def gpu_evidence(context: RuleContext, node_name: str) -> tuple[str, ...]:
 def evidence_against(context: RuleContext, node_name: str) -> str:
     """Return why a node has no GPU for containers, empty where nothing shows that."""
     node = (context.view.nodes or {}).get(node_name)
-    return _labels_against(node) or other_driver(context, node)
+    return _labels_against(node) or other_driver(context, node) or _facts_against(context, node)
+
+
+def _facts_against(context: RuleContext, node: Node | None) -> str:
+    known = facts_on(context.view, node) if node else NO_FACTS
+    if node is None or known.facts is None or known.shows_gpu is not False:
+        return ""
+    return f"{node.name} reports: {describe_gpus(known.facts)}"
 
 
 def other_driver(context: RuleContext, node: Node | None) -> str:

@@ -6,7 +6,7 @@ The rules for the recipes with privileges follow in ``driver_root_rules`` and ``
 from collections.abc import Iterator
 
 from webhook.decide.decision import Reason, Verdict
-from webhook.decide.guards import CLASS_CHANGE, guard_against
+from webhook.decide.guards import class_change, guard_against
 from webhook.decide.nodes.providers import is_overruled
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import evidence_against, gpu_evidence
@@ -100,7 +100,7 @@ def _class_refused(context: PluginContext, found: RuntimeClass) -> RuleResult | 
     if overhead_of(found) and not is_overruled(Reason.CLASS_OVERHEAD, context.policy):
         why = f"RuntimeClass {found.name} has overhead, for which quota or the node may have no room"
         return leave(Reason.CLASS_OVERHEAD, why, f"{why}; plugin pod left alone")
-    guard = guard_against(CLASS_CHANGE, context.guarded)
+    guard = guard_against(class_change(found), context.guarded)
     if guard and not is_overruled(guard.reason, context.policy):
         return leave(guard.reason, guard.why, f"{guard.why}; plugin pod left alone")
     return None

@@ -56,16 +56,21 @@ def _waiting(facts: ClusterFacts) -> Iterator[str]:
 
 def endpoints(facts: ClusterFacts) -> Result:
     """The Service has a ready address."""
-    ready = [
-        address
+    ready = endpoints_of(facts)
+    troubles = [] if ready else [f"Service {facts.home}/gpu-injector has no endpoint that is ready"]
+    look = f"kubectl -n {facts.home} get pods,endpointslices"
+    return fails_on(troubles, look, otherwise=f"{len(ready)} ready")
+
+
+def endpoints_of(facts: ClusterFacts) -> list[str]:
+    """Return the ready addresses of our Service. Raises CannotTellError."""
+    return [
+        text(address)
         for part in known(facts.endpoint_slices)
         for endpoint in items(part.get("endpoints"))
         if mapping(endpoint.get("conditions")).get("ready") is not False
         for address in elements(endpoint.get("addresses"))
     ]
-    troubles = [] if ready else [f"Service {facts.home}/gpu-injector has no endpoint that is ready"]
-    look = f"kubectl -n {facts.home} get pods,endpointslices"
-    return fails_on(troubles, look, otherwise=f"{len(ready)} ready")
 
 
 def webhook_answers(facts: ClusterFacts) -> Result:

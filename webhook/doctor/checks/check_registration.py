@@ -13,7 +13,7 @@ from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
 from webhook.kube.metadata import name_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import MUTATING_ENTRIES, VALIDATING_ENTRIES
-from webhook.registration.drift import differences
+from webhook.registration.drift import entry_drift, missing_entries
 
 INSTALL = "kubectl apply -f deploy/install.yaml"
 STOLEN = "then find out who could add them: a stolen ServiceAccount token can (docs/security.md)"
@@ -26,20 +26,20 @@ def registered(facts: ClusterFacts) -> Result:
     """Every entry is registered with the API server."""
     there = set(_entries(facts))
     return fails_on(
-        (f"{name} is not registered" for name in (*MUTATING_ENTRIES, *VALIDATING_ENTRIES) if name not in there),
+        (f"{name} is not registered" for name in missing_entries(there)),
         INSTALL,
         otherwise=f"{len(there)} entries",
     )
 
 
 def drift(facts: ClusterFacts) -> Result:
-    """The registrations match the policy, and do not stop pods while the webhook is away."""
+    """The registrations are those that this version renders for the policy."""
     troubles = (
         f"{name}: {trouble}"
         for name, entry in _entries(facts).items()
         # Entries of others are reported by another check.
         if _is_ours(entry, facts.home)
-        for trouble in differences(name, entry, facts.policy)
+        for trouble in entry_drift(entry, facts.policy, facts.home)
     )
     return fails_on(troubles, f"{INSTALL}   (it must be of the same version and policy)")
 

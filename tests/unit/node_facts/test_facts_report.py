@@ -1,0 +1,99 @@
+"""The report of node facts: what is written is read again, and nothing else is believed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.host_tree import write, write_host
+
+from webhook.node_facts.__main__ import has_changed, main
+from webhook.node_facts.facts_report import MAX_BYTES, MAX_DRIVERS, NodeFacts
+
+WORDS = st.from_regex(r"[0-9A-Za-z_.-]{1,64}", fullmatch=True)
+FACTS = st.builds(
+    NodeFacts,
+    boot_id=st.uuids().map(str),
+    architecture=WORDS,
+    gpus=st.dictionaries(WORDS, st.integers(1, 1024), max_size=MAX_DRIVERS),
+    driver_version=WORDS,
+    is_tegra=st.booleans(),
+    is_wsl=st.booleans(),
+    has_mig=st.booleans(),
+    added=st.sampled_from([True, False, None]),
+)
+
+
+@given(FACTS)
+def test_a_report_is_read_as_it_was_written(facts: NodeFacts) -> None:
+    """Whatever a host shows, the report fits a termination message and comes back the same."""
+    text = facts.to_text()
+    assert len(text.encode()) <= MAX_BYTES
+    assert NodeFacts.parse(text) == facts
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"version": "1"},
+        {"bootID": 7},
+        {"bootID": "b 1"},
+        {"bootID": "x" * 65},
+        {"driverVersion": "1.2\n"},
+        {"architecture": ["amd64"]},
+        {"gpus": ["nvidia"]},
+        {"gpus": {"nvidia": True}},
+        {"gpus": {"nvidia": -1}},
+        {"gpus": {"nvidia": 10**9}},
+        {"gpus": {"a b": 1}},
+        {"gpus": {f"d{number}": 1 for number in range(MAX_DRIVERS + 1)}},
+    ],
+)
+def test_a_report_that_is_not_ours_is_ignored(change: dict[str, object]) -> None:
+    """Malformed values of any field make the whole report worthless."""
+    found = json.loads(NodeFacts(boot_id="b-1").to_text())
+    assert NodeFacts.parse(json.dumps(found)) is not None
+    assert NodeFacts.parse(json.dumps(found | change)) is None
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{", "[" * 4000, "x" * (MAX_BYTES + 1), '"version"', "\x00"])
+def test_a_text_that_is_no_report_is_ignored(text: str) -> None:
+    """Other programs write termination messages too."""
+    assert NodeFacts.parse(text) is None
+
+
+def test_a_report_that_is_too_long_is_ignored() -> None:
+    """Even one that would be valid: the kubelet cuts at this length."""
+    text = NodeFacts(boot_id="b-1").to_text()
+    assert NodeFacts.parse(text + " " * (MAX_BYTES - len(text))) is not None
+    assert NodeFacts.parse(text + " " * (MAX_BYTES - len(text) + 1)) is None
+
+
+def test_the_init_container_reports_and_the_other_waits_for_a_change(tmp_path: Path) -> None:
+    """The first report has what the runtime added; afterwards only a change of the host is news."""
+    root, message, last = (
+        write_host(tmp_path / "host", ["nvidia"], version="535.129.03"),
+        tmp_path / "m",
+        tmp_path / "l",
+    )
+    write(root, "dev/nvidia0", "")
+    options = [f"--root={root}", f"--container={root}", f"--message={message}", f"--last={last}"]
+    main(["report", *options])
+    first = NodeFacts.parse(message.read_text(encoding="utf-8"))
+    assert first is not None
+    assert (first.added, first.driver_version) == (True, "535.129.03")
+    assert not has_changed(first.with_runtime(added=None), last)
+    write_host(root, version="550.54.15")
+    main(["follow", *options])
+    second = NodeFacts.parse(message.read_text(encoding="utf-8"))
+    assert second is not None
+    assert (second.added, second.driver_version) == (None, "550.54.15")
+
+
+def test_without_a_last_report_everything_is_news(tmp_path: Path) -> None:
+    """An empty or damaged file, too."""
+    assert has_changed(NodeFacts(), tmp_path / "none")
+    (tmp_path / "damaged").write_text("{", encoding="utf-8")
+    assert has_changed(NodeFacts(), tmp_path / "damaged")

@@ -1,0 +1,1 @@
+"""Node facts: what an unprivileged pod sees of its node's GPUs and driver, and how it reports that."""
