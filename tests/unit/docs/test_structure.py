@@ -25,6 +25,8 @@ TEXTS = (
     "webhook/**/*",
     "certs/**/*",
     "deploy/**/*",
+    "docs/**/*.md",
+    "*.md",
     "Makefile",
     "pyproject.toml",
     ".ci/run",
