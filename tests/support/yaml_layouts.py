@@ -9,6 +9,8 @@ from typing import Any
 BASE = {"imagePullPolicy": "Always", "stdin": True}
 BASE_KEY = "x-base"
 TEXTS = ("a: b # c", "'quoted' \"twice\"", "- dash", "yes", "0644", "1e3", "22:22", "", " padded ", "tab\there", "é ☃")
+# Plain, these are no texts for some or all YAML libraries.
+RESERVED = ("true", "false", "yes", "no", "on", "off", "y", "n", "null")
 BLOCKS = ("one\ntwo\n", "one\n\n  two", "kept\n\n\n", "---x\n# no comment\n")
 
 
@@ -42,7 +44,7 @@ class Author:
             yield f"{pad}<<: *base{self._comment()}"
         for key, child in members.items():
             yield from self._between(column)
-            head = pad + (key if self._random.random() < 0.95 else json.dumps(key)) + ":"
+            head = pad + (_key(key) if self._random.random() < 0.95 else json.dumps(key)) + ":"
             yield from self._member(head, key, child, column)
 
     def _member(self, head: str, key: str, child: object, column: int) -> Iterator[str]:
@@ -87,7 +89,7 @@ class Author:
         if not isinstance(value, dict | list):
             return self._scalar(value, in_flow=True)
         members = [
-            f"{key}: {self._flow(child, column + 2)}"
+            f"{_key(key)}: {self._flow(child, column + 2)}"
             for key, child in (value.items() if isinstance(value, dict) else ())
         ] or [self._flow(child, column + 2) for child in value]
         begin, end = "{}" if isinstance(value, dict) else "[]"
@@ -101,7 +103,7 @@ class Author:
     def _scalar(self, value: object, *, in_flow: bool = False) -> str:
         if not isinstance(value, str):
             return json.dumps(value)
-        if value.isidentifier() and value not in ("yes", "true", "null", "y", "n", "on", "no", "off"):
+        if value.isidentifier() and value not in RESERVED:
             tagged = self._random.random()
             if tagged < 0.03 and not in_flow:
                 return f"!vault {value}"
@@ -152,6 +154,10 @@ def joined(texts: Sequence[str], random: Random) -> str:
     if random.random() < 0.15:
         stream = stream.removesuffix("\n")
     return stream.replace("\n", "\r\n") if random.random() < 0.15 else stream
+
+
+def _key(key: str) -> str:
+    return json.dumps(key) if key in RESERVED else key
 
 
 def _same(one: object, other: object) -> bool:
