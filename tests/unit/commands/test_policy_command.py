@@ -59,7 +59,7 @@ def test_every_choice_is_told() -> None:
 
 def test_a_policy_is_checked_as_the_server_would(own: Path, tmp_path: Path) -> None:
     """Valid, with what it sets; or a line for each fault and exit code 1."""
-    assert run("check", str(own)).stdout == f"{own}: fine; it sets runtimeClass, fallback, bootstrap.namespaces\n"
+    assert run("check", str(own)).stdout == f"{own}: valid; it sets runtimeClass, fallback, bootstrap.namespaces\n"
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("runtimeclass: gpu\nfallback: perhaps\n")
     result = run("check", str(wrong))
