@@ -31,7 +31,7 @@ RUN cd /opt/venv/lib/python3*/site-packages \
  && /opt/venv/bin/python -c 'import cel, webhook.commands.serve.run; from kubernetes.client import CoreV1Api; from kubernetes import config'
 
 FROM ${BASE_IMAGE}
-ARG VERSION=0.1.0
+ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="gpu-injector" \
       org.opencontainers.image.description="Mutating admission webhook that gives GPU pods, and NVIDIA's device plugin, their driver" \

@@ -12,10 +12,12 @@ PYTEST_E2E := $(BIN)/python -m pytest -c pyproject.toml --override-ini addopts=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 IMAGE ?= localhost/gpu-injector:dev
 BASE_IMAGE ?= python:3.13-slim
+# pyproject.toml has the version; `make manifest` puts it into the chart.
+VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 # With buildah, two builds of the same files are the same image.
 BUILD_IMAGE := $(if $(shell command -v buildah),buildah bud --isolation chroot --timestamp 0,docker build)
 
-.PHONY: help setup run test sabotage fuzz lint audit e2e manifests preview-speed faults manifest bench hostile figures image image-twice lock clean
+.PHONY: help setup run test sabotage fuzz lint audit e2e manifests archives preview-speed faults manifest bench hostile figures image image-twice release verify-release publish lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
@@ -55,12 +57,14 @@ fuzz: $(VENV)/.dev ## Fuzz, guided by coverage, all that reads what others wrote
 	$(PIP) -r requirements/fuzz.txt
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
-lint: $(VENV)/.dev ## Check style, types and import floors.
+lint: $(VENV)/.dev ## Check style, types, import floors and workflows (builds actionlint once, with Go).
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests
 	$(BIN)/lint-imports
+	PYTHONPATH=tests $(BIN)/python -m support.workflows
+	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows
 
 audit: $(VENV)/.dev ## Ask PyPI's advisories about every pinned package; fails where they cannot be asked, so CI has no part in it.
 	$(PIP) -r requirements/audit.txt
@@ -74,6 +78,9 @@ e2e: $(VENV)/.dev ## Run the tests on real clusters (builds them once, outside t
 
 manifests: $(VENV)/.dev ## Measure what `preview -o yaml` makes of all manifests below DIR=…: read, patched, and with all other lines kept.
 	PYTHONPATH=tests $(BIN)/python -m support.measured_manifests $(DIR)
+
+archives: $(VENV)/.dev ## Write the archives of tests/data/archives again, after a change of what is registered or collected.
+	PYTHONPATH=tests $(BIN)/python -m support.written_archives
 
 preview-speed: $(VENV)/.dev ## Measure `preview` of 5,000 documents (20 MiB): at most 20 s and 400 MiB, at linear cost.
 	PYTHONPATH=tests $(BIN)/python -m support.measured_preview
@@ -96,10 +103,20 @@ figures: $(VENV)/.dev ## Put what `make bench`, `make faults` and `make hostile`
 	$(PYTEST_E2E) -q --update-golden tests/unit/docs/test_docs.py -k figures
 
 image: ## Build the container image with buildah, or with docker where there is no buildah.
-	$(BUILD_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) $(IMAGE_FLAGS) .
+	$(BUILD_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg VERSION=$(VERSION) --tag $(IMAGE) $(IMAGE_FLAGS) .
 
 image-twice: $(VENV)/.dev ## Build the image twice, on a base made from Debian's packages; both must be the same, byte for byte.
 	PYTHONPATH=tests $(BIN)/python -m e2e.installed.twice
+
+release: $(VENV)/.dev ## Build a release in dist/: KEY=… (a PEM file) signs it, REPOSITORY=… is where its image will be.
+	PYTHONPATH=tests $(BIN)/python -m release build $(if $(KEY),--key "$(KEY)") $(if $(REPOSITORY),--repository "$(REPOSITORY)") $(if $(TAG),--tag "$(TAG)")
+
+verify-release: $(VENV)/.dev ## Verify dist/ as a user would: files, signatures (PUBLIC_KEY=…), and in a cluster of its own (needs root).
+	PYTHONPATH=tests $(BIN)/python -m release verify $(if $(PUBLIC_KEY),--public-key "$(PUBLIC_KEY)")
+	GPU_INJECTOR_DIST=dist $(PYTEST_E2E) --timeout 900 -ra tests/e2e/released/test_1_release.py
+
+publish: $(VENV)/.dev ## Push the image and the chart of dist/ to REGISTRY=HOST/OWNER (REGISTRY_USER and REGISTRY_PASSWORD log in).
+	PYTHONPATH=tests $(BIN)/python -m release publish --registry "$(REGISTRY)"
 
 lock: $(VENV)/.dev ## Pin the dependencies anew, with hashes.
 	$(COMPILE) -o requirements/runtime.txt pyproject.toml

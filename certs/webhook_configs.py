@@ -134,7 +134,7 @@ async def patch_registration(
 
 def _entries(registration: Mapping[str, Any], installation: Installation) -> tuple[Entry, ...]:
     return tuple(
-        Entry(index, name, _authorities(client), str(client.get("url") or ""))
+        Entry(index, name, trusted_by(client), str(client.get("url") or ""))
         for index, (name, client) in enumerate(_clients(registration))
         if is_ours(client, installation)
     )
@@ -174,7 +174,13 @@ def _host(url: str) -> str | None:
         return None
 
 
-def _authorities(client: Mapping[str, Any]) -> tuple[x509.Certificate, ...]:
+def server_name(client: Mapping[str, Any], installation: Installation) -> str:
+    """Return the name for which the API server verifies our certificate when it calls a ``clientConfig``."""
+    return (_host(str(client.get("url") or "")) or "") if "url" in client else installation.names[0]
+
+
+def trusted_by(client: Mapping[str, Any]) -> tuple[x509.Certificate, ...]:
+    """Return the authorities of the caBundle of a ``clientConfig``; none if it cannot be read."""
     try:
         return read_certificates(base64.b64decode(str(client.get("caBundle") or ""), validate=True))
     except ValueError:

@@ -15,6 +15,17 @@ ALWAYS = "always"
 DECISION_KEY = "gpu-injector.io/decision"
 """The annotation in which a GPU pod carries ``<verdict>/<reason>``."""
 
+HEARTBEAT_NAME = "gpu-injector-heartbeat"
+"""The name of the ConfigMap that is sent as a heartbeat, and never stored."""
+
+HEARTBEAT_KEY = "gpu-injector.io/heartbeat"
+"""The label of that ConfigMap; its value is HEARTBEAT_VALUE."""
+
+HEARTBEAT_VALUE = "sent"
+
+ANSWERED_BY_KEY = "gpu-injector.io/answered-by"
+"""The annotation by which a replica marks a heartbeat; its value is the replica's name."""
+
 VOLUME_PREFIX = "gpu-injector-"
 """The start of the name of each volume that the webhook adds to a pod."""
 
@@ -39,7 +50,8 @@ ENTRY_SUFFIX = ".gpu-injector.io"
 WORKLOADS_ENTRY = f"workloads{ENTRY_SUFFIX}"
 BOOTSTRAP_ENTRY = f"bootstrap{ENTRY_SUFFIX}"
 EPHEMERAL_ENTRY = f"ephemeral{ENTRY_SUFFIX}"
+HEARTBEAT_ENTRY = f"heartbeat{ENTRY_SUFFIX}"
 TEMPLATES_ENTRY = f"templates{ENTRY_SUFFIX}"
 
-MUTATING_ENTRIES = (WORKLOADS_ENTRY, BOOTSTRAP_ENTRY, EPHEMERAL_ENTRY)
+MUTATING_ENTRIES = (WORKLOADS_ENTRY, BOOTSTRAP_ENTRY, EPHEMERAL_ENTRY, HEARTBEAT_ENTRY)
 VALIDATING_ENTRIES = (TEMPLATES_ENTRY,)

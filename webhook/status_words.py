@@ -14,6 +14,8 @@ PROBLEM_ENDINGS = (
     "-names-missing",
     "-expired",
     "-died",
+    "-missed",
+    "-drifted",
 )
 """How the names of events end that an administrator should read."""
 

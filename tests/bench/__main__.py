@@ -1,11 +1,13 @@
 """The command line of the benchmark: `make bench`, or `python -m tests.bench --help`."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import click
+from e2e.installation import PROGRAM
 from rich.console import Console
 
 from .chart import draw
@@ -14,6 +16,7 @@ from .containers import containers
 from .creation import creation
 from .endurance import endurance
 from .image import image
+from .image_python import use_image
 from .load import CONNECTIONS, LoadError
 from .machine import RequirementError, describe_machine, require_programs, two_cores
 from .process import ServerError
@@ -22,12 +25,14 @@ from .report import Results, as_json, print_report
 from .review import WrongAnswerError, compact_review
 from .rows import Bench, Section
 from .scale import scale
+from .sizes import sizes
 from .throughput import throughput
 
 SECTIONS: Mapping[str, Section] = {
     "throughput": throughput,
     "rates": rates,
     "containers": containers,
+    "sizes": sizes,
     "creation": creation,
     "cluster": cluster,
     "scale": scale,
@@ -45,13 +50,15 @@ SECTIONS: Mapping[str, Section] = {
 def main(runs: int, seconds: int, requests: int, wanted: Sequence[str], output: Path) -> None:
     """Measure the webhook on one core, beside a controller-runtime webhook in Go and nginx answering a constant.
 
-    Then measure what each adds to the creation of pods on a real API server, and our memory beside it.
+    Then measure what each adds to the creation of pods on a real API server, and our memory beside it. Ours runs with
+    the Python of the released image; GPU_INJECTOR_PROGRAM names another program.
     """
     try:
         require_programs()
         bench = Bench(runs, seconds, two_cores(), requests, say=partial(click.echo, err=True))
+        python = {} if PROGRAM in os.environ else {"python": use_image(bench.say)}
         load = {"runs": runs, "seconds": seconds, "connections": CONNECTIONS, "body bytes": len(compact_review())}
-        results = Results({**load, **describe_machine()}, {})
+        results = Results({**load, **describe_machine(), **python}, {})
         for name in wanted or SECTIONS:
             results.rows.update({row.key: row for row in SECTIONS[name](bench)})
             # It takes half an hour in all: what was measured outlives what fails later.

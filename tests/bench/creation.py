@@ -1,6 +1,6 @@
-"""What a webhook adds to the creation of a pod, on a real API server: none, ours, the Go one, an admission policy.
+"""What a webhook adds to the creation of a pod, on a real API server: none, ours, two in Go, an admission policy.
 
-All four are registered at once, each for a namespace of its own, and asked in turns: one API server, one moment.
+All are registered at once, each for a namespace of its own, and asked in turns: one API server, one moment.
 """
 
 import base64
@@ -27,10 +27,16 @@ from e2e.processes import until
 from .plane import installed
 from .process import ServerError, running
 from .review import REVIEW
-from .rows import GO, NOTHING, OURS, POLICY, Bench, Row
-from .servers import go_peer_for
+from .rows import FLOOR, GO, NOTHING, OURS, POLICY, Bench, Row
+from .servers import floor, go_peer_for
 
-NAMESPACES = {NOTHING: "bench-nothing", OURS: "bench-ours", GO: "bench-go", POLICY: "bench-policy"}
+NAMESPACES = {
+    NOTHING: "bench-nothing",
+    OURS: "bench-ours",
+    GO: "bench-go",
+    FLOOR: "bench-floor",
+    POLICY: "bench-policy",
+}
 INJECT = "gpu-injector.io/inject"
 SETTLE_SECONDS = 60
 PODS_A_RUN = 200
@@ -79,7 +85,7 @@ def creation(bench: Bench) -> Iterator[Row]:
         yield Row(f"creation{word.title()}Milliseconds", f"pod creation {word} ms", values, "{:.2f}")
     added = {
         column: [statistics.median(run[column]) - statistics.median(run[NOTHING]) for run in runs]
-        for column in (OURS, GO, POLICY)
+        for column in (OURS, GO, FLOOR, POLICY)
     }
     yield Row("addedMilliseconds", "of that added, p50 ms", added, "{:.2f}")
 
@@ -105,11 +111,14 @@ def _set_up(stack: ExitStack, folder: Path, bench: Bench) -> Client:
     for namespace in NAMESPACES.values():
         wait_for_namespace(plane, namespace)
     stack.enter_context(running_webhook(plane, port))
-    _register_peer(stack, plane, folder)
+    _register(stack, plane, folder / "peer", GO)
+    _register(stack, plane, folder / "floor", FLOOR)
     plane.kubectl.apply(_admission_policy(folder))
     client = Client.of(plane)
     for column, namespace in NAMESPACES.items():
-        until(lambda ns=namespace, patched=column != NOTHING: _is_patched(client, ns) == patched, column)  # type: ignore[misc]
+        patched = column not in (NOTHING, FLOOR)
+        until(lambda ns=namespace, patched=patched: _is_patched(client, ns) == patched, column)  # type: ignore[misc]
+    until(lambda: _is_called(plane, client, FLOOR), FLOOR)
     return client
 
 
@@ -131,22 +140,35 @@ def _is_patched(client: Client, namespace: str) -> bool:
     return bool(client.create(namespace)[1]["spec"].get("runtimeClassName") == "nvidia")
 
 
-def _register_peer(stack: ExitStack, plane: ControlPlane, folder: Path) -> None:
-    """Run the Go webhook, registered as ours is: same conditions, same timeout."""
-    launch = go_peer_for(NAMESPACES[GO], folder)
+def _is_called(plane: ControlPlane, client: Client, column: str) -> bool:
+    """Whether the API server calls a webhook that changes nothing: its own metrics count the calls."""
+    client.create(NAMESPACES[column])
+    metrics = plane.kubectl.run("get", "--raw", "/metrics").stdout
+    wanted = f'apiserver_admission_webhook_request_total{{code="200",name="{_entry_of(column)}"'
+    return wanted in metrics
+
+
+def _entry_of(column: str) -> str:
+    return f"{NAMESPACES[column]}.bench.example"
+
+
+def _register(stack: ExitStack, plane: ControlPlane, folder: Path, column: str) -> None:
+    """Run a webhook in Go, registered as ours is: same conditions, same timeout."""
+    folder.mkdir()
+    launch = floor(folder) if column == FLOOR else go_peer_for(NAMESPACES[column], folder)
     server = stack.enter_context(running(launch, folder))
     documents = yaml.safe_load_all(MANIFEST.read_text())
     registration = next(one for one in documents if one and one["kind"] == "MutatingWebhookConfiguration")
     entry = next(one for one in registration["webhooks"] if one["name"].startswith("workloads."))
     entry |= {
-        "name": "workloads.bench.example",
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACES[GO]}},
+        "name": _entry_of(column),
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACES[column]}},
         "clientConfig": {
             "url": f"https://127.0.0.1:{server.port}/mutate/workloads",
             "caBundle": base64.b64encode(launch.authority.read_bytes()).decode(),
         },
     }
-    plane.kubectl.apply([{**registration, "metadata": {"name": "bench-peer"}, "webhooks": [entry]}])
+    plane.kubectl.apply([{**registration, "metadata": {"name": NAMESPACES[column]}, "webhooks": [entry]}])
 
 
 def _admission_policy(folder: Path) -> Iterator[dict[str, Any]]:

@@ -37,6 +37,29 @@ def review_with_containers(count: int) -> bytes:
     return json.dumps(review, separators=(",", ":")).encode()
 
 
+def review_of_size(kib: int) -> bytes:
+    """Return the review with a pod of about this size: small, as it was sent, or with copies of its log shipper."""
+    whole = compact_review()
+    if len(whole) >= kib * 1024 + 512:
+        return _small_review()
+    count = 3
+    while len(body := review_with_containers(count)) < kib * 1024:
+        count += 1
+    return body
+
+
+def _small_review() -> bytes:
+    """Return the review of a pod as small as people write them: one container, few fields, nothing recorded."""
+    review = json.loads(REVIEW.read_bytes())
+    pod = review["request"]["object"]
+    del pod["metadata"]["managedFields"]
+    trainer = pod["spec"]["containers"][0]
+    kept = ("name", "image", "resources", "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy")
+    small = {name: trainer[name] for name in kept}
+    pod["spec"] = {**pod["spec"], "containers": [{**small, "env": trainer["env"][2:3]}], "volumes": []}
+    return json.dumps(review, separators=(",", ":")).encode()
+
+
 def constant_answer() -> str:
     """Return a right answer as JSON text, for the server that only ever gives this one."""
     review = json.loads(REVIEW.read_bytes())

@@ -19,11 +19,13 @@ from e2e.installation import Webhook, running_webhook
 
 from .load import measure
 from .plane import installed
-from .process import Running, ServerError, thread_seconds, usage
-from .rows import OURS, Bench, Row
+from .process import Running, ServerError, running, thread_seconds, usage
+from .rows import GO, OURS, Bench, Row
+from .servers import go_peer_for
 
 NODES, NAMESPACES, RUNTIME_CLASSES = 5000, 5000, 50
 AT_ONCE = 8
+INFORMERS = "informers:"
 SYNCED_WITHIN_SECONDS = 120
 
 HEADINGS = {
@@ -46,12 +48,15 @@ def scale(bench: Bench) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="gpu-injector-bench-") as temporary:
         measured = _measure(Path(temporary), bench)
     for key, heading in HEADINGS.items():
-        yield Row(key, heading, {OURS: [measured[key]]}, "{:,.2f}")
+        peer = {GO: [measured[INFORMERS + key]]} if INFORMERS + key in measured else {}
+        yield Row(key, heading, {OURS: [measured[key]], **peer}, "{:,.2f}")
 
 
 def _measure(folder: Path, bench: Bench) -> Mapping[str, float]:
     with installed(folder, bench) as (plane, port):
         _fill(plane)
+        bench.say("the Go webhook with informers for the same kinds")
+        informers = _measure_informers(plane, bench, folder)
         bench.say("listing it")
         began = time.monotonic()
         with running_webhook(plane, port) as webhook, _Probe(webhook) as probe:
@@ -62,7 +67,7 @@ def _measure(folder: Path, bench: Bench) -> Mapping[str, float]:
             listed = usage(server.pid).resident_mib
             measure(server, core=bench.cores[1], seconds=bench.seconds, folder=folder)
             durations = _durations_ms(webhook.process.log)
-            return {
+            return informers | {
                 "scaleSyncedSeconds": synced - began,
                 "scaleBlockedMilliseconds": blocked * 1000,
                 "scaleBusyMilliseconds": busy * 1000,
@@ -71,6 +76,23 @@ def _measure(folder: Path, bench: Bench) -> Mapping[str, float]:
                 "scaleDecisionP50Milliseconds": statistics.median(durations),
                 "scaleDecisionP99Milliseconds": statistics.quantiles(durations, n=100)[-1],
             }
+
+
+def _measure_informers(plane: ControlPlane, bench: Bench, folder: Path) -> dict[str, float]:
+    """Measure the Go webhook once it has listed the same cluster, and under load."""
+    own = folder / "peer"
+    own.mkdir()
+    # It listens once it has listed.
+    launch = go_peer_for("ml-team", own, "--watched", str(plane.kubectl.kubeconfig))
+    with running(launch, own) as server:
+        listed = usage(server.pid).resident_mib
+        measure(server, core=bench.cores[1], seconds=bench.seconds, folder=own)
+        peak = usage(server.pid).peak_mib
+        return {
+            f"{INFORMERS}scaleSyncedSeconds": server.ready_seconds,
+            f"{INFORMERS}scaleListedMiB": listed,
+            f"{INFORMERS}scalePeakMiB": peak,
+        }
 
 
 def _synced_at(webhook: Webhook) -> float:

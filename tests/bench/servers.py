@@ -3,9 +3,10 @@
 import os
 import string
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from e2e.installation import our_program
 
 from .process import Launch, ServerError, free_port, listening_line, open_port
 from .review import constant_answer
@@ -17,7 +18,7 @@ VIEW = HERE / "view.yaml"
 def ours(folder: Path) -> Launch:
     """Start gpu-injector standalone; it makes its own certificate and says on stdout when it is ready."""
     authority = folder / "ca.crt"
-    program = str(Path(sys.executable).with_name("gpu-injector"))
+    program = str(our_program())
     files = ["--view", str(VIEW), "--ca-file", str(authority)]
     ports = ["--port", "0", "--admin-port", "0", "--decisions-port", "0"]
     # As installed: compiled once. Where this is set, every start would compile our modules anew.
@@ -30,12 +31,22 @@ def go_peer(folder: Path) -> Launch:
     return go_peer_for("ml-team", folder)
 
 
-def go_peer_for(namespace: str, folder: Path) -> Launch:
-    """Start the controller-runtime webhook of ``peer/``, with one processor for its goroutines."""
+def go_peer_for(namespace: str, folder: Path, *more: str) -> Launch:
+    """Start the controller-runtime webhook of ``peer/``."""
+    return _in_go("peer", folder, "--namespace", namespace, *more)
+
+
+def floor(folder: Path) -> Launch:
+    """Start the webhook of ``floor/``, which reads only the uid."""
+    return _in_go("floor", folder)
+
+
+def _in_go(name: str, folder: Path, *flags: str) -> Launch:
+    """Start a server of ours in Go, with one processor for its goroutines."""
     certificate = make_certificate(folder)
     port = free_port()
-    flags = ["--port", str(port), "--cert-dir", str(folder), "--namespace", namespace]
-    return Launch([str(build_peer()), *flags], certificate, open_port(port), {"GOMAXPROCS": "1"})
+    command = [str(build_go(name)), "--port", str(port), "--cert-dir", str(folder), *flags]
+    return Launch(command, certificate, open_port(port), {"GOMAXPROCS": "1"})
 
 
 def nginx(folder: Path) -> Launch:
@@ -50,16 +61,16 @@ def nginx(folder: Path) -> Launch:
 SERVERS: Mapping[str, Callable[[Path], Launch]] = {"gpu-injector": ours, "controller-runtime": go_peer, "nginx": nginx}
 
 
-def build_peer() -> Path:
-    """Build the peer outside the checkout and return its path; Go's own cache makes that cheap. Raises ServerError."""
+def build_go(name: str) -> Path:
+    """Build a program of a folder here, outside the checkout; Go's own cache makes that cheap. Raises ServerError."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    program = Path(home) / "gpu-injector" / "bench" / "peer"
+    program = Path(home) / "gpu-injector" / "bench" / name
     flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
     command = ["go", "build", *flags, "-o", str(program), "."]
-    done = subprocess.run(command, cwd=HERE / "peer", env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=HERE / name, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ServerError(f"the peer could not be built:\n{done.stderr.strip()}")
+        raise ServerError(f"{name} could not be built:\n{done.stderr.strip()}")
     return program
 
 

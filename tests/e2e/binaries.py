@@ -21,6 +21,10 @@ from pathlib import Path
 MODULES = Path(__file__).parent / "modules"
 STRIPPED = "-s -w"
 
+# Of these versions only the API server is built. The rest of the control plane is of versions that are built anyway:
+# controllers may be older than their API server.
+ONLY_API_SERVER: Mapping[str, Mapping[str, str]] = {"1.36": {"kube-controller-manager": "1.33", "kubectl": "1.37"}}
+
 # What go prints, and the fix. The first match is shown.
 HINTS = (
     ("requires go >=", "this Go is too old for the module: install the version that it names"),
@@ -84,7 +88,8 @@ def control_plane_programs(minor: str) -> tuple[Program, ...]:
     """Return what a control plane of this minor version needs, kubectl included."""
     names = ("kube-apiserver", "kube-controller-manager", "kubectl")
     etcd = Program("etcd", "etcd", "go.etcd.io/etcd/server/v3")
-    return (etcd, *(kubernetes(name, minor) for name in names))
+    borrowed = ONLY_API_SERVER.get(minor, {})
+    return (etcd, *(kubernetes(name, borrowed.get(name, minor)) for name in names))
 
 
 def provide(programs: Sequence[Program], minor: str, report: Report) -> Mapping[str, Path]:

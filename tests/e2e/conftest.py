@@ -8,7 +8,7 @@ import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from e2e.binaries import Report, build, control_plane_programs, provide
+from e2e.binaries import ONLY_API_SERVER, Report, build, control_plane_programs, provide
 from e2e.control_plane import ControlPlane, control_plane, free_port, wait_for_namespace
 from e2e.helm import Helm
 from e2e.installation import Webhook, install, running_webhook
@@ -19,6 +19,8 @@ from e2e.pods import wait_for_decision
 from e2e.prepare import prepare
 
 MINORS = ("1.33", "1.37")
+# Tests that name a version may use these, too.
+ALL_MINORS = (*MINORS, *ONLY_API_SERVER)
 LOGS = pytest.StashKey[list[Path]]()
 # A property under which a test records a line of the report.
 FIGURES = "figures"
@@ -50,7 +52,7 @@ def _minors_of(items: Sequence[pytest.Item]) -> Sequence[str]:
     wanted = {
         item.callspec.params["minor"] for item in items if isinstance(item, pytest.Function) and _needs_plane(item)
     }
-    return [minor for minor in MINORS if minor in wanted]
+    return [minor for minor in ALL_MINORS if minor in wanted]
 
 
 def _needs_plane(function: pytest.Function) -> bool:
@@ -69,7 +71,7 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     def _split_scope(self, nodeid: str) -> str:
         path, _, test = nodeid.partition("::")
         parameters = test.partition("[")[2]
-        return " ".join((str(Path(path).parent), *(minor for minor in MINORS if minor in parameters)))
+        return " ".join((str(Path(path).parent), *(minor for minor in ALL_MINORS if minor in parameters)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster:

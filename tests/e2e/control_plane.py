@@ -151,6 +151,8 @@ def _api_server(
         "cert-dir": folder,
         "token-auth-file": folder / "tokens.csv",
         "authorization-mode": "Node,RBAC",
+        # As in a cluster that kubeadm made: a kubelet changes its own node and pods only.
+        "enable-admission-plugins": "NodeRestriction",
         "service-account-issuer": "https://kubernetes.default.svc",
         "service-account-key-file": key,
         "service-account-signing-key-file": key,

@@ -12,6 +12,7 @@ CAPABILITIES = {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "all"}
 PORT = {"name": "PORT", "value": "9400"}
 FROM = [{"configMapRef": {"name": "settings", "optional": True}}]
 HOOK = {"restartPolicy": "Always"}
+BUILD = "node.kubernetes.io/windows-build"
 
 
 def quantity(name: str, value: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  a container's
@@ -32,11 +33,25 @@ def mounting(path: str, *, by: str = "main") -> dict[str, Any]:
     }
 
 
-def requiring_os(operator: str, *values: str) -> dict[str, Any]:
-    """Return the part of a pod's spec that requires nodes by their system."""
-    term = {"matchExpressions": [{"key": "kubernetes.io/os", "operator": operator, "values": list(values)}]}
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+def requiring_os(operator: str, *values: str, key: str = "kubernetes.io/os") -> dict[str, Any]:
+    """Return the part of a pod's spec that requires nodes by their system, or by another label."""
+    return requiring_any((key, operator, values))
+
+
+def requiring_any(*expressions: tuple[str, str, tuple[str, ...]]) -> dict[str, Any]:
+    """Return the part of a pod's spec that requires nodes by one of some labels."""
+    terms = [
+        {"matchExpressions": [{"key": key, "operator": operator, **({"values": list(values)} if values else {})}]}
+        for key, operator, values in expressions
+    ]
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
     return {"affinity": {"nodeAffinity": required}}
+
+
+def with_windows_options(**fields: Any) -> dict[str, Any]:  # noqa: ANN401  a container's
+    """Return a container with options that only Windows has."""
+    options = {"securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}}}
+    return {**container("windows", **fields), **options}
 
 
 MAIN = {
@@ -77,6 +92,16 @@ ODD: Mapping[str, dict[str, Any]] = {
     "windows-affinity": requiring_os("In", "windows"),
     "not-linux": requiring_os("NotIn", "linux"),
     "either-system": requiring_os("In", "linux", "windows"),
+    "windows-build": {"nodeSelector": {BUILD: "10.0.20348"}},
+    "windows-build-affinity": requiring_os("In", "10.0.20348", key=BUILD),
+    "windows-build-exists": requiring_os("Exists", key=BUILD),
+    "no-windows-build": requiring_os("DoesNotExist", key=BUILD),
+    "not-that-windows-build": requiring_os("NotIn", "10.0.20348", key=BUILD),
+    "windows-or-a-zone": requiring_any(("kubernetes.io/os", "In", ("windows",)), ("zone", "In", ("a",))),
+    "windows-or-its-build": requiring_any(("kubernetes.io/os", "In", ("windows",)), (BUILD, "Exists", ())),
+    "os-and-linux-selector": {"os": {"name": "windows"}, "nodeSelector": {"kubernetes.io/os": "linux"}},
+    "windows-container": {"containers": [container("main", gpus=1), with_windows_options()]},
+    "windows-init-container": {"initContainers": [with_windows_options()]},
     "windows-options": {"securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}}},
     "linux": {"os": {"name": "linux"}},
     "library": mounting("/usr/lib/x86_64-linux-gnu/libcuda.so.1"),

@@ -27,6 +27,12 @@ class Forwarder:
     swallows: bool = False
     connections: int = 0
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+
+    def cut(self) -> None:
+        """End every open connection; another thread may call this."""
+        for writer in tuple(self.writers):
+            self.loop.call_soon_threadsafe(writer.transport.abort)
 
     async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection until either end closes it."""
@@ -58,7 +64,8 @@ class Forwarder:
 @contextlib.contextmanager
 def forwarding(port: int, *endpoints: int) -> Iterator[Forwarder]:
     """Forward a port until the context ends, in a thread of its own."""
-    forwarder, loop = Forwarder(list(endpoints)), asyncio.new_event_loop()
+    forwarder = Forwarder(list(endpoints))
+    loop = forwarder.loop
     ready, over = threading.Event(), asyncio.Event()
 
     async def serve() -> None:

@@ -76,9 +76,14 @@ class Helm:
 
     def manifest(self) -> str:
         """Return the expected content of deploy/install.yaml."""
-        documents = self.template({"namespace": {"create": True}}).removeprefix("---\n").split("\n---\n")
-        ordered = sorted(documents, key=lambda document: "WebhookConfiguration\n" not in document)
-        return HEADER.format(digest=chart_digest()) + "---\n" + "\n---\n".join(_tidy(one) for one in ordered) + "\n"
+        return HEADER.format(digest=chart_digest()) + arranged(self.template({"namespace": {"create": True}}))
+
+
+def arranged(rendered: str) -> str:
+    """Return rendered documents tidied, the registrations first."""
+    documents = rendered.removeprefix("---\n").split("\n---\n")
+    ordered = sorted(documents, key=lambda document: "WebhookConfiguration\n" not in document)
+    return "---\n" + "\n---\n".join(_tidy(one) for one in ordered) + "\n"
 
 
 def _tidy(document: str) -> str:

@@ -22,6 +22,7 @@ from e2e.processes import Started, started
 
 MANIFEST = Path(__file__).parents[2] / "deploy" / "install.yaml"
 NAME = "gpu-injector"
+PROGRAM = "GPU_INJECTOR_PROGRAM"
 WORKLOADS = "/mutate/workloads"
 
 
@@ -67,6 +68,11 @@ def _reached_by_url(document: dict[str, Any], port: int) -> Manifest:
     return document
 
 
+def our_program() -> Path:
+    """Return the program under test: this environment's, or for benchmarks the one that is named."""
+    return Path(os.environ.get(PROGRAM) or Path(sys.executable).with_name(NAME))
+
+
 @contextmanager
 def running_webhook(
     plane: ControlPlane, port: int, *arguments: object, name: str = NAME, environment: Mapping[str, str] | None = None
@@ -76,7 +82,7 @@ def running_webhook(
     Replicas that run at one time have a ``name`` each, for their logs; port 0 takes a free one; ``environment`` joins
     ours.
     """
-    program = Path(sys.executable).with_name(NAME)
+    program = our_program()
     kubeconfig = plane.kubeconfig_of(NAME, NAME)
     ports = ("--host", LOOPBACK, "--port", str(port), "--admin-port", "0", "--decisions-port", "0")
     # There is no other replica to answer when a test stops it.

@@ -18,6 +18,9 @@ from e2e.device_plugins import NAMESPACE as PLUGINS
 from e2e.pods import pod
 from e2e.processes import LOOK_AGAIN_SECONDS
 from webhook.controllers.assemble import assemble_rounds, assemble_setbacks, share
+from webhook.controllers.heartbeat import Heartbeat, HeartbeatParts
+from webhook.controllers.leadership import Leadership
+from webhook.controllers.own_events import OwnEvents
 from webhook.controllers.plugin_rounds import SETTLING_SECONDS
 from webhook.decide.decision import RequestInfo
 from webhook.kube_client.client import KubeClient
@@ -25,6 +28,7 @@ from webhook.kube_client.clock import Clock
 from webhook.observations.pod_start import PodStart
 from webhook.policy.model import Bootstrap, Policy
 from webhook.server.decide_live import FRESH_SECONDS, FixedView, decide_live
+from webhook.server.heartbeat_status import HeartbeatStatus
 from webhook.server.metrics import Metrics
 from webhook.view.live_view import LiveView
 from webhook.view.view import ClusterView, Node, Plugin, PluginDaemonSet, PluginPod
@@ -150,6 +154,31 @@ async def keep_setbacks(api: KubeClient) -> set[str]:
         clock=clock,
     )
     await watch.round()
+    return told.refused
+
+
+async def send_heartbeats(api: KubeClient) -> set[str]:
+    """Make two rounds of a replica whose policy is not the one of the registrations, which is worth an Event."""
+    told, clock = Told(), Clock()
+    parts = HeartbeatParts(
+        client=api,
+        connect=lambda: contextlib.nullcontext(api),
+        installation=INSTALLATION,
+        policy=Policy(resources=("example.com/another",)),
+        leadership=Leadership(api, INSTALLATION, WHO, clock),
+        events=OwnEvents(api, INSTALLATION, WHO, clock),
+        status=HeartbeatStatus(),
+        state_events=StateEvents(told),
+        leaf=lambda: None,
+        refusals=lambda: 0,
+        foreign_is_known=lambda: True,
+        readiness=str,
+        platform=str,
+        clock=clock,
+    )
+    heartbeat = Heartbeat(parts)
+    await heartbeat.round()
+    await heartbeat.round()
     return told.refused
 
 

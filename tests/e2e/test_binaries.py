@@ -99,6 +99,17 @@ def test_assets_that_do_not_start_are_an_error(assets: Path) -> None:
         assets_for("1.33", print)
 
 
+def test_of_some_versions_only_the_api_server_is_built() -> None:
+    """The rest is of versions that other tests build, and controllers are not newer than their API server."""
+    modules = {program.name: program.module for program in control_plane_programs("1.36")}
+    assert modules == {
+        "etcd": "etcd",
+        "kube-apiserver": "kubernetes-1.36",
+        "kube-controller-manager": "kubernetes-1.33",
+        "kubectl": "kubernetes-1.37",
+    }
+
+
 @pytest.mark.parametrize("minor", ["1.33", "1.37"])
 def test_every_program_is_linked_with_the_pinned_version(minor: str) -> None:
     """It is what the API server reports, and what clients read to know what it can do."""

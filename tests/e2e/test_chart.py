@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import pytest
 import yaml
 from support.chart import CHART, MANIFEST
+from support.rights_page import RightText, rules, texts
 
 from e2e.helm import Helm, HelmError, Values, named
 from e2e.kubectl import Manifest
@@ -19,6 +20,8 @@ from webhook.registration.conditions import (
     no_controller_condition,
     plugin_pods_condition,
 )
+from webhook.registration.drift import entry_drift, missing_entries
+from webhook.registration.heartbeat_object import heartbeat_condition
 
 ODD_POLICY = {
     "runtimeClass": "nvidia-cdi",
@@ -121,6 +124,7 @@ def test_the_conditions_are_the_policys(helm: Helm, own: Values) -> None:
         "workloads": {"requests-gpu": gpu_pods_condition(policy)},
         "bootstrap": {"is-plugin": plugin_pods_condition(policy)},
         "ephemeral": {"injected": injected_pods_condition()},
+        "heartbeat": {"heartbeat": heartbeat_condition()},
         "templates": {
             "no-controller": no_controller_condition(),
             "template-changed": changed_template_condition(),
@@ -129,6 +133,74 @@ def test_the_conditions_are_the_policys(helm: Helm, own: Values) -> None:
     }
     (selector,) = entries["bootstrap"]["namespaceSelector"]["matchExpressions"]
     assert selector["values"] == list(policy.bootstrap.namespaces)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{}, ODD_POLICY, {"optOut": True}, {"bootstrap": {"namespaces": []}}],
+    ids=["defaults", "odd", "opt-out", "no plugins"],
+)
+@pytest.mark.parametrize("home", ["gpu-injector", "elsewhere"])
+def test_the_webhook_finds_no_difference_to_what_the_chart_renders(helm: Helm, own: Values, home: str) -> None:
+    """Otherwise every installation with such values would be reported as changed."""
+    rendered = helm.run("template", "gpu-injector", CHART, f"--namespace={home}", values={"policy": own})
+    objects = [item for item in yaml.safe_load_all(rendered) if item]
+    (policy,) = (item["data"]["policy.yaml"] for item in objects if "policy.yaml" in item.get("data", {}))
+    entries = [entry for item in objects if "webhooks" in item for entry in item["webhooks"]]
+    found = [change for entry in entries for change in entry_drift(entry, parse_policy(policy, "policy.yaml"), home)]
+    assert (found, missing_entries(entry["name"] for entry in entries)) == ([], ())
+
+
+@pytest.mark.parametrize("text", texts(), ids=lambda one: "-".join((one.key.role, *sorted(one.key.resources))))
+def test_each_right_has_its_switch(helm: Helm, text: RightText) -> None:
+    """What docs/rbac.md calls its switch removes it, or adds it."""
+    by_default = {key for key, _, _ in rules(helm.objects({}))}
+    assert (text.key in by_default) == (text.on is None)
+    if text.off is not None:
+        assert text.key not in {key for key, _, _ in rules(helm.objects(text.off))}
+    if text.on is not None:
+        granted = {key: rule for key, _, rule in rules(helm.objects(text.on))}
+        assert text.key in granted
+        assert text.rule in (None, granted[text.key])
+
+
+def test_annotations_of_the_registrations_join_cert_managers(helm: Helm) -> None:
+    """AKS reads one of them."""
+    off = {"admissions.enforcer/disabled": "true"}
+    for enabled in (False, True):
+        objects = helm.objects({"certManager": {"enabled": enabled}, "webhookAnnotations": off})
+        for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+            annotations = named(objects, kind)["metadata"]["annotations"]
+            injector = {"cert-manager.io/inject-ca-from": "gpu-injector/gpu-injector"} if enabled else {}
+            assert annotations == injector | off
+
+
+def test_without_a_heartbeat_its_rights_are_gone(helm: Helm) -> None:
+    """And no replica sends one. What setbacks need stays."""
+    objects = helm.objects({"heartbeat": {"enabled": False}})
+    role = named(objects, "Role", "gpu-injector-state")
+    assert "events" not in [resource for rule in role["rules"] for resource in rule["resources"]]
+    container = named(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert "--heartbeat-seconds=0" in container["args"]
+    neither = helm.objects({"heartbeat": {"enabled": False}, "policy": {"setbacks": {"plugins": False}}})
+    assert [one for one in neither if one["metadata"]["name"] in ("gpu-injector-state", "gpu-injector-leader")] == []
+    alone = helm.objects({"policy": {"setbacks": {"plugins": False}}})
+    assert {
+        one["kind"]
+        for one in alone
+        if one["metadata"]["name"].startswith(("gpu-injector-state", "gpu-injector-leader"))
+    } == {
+        "Role",
+        "RoleBinding",
+        "Lease",
+    }
+
+
+def test_the_network_policy_allows_the_heartbeat(helm: Helm) -> None:
+    """It goes to the API server only; the API server's call comes in on the webhook's port."""
+    spec = named(helm.objects({"networkPolicy": {"enabled": True}}), "NetworkPolicy")["spec"]
+    assert spec["egress"] == [{"ports": [{"protocol": "TCP", "port": port} for port in (443, 6443)]}]
+    assert {"protocol": "TCP", "port": 8443} in spec["ingress"][0]["ports"]
 
 
 def test_every_namespace_of_plugins_has_its_rights(helm: Helm) -> None:
@@ -176,6 +248,30 @@ def test_the_right_to_delete_comes_with_its_limit(
     rules = [rule for one in objects if one["kind"] == "Role" for rule in one["rules"]]
     assert any("delete" in rule["verbs"] for rule in rules) == deletes
     assert any("gpu-injector-state" in rule.get("resourceNames", ()) for rule in rules) == remembers
+
+
+@pytest.mark.parametrize(
+    ("policy", "places"),
+    [
+        ({}, [""]),
+        ({"setbacks": {"plugins": False}}, [""]),
+        ({"bootstrap": {"repair": "report"}}, [""]),
+        ({"setbacks": {"workloads": False}}, ["kube-system"]),
+        ({"setbacks": {"workloads": False}, "bootstrap": {"repair": "report"}}, ["kube-system"]),
+        ({"setbacks": {"workloads": False, "plugins": False}}, []),
+    ],
+)
+def test_events_are_read_where_the_policy_needs_them(helm: Helm, policy: Values, places: list[str]) -> None:
+    """In all namespaces for workloads, else in those of plugins; they are listed, never watched."""
+    roles = [one for one in helm.objects({"policy": policy}) if one["kind"] in ("Role", "ClusterRole")]
+    reading = [
+        (one["metadata"].get("namespace", ""), rule["verbs"])
+        for one in roles
+        for rule in one["rules"]
+        if rule["apiGroups"] == [""] and "events" in rule["resources"]
+    ]
+    assert reading == [(place, ["list"]) for place in places]
+    assert all(one["rules"] for one in roles)
 
 
 def test_the_network_policy_lets_the_evictor_try_its_service(helm: Helm) -> None:
@@ -241,13 +337,14 @@ def test_every_option_makes_its_object(helm: Helm) -> None:
 
 
 def test_cert_manager_takes_rights_off_the_webhook(helm: Helm) -> None:
-    """Its certificate comes as files, and cert-manager writes the caBundle: what is left is to list."""
+    """Its certificate comes as files, and cert-manager writes the caBundle: what is left is to read."""
     objects = helm.objects({"certManager": {"enabled": True}})
     assert {one["kind"] for one in objects} >= CERT_MANAGERS
     rules = [rule for one in objects if one["kind"].endswith("Role") for rule in one["rules"]]
     verbs = {name: set(rule["verbs"]) for rule in rules for name in rule["resources"]}
     assert "secrets" not in verbs
-    assert verbs["mutatingwebhookconfigurations"] == {"list", "watch"}
+    assert verbs["mutatingwebhookconfigurations"] == {"get"}
+    assert "patch" not in {verb for rule in rules for verb in rule["verbs"]}
 
 
 def test_the_test_of_the_release_has_a_namespace_of_its_own(helm: Helm) -> None:

@@ -1,5 +1,7 @@
 """`doctor` on real API servers: what an administrator sees, and what a namespace's viewer does."""
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -87,3 +89,48 @@ def test_a_viewer_sees_the_own_namespace(viewer: Path) -> None:
     assert {name: states[name] for name in hidden} == dict.fromkeys(hidden, "unknown")
     assert found["gpu-nodes"]["evidence"] == ["no right to read nodes"]
     assert "cannot create resource" in found["webhook-answers"]["evidence"][0]
+
+
+FOREIGN = {
+    "name": "secrets.example.com",
+    "clientConfig": {"url": "https://127.0.0.1:1/steal"},
+    "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}],
+    # No object has this label, so that nothing waits for it.
+    "objectSelector": {"matchLabels": {"example.com/none": "none"}},
+    "failurePolicy": "Ignore",
+    "sideEffects": "None",
+    "admissionReviewVersions": ["v1"],
+}
+REGISTRATION = "mutatingwebhookconfiguration"
+
+
+@pytest.mark.usefixtures("gpus")
+def test_the_fix_removes_a_foreign_entry(kubectl: Kubectl) -> None:
+    """`kubectl apply` of the registration keeps the entry; the printed command removes it, and nothing else."""
+    whole = kubectl.run("get", REGISTRATION, "gpu-injector", "-o", "json").object
+    ours = [entry["name"] for entry in whole["webhooks"]]
+    added = [{"op": "add", "path": "/webhooks/1", "value": FOREIGN}]
+    kubectl.run("patch", REGISTRATION, "gpu-injector", "--type=json", "-p", json.dumps(added))
+    try:
+        applied = json.loads(whole["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"])
+        kubectl.apply([applied])
+        assert sorted(names_of_entries(kubectl)) == sorted([FOREIGN["name"], *ours])
+        row = looked(kubectl.kubeconfig)[1]["foreign-entries"]
+        program, *command = shlex.split(row["fix"][0])
+        assert (row["state"], program) == ("fail", "kubectl")
+        kubectl.run(*command)
+    finally:
+        left = names_of_entries(kubectl)
+        if FOREIGN["name"] in left:
+            path = f"/webhooks/{left.index(FOREIGN['name'])}"
+            kubectl.run(
+                "patch", REGISTRATION, "gpu-injector", "--type=json", "-p", f'[{{"op":"remove","path":"{path}"}}]'
+            )
+    assert sorted(left) == sorted(ours)
+    assert looked(kubectl.kubeconfig)[1]["foreign-entries"]["state"] == "pass"
+
+
+def names_of_entries(kubectl: Kubectl) -> list[str]:
+    """Return the names of the registration's entries."""
+    item = kubectl.run("get", REGISTRATION, "gpu-injector", "-o", "json").object
+    return [entry["name"] for entry in item["webhooks"]]

@@ -33,6 +33,7 @@ from e2e.steps import (
     keep_setbacks,
     repair,
     see,
+    send_heartbeats,
 )
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
@@ -97,11 +98,12 @@ SETBACKS = {
     Right("get", "", "configmaps", STATE, NAME): "setbacks-refused",
     Right("update", "", "configmaps", STATE, NAME): "setbacks-refused",
     Right("create", "", "configmaps", "", NAME): "setbacks-refused",
-    Right("list", "", "events", "", PLUGINS): "setbacks-refused",
+    Right("list", "", "events"): "setbacks-refused",
     Right("delete", "", "pods", "", PLUGINS): "setbacks-refused",
     Right("get", REGISTRATIONS, "validatingadmissionpolicies", LIMIT): "setbacks-held",
     Right("get", REGISTRATIONS, "validatingadmissionpolicybindings", LIMIT): "setbacks-held",
 }
+HEARTBEATS = {Right("create", "events.k8s.io", "events", "", NAME): "beats-refused"}
 STORED = {Right(verb, "", "configmaps", STATE, NAME): f"watch-lost state {verb}" for verb in ("list", "watch")}
 
 
@@ -176,7 +178,7 @@ def blind(scene: Scene, webhook_port: int) -> Iterator[ClusterView]:
 
 def test_every_right_has_its_place_here() -> None:
     """A new right needs a test that shows its use."""
-    assert {*VIEW, *LOOKS, *CERTIFICATES, *REPAIRS, *SETBACKS, *STORED} == GRANTED
+    assert {*VIEW, *LOOKS, *CERTIFICATES, *REPAIRS, *SETBACKS, *HEARTBEATS, *STORED} == GRANTED
 
 
 @on_one_version
@@ -266,6 +268,13 @@ def test_setbacks_cannot_be_kept(right: Right, scene: Scene) -> None:
         return scene.take(keep_setbacks)
 
     scene.assert_needed(right, SETBACKS[right], step)
+
+
+@on_one_version
+@pytest.mark.parametrize("right", HEARTBEATS, ids=str)
+def test_the_heartbeat_cannot_be_reported(right: Right, scene: Scene) -> None:
+    """It is sent all the same. Its rights to the Lease and to create ConfigMaps are those of the setbacks."""
+    scene.assert_needed(right, HEARTBEATS[right], lambda _: scene.take(send_heartbeats))
 
 
 @on_one_version

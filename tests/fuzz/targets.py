@@ -29,6 +29,7 @@ from webhook.decide.nodes.table import node_rows
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.workload.decide import decide
 from webhook.kube.manifests import read_documents
+from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.session import _event
 from webhook.page.filters import Filters
 from webhook.policy.load import PolicyError, parse_policy
@@ -125,10 +126,10 @@ def view(objects: list[dict[str, Any]], pod: dict[str, Any], namespace: str) -> 
 
 
 def event(data: bytes) -> None:
-    """Take any bytes as a line of a watch: an event, or the error by which the connection counts as lost."""
+    """Take any bytes as a line of a watch: an event, or the error by which connection or list count as lost."""
     try:
         found = _event(data)
-    except ConnectionError:
+    except (ConnectionError, ApiError):
         return
     view_of([found["object"]])
 

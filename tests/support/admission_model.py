@@ -27,6 +27,8 @@ WHITELISTS: list[tuple[dict[str, Any], ...] | None] = [
     ({"key": "nvidia.com/gpu", "operator": "Exists"},),
 ]
 ENGINE = "kyverno.io"
+VARIABLE = "NVIDIA_VISIBLE_DEVICES"
+DENIED = ["runtimeClassName", "hostPath", "tolerations", "nodeSelector", VARIABLE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def surroundings(draw: st.DrawFn) -> Surroundings:
     if level := draw(st.sampled_from(LEVELS)):
         labels["pod-security.kubernetes.io/enforce"] = level
     limits = TolerationLimits(whitelist=draw(st.sampled_from(WHITELISTS)))
-    denied = draw(st.dictionaries(st.sampled_from(["p", "q"]), st.sampled_from(["runtimeClassName", "hostPath"])))
+    denied = draw(st.dictionaries(st.sampled_from(["p", "q"]), st.sampled_from(DENIED)))
     engine = draw(st.booleans())
     return Surroundings(
         replace(
@@ -85,7 +87,13 @@ def rejections(pod: Mapping[str, Any], around: Surroundings) -> Iterator[str]:
     uses_host = any("hostPath" in volume for volume in spec.get("volumes") or []) or _is_privileged(spec)
     if uses_host and labels.get("pod-security.kubernetes.io/enforce", "privileged") != "privileged":
         yield "PodSecurity"
-    used = {"runtimeClassName": bool(name), "hostPath": uses_host}
+    used = {
+        "runtimeClassName": bool(name),
+        "hostPath": uses_host,
+        "tolerations": bool(spec.get("tolerations") or (found and found.tolerations)),
+        "nodeSelector": bool(spec.get("nodeSelector") or (found and found.node_selector)),
+        VARIABLE: any(entry.get("name") == VARIABLE for entry in _variables(spec)),
+    }
     for policy, field in around.denied.items():
         if used[field] and _is_selected(view, policy, labels):
             yield f"ValidatingAdmissionPolicy {policy}"
@@ -128,8 +136,16 @@ def _by_class(spec: Mapping[str, Any], found: RuntimeClass, around: Surroundings
 
 
 def _is_privileged(spec: Mapping[str, Any]) -> bool:
-    every = [*spec["containers"], *(spec.get("initContainers") or [])]
-    return any((container.get("securityContext") or {}).get("privileged") for container in every)
+    return any((container.get("securityContext") or {}).get("privileged") for container in _containers(spec))
+
+
+def _variables(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for container in _containers(spec):
+        yield from (entry for entry in container.get("env") or [] if isinstance(entry, dict))
+
+
+def _containers(spec: Mapping[str, Any]) -> list[Any]:
+    return [*spec["containers"], *(spec.get("initContainers") or [])]
 
 
 def _is_selected(view: ClusterView, name: str, labels: Mapping[str, str]) -> bool:

@@ -13,6 +13,7 @@ from webhook.doctor.registry import CATEGORIES
 from webhook.policy.model import Policy
 
 ARCHIVES = Path(__file__).parents[1] / "data" / "archives"
+MANIFEST = Path(__file__).parents[2] / "deploy" / "install.yaml"
 
 
 def read(name: str) -> Archive:

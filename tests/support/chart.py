@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from webhook.policy.model import Policy
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CHART = DEPLOY / "chart"
+DESCRIPTION = CHART / "Chart.yaml"
 VALUES = CHART / "values.yaml"
 SCHEMA = CHART / "values.schema.json"
 MANIFEST = DEPLOY / "install.yaml"
@@ -78,6 +81,13 @@ def chart_digest() -> str:
         name = str(path.relative_to(CHART)).encode()
         digest.update(hashlib.sha256(name).digest() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def chart_of_the_version() -> str:
+    """Return Chart.yaml with the version of pyproject.toml, the only place that people edit."""
+    version = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]["version"]
+    text = re.sub(r"^(version|appVersion): .*$", rf"\g<1>: {version}", DESCRIPTION.read_text(), flags=re.MULTILINE)
+    return re.sub(r"image: gpu-injector:\S+$", f"image: gpu-injector:{version}", text, flags=re.MULTILINE)
 
 
 def values_of_the_chart() -> str:

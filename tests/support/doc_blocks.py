@@ -95,6 +95,13 @@ def _command_words(words: Iterator[str]) -> Iterator[str]:
                 return
 
 
+def between(document: Path, marker: str, text: str) -> str:
+    """Return the document with the section between its markers replaced."""
+    head, begin, rest = document.read_text().partition(f"<!-- {marker} -->\n")
+    assert begin
+    return f"{head}{begin}{text}<!-- end of {marker} -->{rest.partition(f'<!-- end of {marker} -->')[2]}"
+
+
 def assert_shown(
     shown: list[str], real: Iterator[str], where: str, constant: Callable[[str], str] = str.rstrip
 ) -> None:

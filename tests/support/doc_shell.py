@@ -15,8 +15,9 @@ TROUBLE = 2
 
 
 def scratch(named: str, folder: Path) -> Path:
-    """Return a new folder with what the one that a mark names holds, and the environment as ``make setup`` makes it."""
+    """Copy the folder that a mark names; add ``deploy`` and the environment, as in a checkout after ``make setup``."""
     shutil.copytree(ROOT / named, folder)
+    (folder / "deploy").symlink_to(ROOT / "deploy")
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(PROGRAMS)
     return folder

@@ -20,7 +20,7 @@ from support.fake_replica import presenting
 from webhook.commands.shared.read_cluster import look as read_cluster
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.read import Asked
-from webhook.names import DECISION_KEY, INJECT_KEY
+from webhook.names import ANSWERED_BY_KEY, DECISION_KEY, INJECT_KEY
 from webhook.policy.model import Policy
 
 Json = dict[str, Any]
@@ -31,6 +31,7 @@ INSTALL = Path(__file__).parents[2] / "deploy" / "install.yaml"
 HOME = "gpu-injector"
 NAMES = (f"gpu-injector.{HOME}.svc",)
 REPLICAS = ("webhook-a", "webhook-b")
+MARKED: Json = {"metadata": {"annotations": {ANSWERED_BY_KEY: REPLICAS[0]}}}
 PLUGIN = "nvidia-device-plugin-abcde"
 GPU = "nvidia.com/gpu"
 # Registrations, and whatever else does not say, were created on the first of January.
@@ -42,14 +43,15 @@ NOT_SERVED = ("/apis/nvidia.com/v1/clusterpolicies", "/apis/resource.k8s.io/v1/r
 class Cluster:
     """The objects by kind and name; what is answered at other paths; and the user's policy.
 
-    ``logs`` are by pod, ``tried`` is what a server-side dry-run answers: status, body, and ``warnings``. ``served`` is
-    what our pods present over TLS.
+    ``logs`` are by pod, ``tried`` is what a server-side dry-run answers: status, body, and ``warnings``; ``heartbeat``
+    is what it answers to the heartbeat. ``served`` is what our pods present over TLS.
     """
 
     objects: dict[tuple[str, str], Json] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     tried: tuple[int, Json] = (201, {})
     warnings: tuple[str, ...] = ()
+    heartbeat: tuple[int, Json] = (201, MARKED)
     version: Json = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     served: SecretContent = field(default_factory=lambda: create(NAMES, NOW - timedelta(days=3), Schedule()))
@@ -152,6 +154,8 @@ async def served(cluster: Cluster) -> AsyncIterator[FakeApi]:
             if kind == "Pod":
                 place = f"/api/v1/namespaces/{item['metadata']['namespace']}/pods/{name}/log"
                 fake.fault(place, status=200, body=cluster.logs.get(name, "").encode())
+        status, answer = cluster.heartbeat
+        fake.fault(f"/api/v1/namespaces/{HOME}/configmaps", method="POST", status=status, body=answer)
         status, answer = cluster.tried
         said = {"Warning": cluster.warnings[0]} if cluster.warnings else {}
         fake.fault("/api/v1/namespaces/ml/pods", method="POST", status=status, body=answer, headers=said)

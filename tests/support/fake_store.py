@@ -125,7 +125,7 @@ class Store:
         token = query.get("continue", "")
         if token and token not in self._snapshots:
             raise StatusError(410, "Expired", "The provided continue parameter is too old")
-        revision, items = self._snapshots.pop(token) if token else (self.revision, self.select(address, query))
+        revision, items = self._snapshots[token] if token else (self.revision, self.select(address, query))
         limit = int(query.get("limit") or 0) or len(items)
         metadata: Json = {"resourceVersion": str(revision)}
         if items[limit:]:

@@ -70,7 +70,9 @@ def view_file(folder: Path) -> Path:
 
 
 def _file(folder: Path, name: str) -> Path:
-    return GOLDEN / str(_facts(folder).get(f"{name}Of", folder.name)) / f"{name}.yaml"
+    # The other case may use the file of yet another one.
+    other = _facts(folder).get(f"{name}Of")
+    return _file(GOLDEN / str(other), name) if other else folder / f"{name}.yaml"
 
 
 def _facts(folder: Path) -> dict[str, Any]:

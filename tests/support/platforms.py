@@ -126,6 +126,12 @@ def _by_operator(cluster: Cluster, home: str) -> None:
     _left(cluster, "cdi")
 
 
+@platform("dra")
+def dra(cluster: Cluster) -> None:
+    """DRA alone, by NVIDIA's DRA driver."""
+    _slices(cluster)
+
+
 @platform("gpu-cluster")
 def gpu_cluster(cluster: Cluster) -> None:
     """GPUCluster of the GPU Operator: DRA alone, and no plugin."""
@@ -166,6 +172,7 @@ def gke(cluster: Cluster) -> None:
     _without_class(cluster)
     labels = {"k8s-app": "nvidia-gpu-device-plugin"}
     _managed(cluster, "kube-system", labels, name="nvidia-gpu-device-plugin")
+    cluster.node["metadata"]["labels"]["cloud.google.com/gke-accelerator"] = "nvidia-l4"
     _runs(cluster, "containerd://2.0.4", "Container-Optimized OS from Google", handlers=("runc", "gvisor"))
     _left(cluster, "platform-provides")
 

@@ -143,7 +143,7 @@ def joined(texts: Sequence[str], random: Random) -> str:
     for index, text in enumerate(texts):
         if index:
             separators = ["---\n", "---\n", "---   \n", "--- # next\n", "...\n---\n", "---\n# only a comment\n---\n"]
-            separators += ["...\n%YAML 1.1\n---\n", "---\n---\n", "...\n# between\n---\n"]
+            separators += ["...\n%YAML 1.1\n---\n", "---\n---\n", "...\n# between\n---\n", "---\n\ufeff"]
             if text.startswith(("{", "[")):
                 separators.append("--- ")
             parts.append(random.choice(separators))

@@ -157,6 +157,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     },
     "MutatingWebhookConfiguration": WEBHOOKS,
     "ValidatingWebhookConfiguration": WEBHOOKS,
+    "LimitRange": {"spec": {"limits": [{"type": S, "default": MAP, "defaultRequest": MAP}]}},
     "EndpointSlice": {"endpoints": [{"conditions": {"ready": S}}]},
     "Event": {
         "type": S,
@@ -164,6 +165,8 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
         "message": TEXT,
         "count": S,
         "lastTimestamp": S,
+        "eventTime": S,
+        "series": {"lastObservedTime": S},
         "reportingInstance": S,
         "source": {"component": S, "host": S},
         "involvedObject": {"kind": S, "namespace": S, "name": S, "uid": S},

@@ -14,6 +14,7 @@ from webhook.kube_client.forwarding import ForwardingClient
 
 DISCOVERY = {"/apis": "APIGroupList"}
 VERSION_PATH = "/version"
+OK = 200
 
 
 @dataclass(slots=True)
@@ -35,6 +36,10 @@ class Recorded:
     def logs(self) -> dict[str, str]:
         """Return the logs, likewise."""
         return {path: self.reduce.text(log) for path, log in self.texts.items()}
+
+    def add_text(self, path: str, value: str) -> None:
+        """Keep a text that was answered, such as a log."""
+        self.texts[path], self.answers[path] = value, OK
 
     def add(self, item: Mapping[str, Any]) -> None:
         """Keep an object, if it is of interest."""

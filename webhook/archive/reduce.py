@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from webhook.archive.free_text import HIDDEN, scrub, words_of
@@ -18,8 +18,10 @@ from webhook.archive.kept_fields import (
     Shape,
 )
 from webhook.archive.settings import paths_of, reduce_env, reduce_words
+from webhook.kube.metadata import name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import DECISION_KEY, ENTRY_SUFFIX, INJECT_KEY
+from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, read_state, write_state
 from webhook.view.admission_controls import MENTIONED_FIELDS
 from webhook.view.default_runtime import ARGUMENT_ANNOTATIONS, FLAG, default_runtime
 from webhook.view.dynamic_resources import required_drivers
@@ -44,7 +46,7 @@ class Reducer:
         """Return what is kept of an object, None for a kind of which nothing is kept (Secrets, ConfigMaps)."""
         kind = text(item.get("kind"))
         if kind == "ConfigMap":
-            return _policy(item)
+            return self._state(item) if DATA_KEY in mapping(item.get("data")) else _policy(item)
         shape = WORKLOAD if kind in WORKLOADS else {} if kind == "CronJob" else KINDS.get(kind)
         if shape is None:
             return None
@@ -53,6 +55,17 @@ class Reducer:
             found["metadata"] = about
         kept: Json = self._kept(item, shape)
         return found | kept | self._special(kind, item)
+
+    def _state(self, item: Mapping[str, Any]) -> Json | None:
+        """Return what the replicas remember together, of which each text is scrubbed; of other ConfigMaps nothing."""
+        name, namespace = name_of(item), namespace_of(item)
+        if name != f"{POLICY_NAME}{NAME_SUFFIX}":
+            return None
+        found = read_state(text(mapping(item.get("data")).get(DATA_KEY)))
+        kept = {key: replace(one, text=self.text(one.text)) for key, one in found.setbacks.entries.items()}
+        state = replace(found, setbacks=replace(found.setbacks, entries=kept))
+        head = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
+        return {**head, "data": {DATA_KEY: write_state(state)}}
 
     def text(self, value: str) -> str:
         """Return a text without credentials and without the words that were taken out."""

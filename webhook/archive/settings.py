@@ -42,7 +42,7 @@ VALUES: Mapping[str, re.Pattern[str]] = {
         (("NVIDIA_MIG_MONITOR_DEVICES", "NVIDIA_MIG_CONFIG_DEVICES"), r"all"),
         (tuple(SET_AS_DEFAULT), BOOLEAN),
         # Where a replica of ours listens.
-        (("--port", "--decisions-port"), r"\d{1,5}"),
+        (("--port", "--decisions-port", "--admin-port"), r"\d{1,5}"),
         ((DEFAULT_RUNTIME_FLAG,), r"nvidia(?:-(?:cdi|legacy|experimental|container-runtime))?|runc|crun"),
     )
     for name in names

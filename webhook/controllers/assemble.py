@@ -16,17 +16,21 @@ from webhook.controllers.state_store import StateStore
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.observations.stored_state import StoredState
+from webhook.observations.waits import DEFAULT_WAITS, Waits
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
+from webhook.server.event_lookup import EventLookup
 from webhook.server.metrics import Metrics
+from webhook.server.workload_setbacks import WorkloadSetbacks
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all rounds of one replica share: the state, and the Lease under which it is written."""
+    """What all rounds of one replica share: the state, the Lease under which it is written, and the waits."""
 
     store: StateStore
     leadership: Leadership
+    waits: Waits = DEFAULT_WAITS
 
 
 def ignore(*_: object, **_facts: object) -> None:
@@ -42,10 +46,11 @@ def share(  # noqa: PLR0913 - each is set by the caller or replaced by a test
     clock: Clock,
     take: Callable[[StoredState], None] = ignore,
     tell: OnChange = ignore,
+    waits: Waits = DEFAULT_WAITS,
 ) -> Shared:
     """Return what the rounds of the replica ``who`` share; ``take`` gets the state, ``tell`` its watch's events."""
     store = StateStore(client, installation, policy, take=take, tell=tell, clock=clock)
-    return Shared(store, Leadership(client, installation, who, clock))
+    return Shared(store, Leadership(client, installation, who, clock), waits)
 
 
 def assemble_rounds(  # noqa: PLR0913 - each is set by the caller or replaced by a test
@@ -103,5 +108,16 @@ def assemble_setbacks(  # noqa: PLR0913 - each is set by the caller or replaced 
         metrics=metrics,
         state_events=StateEvents(tell),
         clock=clock,
+        waits=shared.waits,
     )
     return SetbackWatch(parts)
+
+
+def assemble_event_lookup(
+    client: KubeClient, policy: Policy, metrics: Metrics, tell: OnChange, clock: Clock | None = None
+) -> EventLookup | None:
+    """Return what looks up the failures of workloads, None where the policy ignores them."""
+    if not policy.setbacks.workloads:
+        return None
+    used = clock or Clock()
+    return EventLookup(client, StateEvents(tell), WorkloadSetbacks(metrics.setbacks, used.monotonic), used)

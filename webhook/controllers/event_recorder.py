@@ -19,6 +19,8 @@ CONTROLLER = "gpu-injector.io/gpu-injector"
 REPEAT_SECONDS = 3660
 # Nodes that appear one after the other are reported together.
 QUIET_SECONDS = 300
+# The API server refuses a note of 1,024 bytes.
+NOTE_BYTES, END_BYTES, GAP = 1023, 400, "…"
 # A name can have 253 characters.
 STEM_LENGTH = 200
 
@@ -55,6 +57,15 @@ class EventRecorder:
                 raise
 
 
+def bounded_note(text: str) -> str:
+    """Return a text as the API server accepts it: what is too long is left out of its middle. Its end is the remedy."""
+    written = text.encode(errors="replace")
+    if len(written) <= NOTE_BYTES:
+        return text
+    begin, end = written[: NOTE_BYTES - END_BYTES - len(GAP.encode())], written[-END_BYTES:]
+    return GAP.join(part.decode(errors="ignore") for part in (begin, end))
+
+
 def _is_news(note: EventText, last: _Recorded, age_seconds: float) -> bool:
     return age_seconds >= REPEAT_SECONDS or (age_seconds >= QUIET_SECONDS and not note.nodes <= last.nodes)
 
@@ -65,15 +76,22 @@ def event_of(note: EventText, who: str, now: datetime) -> dict[str, Any]:
     digest = hashlib.sha256(f"{note.daemon_set.uid}\n{note.reason}\n{note.text}".encode()).hexdigest()[:16]
     regarding = {"apiVersion": "apps/v1", "kind": "DaemonSet", "namespace": plugin.namespace}
     return {
-        "apiVersion": "events.k8s.io/v1",
-        "kind": "Event",
+        **event_body(who, now),
         "metadata": {"name": f"{plugin.name[:STEM_LENGTH]}.{digest}", "namespace": plugin.namespace},
-        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "type": "Warning" if note.is_warning else "Normal",
         "reason": note.reason,
         "action": note.action,
-        "note": note.text,
+        "note": bounded_note(note.text),
         "regarding": regarding | {"name": plugin.name, "uid": note.daemon_set.uid},
+    }
+
+
+def event_body(who: str, now: datetime) -> dict[str, Any]:
+    """Return what all our Events share."""
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "reportingController": CONTROLLER,
         "reportingInstance": who[:128],
     }

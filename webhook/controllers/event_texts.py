@@ -14,7 +14,8 @@ from webhook.view.view import PluginDaemonSet
 # An Event's note has at most 1,024 bytes; the remedy at its end must not be cut off.
 # https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 SHOWN_NODES, SHOWN_LENGTH = 5, 640
-BLIND, EVICTED, REFUSED = "BlindPluginPod", "Evicted", "EvictionRefused"
+BLIND, NO_EFFECT, HELD = "BlindPluginPod", "PatchWithoutEffect", "SetbackOver"
+EVICTED, REFUSED = "Evicted", "EvictionRefused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def texts_of(blind: Iterable[UnservedPlugin], policy: Policy) -> Iterator[EventT
         yield EventText(
             daemon_set=group[0].daemon_set,
             reason=word,
-            action="Report" if word == BLIND else "Leave",
+            action="Report" if word in (BLIND, NO_EFFECT, HELD) else "Leave",
             text=text,
             nodes=frozenset(nodes),
             # A static manifest runs on every node: on a node without a GPU this is no problem.
@@ -69,7 +70,9 @@ def refusal_text(found: UnservedPlugin) -> EventText:
 
 def _reason(found: UnservedPlugin) -> str:
     if found.is_repairable:
-        return BLIND
+        return NO_EFFECT if found.pod.patched else BLIND
+    if found.may_be_tried_again:
+        return HELD
     # Not caused by the pod: a stale view will be current again.
     passing = found.decision.dry_run or found.decision.reason is Reason.VIEW_STALE
     if passing or not found.decision.warnings:
@@ -79,7 +82,10 @@ def _reason(found: UnservedPlugin) -> str:
 
 def _text(found: UnservedPlugin, nodes: Sequence[str]) -> str:
     if found.is_repairable:
-        return f"plugin pods that were created without gpu-injector find no GPU (nodes: {_some(nodes, ', ')})."
+        why = "whose patch has no effect" if found.pod.patched else "that were created without gpu-injector"
+        return f"plugin pods {why} find no GPU (nodes: {_some(nodes, ', ')})."
+    if found.may_be_tried_again:
+        return f"plugin pods without our patch, because it had failed, find no GPU (nodes: {_some(nodes, ', ')})."
     if found.decision.reason is Reason.NO_GPU_EVIDENCE:
         # One command for each node: if a node without a GPU gets the label, its plugin pod waits for a missing file.
         lines = [f"kubectl label node {node} nvidia.com/gpu.present=true" for node in nodes]
@@ -88,10 +94,12 @@ def _text(found: UnservedPlugin, nodes: Sequence[str]) -> str:
 
 
 def _remedy(found: UnservedPlugin, policy: Policy) -> str:
-    if policy.bootstrap.repair == "evict":
+    if policy.bootstrap.repair == "evict" and not found.may_be_tried_again:
         return f"The pods are {'' if found.is_repairable else 'then '}evicted one at a time."
     plugin = found.daemon_set.plugin
     restart = f"kubectl -n {plugin.namespace} rollout restart daemonset/{plugin.name}"
+    if found.may_be_tried_again:
+        return f"To try the patch again: {restart}"
     return f"{'To re-create them' if found.is_repairable else 'Then'}: {restart}"
 
 

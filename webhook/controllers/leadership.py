@@ -5,6 +5,7 @@ clock alone says whether it has expired: clocks of replicas may differ.
 Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/lease-v1/
 """
 
+import asyncio
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -29,12 +30,18 @@ class Leadership:
         self._leases = f"/apis/coordination.k8s.io/v1/namespaces/{self._namespace}/leases"
         self._seen: tuple[str, float] = ("", -math.inf)
         self._held_at = -math.inf
+        # Several loops of this replica ask; one of them writes.
+        self._lock = asyncio.Lock()
 
     async def hold(self) -> bool:
         """Take or renew the Lease; False while another replica holds it. Raises ApiError, UnauthorizedError, OSError.
 
         Between two renewals it is held without a request.
         """
+        async with self._lock:
+            return await self._take_or_renew()
+
+    async def _take_or_renew(self) -> bool:
         now = self._clock.monotonic()
         if now - self._held_at < RENEW_SECONDS:
             return True

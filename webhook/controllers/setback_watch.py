@@ -21,6 +21,7 @@ from webhook.observations.plugin_observation import Moment
 from webhook.observations.pod_start import PodEvent
 from webhook.observations.setback import Setback, SetbackKind, Setbacks
 from webhook.observations.setback_rules import due, look_at_pods, with_released
+from webhook.observations.waits import DEFAULT_WAITS, Waits
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
 from webhook.server.metrics import Metrics
@@ -47,6 +48,7 @@ class Parts:
     metrics: Metrics
     state_events: StateEvents
     clock: Clock
+    waits: Waits = DEFAULT_WAITS
 
 
 class SetbackWatch:
@@ -151,7 +153,7 @@ class SetbackWatch:
         return ((found, pod) for found, pod in due(setbacks, owned_pods(view).values()) if isinstance(pod, PluginPod))
 
     def _look(self, setbacks: Setbacks, view: ClusterView, events: Iterable[PodEvent]) -> Setbacks:
-        return look_at_pods(setbacks, owned_pods(view), view.nodes or {}, events, self._moment)
+        return look_at_pods(setbacks, owned_pods(view), view.nodes, events, self._moment)
 
     async def _events(self, setbacks: Setbacks, view: ClusterView) -> Sequence[PodEvent]:
         """Return the Events of pods that look as if their recipe failed, where that is not known yet."""
@@ -162,4 +164,4 @@ class SetbackWatch:
 
     @property
     def _moment(self) -> Moment:
-        return Moment(self._parts.clock.now(), self._parts.policy.is_gpu_resource)
+        return Moment(self._parts.clock.now(), self._parts.policy.is_gpu_resource, self._parts.waits)

@@ -1,14 +1,13 @@
 """The ConfigMap in which the replicas remember observations, setbacks and evictions together.
 
 Every replica watches it; only the holder of the Lease writes it, at most twice a minute for setbacks and twice for
-evictions, and only over the version that
-it has read.
+evictions, and only over the version that it has read.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from certs.api import Installation
@@ -20,13 +19,13 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.kube_client.reflector import Reflector
 from webhook.kube_client.resource import Resource
-from webhook.observations.stored_state import NO_STATE, StoredState, read_state, write_state
+from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, NO_STATE, StoredState, read_state, write_state
+from webhook.policy.fingerprint import fingerprint
 from webhook.policy.model import Policy
 from webhook.view.projections import Kind
 from webhook.view.store import KindCache
 
 WRITE_SECONDS = 30
-DATA_KEY = "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,6 @@ class Stored:
 
     state: StoredState
     found: Mapping[str, Any]
-
-
-def fingerprint(policy: Policy) -> str:
-    """Return a short text that differs for policies that differ."""
-    return hashlib.sha256(policy.model_dump_json().encode()).hexdigest()[:16]
 
 
 class StateStore:
@@ -56,9 +50,9 @@ class StateStore:
         clock: Clock,
     ) -> None:
         self._client, self._take, self._clock = client, take, clock
-        self._namespace, self._name = installation.namespace, f"{installation.name}-state"
+        self._namespace, self._name = installation.namespace, f"{installation.name}{NAME_SUFFIX}"
         self._policy = fingerprint(policy)
-        kind = Kind("state", "/api/v1/configmaps", _state_of)
+        kind = Kind("state", "/api/v1/configmaps", state_of)
         resource = Resource(
             kind, namespace=installation.namespace, selectors={"fieldSelector": f"metadata.name={self._name}"}
         )
@@ -103,7 +97,7 @@ class StateStore:
     async def read(self) -> Stored:
         """Read the state from the API server. Raises ApiError, UnauthorizedError, OSError."""
         found = await self._client.find(self._path) or {}
-        return Stored(self._current(_state_of(found)), found)
+        return Stored(self._current(state_of(found)), found)
 
     def may_write(self, subject: str) -> bool:
         """Say whether the last write for a subject is long enough ago: setbacks must not hold evictions up."""
@@ -130,9 +124,14 @@ class StateStore:
         return True
 
     def _current(self, state: StoredState) -> StoredState:
-        setbacks = state.setbacks.under(self._policy).as_of(self._clock.now())
-        return replace(state, setbacks=setbacks)
+        return current_state(state, self._policy, self._clock.now())
 
 
-def _state_of(item: Mapping[str, Any]) -> StoredState:
+def current_state(state: StoredState, policy: str, now: datetime) -> StoredState:
+    """Return a state as of now, with the setbacks of this policy (by its fingerprint) only."""
+    return replace(state, setbacks=state.setbacks.under(policy).as_of(now))
+
+
+def state_of(item: Mapping[str, Any]) -> StoredState:
+    """Return the state that a ConfigMap holds."""
     return read_state(text(mapping(item.get("data")).get(DATA_KEY)))

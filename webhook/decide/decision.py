@@ -71,11 +71,24 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateOwner:
+    """The object whose template a pod is; empty where that is not known. The UID is empty before it is created."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+NO_OWNER = TemplateOwner()
+
+
+@dataclass(frozen=True, slots=True)
 class RequestInfo:
     """What the request says besides the pod, and how old the view was when the request arrived.
 
     ``runtime_classes_age_seconds`` is the time since the policy's RuntimeClass was last known to be current.
-    ``is_template`` says that the pod is a controller's template, from which pods will be created.
+    ``is_template`` says that the pod is a controller's template, from which pods will be created, ``template_owner``
+    whose it is.
     """
 
     namespace: str
@@ -85,6 +98,7 @@ class RequestInfo:
     username: str = ""
     runtime_classes_age_seconds: float = 0.0
     is_template: bool = False
+    template_owner: TemplateOwner = NO_OWNER
 
     @property
     def is_pod_creation(self) -> bool:

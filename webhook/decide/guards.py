@@ -13,7 +13,7 @@ from webhook.kube.label_selector import matches_selector
 from webhook.kube.metadata import NAMESPACE_NAME_LABEL
 from webhook.kube.values import EMPTY, empty_mapping
 from webhook.view.admission_controls import ENGINES, DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
-from webhook.view.view import ClusterView, Labels
+from webhook.view.view import ClusterView, Labels, RuntimeClass
 
 # https://kubernetes.io/docs/concepts/security/pod-security-admission/
 ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
@@ -22,11 +22,19 @@ PRIVILEGED = "privileged"
 CONSTRAINTS_GROUP, CONSTRAINTS = "security.openshift.io", "SecurityContextConstraints"
 
 CLASS_CHANGE = frozenset({"runtimeClassName"})
-"""What ``inject``, and the recipe ``runtime-class``, change in a pod."""
-MOUNT_CHANGE = frozenset({"hostPath", "volumes"})
+"""What ``inject``, and the recipe ``runtime-class``, change in each pod."""
+MOUNT_CHANGE = frozenset({"hostPath", "volumes", "volumeMounts"})
 """What ``mount`` changes in a pod."""
-PRIVILEGED_CHANGE = MOUNT_CHANGE | {"privileged"}
-"""What the other recipes for plugin pods change, and ``mount`` with privileged devices."""
+PRIVILEGED_CHANGE = MOUNT_CHANGE | {"privileged", "allowPrivilegeEscalation"}
+"""What ``mount`` with privileged devices changes."""
+PLUGIN_CHANGE = PRIVILEGED_CHANGE | {"LD_LIBRARY_PATH"}
+"""What the other recipes for plugin pods change."""
+
+
+def class_change(found: RuntimeClass) -> frozenset[str]:
+    """Return what a class changes: the API server merges its ``scheduling`` into the pod before policies see it."""
+    parts = {"tolerations": found.tolerations, "nodeSelector": found.node_selector}
+    return CLASS_CHANGE.union(name for name, added in parts.items() if added)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +92,8 @@ def guards_evidence(pod: GuardedPod) -> Iterator[str]:
     if groups is None:
         yield "the cluster's API groups are unknown"
     else:
-        known = {CONSTRAINTS_GROUP: CONSTRAINTS, **{engine.api_group: engine.name for engine in ENGINES}}
-        installed = [name for group, name in known.items() if group in groups]
-        yield f"policy engines installed: {', '.join(installed) or 'none'}"
+        constraints = [CONSTRAINTS] if CONSTRAINTS_GROUP in groups else []
+        yield f"policy engines installed: {', '.join((*constraints, *_installed_engines(pod.view))) or 'none'}"
 
 
 def _host_guard(pod: GuardedPod) -> Guard | None:
@@ -96,10 +103,16 @@ def _host_guard(pod: GuardedPod) -> Guard | None:
     groups = pod.view.api_groups or frozenset()
     if CONSTRAINTS_GROUP in groups:
         return Guard(Reason.POD_SECURITY, f"{CONSTRAINTS} may refuse hostPath")
+    called = (name for name in _installed_engines(pod.view) if _is_called(name, pod))
+    return next((Guard(Reason.ADMISSION_POLICY, f"{name} may refuse hostPath") for name in called), None)
+
+
+def _installed_engines(view: ClusterView) -> Iterator[str]:
+    groups = view.api_groups or frozenset()
+    with_webhook = {item.engine for item in (view.engine_webhooks or EMPTY).values()}
     for engine in ENGINES:
-        if engine.api_group in groups and _is_called(engine.name, pod):
-            return Guard(Reason.ADMISSION_POLICY, f"{engine.name} may refuse hostPath")
-    return None
+        if groups.intersection(engine.api_groups) if engine.api_groups else engine.name in with_webhook:
+            yield engine.name
 
 
 def _is_called(engine: str, pod: GuardedPod) -> bool:

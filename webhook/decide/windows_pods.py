@@ -10,6 +10,9 @@ from webhook.kube.node_affinity import required_terms
 from webhook.kube.values import elements, items, mapping, text
 
 OS_LABELS = frozenset({"kubernetes.io/os", "beta.kubernetes.io/os"})
+# Only Windows nodes have this label, with their build as its value.
+BUILD_LABEL = "node.kubernetes.io/windows-build"
+BUILD_OPERATORS = frozenset({"In", "Exists", "Gt", "Lt"})
 WINDOWS, LINUX = "windows", "linux"
 
 
@@ -20,7 +23,7 @@ def is_windows(pod: Mapping[str, Any]) -> bool:
     if named:
         return named == WINDOWS
     selector = mapping(spec.get("nodeSelector"))
-    if any(selector.get(key) == WINDOWS for key in OS_LABELS):
+    if BUILD_LABEL in selector or any(selector.get(key) == WINDOWS for key in OS_LABELS):
         return True
     terms = required_terms(spec)
     # Terms are alternatives. Without any, no node fits.
@@ -32,6 +35,8 @@ def _wants_windows(term: Mapping[str, Any]) -> bool:
 
 
 def _is_for_windows(expression: Mapping[str, Any]) -> bool:
+    if expression.get("key") == BUILD_LABEL:
+        return expression.get("operator") in BUILD_OPERATORS
     if expression.get("key") not in OS_LABELS:
         return False
     values = set(map(text, elements(expression.get("values"))))
@@ -46,5 +51,6 @@ def _is_for_windows(expression: Mapping[str, Any]) -> bool:
 
 
 def _has_windows_options(spec: Mapping[str, Any]) -> bool:
-    contexts = [spec.get("securityContext"), *(item.get("securityContext") for item in items(spec.get("containers")))]
+    containers = (item for field in ("containers", "initContainers") for item in items(spec.get(field)))
+    contexts = [spec.get("securityContext"), *(item.get("securityContext") for item in containers)]
     return any(mapping(mapping(context).get("windowsOptions")) for context in contexts)

@@ -1,4 +1,4 @@
-"""Facts that are in no API object (certificates, the dry run), written into an archive and read from it."""
+"""ClusterFacts that are in no API object (certificates, the dry run), written into an archive and read from it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,12 +9,12 @@ from certs.report import EntryFacts, LeafFacts, Report
 from certs.rotation import Action, RotationStep
 from certs.tls_probe import PresentedCertificate
 from webhook.doctor.cluster_facts import ClusterFacts
-from webhook.doctor.fact import DryRun, Unread
+from webhook.doctor.fact import DryRun, TriedHeartbeat, Unread
 from webhook.kube.values import elements, items, mapping, text
 from webhook.view.recorded_time import parse_time
 
 NOT_IN_FILE = Unread("the file does not have it")
-KEYS = ("certificates", "presented", "dryRun")
+KEYS = ("certificates", "presented", "dryRun", "heartbeat")
 
 
 def to_json(facts: ClusterFacts) -> dict[str, Any]:
@@ -23,8 +23,13 @@ def to_json(facts: ClusterFacts) -> dict[str, Any]:
         "certificates": _report_to_json,
         "presented": _presented_to_json,
         "dryRun": lambda tried: tried and {"namespace": tried.namespace, "word": tried.word, "refusal": tried.refusal},
+        "heartbeat": lambda tried: {
+            "answeredBy": tried.answered_by,
+            "error": tried.error,
+            "seconds": tried.seconds,
+        },
     }
-    values = dict(zip(KEYS, (facts.certificates, facts.presented, facts.dry_run), strict=True))
+    values = dict(zip(KEYS, (facts.certificates, facts.presented, facts.dry_run, facts.heartbeat), strict=True))
     return {
         key: {"unread": value.why} if isinstance(value, Unread) else parts[key](value) for key, value in values.items()
     }
@@ -32,9 +37,9 @@ def to_json(facts: ClusterFacts) -> dict[str, Any]:
 
 def with_archived(facts: ClusterFacts, found: Mapping[str, Any]) -> ClusterFacts:
     """Return the facts, completed by those of an archive."""
-    readers = (_report, _presented, _dry_run)
+    readers = (_report, _presented, _dry_run, _heartbeat)
     values = [_read(found, key, reader) for key, reader in zip(KEYS, readers, strict=True)]
-    return replace(facts, certificates=values[0], presented=values[1], dry_run=values[2])
+    return replace(facts, certificates=values[0], presented=values[1], dry_run=values[2], heartbeat=values[3])
 
 
 def _read(found: Mapping[str, Any], key: str, reader: Any) -> Any:  # noqa: ANN401 - the fact, or Unread
@@ -116,6 +121,14 @@ def _presented(value: object) -> tuple[PresentedCertificate, ...]:
 def _dry_run(value: object) -> DryRun | None:
     found = mapping(value)
     return DryRun(*(text(found.get(key)) for key in ("namespace", "word", "refusal"))) if found else None
+
+
+def _heartbeat(value: object) -> TriedHeartbeat:
+    found = mapping(value)
+    seconds = found.get("seconds")
+    return TriedHeartbeat(
+        text(found.get("answeredBy")), text(found.get("error")), seconds if isinstance(seconds, int | float) else 0.0
+    )
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -9,19 +9,21 @@ from typing import Any
 from certs.report import Report
 from certs.tls_probe import PresentedCertificate
 from webhook.decide.decision import RequestInfo
-from webhook.decide.nodes.kind import offered_gpus
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
-from webhook.doctor.fact import NOT_ASKED, ApiObject, DryRun, Objects, Unread, known
-from webhook.doctor.node_providers import Providers, is_virtual
-from webhook.kube.metadata import full_name, name_of
-from webhook.kube.quantity import is_positive
+from webhook.doctor.fact import NOT_ASKED, ApiObject, DryRun, Objects, TriedHeartbeat, Unread, known
+from webhook.doctor.node_offers import NodeOffers
+from webhook.doctor.node_providers import Providers, brings_own_driver, is_left_out, is_virtual
+from webhook.kube.metadata import full_name, labels_of, name_of
 from webhook.kube.values import empty_mapping, mapping, text
 from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_NAME
 from webhook.nvidia.device_plugins import DevicePlugin, device_plugin_of
 from webhook.nvidia.known_plugins import Role
+from webhook.nvidia.support_pods import Support, support_of
 from webhook.observations.plugin_observation import Moment
+from webhook.observations.stored_state import StoredState
+from webhook.policy.fingerprint import fingerprint
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import known_plugins, template_of
 from webhook.view.plugin_watch import with_observations
@@ -30,14 +32,16 @@ from webhook.view.view import ClusterView, Node, PluginPod
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterFacts:
+class ClusterFacts(NodeOffers):
     """The facts about a cluster at one moment. Objects are raw, without parts that no check reads (such as images).
 
     ``scope`` is the namespace of ``gpu_pods`` and ``events``, empty for all. ``gpu_pods`` name a GPU resource, the
     policy's class or the driver's files. ``plugin_pods`` and ``daemon_sets`` are those of known plugins, ``other_pods``
-    and ``other_sets`` those of other device plugins for GPUs, unknown to the policy. ``webhooks`` are all mutating
+    and ``other_sets`` those of other device plugins for GPUs, unknown to the policy; ``support_pods`` bring what these
+    need, such as the driver. ``webhooks`` are all mutating
     configurations, ``deployment`` and what follows are our own installation's. Logs are the last lines of pods, by
-    ``namespace/name``. ``dry_run`` is None where no namespace is opted in.
+    ``namespace/name``. ``dry_run`` is None where no namespace is opted in. ``state`` is what the
+    replicas remember together, None where they have stored nothing yet.
     """
 
     policy: Policy
@@ -61,9 +65,11 @@ class ClusterFacts:
     daemon_sets: Objects | Unread = NOT_ASKED
     other_pods: Objects | Unread = NOT_ASKED
     other_sets: Objects | Unread = NOT_ASKED
+    support_pods: Objects | Unread = NOT_ASKED
     plugin_logs: Mapping[str, str | Unread] | Unread = NOT_ASKED
     webhooks: Objects | Unread = NOT_ASKED
     validating_webhooks: Objects | Unread = NOT_ASKED
+    limit_ranges: Objects | Unread = NOT_ASKED
     deployment: ApiObject | Unread | None = NOT_ASKED
     endpoint_slices: Objects | Unread = NOT_ASKED
     own_pods: Objects | Unread = NOT_ASKED
@@ -71,6 +77,8 @@ class ClusterFacts:
     certificates: Report | Unread = NOT_ASKED
     presented: tuple[PresentedCertificate, ...] | Unread = NOT_ASKED
     dry_run: DryRun | Unread | None = NOT_ASKED
+    heartbeat: TriedHeartbeat | Unread = NOT_ASKED
+    state: StoredState | Unread | None = NOT_ASKED
 
     @cached_property
     def view(self) -> ClusterView:
@@ -126,7 +134,9 @@ class ClusterFacts:
     @cached_property
     def class_nodes(self) -> tuple[Node, ...]:
         """The GPU nodes whose pods need the class or mounts, as nothing else provides GPUs there."""
-        return tuple(node for node in self.gpu_nodes if not self.providers.of_node(node))
+        return tuple(
+            node for node in self.gpu_nodes if not self.providers.of_node(node) and not brings_own_driver(node)
+        )
 
     @cached_property
     def gpu_nodes(self) -> tuple[Node, ...]:
@@ -165,10 +175,21 @@ class ClusterFacts:
         return (*((item, pod.node) for item, pod in self.plugins), *others)
 
     @cached_property
+    def support(self) -> tuple[tuple[ApiObject, Support], ...]:
+        """The pods that bring driver, runtime, MIG, MPS or DRA, with what each of them brings."""
+        found = ((item, support_of(labels_of(item))) for item in known(self.support_pods))
+        return tuple((item, role) for item, role in found if role is not None)
+
+    @cached_property
     def nodes_under_class(self) -> frozenset[str]:
         """The nodes on which a device plugin runs under the policy's class, which proves the handler."""
         name = self.policy.runtime_class
         return frozenset(pod.node for _, pod in self.plugins if pod.running and pod.plugin.runtime_class == name)
+
+    @property
+    def policy_fingerprint(self) -> str:
+        """The text by which the replicas know the policy."""
+        return fingerprint(self.policy)
 
     @cached_property
     def registration(self) -> ApiObject | None:
@@ -190,33 +211,11 @@ class ClusterFacts:
         # Capacity tells a plugin that finds no GPU from one whose GPUs are unhealthy.
         return not self.had_gpus(self.node_facts.get(item.pod.node))
 
-    def had_gpus(self, node: Node | None) -> bool:
-        """Say whether a node has GPUs in its capacity, healthy or not."""
-        return node is not None and any(
-            self.policy.is_gpu_resource(name) and is_positive(amount) for name, amount in node.capacity.items()
-        )
-
-    def offered(self, node: Node) -> Mapping[str, str]:
-        """Return the GPU resources that a node has to give, positive or not."""
-        return {name: amount for name, amount in node.allocatable.items() if self.policy.is_gpu_resource(name)}
-
-    def offers_gpus(self, node: Node) -> bool:
-        """Say whether a node has GPUs to give."""
-        return bool(offered_gpus(node, self.policy))
-
-    def lacking(self, node: Node) -> Mapping[str, tuple[str, str]]:
-        """Return the GPU resources of which a node offers fewer than it has: what it offers, and what it has."""
-        return {
-            name: (node.allocatable.get(name, "0"), amount)
-            for name, amount in node.capacity.items()
-            if self.policy.is_gpu_resource(name) and _count(node.allocatable.get(name)) < _count(amount)
-        }
-
     def shows_gpu(self, node: Node) -> bool:
         """Say whether there is evidence that a node has a GPU."""
         view = ClusterView(nodes={node.name: node})
         case = RuleContext({}, RequestInfo(""), self.policy, view)
-        return self.offers_gpus(node) or bool(gpu_evidence(case, node.name))
+        return self.offers_gpus(node) or (not is_left_out(node) and bool(gpu_evidence(case, node.name)))
 
     def node(self, name: str) -> ApiObject:
         """Return the raw node of that name, empty where it is gone."""
@@ -242,7 +241,3 @@ def _node_of(pod: ApiObject) -> str:
 
 def _named(found: Objects, name: str) -> ApiObject | None:
     return next((item for item in found if name_of(item) == name), None)
-
-
-def _count(amount: str | None) -> int:
-    return int(amount) if amount and amount.isdecimal() else 0

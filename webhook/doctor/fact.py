@@ -39,4 +39,16 @@ class DryRun:
     refusal: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TriedHeartbeat:
+    """The replica that marked a heartbeat, empty if none did; ``error`` is what the API server said of the call.
+
+    ``seconds`` is how long the API server took.
+    """
+
+    answered_by: str = ""
+    error: str = ""
+    seconds: float = 0.0
+
+
 NOT_ASKED = Unread("not asked for")

@@ -1,9 +1,9 @@
 """The fix for each cause that kubelets, runtimes and controllers report."""
 
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
+from webhook.nvidia.container_cli_messages import LOOK, fix_of_cli
 from webhook.nvidia.failure_messages import Failure, FailureKind
 
-HOOK = "on the node: nvidia-smi; then nvidia-container-cli -d /dev/stderr info"
 FIXES = {
     FailureKind.HANDLER_UNKNOWN: "configure the handler on the node (see runtime-handler), or remove runtimeClassName",
     FailureKind.CDI_HOOK_MISSING: "on the node: install nvidia-container-toolkit, then nvidia-ctk cdi generate "
@@ -11,8 +11,28 @@ FIXES = {
     FailureKind.RUNTIME_MISSING: "on the node: install nvidia-container-toolkit; the runtime's configuration names "
     "{subject}, which is not there",
     FailureKind.HOST_PATH_TYPE: "{subject} is not on the node: install the driver's package, or remove the mount",
-    FailureKind.CONTAINER_CLI: HOOK,
-    FailureKind.RUNTIME_FAILED: HOOK,
+    FailureKind.PROGRAM_MISSING: "{subject} comes from the driver, and the container does not run under NVIDIA's "
+    "runtime: see pods-uncalled and pods-left; where it does, NVIDIA_DRIVER_CAPABILITIES lacks `utility`",
+    FailureKind.DEVICE_NODE_MISSING: "on the node: nvidia-modprobe -u -m creates {subject}; then nvidia-ctk cdi "
+    "generate --output=/etc/cdi/nvidia.yaml, as the specification is older than the driver",
+    FailureKind.READ_ONLY_HOST: "{subject} cannot be created on this system: mount something else there, or use the "
+    "RuntimeClass",
+    FailureKind.GPU_LOST: "the node lost a GPU: dmesg | grep -i xid, then reboot it; if it comes back, replace the GPU",
+    FailureKind.XID: "on the node: dmesg | grep -i xid; restart its device plugin's pod, then reboot the node "
+    "(https://docs.nvidia.com/deploy/xid-errors names the error)",
+    FailureKind.SHARED_TOO_MANY: "request 1 of {subject}: the GPU is shared, and more requests give no more of it",
+    FailureKind.TOPOLOGY: "the kubelet's topologyManagerPolicy is too strict for this pod: use best-effort on the "
+    "node, or request GPUs and CPUs of one NUMA node",
+    FailureKind.IMAGE_PLATFORM: "the image is not built for the node's architecture: use one for it, or a nodeSelector "
+    "kubernetes.io/arch",
+    FailureKind.IMAGE_SPACE: "the node's disk is full: remove images there (crictl rmi --prune), or use a larger disk",
+    FailureKind.IMAGE: "the image cannot be pulled: see its name, the pull secret and the registry's answer",
+    FailureKind.QUOTA_SCOPE: "pods of these priority classes need a ResourceQuota in their namespace: create one with "
+    "scopeSelector {subject} (GKE asks for it), or take priorityClassName out",
+    FailureKind.LIMIT_RANGE: "change the namespace's LimitRange: kubectl describe limitrange -n NAMESPACE",
+    FailureKind.GPU_QUANTITY: "GPUs are whole numbers, and a request must be equal to its limit; for a part of a GPU "
+    "use time-slicing, MPS or MIG ({subject})",
+    FailureKind.RUNTIME_FAILED: LOOK,
     FailureKind.MOUNT_TARGET: "another volume of the pod covers {subject}: mount one of the two elsewhere",
     FailureKind.DEVICE_ALLOCATION: "the device plugin had no healthy device: see its log and gpus-healthy, then "
     "delete the pod, so that its controller creates another one",
@@ -34,6 +54,8 @@ def fix_for(failure: Failure) -> str:
     match failure.kind:
         case FailureKind.CDI_UNRESOLVED:
             return cdi_fix(failure.subject)
+        case FailureKind.CONTAINER_CLI:
+            return fix_of_cli(failure.subject)
         case FailureKind.CLASS_NOT_FOUND:
             return missing_class_fix(failure.subject)
         case kind:
@@ -46,4 +68,8 @@ def cdi_fix(device: str) -> str:
         return "the GPU Operator hands GPUs out by CDI: remove runtimeClassName from the pod"
     if device.endswith("=none"):
         return "set NVIDIA_VISIBLE_DEVICES=void, not none"
-    return "on the node: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+    return (
+        "on the node: nvidia-ctk cdi list; if the device is missing: nvidia-ctk cdi generate "
+        "--output=/etc/cdi/nvidia.yaml; if it is there, remove the second file in /etc/cdi and /var/run/cdi that "
+        "defines it"
+    )

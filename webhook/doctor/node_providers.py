@@ -8,12 +8,16 @@ from webhook.decide.decision import Reason
 from webhook.decide.nodes.kind import NodeKind, nodes_of_interest
 from webhook.decide.nodes.providers import node_provider
 from webhook.kube.quantity import is_positive
+from webhook.nvidia.gpu_resources import is_sharing_resource, may_be_renamed_gpu
 from webhook.policy.model import Policy
 from webhook.view.dynamic_resources import ResourceSlice
 from webhook.view.view import ClusterView, Node, Nvml
 
 # NVIDIA's DRA driver publishes more than GPUs.
 OTHER_DEVICES = "compute-domain"
+LEFT_OUT_LABELS = ("nvidia.com/gpu.deploy.operands", "nvidia.com/gpu.deploy.device-plugin")
+GKE_LABEL = "cloud.google.com/gke-accelerator"
+BOTTLEROCKET = "Bottlerocket"
 VIRTUAL_TAINT = "virtual-kubelet.io/provider"
 VIRTUAL_LABELS = {"type": ("virtual-kubelet", "kwok"), "kubernetes.azure.com/role": ("virtual-kubelet",)}
 
@@ -23,6 +27,7 @@ class HandedOut(StrEnum):
 
     GPU_CLUSTER = "dra (GPUCluster)"
     BY_HOST = "a service of the host"
+    BY_SHARING = "a sharing plugin with a resource of its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,16 @@ def is_virtual(node: Node) -> bool:
     return any(taint.key == VIRTUAL_TAINT for taint in node.taints) or any(
         node.labels.get(key) in values for key, values in VIRTUAL_LABELS.items()
     )
+
+
+def brings_own_driver(node: Node) -> bool:
+    """Say whether a node's system brings the driver into pods, whatever its plugin does: GKE, Bottlerocket."""
+    return GKE_LABEL in node.labels or node.os_image.startswith(BOTTLEROCKET)
+
+
+def is_left_out(node: Node) -> bool:
+    """Say whether an administrator keeps the GPU Operator's device plugin away from a node."""
+    return any(node.labels.get(label) == "false" for label in LEFT_OUT_LABELS)
 
 
 def by_dra(provider: str) -> bool:
@@ -72,7 +87,11 @@ def gpu_slices(view: ClusterView, policy: Policy) -> list[ResourceSlice]:
 def _providers(view: ClusterView, policy: Policy) -> Iterator[tuple[str, str]]:
     sliced = _nodes_with_devices(view, policy)
     everywhere = "" in sliced
+    shared = frozenset(_shared_nodes(view, policy))
+    yield from ((name, HandedOut.BY_SHARING) for name in shared)
     for node, kind in nodes_of_interest(view, policy):
+        if node.name in shared:
+            continue
         has_gpus = _has_own_capacity(node, policy)
         found = _provider(node, kind, has_gpus=has_gpus)
         # A platform that brings the driver still needs a plugin that offers the GPUs.
@@ -99,7 +118,18 @@ def _provider(node: Node, kind: NodeKind, *, has_gpus: bool) -> Reason | None:
 
 
 def _has_own_capacity(node: Node, policy: Policy) -> bool:
-    return any(policy.is_gpu_resource(name) and is_positive(amount) for name, amount in node.capacity.items())
+    return any(
+        (policy.is_gpu_resource(name) or may_be_renamed_gpu(name)) and is_positive(amount)
+        for name, amount in node.capacity.items()
+    )
+
+
+def _shared_nodes(view: ClusterView, policy: Policy) -> Iterator[str]:
+    """Yield the nodes whose GPUs are offered under the resource of a sharing plugin alone."""
+    for node in (view.nodes or {}).values():
+        offers = [name for name, amount in node.allocatable.items() if is_positive(amount)]
+        if any(map(is_sharing_resource, offers)) and not any(map(policy.is_gpu_resource, offers)):
+            yield node.name
 
 
 def _nodes_with_devices(view: ClusterView, policy: Policy) -> frozenset[str]:

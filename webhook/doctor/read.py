@@ -13,22 +13,26 @@ from webhook.doctor.api_reads import is_ready, read_everywhere, read_list, read_
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.doctor.fact import ApiObject, CannotTellError, DryRun, Objects, Unread, known
+from webhook.doctor.tried_heartbeat import try_heartbeat
 from webhook.kube.metadata import labels_of, metadata, name_of
-from webhook.kube.values import items, text
+from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.served_version import client_for
-from webhook.names import APP_SELECTOR, INJECT_KEY
+from webhook.names import APP_SELECTOR, INJECT_KEY, REGISTRATION_NAME
 from webhook.nvidia.device_plugins import Vendor, device_plugin_of
 from webhook.nvidia.failure_messages import failure_of
+from webhook.nvidia.support_pods import support_of
+from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, StoredState, read_state
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
+from webhook.view.event_projection import project_failure
 from webhook.view.plugin_projections import find_plugin, known_plugins, template_of
 from webhook.view.projections import KINDS
 from webhook.view.watched_resources import GROUPS_PATH
 
 # Logs of plugins are read if there is a problem; a sample is enough.
-LOGS_AT_MOST = 30
+LOGS_AT_MOST, SUPPORT_LOGS_AT_MOST = 30, 10
 # Kinds that older API servers have in older versions.
 _VERSIONED = {kind.field: kind for kind in KINDS.values() if kind.older_versions}
 
@@ -69,6 +73,7 @@ def _of_cluster(client: KubeClient) -> Mapping[str, Awaitable[Any]]:
         "cluster_policies": read_list(client, "/apis/nvidia.com/v1/clusterpolicies"),
         **{name: read_list(client_for(client, kind), kind.path) for name, kind in _VERSIONED.items()},
         "api_groups": _groups(client),
+        "limit_ranges": read_list(client, "/api/v1/limitranges"),
         "webhooks": read_list(client, f"{admission}/mutatingwebhookconfigurations"),
         "validating_webhooks": read_list(client, f"{admission}/validatingwebhookconfigurations"),
     }
@@ -93,13 +98,17 @@ class Sorting:
         """Say whether it is a plugin, known or not."""
         return self.is_plugin(item) or self.is_other(item)
 
+    def is_support(self, item: ApiObject) -> bool:
+        """Say whether it brings what a device plugin needs."""
+        return support_of(labels_of(item)) is not None
+
     def is_of_gpu(self, item: ApiObject) -> bool:
         """Say whether it is a GPU pod."""
-        return not self.is_any_plugin(item) and _concerns_gpus(item, self.policy)
+        return not self.is_any_plugin(item) and not self.is_support(item) and _concerns_gpus(item, self.policy)
 
     def keeps(self, item: ApiObject) -> bool:
         """Say whether it is any of these."""
-        return self.is_any_plugin(item) or self.is_of_gpu(item)
+        return self.is_any_plugin(item) or self.is_support(item) or self.is_of_gpu(item)
 
 
 async def _pods(client: KubeClient, facts: ClusterFacts, asked: Asked) -> ClusterFacts:
@@ -117,11 +126,13 @@ async def _pods(client: KubeClient, facts: ClusterFacts, asked: Asked) -> Cluste
     if isinstance(everything, Unread):
         reads["gpu_pods"] = read_list(client, f"{at}/pods", running, wanted=sorting.is_of_gpu)
         reads["plugins"] = read_everywhere(client, "/api/v1/{}pods", places, sorting.is_any_plugin)
+        reads["support_pods"] = read_everywhere(client, "/api/v1/{}pods", places, sorting.is_support)
         found = await _together(reads)
     else:
         found = await _together(reads)
         found["gpu_pods"] = tuple(item for item in everything if _is_in(item, scope) and sorting.is_of_gpu(item))
         found["plugins"] = tuple(filter(sorting.is_any_plugin, everything))
+        found["support_pods"] = tuple(filter(sorting.is_support, everything))
     found["daemon_sets"], found["other_sets"] = _parted(found.pop("sets"), sorting)
     found["plugin_pods"], found["other_pods"] = _parted(found.pop("plugins"), sorting)
     if scope and isinstance(facts.namespaces, Unread):
@@ -139,7 +150,9 @@ def _parted(found: Objects | Unread, sorting: Sorting) -> tuple[Objects | Unread
 
 def names_cause(event: ApiObject) -> bool:
     """Say whether an event shows why a pod does not start."""
-    return failure_of(text(event.get("message")), text(event.get("reason"))) is not None
+    if failure_of(text(event.get("message")), text(event.get("reason"))) is not None:
+        return True
+    return project_failure(event) is not None
 
 
 def _is_in(item: ApiObject, namespace: str) -> bool:
@@ -161,6 +174,7 @@ def _of_installation(client: KubeClient, facts: ClusterFacts) -> Mapping[str, Aw
         "endpoint_slices": read_list(client, slices, {"labelSelector": "kubernetes.io/service-name=gpu-injector"}),
         "own_pods": read_list(client, f"/api/v1/namespaces/{home}/pods", {"labelSelector": APP_SELECTOR}),
         "certificates": _certificates(client, facts),
+        "state": _state(client, home),
     }
 
 
@@ -169,7 +183,16 @@ def _looks(client: KubeClient, facts: ClusterFacts) -> Mapping[str, Awaitable[An
         "own_logs": read_logs(client, facts.own_pods, "webhook"),
         "plugin_logs": read_plugin_logs(client, _silent_plugins(facts)),
         "dry_run": _dry_run(client, facts),
+        "heartbeat": try_heartbeat(client, facts.home),
     }
+
+
+async def _state(client: KubeClient, home: str) -> StoredState | Unread | None:
+    path = f"/api/v1/namespaces/{home}/configmaps/{REGISTRATION_NAME}{NAME_SUFFIX}"
+    found = await read_one(client, path, "the state ConfigMap")
+    if isinstance(found, Unread) or found is None:
+        return found
+    return read_state(text(mapping(found.get("data")).get(DATA_KEY)))
 
 
 async def _certificates(client: KubeClient, facts: ClusterFacts) -> Any:  # noqa: ANN401  a report, or Unread
@@ -187,8 +210,10 @@ def _silent_plugins(facts: ClusterFacts) -> Objects | Unread:
         return Unread(str(error))
     if isinstance(facts.nodes, Unread):
         return tuple(item for item, _ in plugins)[:LOGS_AT_MOST]
+    support = () if isinstance(facts.support_pods, Unread) else facts.support_pods
+    unready = tuple(item for item in support if not is_ready(item))[:SUPPORT_LOGS_AT_MOST]
     well = {node.name for node in facts.node_facts.values() if facts.offers_gpus(node) and not facts.lacking(node)}
-    return tuple(item for item, node in plugins if node not in well or not is_ready(item))[:LOGS_AT_MOST]
+    return (*tuple(item for item, node in plugins if node not in well or not is_ready(item))[:LOGS_AT_MOST], *unready)
 
 
 async def _dry_run(client: KubeClient, facts: ClusterFacts) -> DryRun | Unread | None:

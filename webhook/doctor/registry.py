@@ -9,9 +9,11 @@ from webhook.doctor.checks import check_plugin as plugin
 from webhook.doctor.checks import check_providers as providers
 from webhook.doctor.checks import check_registration as registration
 from webhook.doctor.checks import check_runtime_class as runtime_class
+from webhook.doctor.checks import check_setbacks as setbacks
 from webhook.doctor.checks import check_workloads as workloads
 
 CATEGORIES: tuple[Category, ...] = (
+    setbacks.CATEGORY,
     installation.CATEGORY,
     registration.CATEGORY,
     nodes.CATEGORY,

@@ -14,7 +14,9 @@ MARKER = re.compile(r"(?m)^\ufeff?(---|\.\.\.)(?=\s|$)")
 # YAML 1.1 knows more line ends than Python's regular expressions; a search for all of them is slow.
 ODD_LINE_END = re.compile(r"\r(?!\n)|[\x85\u2028\u2029]")
 ODD_MARKER = re.compile(r"(?:\A|(?<=[\n\r\x85\u2028\u2029]))\ufeff?(---|\.\.\.)(?=\s|$)")
-MARKER_BEFORE_JSON = re.compile(r"\ufeff?(---[ \t]*(\r?\n)?)?\s*(?=\{)")
+MARKER_BEFORE_JSON = re.compile(r"\ufeff?(---[ \t]*(\r?\n)?)?\s*\ufeff?\s*(?=\{)")
+# Files that were joined: each may begin with a byte order mark of its own.
+MARKER_BEFORE_BOM = re.compile(r"\ufeff?---[ \t]*\r?\n(?=\ufeff)")
 # A line that is neither blank nor a comment nor a directive.
 CONTENT = re.compile(r"(?m)^(?!%)[ \t\ufeff]*[^\s#\ufeff]")
 DIRECTIVE = re.compile(r"(?m)^%")
@@ -69,6 +71,12 @@ def ends_with_marker(piece: str) -> bool:
     """Say whether a piece ends with ``...``, so that directives can follow it."""
     markers = list(MARKER.finditer(piece))
     return bool(markers) and markers[-1][1] == "..." and not CONTENT.search(piece, markers[-1].end())
+
+
+def start_after_bom(piece: str) -> int:
+    """Return where a piece goes on after its byte order mark: libyaml knows one at the beginning of a text alone."""
+    found = MARKER_BEFORE_BOM.match(piece)
+    return found.end() + 1 if found else int(piece.startswith("\ufeff"))
 
 
 def has_directive(piece: str) -> bool:

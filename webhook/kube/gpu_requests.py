@@ -15,6 +15,8 @@ POD_SPEC_PATCH = "podSpecPatch"
 NO_NAMES = frozenset({"key", "operator", "effect"})
 NO_QUANTITIES = frozenset({"tolerationSeconds", "port", "weight"})
 RESOURCE_LISTS = ("limits", "requests")
+# Names that an operator writes out in its pods: Dynamo's. In a pod they would be no resources.
+SHORT_NAMES = {"gpu": "nvidia.com/gpu"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,11 @@ def gpu_requests(
     if above and value is above[-1].get("requests") and _requests_any(mapping(above[-1].get("limits")), is_request):
         # The limits have been shown.
         return
-    for name, quantity in value.items():
+    is_list = bool(above) and any(value is above[-1].get(word) for word in RESOURCE_LISTS)
+    for key, quantity in value.items():
+        name = SHORT_NAMES.get(key, key) if is_list else key
         if is_request(name, quantity):
-            yield GpuRequest(f"/{_escaped(name)}", [_container(name, quantity, value, above)])
+            yield GpuRequest(f"/{_escaped(key)}", [_container(name, quantity, value, above)])
     if named := _named(value, is_request):
         yield GpuRequest("", [_container(*named, value, ())])
     containers = elements(patched_spec(value).get("containers"))

@@ -6,6 +6,7 @@ libyaml parses; this module builds the values from its events, several times fas
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from webhook.kube.document_stream import start_after_bom
 from webhook.kube.yaml_scalars import plain_value, tagged_value
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ def yaml_value(text: str) -> tuple[Any, int] | None:
     """
     import yaml  # noqa: PLC0415  only where files are read
 
-    parser = yaml.CSafeLoader(text)
+    start = start_after_bom(text)
+    parser, skipped = yaml.CSafeLoader(text[start:]), text.count("\n", 0, start)
     try:
-        return _Reader(parser).document()
+        found = _Reader(parser).document()
+        return found and (found[0], found[1] + skipped)
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-        raise YamlError(problem or " ".join(str(error).split()), mark.line if mark else 0) from error
+        raise YamlError(problem or " ".join(str(error).split()), (mark.line if mark else 0) + skipped) from error
     finally:
         parser.dispose()
 

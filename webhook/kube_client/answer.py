@@ -16,12 +16,16 @@ NO_OBJECT = "the answer is no JSON object"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, body and warnings; ``request`` is the method and the path without its query."""
+    """Status, body and warnings; ``request`` is the method and the path without its query.
+
+    ``is_cut`` says that the body is longer than the caller wanted to read: ``body`` is its beginning.
+    """
 
     request: str
     status: int
     body: bytes
     warnings: tuple[str, ...] = ()
+    is_cut: bool = False
 
     @property
     def is_unauthorized(self) -> bool:

@@ -54,10 +54,14 @@ class KubeClient:
         content_type: str = JSON,
         timeout_seconds: float = CALL_SECONDS,
     ) -> Answer:
-        """Send one request and return the answer, whatever its status. Every other method but ``watch`` uses it."""
+        """Send one request and return the answer, whatever its status. ``read`` and ``watch`` do not use it."""
         return await self._session.exchange(
             method, path, body=body, content_type=content_type, timeout_seconds=timeout_seconds
         )
+
+    async def read(self, path: str, *, timeout_seconds: float, most_bytes: int) -> Answer:
+        """Send a GET; of an answer that is longer than so many bytes, read the beginning alone."""
+        return await self._session.exchange("GET", path, timeout_seconds=timeout_seconds, most_bytes=most_bytes)
 
     async def get(self, path: str, *, timeout_seconds: float = CALL_SECONDS) -> Json:
         """Return one object, or one page of a list."""
@@ -110,7 +114,8 @@ class KubeClient:
     async def watch(self, path: str, *, read_timeout_seconds: float) -> AsyncGenerator[Json, None]:
         """Yield the events of a watch until the API server ends it.
 
-        A failure within the watch (an event ERROR) is an ApiError, too. Silence for longer than the read timeout is a
+        An event that is too large has the type ``TOO_LARGE``, and its object only a name and a revision. A failure
+        within the watch (an event ERROR) is an ApiError, too. Silence for longer than the read timeout is a
         ``TimeoutError``; a request without headers in time, or a line that is no event, a ``ConnectionError``.
         """
         async with aclosing(self._session.stream(path, read_timeout_seconds=read_timeout_seconds)) as events:

@@ -32,6 +32,10 @@ class ForwardingClient(KubeClient):
         self.answered(method, path, answer)
         return answer
 
+    async def read(self, path: str, *, timeout_seconds: float, most_bytes: int) -> Answer:
+        """Send a GET by the other client; of a long answer it reads the beginning alone."""
+        return await self._client.read(path, timeout_seconds=timeout_seconds, most_bytes=most_bytes)
+
     async def forward(self, method: str, path: str, options: dict[str, Any]) -> Answer:
         """Send a request as it is."""
         return await self._client.exchange(method, path, **options)

@@ -1,7 +1,7 @@
 """One list+watch loop for one kind, as client-go's reflector does it, into a ``Store``.
 
 It never ends, and never raises because of the API server: after a failure the old objects stay in use, and the loop
-tries again after a pause that grows with each failure.
+tries again after a pause that grows with each failure. An object that is too large is left out, alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.backoff import Backoff
 from webhook.kube_client.client import KubeClient
+from webhook.kube_client.large_answers import PAGE_BYTES, TOO_LARGE, head_of_list, is_too_large
 from webhook.kube_client.resource import Found, Resource, Store
 
 # A bookmark comes about once a minute, unless nothing at all was written. With pauses and turns added, a quiet kind is
@@ -21,6 +22,7 @@ SILENCE_SECONDS = 70
 LIST_SECONDS = 30
 # A watch that lasted this long starts again with the shortest pause.
 HEALTHY_SECONDS = 60
+LEFT_OUT = "object-too-large"
 
 
 class Ending(Enum):
@@ -91,9 +93,16 @@ class Reflector:
         started = self._clock.monotonic()
         self._store.begin_list()
         listed: dict[str, Found] = {}
-        query = {**self.resource.selectors, "limit": str(self.resource.page_size)}
+        query, size = dict(self.resource.selectors), self.resource.page_size
         while True:
-            page = await self._page(query)
+            query["limit"] = str(size)
+            page, is_whole = await self._page(query)
+            if not is_whole and size > 1:
+                size = max(size // 4, 1)
+                continue
+            if not is_whole:
+                self._tell(LEFT_OUT, kind=self.resource.kind.field, **self.resource.part, reason="in a list")
+            size = min(2 * size, self.resource.page_size)
             if page is None:
                 self._replace({}, 0, started)
                 self._note("api-absent")
@@ -111,19 +120,20 @@ class Reflector:
             self._found()  # else only an event or a bookmark proves that the watch works again
         return True
 
-    async def _page(self, query: Mapping[str, str]) -> dict[str, Any] | None:
+    async def _page(self, query: Mapping[str, str]) -> tuple[dict[str, Any] | None, bool]:
+        """Return a page, None where the optional API is absent; False, and no items, where it is too large."""
         path = f"{self.resource.path}?{urlencode(query)}"
-        try:
-            page = await self._client.get(path, timeout_seconds=LIST_SECONDS)
-        except ApiError as error:
-            if error.is_absent and self.resource.optional:
-                return None
-            raise
+        answer = await self._client.read(path, timeout_seconds=LIST_SECONDS, most_bytes=PAGE_BYTES)
+        if answer.is_absent and self.resource.optional:
+            return None, True
+        answer.check()
+        is_whole = not answer.is_cut and not is_too_large(answer.body)
+        page = answer.item() if is_whole else {"items": [], **(head_of_list(answer.body) or {})}
         # A body that is not a list must not be taken for a cluster without objects.
         listing = str(page.get("kind")).endswith("List") and isinstance(page.get("items", ""), list | None)
         if not listing or revision_of(page) < 0:
-            raise ApiError(reason="the answer is no list")
-        return page
+            raise ApiError(reason="the answer is no list" if is_whole else "the list is too large")
+        return page, is_whole
 
     def _project(self, page: Mapping[str, Any]) -> dict[str, Found]:
         items = [item for item in page["items"] or () if isinstance(item, dict)]
@@ -165,11 +175,14 @@ class Reflector:
 
     def _take(self, word: str, item: Mapping[str, Any]) -> None:
         revision, now = revision_of(item), self._clock.monotonic()
-        if word not in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK") or revision < 0:
+        if word not in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", TOO_LARGE) or revision < 0:
             raise ApiError(reason=f"an unknown event {word}")
+        if word == TOO_LARGE:
+            name = self.resource.kind.key(item)
+            self._tell(LEFT_OUT, kind=self.resource.kind.field, **self.resource.part, reason=name)
         if word == "BOOKMARK":
             self._store.bookmark(revision, now)
-        elif self._apply(item, deleted=word == "DELETED", now=now):
+        elif self._apply(item, deleted=word in ("DELETED", TOO_LARGE), now=now):
             self._changed()
         self._found()
 

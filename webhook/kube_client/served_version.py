@@ -1,6 +1,7 @@
 """The version in which an API server serves a kind: tried from the newest, and tried again with each new list."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,15 +31,25 @@ class ServedVersion(ForwardingClient):
 
     async def forward(self, method: str, path: str, options: dict[str, Any]) -> Answer:
         """Send a request in the version that is served."""
+        return await self._sent(path, partial(self._send, method, options))
+
+    async def read(self, path: str, *, timeout_seconds: float, most_bytes: int) -> Answer:
+        """Send a GET in the version that is served."""
+        return await self._sent(path, partial(super().read, timeout_seconds=timeout_seconds, most_bytes=most_bytes))
+
+    async def _send(self, method: str, options: dict[str, Any], path: str) -> Answer:
+        return await super().forward(method, path, options)
+
+    async def _sent(self, path: str, send: Callable[[str], Awaitable[Answer]]) -> Answer:
         if "continue" in parse_qs(urlsplit(path).query):
-            return await super().forward(method, self._path(path), options)
+            return await send(self._path(path))
         for root in self._roots[:-1]:
             self._served = root
-            answer = await super().forward(method, self._path(path), options)
+            answer = await send(self._path(path))
             if not answer.is_absent:
                 return answer
         self._served = self._roots[-1]
-        return await super().forward(method, self._path(path), options)
+        return await send(self._path(path))
 
     def watch(self, path: str, *, read_timeout_seconds: float) -> AsyncGenerator[dict[str, Any], None]:
         """Watch in the version that was found last."""

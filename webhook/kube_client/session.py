@@ -16,8 +16,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from webhook.kube_client.answer import UNAUTHORIZED, Answer, json_object
-from webhook.kube_client.api_error import CredentialsError
+from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.credentials import Credentials, CredentialsLoader
+from webhook.kube_client.large_answers import event_without_content, is_too_large
 
 # Rotated tokens stay valid for minutes; kubernetes' own loader looks at the file as often.
 RENEW_SECONDS = 60
@@ -63,11 +64,19 @@ class Session:
         """Return a configuration with the same credentials for the ``kubernetes`` package's own clients."""
         return self._loader.configuration()
 
-    async def exchange(
-        self, method: str, path: str, *, body: object, content_type: str, timeout_seconds: float
+    async def exchange(  # noqa: PLR0913 - what one request needs
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        content_type: str = "",
+        timeout_seconds: float,
+        most_bytes: int = 0,
     ) -> Answer:
         """Send one request. ``path`` contains the query, encoded; ``body`` is JSON-serialisable, or None for none.
 
+        Of an answer that is longer than ``most_bytes`` only the beginning is read; 0 is no limit.
         Warnings: https://kubernetes.io/blog/2020/09/03/warnings/
         """
         headers = {"Content-Type": content_type} if body is not None else {}
@@ -76,7 +85,8 @@ class Session:
             async with asyncio.timeout(timeout_seconds):
                 async with await self._open(method, path, headers=headers, data=data) as response:
                     warnings = tuple(response.headers.getall("Warning", ()))
-                    return Answer(_request(method, path), response.status, await response.read(), warnings)
+                    received, is_cut = await _received(response.content, most_bytes)
+                    return Answer(_request(method, path), response.status, received, warnings, is_cut)
 
     async def stream(self, path: str, *, read_timeout_seconds: float) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the events of a watch as the API server writes them, until it ends the watch.
@@ -168,6 +178,17 @@ def _os_errors() -> Iterator[None]:
         raise ConnectionError(f"{type(error).__name__}: {error}") from error
 
 
+async def _received(content: aiohttp.StreamReader, most_bytes: int) -> tuple[bytes, bool]:
+    """Return a body, and whether it is cut."""
+    received = bytearray()
+    async for chunk in content.iter_any():
+        received += chunk
+        if most_bytes and len(received) > most_bytes:
+            # The connection is closed: what is still on its way is not for the next request.
+            return bytes(received), True
+    return bytes(received), False
+
+
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     # Not aiohttp's readline: it rejects lines above 128 KiB, which a Node with many images reaches.
     # A long line arrives in many chunks; joining them after each chunk would copy the line each time.
@@ -184,6 +205,11 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 
 def _event(line: bytes) -> dict[str, Any]:
+    if is_too_large(line):
+        if event := event_without_content(line):
+            return event
+        # Only a list shows which object it was; another watch would only send it again.
+        raise ApiError(reason="an event is too large")
     event = json_object(line) or {}
     if not isinstance(event.get("object"), dict) or not isinstance(event.get("type"), str):
         raise ConnectionError("a line that is no event")

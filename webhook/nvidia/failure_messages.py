@@ -26,10 +26,30 @@ class FailureKind(StrEnum):
     """NVIDIA's legacy runtime could not prepare the container (what it says)."""
     RUNTIME_FAILED = "runtime-failed"
     """NVIDIA's runtime or one of its hooks failed (what it says)."""
+    PROGRAM_MISSING = "program-missing"
+    """The container starts a program of the driver, and the driver's programs are not in it (the program)."""
+    DEVICE_NODE_MISSING = "device-node-missing"
+    """A device file of the driver is not on the node (its path)."""
+    READ_ONLY_HOST = "read-only-host"
+    """A place for a mount cannot be made, as the file system is read-only (the place)."""
+    GPU_LOST = "gpu-lost"
+    """The driver lost a GPU, or waits for its reset (what it says)."""
+    XID = "xid"
+    """The driver reported an error of a GPU (its number, and what it says)."""
     MOUNT_TARGET = "mount-target"
     """A mount cannot be made in the container's file system (the place in the container)."""
     DEVICE_ALLOCATION = "device-allocation"
     """The kubelet got no device from the plugin (what it says)."""
+    SHARED_TOO_MANY = "shared-too-many"
+    """A container requests more than one of a shared GPU, and the plugin refuses (the resource)."""
+    TOPOLOGY = "topology"
+    """The kubelet's topology manager found no GPUs that fit the pod's CPUs."""
+    IMAGE_PLATFORM = "image-platform"
+    """The image is not built for the node's architecture."""
+    IMAGE_SPACE = "image-space"
+    """The node's disk is full."""
+    IMAGE = "image"
+    """The image cannot be pulled."""
     DEVICE_CLAIM = "device-claim"
     """A DRA driver could not prepare a claim (what it says)."""
     CLASS_NOT_FOUND = "class-not-found"
@@ -42,6 +62,12 @@ class FailureKind(StrEnum):
     """The namespace does not allow the pod's tolerations."""
     QUOTA = "quota"
     """A ResourceQuota is used up (the quota)."""
+    QUOTA_SCOPE = "quota-scope"
+    """Pods of this priority class need a ResourceQuota in their namespace (the classes)."""
+    LIMIT_RANGE = "limit-range"
+    """A LimitRange of the namespace (what it says)."""
+    GPU_QUANTITY = "gpu-quantity"
+    """The API server refuses the quantity of a resource (which, and why)."""
     POD_SECURITY = "pod-security"
     """PodSecurity of the namespace (the level)."""
     SECURITY_CONTEXT_CONSTRAINTS = "security-context-constraints"
@@ -73,6 +99,7 @@ PATH = r"([^\s\"'\\:]{1,512})"
 PROGRAM = r"[^\s\"'\\:]{0,400}"
 HOOKS = rf"({PROGRAM}nvidia-(?:cdi-hook|ctk))"
 RUNTIMES = rf"({PROGRAM}(?:nvidia-container-runtime|containerd-shim)[a-z0-9.-]{{0,40}})"
+FAILED = r"(?:error|failed|exit status|exit code)"
 ABSENT = r"(?:stat [^\s:]{1,512}: )?(?:no such file or directory|executable file not found|file does not exist)"
 
 
@@ -101,13 +128,42 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
             FailureKind.RUNTIME_MISSING,
             (*_absent_program(RUNTIMES), r"no runtime binary found from candidate list: \[([^\]\n]{0,253})\]"),
         ),
-        (FailureKind.HOST_PATH_TYPE, (rf"hostPath type check failed: {PATH} is not an? ",)),
+        (
+            FailureKind.PROGRAM_MISSING,
+            (
+                rf"exec: {QUOTE}(nvidia-[a-z-]{{1,40}}){QUOTE}: {ABSENT}",
+                r"executable file `?(nvidia-[a-z-]{1,40})`? not found",  # crun
+            ),
+        ),
+        (
+            FailureKind.DEVICE_NODE_MISSING,
+            (
+                rf"failed to stat CDI host device {QUOTE}{PATH}{QUOTE}",
+                rf"while adding custom device {QUOTE}{PATH}{QUOTE}",
+                r"stat(?: failed:)? (/dev/nvidia[a-z0-9/-]{0,60}): no such file or directory",
+            ),
+        ),
+        (
+            FailureKind.GPU_LOST,
+            (r"((?i:GPU is lost|fallen off the bus|GPU requires reset)[^\n]{0,200})",),
+        ),
+        (FailureKind.XID, (r"NVRM: Xid \([^)\n]{1,64}\): (\d{1,4}[^\n]{0,200})",)),
+        (FailureKind.READ_ONLY_HOST, (rf"mkdir {QUOTE}?(/[^\s\"'\\:]{{1,512}}){QUOTE}?: read-only file system",)),
+        (
+            FailureKind.SHARED_TOO_MANY,
+            (rf"request for {QUOTE}([^\s\"':]{{1,253}}): [^\n]{{1,40}} too large: maximum request size for shared",),
+        ),
+        (FailureKind.TOPOLOGY, (r"Resources cannot be allocated with Topology locality",)),
+        (FailureKind.IMAGE_PLATFORM, (r"no match for platform in manifest|no image found in manifest list for arch",)),
+        (FailureKind.IMAGE_SPACE, (r"[Ff]ailed to (?:pull|extract|copy)[^\n]{1,2000}no space left on device",)),
+        # Kubernetes 1.37 writes a comma where the path does not exist.
+        (FailureKind.HOST_PATH_TYPE, (rf"hostPath type check failed[:,] {PATH} is not an? ",)),
         (FailureKind.CDI_UNRESOLVED, (r"unresolvable CDI devices? ([^\s:,]{1,512})",)),
         (FailureKind.CONTAINER_CLI, (r"nvidia-container-cli(?:\.real)?: ([^\n]{1,400})",)),
         (FailureKind.MOUNT_TARGET, (rf"to rootfs at {QUOTE}{PATH}{QUOTE}",)),
         (
             FailureKind.RUNTIME_FAILED,
-            (r"(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{0,400}?(?:error|failed|exit status)[^\n]{0,400})",),
+            (rf"(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{{0,400}}?{FAILED}[^\n]{{0,400}})",),
         ),
         (FailureKind.DEVICE_CLAIM, (r"Failed to prepare dynamic resources: ([^\n]{1,400})",)),
         (
@@ -124,6 +180,15 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
             (r"Pod's Overhead doesn't match RuntimeClass's", r"Pod Overhead set without corresponding RuntimeClass"),
         ),
         (FailureKind.TOLERATIONS, (r"pod tolerations [^\n]{0,100}conflict with its namespace whitelist",)),
+        (FailureKind.QUOTA_SCOPE, (r"insufficient quota to match these scopes: \[([^\n]{1,253}?\]\}?)\]",)),
+        (
+            FailureKind.LIMIT_RANGE,
+            (r"(m(?:ax|in)imum [^\s]{1,253} (?:usage|limit) per (?:Container|Pod) is [^\n]{1,200})",),
+        ),
+        (
+            FailureKind.GPU_QUANTITY,
+            (r"(resources\.(?:limits|requests)\[[^\]\s]{1,253}\]: (?:Invalid|Required|Forbidden)[^\n]{1,200})",),
+        ),
         (FailureKind.QUOTA, (r"(?:exceeded|failed) quota: ([^\s,:]{1,253})",)),
         (FailureKind.POD_SECURITY, (rf"violates PodSecurity {QUOTE}([a-z]{{1,20}}):",)),
         (FailureKind.SECURITY_CONTEXT_CONSTRAINTS, (r"unable to validate against any security context constraint",)),
@@ -141,6 +206,11 @@ VOLUME = re.compile(rf"MountVolume\.SetUp failed for volume {QUOTE}{NAME}{QUOTE}
 # Reasons of Events and of container states that name a cause without any known text.
 KINDS_BY_REASON = {
     "UnexpectedAdmissionError": FailureKind.DEVICE_ALLOCATION,
+    "TopologyAffinityError": FailureKind.TOPOLOGY,
+    "ErrImagePull": FailureKind.IMAGE,
+    "ImagePullBackOff": FailureKind.IMAGE,
+    "InvalidImageName": FailureKind.IMAGE,
+    "ErrImageNeverPull": FailureKind.IMAGE,
     "FailedPrepareDynamicResources": FailureKind.DEVICE_CLAIM,
     "StartError": FailureKind.CONTAINER_START,
     "RunContainerError": FailureKind.CONTAINER_START,

@@ -16,7 +16,7 @@ class LabelEvidence(StrEnum):
     """What a label shows, the strongest first."""
 
     AGAINST = "against"
-    """No GPU, or one that virtual machines use."""
+    """No GPU, a simulated one, or one that virtual machines use."""
     GPU = "gpu"
     """Feature discovery, a cloud, an autoscaler or the administrator says that there is a GPU of NVIDIA."""
     PCI = "pci"
@@ -46,7 +46,11 @@ GPU_KEYS = frozenset(
         "nvidia.com/cuda.driver-version.major",
         "nvidia.com/cuda.driver-version.full",
         "nvidia.com/mig.capable",
-        "nvidia-device-enable",  # Tencent Kubernetes Engine
+        # Tencent Kubernetes Engine.
+        "nvidia-device-enable",
+        "qgpu-device-enable",
+        # Nebius has no GPUs of other vendors.
+        "nebius.com/gpu",
     }
 )
 # Of these a false value shows something: nothing else of the list is written for a node without a GPU.
@@ -65,8 +69,11 @@ MODEL_KEYS = frozenset(
         "doks.digitalocean.com/gpu-model",
         "skypilot.co/accelerator",
         "cluster-api/accelerator",
+        "nebius.com/gpu-name",
     }
 )
+# A simulator gives such a node labels and resources of GPUs that do not exist: https://github.com/run-ai/fake-gpu-operator
+SIMULATED_KEYS = frozenset({"run.ai/simulated-gpu-node-pool"})
 # The GPU Operator puts these on nodes whose GPUs it hands to virtual machines.
 VIRTUAL_MACHINE_KEYS = frozenset(
     {
@@ -132,7 +139,9 @@ def _may_show_gpu(key: str) -> bool:
 def label_evidence(key: str, value: str) -> LabelEvidence | None:
     """Return what one label shows, None for nothing."""
     is_false = value.strip().lower() in FALSE_VALUES
-    if _is_for_virtual_machines(key, value, is_false=is_false) or (is_false and key in DENYING_KEYS and value):
+    if key in SIMULATED_KEYS or _is_for_virtual_machines(key, value, is_false=is_false):
+        return LabelEvidence.AGAINST
+    if is_false and key in DENYING_KEYS and value:
         return LabelEvidence.AGAINST
     if is_false:
         return None

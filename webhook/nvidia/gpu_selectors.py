@@ -11,7 +11,7 @@ from typing import Any
 
 from webhook.kube.values import elements, items, mapping, text
 from webhook.nvidia.gpu_labels import FALSE_VALUES, LabelEvidence, label_evidence, mentions_gpu, shows_gpu_by_key
-from webhook.nvidia.gpu_models import names_other_vendor
+from webhook.nvidia.gpu_models import names_gpus, names_other_vendor
 
 MOST_LABELS, MOST_TERMS, MOST_EXPRESSIONS, MOST_VALUES = 500, 500, 500, 1000
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
@@ -101,7 +101,7 @@ def _value_evidence(key: str, value: str) -> LabelEvidence | None:
     is_false = value.lower() in FALSE_VALUES and not _is_role(key)
     if is_false or names_other_vendor(key) or names_other_vendor(value):
         return None
-    is_about_gpu = _mentions(key) or "nvidia" in value.lower()
+    is_about_gpu = _mentions(key) or "nvidia" in value.lower() or names_gpus(value)
     return LabelEvidence.GPU if is_about_gpu else None
 
 

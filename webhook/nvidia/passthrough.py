@@ -8,13 +8,18 @@ Sources: docs/platform-facts.md.
 from collections.abc import Iterable
 
 PREFIX = "nvidia.com/"
-# Names that administrators and Kata's plugin use instead of the device's.
-ALIASES = frozenset({"nvidia.com/pgpu"})
+# Parts of names that administrators and Kata's plugin use instead of the device's, with any domain.
+WORDS = ("passthrough", "pgpu", "vfio")
 
 
 def is_passthrough_resource(name: str) -> bool:
     """Say whether a resource gives GPUs to virtual machines: resources for containers have no capital letter."""
-    return name in ALIASES or (name.startswith(PREFIX) and name != name.lower())
+    return (name.startswith(PREFIX) and name != name.lower()) or _is_named_so(name.lower())
+
+
+def _is_named_so(name: str) -> bool:
+    # "vfio" alone may be a network card.
+    return any(word in name for word in WORDS) and any(word in name for word in ("gpu", "nvidia"))
 
 
 def passthrough_resource(names: Iterable[str]) -> str:

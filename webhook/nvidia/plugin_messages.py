@@ -17,6 +17,14 @@ class LogProblem(StrEnum):
     """The same, in the words of a plugin with a CDI strategy; also on Tegra, where such strategies do not work."""
     CDI_SPECIFICATION = "cdi-specification"
     """The plugin could not write its CDI specification: files of the driver are missing."""
+    ACCESS_LOST = "access-lost"
+    """The container may not open its devices any more, as after ``systemctl daemon-reload``."""
+    ACCESS_BLOCKED = "access-blocked"
+    """On WSL2: the container lacks Windows' own library."""
+    GPU_LOST = "gpu-lost"
+    """The driver lost a GPU, or waits for its reset."""
+    CONFIG = "config"
+    """The plugin's configuration is missing or not valid."""
     VERSION_MISMATCH = "version-mismatch"
     """The kernel module and the library are of two driver versions."""
     NO_DRIVER = "no-driver"
@@ -61,9 +69,24 @@ PATTERNS = {
         r"CDI (?:--device-list-strategy )?options are only supported on NVML-based systems"
     ),
     LogProblem.CDI_SPECIFICATION: re.compile(r"(?:unable|failed) to (?:create|generate) (?:cdi|CDI) spec"),
+    LogProblem.ACCESS_LOST: re.compile(
+        r"(?:(?:[Ff]ailed to initialize NVML|nvml init failed|nvml): )(?:Unknown Error|ERROR_UNKNOWN)"
+    ),
+    LogProblem.ACCESS_BLOCKED: re.compile(
+        r"(?:(?:[Ff]ailed to initialize NVML|nvml init failed): )?GPU access blocked by the operating system"
+    ),
+    LogProblem.GPU_LOST: re.compile(
+        r"(?:(?:[Ff]ailed to initialize NVML|nvml init failed): )?"
+        r"(?:(?i:GPU is lost|fallen off the bus|GPU requires reset)|ERROR_GPU_IS_LOST|ERROR_RESET_REQUIRED)"
+    ),
+    LogProblem.CONFIG: re.compile(
+        r"unable to (?:load|parse|finalize) config|[Ee]rror parsing config|pecified config [^\n]{1,100} does not exist"
+        r"|unknown (?:field|version)[^\n]{1,100}config|flag provided but not defined"
+    ),
     LogProblem.VERSION_MISMATCH: re.compile(r"Driver/library version mismatch|ERROR_LIB_RM_VERSION_MISMATCH"),
     LogProblem.NO_DRIVER: re.compile(
-        r"(?:[Ff]ailed to initialize NVML|nvml init failed): (?!ERROR_LIB|could not load|Driver/lib)[^\"\n]{0,400}"
+        r"(?:[Ff]ailed to initialize NVML|nvml init failed): (?!ERROR_LIB|could not load|Driver/lib|"
+        r"Unknown Error|ERROR_UNKNOWN|ERROR_NO_PERM|ERROR_GPU_IS|ERROR_RESET|GPU |(?i:insufficient perm))[^\"\n]{0,400}"
         r"|ERROR_DRIVER_NOT_LOADED|Driver Not Loaded"
     ),
     # Newer plugins write the same words after "Ignoring", and go on.
@@ -72,7 +95,9 @@ PATTERNS = {
         r"[Ww]aiting for MPS daemon|MPS daemon (?:has not|is not)|using MPS requires --mps-root|[Ff]ailed to start MPS"
         r"|sharing using MPS is not supported|nvidia-cuda-mps-control\": executable file not found"
     ),
-    LogProblem.MIG_PERMISSION: re.compile(r"(?i:insufficient permissions)|ERROR_NO_PERMISSION"),
+    LogProblem.MIG_PERMISSION: re.compile(
+        r"(?:(?:[Ff]ailed to initialize NVML|nvml init failed): )?(?:(?i:insufficient permissions)|ERROR_NO_PERMISSION)"
+    ),
     LogProblem.MIG_CONFIGURATION: re.compile(
         r"invalid MIG configuration|[Mm]ore than one MIG device type present|[Nn]o MIG devices associated"
         r"|must be configured with the same migEnabled value|migEnabled=true was not configured correctly"
@@ -105,6 +130,11 @@ def find_in_log(log: str, *problems: LogProblem) -> LogFinding | None:
         return None
     start = first[1].start()
     return LogFinding(first[0], _short(end[start:].partition("\n")[0]))
+
+
+def has_registered(log: str) -> bool:
+    """Say whether a device plugin reported its devices to the kubelet."""
+    return "Registered device plugin" in log[-LONGEST_LOG:]
 
 
 def last_error_line(log: str) -> str:

@@ -16,6 +16,8 @@ MIG_VARIABLE, MIG_FLAG = "MIG_STRATEGY", "--mig-strategy"
 DISCOVERY_VARIABLE, DISCOVERY_FLAG = "DEVICE_DISCOVERY_STRATEGY", "--device-discovery-strategy"
 SPECS_VARIABLE, SPECS_FLAG = "PASS_DEVICE_SPECS", "--pass-device-specs"
 PREFIX_VARIABLE, PREFIX_FLAG = "CDI_ANNOTATION_PREFIX", "--cdi-annotation-prefix"
+# An exporter with these asks a DCGM service, and needs neither NVML nor a GPU.
+ENGINE_VARIABLE, ENGINE_FLAGS = "DCGM_REMOTE_HOSTENGINE_INFO", ("--remote-hostengine-info", "-r")
 CONFIG_VARIABLE, CONFIG_FLAG = "CONFIG_FILE", "--config-file"
 # The driver's root on the host and in the container; the older names of the latter too.
 ROOT_SETTINGS = (
@@ -91,6 +93,11 @@ def passes_devices(container: Mapping[str, Any]) -> bool | None:
     """Say whether the plugin's container passes device nodes to pods; None where the pod does not show it."""
     setting = _or_default(container, SPECS_FLAG, SPECS_VARIABLE, "false")
     return {"true": True, "1": True, "false": False, "0": False}.get((setting or "").lower())
+
+
+def asks_remote_engine(container: Mapping[str, Any]) -> bool:
+    """Say whether an exporter gets its figures from a DCGM service outside its container."""
+    return any(setting_of(container, flag, ENGINE_VARIABLE) for flag in ENGINE_FLAGS)
 
 
 def sets_device_specs(container: Mapping[str, Any]) -> bool:

@@ -40,7 +40,8 @@ class SpecialHost:
     A host is of this kind if its osImage or its kernel matches one of the patterns (``*``), or if it has a label whose
     key starts with one of the prefixes, or one of the labels. ``why`` is for people. ``directory`` is where the driver
     of such hosts usually is, with ``{triplet}`` for the architecture's; ``/run/nvidia/driver`` is the root of a driver
-    container. It is empty where a mount of files cannot help.
+    container. It is empty where a mount of files cannot help. ``serves_pods`` says that NVIDIA's runtime is the
+    platform's default on GPU nodes.
     """
 
     name: str
@@ -50,6 +51,7 @@ class SpecialHost:
     label_prefixes: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     directory: str = ""
+    serves_pods: bool = False
 
     def has_system(self, os_image: str, kernel: str) -> bool:
         """Say whether a system's name or its kernel shows a host of this kind."""
@@ -87,16 +89,19 @@ SPECIAL_HOSTS = (
         "AKS provides the driver by its default runtime, on older images from /usr/local/nvidia",
         label_prefixes=("kubernetes.azure.com/",),
         directory="/usr/lib/{triplet}",
+        serves_pods=True,
     ),
     SpecialHost(
         "IBM Cloud",
         "IBM Cloud installs the driver and its own device plugin",
         label_prefixes=("ibm-cloud.kubernetes.io/",),
+        serves_pods=True,
     ),
     SpecialHost(
         "DigitalOcean",
         "DigitalOcean installs the driver, the toolkit and the device plugin",
         label_prefixes=("doks.digitalocean.com/",),
+        serves_pods=True,
     ),
     SpecialHost(
         "Huawei CCE",
@@ -151,6 +156,7 @@ SPECIAL_HOSTS = (
 )
 
 
+VIRTUAL_TAINT = "virtual-kubelet.io/provider"
 PLATFORM_PREFIXES = tuple(prefix for kind in SPECIAL_HOSTS for prefix in kind.label_prefixes)
 
 
@@ -166,6 +172,24 @@ def special_host(host: Host) -> SpecialHost | None:
 def _kinds_by_system(os_image: str, kernel: str) -> frozenset[str]:
     # Thousands of nodes have a handful of systems.
     return frozenset(kind.name for kind in SPECIAL_HOSTS if kind.has_system(os_image, kernel))
+
+
+def serves_pods(host: Host) -> bool:
+    """Say whether a host's platform makes NVIDIA's runtime the default on its GPU nodes."""
+    kind = special_host(host)
+    return kind is not None and kind.serves_pods
+
+
+def is_virtual_node(labels: Mapping[str, str], taint_keys: Iterable[str]) -> bool:
+    """Say whether a node is no machine: what runs its pods, elsewhere, need not know a RuntimeClass of this cluster.
+
+    Source: https://virtual-kubelet.io/docs/, and the documents of Liqo.
+    """
+    return (
+        labels.get("type") == "virtual-kubelet"
+        or labels.get("liqo.io/type") == "virtual-node"
+        or VIRTUAL_TAINT in taint_keys
+    )
 
 
 def is_wsl(host: Host) -> bool:

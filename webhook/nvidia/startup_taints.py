@@ -23,11 +23,15 @@ TEMPORARY_KEYS = frozenset(
         "karpenter.sh/disrupted",
         "karpenter.sh/disruption",
         "karpenter.sh/unregistered",
-        "node.cilium.io/agent-not-ready",
         "cni.istio.io/not-ready",
-        "ebs.csi.aws.com/agent-not-ready",
-        "efs.csi.aws.com/agent-not-ready",
-        "fsx.csi.aws.com/agent-not-ready",
+        "node.gardener.cloud/critical-components-not-ready",
+        "node.deckhouse.io/uninitialized",
+        "node.deckhouse.io/bashible-uninitialized",
+        "node.deckhouse.io/csi-not-bootstrapped",
+        # AKS, while it repairs or drains a node.
+        "remediator.aks.microsoft.com/unschedulable",
+        "remediator.kubernetes.azure.com/unschedulable",
+        "medik8s.io/remediation",
     }
 )
 TEMPORARY_PREFIXES = (
@@ -38,7 +42,11 @@ TEMPORARY_PREFIXES = (
     "ignore-taint.cluster-autoscaler.kubernetes.io/",
     "aws-node-termination-handler/",
     "readiness.k8s.io/",
+    # https://github.com/pelotech/nidhogg: until the pods of some DaemonSets are ready.
+    "nidhogg.uswitch.com/",
 )
+# Cilium, and the CSI drivers of many vendors, remove their taint when their pod on the node is ready.
+AGENT_SUFFIX = "/agent-not-ready"
 
 
 def is_temporary_taint(key: str, more: Iterable[str] = ()) -> bool:
@@ -46,5 +54,6 @@ def is_temporary_taint(key: str, more: Iterable[str] = ()) -> bool:
     return (
         key in TEMPORARY_KEYS
         or key.startswith(TEMPORARY_PREFIXES)
+        or key.endswith(AGENT_SUFFIX)
         or any(key.startswith(name[:-1]) if name.endswith("*") else key == name for name in more)
     )

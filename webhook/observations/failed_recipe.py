@@ -22,7 +22,6 @@ from webhook.observations.plugin_observation import (
 from webhook.observations.pod_start import PodEvent, PodStart
 from webhook.observations.setback import MAX_TEXT, SetbackKind
 
-PATIENCE = timedelta(minutes=5)
 # A container waits this long only after at least five failed starts in a row.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
 CRASH_PATIENCE = timedelta(minutes=2)
@@ -106,15 +105,16 @@ def failure_of_recipe(
 
 
 def _kind(pod: PatchedPod, node: BootedNode, moment: Moment) -> SetbackKind | None:
-    if not pod.recipe or node.ready is not True or not moment.has_passed(PATIENCE, node.ready_since):
+    patience = moment.waits.patience
+    if not pod.recipe or node.ready is not True or not moment.has_passed(patience, node.ready_since):
         return None
     if pod.ready:
-        is_idle = _lacks_gpu(pod, node, moment) and moment.has_passed(PATIENCE, pod.ready_since)
+        is_idle = _lacks_gpu(pod, node, moment) and moment.has_passed(patience, pod.ready_since)
         return SetbackKind.NO_GPU if is_idle and pod.running else None
     if pod.waiting == CRASH_LOOP and pod.start.last_end not in FAILED_STARTS:
-        is_crashing = _lacks_gpu(pod, node, moment) and moment.has_passed(CRASH_PATIENCE, pod.start.unready_since)
-        return SetbackKind.CRASHING if is_crashing else None
-    if not moment.has_passed(PATIENCE, pod.start.unready_since):
+        has_waited = moment.has_passed(min(CRASH_PATIENCE, patience), pod.start.unready_since)
+        return SetbackKind.CRASHING if has_waited and _lacks_gpu(pod, node, moment) else None
+    if not moment.has_passed(patience, pod.start.unready_since):
         return None
     if pod.waiting in START_ERRORS or pod.waiting == CRASH_LOOP:
         return SetbackKind.START_FAILED

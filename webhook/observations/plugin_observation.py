@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from webhook.observations.waits import DEFAULT_WAITS, Waits
+
 # A management pod other than the device plugin proves nothing before.
 STEADY = timedelta(minutes=10)
 # The kubelet keeps the capacity of a device plugin that has ended for five minutes.
@@ -137,10 +139,11 @@ class ObservedNode(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When pods and nodes are looked at (None: unknown), and which resources are GPUs."""
+    """When pods and nodes are looked at (None: unknown), which resources are GPUs, and what a setback waits for."""
 
     now: datetime | None
     is_gpu_resource: Callable[[str], bool]
+    waits: Waits = DEFAULT_WAITS
 
     def has_passed(self, duration: timedelta, since: datetime | None) -> bool:
         """Say whether a time is long enough ago. A time that is not recorded counts as long ago."""

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from webhook.observations.plugin_observation import HostKind
+from webhook.observations.waits import FIRST_DURATION
 
-FIRST_DURATION = timedelta(hours=1)
 LONGEST_DURATION = timedelta(days=1)
 MAX_SETBACKS = 1000
 MAX_TEXT = 300
@@ -127,8 +127,8 @@ def holds_on(found: Setback, node: SetbackNode) -> bool:
     return (found.boot_id, found.host) == (node.boot_id, node.host)
 
 
-def duration(repetitions: int) -> timedelta:
-    """Return how long a failure counts: an hour, doubled at each repetition, a day at most."""
+def duration(repetitions: int, first: timedelta = FIRST_DURATION) -> timedelta:
+    """Return how long a failure counts: the first time an hour, doubled at each repetition, a day at most."""
     # The exponent is bounded: a stored number may be anything.
     doubled: int = 2 ** min(max(repetitions - 1, 0), 10)
-    return min(FIRST_DURATION * doubled, LONGEST_DURATION)
+    return min(first * doubled, LONGEST_DURATION)

@@ -28,37 +28,38 @@ LEFT = "leave/setback"
 def look_at_pods(
     previous: Setbacks,
     pods: Mapping[str, PatchedPod],
-    nodes: Mapping[str, BootedNode],
+    nodes: Mapping[str, BootedNode] | None,
     events: Iterable[PodEvent],
     moment: Moment,
 ) -> Setbacks:
     """Return the setbacks after a look at all plugin pods; the previous value itself if nothing changed.
 
-    ``pods`` must be those that a DaemonSet controls which the caller trusts.
+    ``pods`` must be those that a DaemonSet controls which the caller trusts; ``nodes`` are all nodes, None if they are
+    not known. The setbacks of a node that was deleted are dropped.
     """
     now = moment.now or UNKNOWN_TIME
     entries = dict(_lasting(previous, pods.values(), nodes, now))
     by_pod = _by_pod(events)
     for pod in pods.values():
-        node = nodes.get(pod.node)
+        node = (nodes or {}).get(pod.node)
         if node is None or not pod.recipe or not pod.owner_name:
             continue
         key = SetbackKey(pod.plugin.namespace, pod.owner_name, node.name, pod.recipe)
         if _works(pod, node, moment):
             entries.pop(key, None)
         elif failure := failure_of_recipe(pod, node, by_pod.get((pod.plugin.namespace, pod.uid), ()), moment):
-            entries[key] = _next(entries.get(key), key, failure, pod, node, now)
+            entries[key] = _next(entries.get(key), key, failure, pod, node, moment)
     return _result(previous, _bounded(entries), now)
 
 
 def _lasting(
-    previous: Setbacks, pods: Iterable[PatchedPod], nodes: Mapping[str, BootedNode], now: datetime
+    previous: Setbacks, pods: Iterable[PatchedPod], nodes: Mapping[str, BootedNode] | None, now: datetime
 ) -> Iterator[tuple[SetbackKey, Setback]]:
     """Yield the setbacks that still count, and those whose repetitions are remembered."""
     left = {(pod.plugin.namespace, pod.owner_name, pod.node) for pod in pods if pod.decision == LEFT}
     for key, found in previous.entries.items():
-        node = nodes.get(key.node)
-        if node is not None and not holds_on(found, node):
+        node = (nodes or {}).get(key.node)
+        if nodes is not None and (node is None or not holds_on(found, node)):
             continue
         # A pod that was left alone because of it is not released when its time is over.
         if found.until + MEMORY > now or (key.namespace, key.daemon_set, key.node) in left:
@@ -78,8 +79,9 @@ def _works(pod: PatchedPod, node: BootedNode, moment: Moment) -> bool:
 
 
 def _next(  # noqa: PLR0913, PLR0917 - each is another part of the same fact
-    known: Setback | None, key: SetbackKey, failure: RecipeFailure, pod: PatchedPod, node: BootedNode, now: datetime
+    known: Setback | None, key: SetbackKey, failure: RecipeFailure, pod: PatchedPod, node: BootedNode, moment: Moment
 ) -> Setback:
+    now = moment.now or UNKNOWN_TIME
     if known and known.pod == pod.uid and known.until > now:
         return known
     repetitions = known.repetitions + 1 if known else 1
@@ -88,7 +90,7 @@ def _next(  # noqa: PLR0913, PLR0917 - each is another part of the same fact
         kind=failure.kind,
         text=failure.text,
         at=now,
-        until=now + duration(repetitions),
+        until=now + duration(repetitions, moment.waits.first_duration),
         repetitions=repetitions,
         boot_id=node.boot_id,
         host=node.host,

@@ -37,6 +37,10 @@ from webhook.observations.setback import (
 Value = TypeVar("Value")
 
 SCHEMA = 1
+DATA_KEY = "state.json"
+"""Where the ConfigMap holds the text."""
+NAME_SUFFIX = "-state"
+"""What its name adds to that of the installation."""
 MAX_BYTES = 256 * 1024
 MAX_EVICTIONS = 1000
 # Later times could not be added to.

@@ -137,6 +137,11 @@ class SetbackRules(_Model):
     plugins: bool = Field(
         default=True, description="Remember where a patch of a plugin pod failed, and do not repeat it there."
     )
+    workloads: bool = Field(
+        default=True,
+        description="Look at the Events of a namespace before a GPU pod is patched, and leave the pod alone where a "
+        "patch like it failed within the last hour.",
+    )
 
 
 class Policy(_Model):

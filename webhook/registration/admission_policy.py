@@ -9,7 +9,7 @@ from typing import Any
 
 from webhook.decide.limits import CONTAINERS_LIMIT
 from webhook.decide.pod import MIRROR_KEY
-from webhook.decide.windows_pods import LINUX, OS_LABELS, WINDOWS
+from webhook.decide.windows_pods import BUILD_LABEL, BUILD_OPERATORS, LINUX, OS_LABELS, WINDOWS
 from webhook.decide.workload.context import SYSTEM_NAMESPACES
 from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, TOLERATION, VISIBLE_DEVICES
 from webhook.kube.metadata import NAMESPACE_NAME_LABEL
@@ -120,35 +120,34 @@ def _no_driver_mounts(policy: Policy) -> str:
     driver = "|".join(map(re.escape, DRIVER_DIRECTORIES))
     path = _text(f"^({shared})/?$|^({driver})(/.*)?$|^.*/{LIBRARY.pattern}/?$")
     return (
-        "!has(object.spec.volumes) || !(object.spec.containers + (has(object.spec.initContainers) ? "
-        f"object.spec.initContainers : [])).exists(c, {requests_gpu('c', policy)} &&\n"
+        f"!has(object.spec.volumes) || !{_EVERY_CONTAINER}.exists(c, {requests_gpu('c', policy)} &&\n"
         "has(c.volumeMounts) && c.volumeMounts.exists(m, object.spec.volumes.exists(v, v.name == m.name &&\n"
         f"has(v.hostPath) && v.hostPath.path.matches({path}))))"
     )
 
 
+_EVERY_CONTAINER = "(object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : []))"
 _OS_LABELS = "['" + "', '".join(sorted(OS_LABELS)) + "']"
 _TERMS = "object.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
 # A pod names its system, or selects nodes of one.
 _LINUX = (
     f"has(object.spec.os) ? object.spec.os.name != '{WINDOWS}' : !(\n"
-    f"(has(object.spec.nodeSelector) && object.spec.nodeSelector.exists(k, k in {_OS_LABELS} &&\n"
-    f"object.spec.nodeSelector[k] == '{WINDOWS}')) ||\n"
+    f"(has(object.spec.nodeSelector) && object.spec.nodeSelector.exists(k, k == '{BUILD_LABEL}' ||\n"
+    f"(k in {_OS_LABELS} && object.spec.nodeSelector[k] == '{WINDOWS}'))) ||\n"
     "(has(object.spec.affinity) && has(object.spec.affinity.nodeAffinity) &&\n"
     "has(object.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution) &&\n"
     f"size({_TERMS}) > 0 && {_TERMS}.all(t, has(t.matchExpressions) && t.matchExpressions.exists(e,\n"
-    f"e.key in {_OS_LABELS} && has(e.values) &&\n"
+    f"(e.key == '{BUILD_LABEL}' && e.operator in {json.dumps(sorted(BUILD_OPERATORS))}) ||\n"
+    f"(e.key in {_OS_LABELS} && has(e.values) &&\n"
     f"((e.operator == 'In' && size(e.values) > 0 && e.values.all(v, v == '{WINDOWS}')) ||\n"
-    f"(e.operator == 'NotIn' && '{LINUX}' in e.values))))) ||\n"
-    "(has(object.spec.securityContext) && has(object.spec.securityContext.windowsOptions)))"
+    f"(e.operator == 'NotIn' && '{LINUX}' in e.values)))))) ||\n"
+    "(has(object.spec.securityContext) && has(object.spec.securityContext.windowsOptions)) ||\n"
+    f"{_EVERY_CONTAINER}.exists(c,\nhas(c.securityContext) && has(c.securityContext.windowsOptions)))"
 )
 
 
 def _names_gpu(policy: Policy) -> str:
-    return (
-        "(object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : []))"
-        f".exists(c, {names_gpu('c', policy)})"
-    )
+    return f"{_EVERY_CONTAINER}.exists(c, {names_gpu('c', policy)})"
 
 
 def _fits(policy: Policy) -> str:

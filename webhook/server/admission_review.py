@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
 from webhook.decide.decision import Decision, RequestInfo
+from webhook.decide.patch import Operation
 
 # Kubernetes' own have 36 characters. It is in every answer and log line.
 UID_LIMIT = 128
@@ -101,6 +102,11 @@ def warn(uid: str, warnings: Sequence[str]) -> bytes:
     return _answer({"uid": uid, "allowed": True, "warnings": warnings})
 
 
+def patch(uid: str, operations: Sequence[Operation]) -> bytes:
+    """Return the answer that lets a request pass with a patch."""
+    return _answer({"uid": uid, "allowed": True, **_patched(operations)})
+
+
 def answer(review: Review, decision: Decision) -> bytes:
     """Return the answer that carries a decision: patch (unless dry-run), warnings and audit annotation."""
     response: dict[str, Any] = {
@@ -111,9 +117,12 @@ def answer(review: Review, decision: Decision) -> bytes:
     if decision.warnings:
         response["warnings"] = decision.warnings
     if decision.operations and not decision.dry_run:
-        response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(orjson.dumps(decision.operations)).decode()
+        response |= _patched(decision.operations)
     return _answer(response)
+
+
+def _patched(operations: Sequence[Operation]) -> dict[str, Any]:
+    return {"patchType": "JSONPatch", "patch": base64.b64encode(orjson.dumps(operations)).decode()}
 
 
 def check_applies(review: Review, decision: Decision) -> None:

@@ -1,7 +1,6 @@
 """The webhook's HTTP handlers, which the API server calls."""
 
 import asyncio
-import re
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,37 +26,39 @@ from webhook.server.admission_review import (
     parse_review,
     warn,
 )
-from webhook.server.decide_live import ViewSource, decide_live
+from webhook.server.decide_live import ViewSource
 from webhook.server.decision_log import DecisionLog, record_of
-from webhook.server.overload import BusyError, Load
+from webhook.server.event_lookup import FailureSource
+from webhook.server.heartbeat_status import HeartbeatStatus
+from webhook.server.overload import BusyError, Load, busy_response, timeout_seconds
 from webhook.server.plugin_admission import LiveState, admit_plugin
 from webhook.server.request_body import (
     BODY_LIMIT_BYTES,
     CREATE_LIMIT_BYTES,
+    HEARTBEAT_LIMIT_BYTES,
     Bodies,
     DisconnectedError,
     TooLargeError,
 )
+from webhook.server.workload_admission import admit_workload
 
 # One path for each entry of the registrations. They never change: an older registration may call a newer server.
 WORKLOADS_PATH = "/mutate/workloads"
 BOOTSTRAP_PATH = "/mutate/bootstrap"
 EPHEMERAL_PATH = "/mutate/ephemeral"
 TEMPLATES_PATH = "/warn/templates"
-PATHS = frozenset({WORKLOADS_PATH, BOOTSTRAP_PATH, EPHEMERAL_PATH, TEMPLATES_PATH})
+HEARTBEAT_PATH = "/mutate/heartbeat"
+PATHS = frozenset({WORKLOADS_PATH, BOOTSTRAP_PATH, EPHEMERAL_PATH, TEMPLATES_PATH, HEARTBEAT_PATH})
 
-# Where a body carries one object, not two.
-LIMITS_BYTES = {WORKLOADS_PATH: CREATE_LIMIT_BYTES, BOOTSTRAP_PATH: CREATE_LIMIT_BYTES}
+# Where a body carries one object, not two. A heartbeat is an empty ConfigMap.
+LIMITS_BYTES = dict.fromkeys((WORKLOADS_PATH, BOOTSTRAP_PATH), CREATE_LIMIT_BYTES)
+LIMITS_BYTES[HEARTBEAT_PATH] = HEARTBEAT_LIMIT_BYTES
 
-# The registration's timeoutSeconds, when the query does not say.
-DEFAULT_TIMEOUT_SECONDS = 3.0
-LONGEST_TIMEOUT_SECONDS = 30.0
-
-DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(ms|s|m)")
-UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 # Not a standard status: the client went away, and reads no answer. nginx logs the same.
 CLIENT_CLOSED_REQUEST = 499
+# Of a fault of ours, what the log shows.
+MOST_FRAMES, LONGEST_PATH = 20, 200
 
 # What Python and orjson raise for values that are nested hundreds of levels deep.
 NESTED_TOO_DEEPLY = (RecursionError, orjson.JSONEncodeError)
@@ -69,7 +70,7 @@ Decide = Callable[[Review], Awaitable[Decision]]
 
 @dataclass(slots=True)
 class Webhook:
-    """The webhook's handlers, and the little state they share. ``state`` is None where no setbacks are stored."""
+    """The webhook's handlers, and the little state they share. Without a cluster, ``state`` and ``events`` are None."""
 
     policy: Policy
     source: ViewSource
@@ -78,6 +79,8 @@ class Webhook:
     bodies: Bodies = field(default_factory=Bodies)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     state: LiveState | None = None
+    heartbeat: HeartbeatStatus = field(default_factory=HeartbeatStatus)
+    events: FailureSource | None = None
 
     def application(self) -> web.Application:
         """Return the application of the TLS listener."""
@@ -87,6 +90,7 @@ class Webhook:
         app.router.add_post(BOOTSTRAP_PATH, self._mutate_bootstrap)
         app.router.add_post(EPHEMERAL_PATH, self._mutate_ephemeral)
         app.router.add_post(TEMPLATES_PATH, self._warn_templates)
+        app.router.add_post(HEARTBEAT_PATH, self._mark_heartbeat)
         # Paths of later versions: an upgrade may bring the registration before the server.
         app.router.add_post("/mutate/{entry:.+}", self._allow)
         app.router.add_post("/warn/{entry:.+}", self._allow)
@@ -94,7 +98,7 @@ class Webhook:
 
     async def _mutate_workloads(self, request: web.Request) -> web.StreamResponse:
         return await self._decide(
-            request, lambda review: decide_live(review.object, review.facts, self.policy, self.source)
+            request, lambda review: admit_workload(review.object, review.facts, self.policy, self.source, self.events)
         )
 
     async def _mutate_bootstrap(self, request: web.Request) -> web.StreamResponse:
@@ -124,12 +128,16 @@ class Webhook:
                 self.observer.template(review, decision)
             return _json(warn(review.uid, decision.warnings if decision else ()))
 
+    async def _mark_heartbeat(self, request: web.Request) -> web.StreamResponse:
+        async with self._review(request) as review:
+            return _json(self.heartbeat.answer(review))
+
     async def _decide_template(self, review: Review) -> Decision | None:
         """Decide on the template that a user changes by a request; None if there is none."""
         asked = RequestInfo(review.namespace, is_template=True)
         try:
             changed = changed_template(review.object, review.old_object or {})
-            return await decide_live(changed, asked, self.policy, self.source) if changed else None
+            return await admit_workload(changed, asked, self.policy, self.source, self.events) if changed else None
         except ManyTemplatesError as error:
             return left_alone(str(error))
         except NESTED_TOO_DEEPLY:
@@ -194,7 +202,7 @@ class Webhook:
             self.load.check(timeout_seconds(request.query.get("timeout", "")))
             response = await handler(request)
         except BusyError:
-            response = _busy()
+            response = busy_response()
         except MalformedReviewError as error:
             response = self._refuse(400, str(error))
         except TooLargeError as error:
@@ -215,8 +223,8 @@ class Webhook:
 
     def _tell_fault(self, request: web.Request, error: Exception) -> None:
         # Without its message: it may quote the author's values, which are secret.
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        self.observer.log.error("failed", path=request.path, error=type(error).__name__, at=frames)
+        frames = "".join(traceback.format_tb(error.__traceback__, limit=-MOST_FRAMES))
+        self.observer.log.error("failed", path=request.path[:LONGEST_PATH], error=type(error).__name__, at=frames)
 
     def _refuse(self, status: int, why: str) -> web.Response:
         self.observer.log.warning("refused", status=status, why=why)
@@ -226,20 +234,5 @@ class Webhook:
         return response
 
 
-def timeout_seconds(text: str) -> float:
-    """Return the API server's time limit (``?timeout=3s``), or the default if it cannot be read."""
-    match = DURATION.fullmatch(text)
-    if not match:
-        return DEFAULT_TIMEOUT_SECONDS
-    return min(float(match[1]) * UNIT_SECONDS[match[2]], LONGEST_TIMEOUT_SECONDS)
-
-
 def _json(body: bytes) -> web.Response:
     return web.Response(body=body, content_type="application/json")
-
-
-def _busy() -> web.Response:
-    # The API server asks again, on another connection, within its timeout.
-    response = web.Response(status=503, text="busy\n", headers={"Retry-After": "1"})
-    response.force_close()
-    return response

@@ -9,16 +9,21 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from certs.state_events import OnChange
 from certs.tls_context import CertificateSource
 from certs.webhook_configs import REGISTRATION_STATES
+from webhook.server.heartbeat_status import HeartbeatStatus
+
+CERTIFICATE_REFUSED = "certificate-refused"
 
 
 class CertificateMetrics:
     """The certificate's metrics. It counts the events of the certificate's source, and passes them on.
 
+    ``refusals`` is the number of TLS handshakes in which a client refused our certificate.
     The source's state is read at each scrape, once there is a source.
     """
 
     def __init__(self, registry: CollectorRegistry, pass_on: OnChange) -> None:
         self._pass_on = pass_on
+        self.refusals = 0
         self._expiry = Gauge(
             "gpu_injector_certificate_expiry_timestamp_seconds",
             "When the served certificate (leaf) and its issuer (ca) expire, in seconds since the epoch.",
@@ -48,14 +53,14 @@ class CertificateMetrics:
             ("reason",),
             registry=registry,
         )
-        for reason in ("certificate-refused", "other"):
+        for reason in (CERTIFICATE_REFUSED, "other"):
             self._failures.labels(reason)
 
-    def follow(self, provider: CertificateSource) -> None:
-        """Show a source's state from now on."""
+    def follow(self, provider: CertificateSource, heartbeat: HeartbeatStatus | None = None) -> None:
+        """Show a provider's state from now on. The heartbeat knows of foreign entries if the provider does not."""
         self._expiry.labels("leaf").set_function(lambda: _timestamp(provider.status.leaf_expires))
         self._expiry.labels("ca").set_function(lambda: _timestamp(provider.status.authority_expires))
-        self._foreign_entries.set_function(lambda: _count(provider.status.foreign_entries))
+        self._foreign_entries.set_function(partial(_foreign, provider, heartbeat))
         for state in REGISTRATION_STATES:
             self._registration.labels(state).set_function(partial(_is_in, state, provider))
 
@@ -66,6 +71,7 @@ class CertificateMetrics:
 
     def handshake_failed(self, reason: str) -> None:
         """Count a handshake that failed."""
+        self.refusals += reason == CERTIFICATE_REFUSED
         self._failures.labels(reason).inc()
 
 
@@ -73,7 +79,10 @@ def _is_in(state: str, provider: CertificateSource) -> float:
     return float(provider.status.registration == state)
 
 
-def _count(found: int | None) -> float:
+def _foreign(provider: CertificateSource, heartbeat: HeartbeatStatus | None) -> float:
+    found = provider.status.foreign_entries
+    if found is None and heartbeat is not None:
+        found = heartbeat.foreign_entries
     return math.nan if found is None else found
 
 

@@ -14,6 +14,7 @@ from itertools import count
 from aiohttp import ClientConnectionError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from webhook.kube.json_size import MOST_VALUES, count_values
 from webhook.server.overload import BusyError
 
 MIB = 2**20
@@ -21,10 +22,7 @@ MIB = 2**20
 # The API server accepts requests of 3 MiB, and defaulting makes a pod larger. An update contains two objects.
 CREATE_LIMIT_BYTES = 4 * MIB
 BODY_LIMIT_BYTES = 7 * MIB
-
-# Objects, lists and commas: each stands for one value, and values determine the cost of a body in time and memory.
-# The parser keeps the interpreter's lock, so a thread would not help. A large real pod has 39,000.
-STRUCTURAL_LIMIT = 200_000
+HEARTBEAT_LIMIT_BYTES = 64 * 1024
 
 # The memory of all arriving bodies. A review arrives within milliseconds, so only slow senders lose their place.
 ARRIVING_BYTES = 8 * MIB
@@ -131,9 +129,9 @@ async def _next_chunk(request: web.Request) -> bytes:
 
 def parsed_size(body: bytearray) -> int:
     """Estimate how many bytes a body takes once it is parsed. Raises TooLargeError for too many values."""
-    values = body.count(b"{") + body.count(b"[") + body.count(b",")
-    if values > STRUCTURAL_LIMIT:
-        raise TooLargeError(f"the body has more than {STRUCTURAL_LIMIT} values")
+    values = count_values(body)
+    if values > MOST_VALUES:
+        raise TooLargeError(f"the body has more than {MOST_VALUES} values")
     return 2 * len(body) + BYTES_PER_VALUE * values
 
 

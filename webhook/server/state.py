@@ -11,6 +11,7 @@ from typing import Any
 from webhook.decide.nodes.table import node_rows
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
+from webhook.server.heartbeat_status import HeartbeatStatus
 from webhook.server.status_events import StatusEvents
 
 # The first ones show the problem; a cluster may have one on each of its nodes.
@@ -38,6 +39,7 @@ class Replica:
     readiness: Readiness = str  # which answers ""
     expiries: Expiries = no_expiries
     events: StatusEvents | None = None
+    heartbeat: HeartbeatStatus = field(default_factory=HeartbeatStatus)
     started: float = field(default_factory=time.time)
 
     def to_json(self) -> dict[str, Any]:
@@ -53,6 +55,7 @@ class Replica:
             "viewAgeSeconds": _finite(self.source.oldest_age_seconds()),
             "certificate": {"leafExpires": _finite(leaf), "authorityExpires": _finite(authority)},
             "registration": self.events.registration() if self.events else "none",
+            "heartbeat": self.heartbeat.to_json(),
             "problems": [event.to_json() for event in self.events.problems()] if self.events else [],
             "setbacks": [found.to_json() for found in islice(self.source.view.setbacks.current(), SHOWN_SETBACKS)],
             "nodes": [row.to_json() for row in node_rows(self.source.view, self.policy)],

@@ -12,8 +12,11 @@ from webhook.kube.values import elements, empty_mapping, items, mapping, text
 
 Selector = Mapping[str, Any]
 
-# The fields of a pod that our patches change.
-MENTIONED_FIELDS = ("runtimeClassName", "hostPath", "volumes", "privileged")
+# The fields and variables of a pod that our patches change.
+MENTIONED_FIELDS = (
+    *("runtimeClassName", "tolerations", "nodeSelector", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
+    *("hostPath", "volumes", "volumeMounts", "privileged", "allowPrivilegeEscalation", "LD_LIBRARY_PATH"),
+)
 # A configuration with more entries is kept as one that selects every namespace.
 MAX_SELECTORS = 100
 
@@ -55,49 +58,61 @@ class PolicyEngineWebhook:
 
 @dataclass(frozen=True, slots=True)
 class _Engine:
-    """How to recognise a policy engine's webhooks: by a label, or by the name of a webhook or of its Service."""
+    """How to recognise a policy engine's webhooks: by a label, or by the name of a webhook or of its Service.
+
+    ``api_groups`` are those of its policies. An engine without any is installed where it has a webhook.
+    """
 
     name: str
-    api_group: str
-    labels: tuple[tuple[str, str], ...]
-    webhook_endings: tuple[str, ...]
-    service_prefixes: tuple[str, ...]
+    api_groups: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    webhook_names: tuple[str, ...] = ()
+    service_prefixes: tuple[str, ...] = ()
 
     def serves(self, item: Mapping[str, Any]) -> bool:
         labels = labels_of(item)
         if any(labels.get(key) == value for key, value in self.labels):
             return True
         return any(
-            any(ending in text(webhook.get("name")) for ending in self.webhook_endings)
-            or text(mapping(mapping(webhook.get("clientConfig")).get("service")).get("name")).startswith(
-                self.service_prefixes
-            )
+            any(part in text(webhook.get("name")) for part in self.webhook_names)
+            or _service(webhook).startswith(self.service_prefixes)
             for webhook in items(item.get("webhooks"))
         )
 
 
+def _service(webhook: Mapping[str, Any]) -> str:
+    return text(mapping(mapping(webhook.get("clientConfig")).get("service")).get("name"))
+
+
+# Sources: the charts and manifests of these projects.
 ENGINES = (
     _Engine(
         "Kyverno",
-        "kyverno.io",
+        ("kyverno.io", "policies.kyverno.io"),
         (("webhook.kyverno.io/managed-by", "kyverno"), ("app.kubernetes.io/part-of", "kyverno")),
         (".kyverno.svc",),
         ("kyverno-svc",),
     ),
     _Engine(
         "Gatekeeper",
-        "templates.gatekeeper.sh",
+        ("templates.gatekeeper.sh",),
         (("gatekeeper.sh/system", "yes"),),
         ("validation.gatekeeper.sh", "mutation.gatekeeper.sh"),
         ("gatekeeper-webhook-service",),
     ),
     _Engine(
         "Kubewarden",
-        "policies.kubewarden.io",
+        ("policies.kubewarden.io",),
         (("kubewarden", "true"), ("app.kubernetes.io/part-of", "kubewarden")),
         (".kubewarden.admission",),
         ("policy-server-",),
     ),
+    _Engine("jsPolicy", ("policy.jspolicy.com",), webhook_names=("jspolicy",), service_prefixes=("jspolicy",)),
+    _Engine("NeuVector", webhook_names=("neuvector-validating-admission-webhook",)),
+    _Engine("StackRox", webhook_names=("policyeval.stackrox.io",)),
+    _Engine("Datree", webhook_names=(".datree.svc",)),
+    _Engine("Polaris", webhook_names=("polaris.fairwinds.com",)),
+    _Engine("Open Policy Agent", webhook_names=("validating-webhook.openpolicyagent.org",)),
 )
 
 

@@ -15,10 +15,12 @@ from urllib.parse import quote
 
 from webhook.kube.metadata import name_of
 from webhook.kube.values import items, text
+from webhook.kube_client.answer import Answer
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.backoff import Backoff, Turns
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
+from webhook.kube_client.large_answers import PAGE_BYTES, is_too_large
 from webhook.kube_client.reflector import Reflector
 from webhook.kube_client.resource import Resource
 from webhook.kube_client.served_version import client_for
@@ -87,7 +89,8 @@ class LiveView:
     optional has been listed, and the view prepared. ``prepare`` gets the view after changes, so that derived values are
     ready before a request needs them. ``on_change`` is called as
     ``on_change(event, kind=..., **facts)``, once for each change, with ``watch-found`` (``objects``), ``watch-lost``
-    (``reason``) and ``api-absent``. ``observe`` returns a view with what its plugin pods show now.
+    (``reason``), ``api-absent`` and ``object-too-large`` (``reason``: its name). ``observe`` returns a view with what
+    its plugin pods show now.
     """
 
     def __init__(  # noqa: PLR0913 - what its owner is called for
@@ -210,7 +213,8 @@ class LiveView:
         path = f"{watched.resource.kind.path}/{quote(name, safe='')}"
         try:
             async with asyncio.timeout(timeout_seconds), self._look_turns:
-                item = await self._client.find(path, timeout_seconds=timeout_seconds)
+                answer = await self._client.read(path, timeout_seconds=timeout_seconds, most_bytes=PAGE_BYTES)
+            item = None if answer.is_absent or _is_left_out(answer, watched.resource) else answer.item()
             answered = item is None or name_of(item) == name
         except (ApiError, OSError):
             item, answered = None, False
@@ -233,3 +237,10 @@ class LiveView:
 
     def _all(self) -> Iterator[_Watched]:
         return (watched for some in self._watched.values() for watched in some)
+
+
+def _is_left_out(answer: Answer, resource: Resource) -> bool:
+    """Say whether an object is too large for the view, or of no interest to it."""
+    if answer.is_cut or is_too_large(answer.body):
+        return True
+    return not resource.kind.keeps(answer.item())

@@ -17,7 +17,7 @@ def with_observations(view: ClusterView, moment: Moment) -> ClusterView:
 
 def with_setbacks(view: ClusterView, events: Iterable[PodEvent], moment: Moment) -> ClusterView:
     """Return the view with the setbacks that its plugin pods show at a moment; the same view if nothing is new."""
-    setbacks = look_at_pods(view.setbacks, owned_pods(view), view.nodes or {}, events, moment)
+    setbacks = look_at_pods(view.setbacks, owned_pods(view), view.nodes, events, moment)
     return view if setbacks is view.setbacks else replace(view, setbacks=setbacks)
 
 

@@ -9,19 +9,16 @@ from typing import Any
 from webhook.kube.metadata import full_name, labels_of, metadata, name_of
 from webhook.kube.values import items, mapping, text, text_map
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
-from webhook.observations.plugin_observation import Moment
-from webhook.observations.pod_start import PodEvent
 from webhook.policy.model import Policy
 from webhook.view import admission_controls as controls
 from webhook.view.dynamic_resources import project_device_class, project_resource_slice
-from webhook.view.event_projection import project_event
 from webhook.view.gpu_operator import project_cluster_policy, project_gpu_cluster
 from webhook.view.node_facts_pods import is_facts_object, project_facts_daemon_set, project_facts_pod
 from webhook.view.node_projection import project_node
 from webhook.view.plugin_projections import PluginProjection
-from webhook.view.plugin_watch import with_observations, with_setbacks
-from webhook.view.recorded_time import recorded_times
-from webhook.view.toleration_limits import project_namespace
+from webhook.view.recorded_events import with_events
+from webhook.view.recorded_time import latest, recorded_times
+from webhook.view.toleration_limits import has_usual_size, project_namespace
 from webhook.view.view import ClusterView, RuntimeClass
 
 ApiObject = Mapping[str, Any]
@@ -56,23 +53,21 @@ def view_of(
 
     A kind of which there is neither an object nor a list (``RuntimeClassList``, as ``kubectl get --raw`` prints it) is
     unknown. So are API groups where neither CustomResourceDefinitions nor an APIGroupList show them. Plugin pods are
-    observed as of the newest time that the objects record; Events explain why they failed.
+    observed as of the newest time that the objects record. Events explain why they failed, and show why workloads did.
     """
     found: dict[str, dict[str, Any]] = {}
     groups: set[str] = set()
-    events: list[PodEvent] = []
+    events: list[ApiObject] = []
     now: datetime | None = None
     of = kinds(known)
     for item in objects:
         groups |= _groups(item)
         name = str(item.get("kind"))
-        event = project_event(item) if name == "Event" else None
-        if event:
-            events.append(event)
+        if name == "Event":
+            events.append(item)
         kind = of.get((group_of(item), name.removesuffix("List")))
-        if kind or event:
-            now = max((time for time in (now, *recorded_times(item)) if time), default=None)
         if kind:
+            now = latest(now, *recorded_times(item))
             of_kind = found.setdefault(kind.field, {})
             if not name.endswith("List") and kind.keeps(item):
                 of_kind[kind.key(item)] = kind.project(item)
@@ -81,8 +76,7 @@ def view_of(
             found.setdefault(of_facts.field, {})[of_facts.key(item)] = of_facts.project(item)
     values: dict[str, Any] = {field: MappingProxyType(kept) for field, kept in found.items()}
     view = ClusterView(**values, api_groups=frozenset(groups) if groups else None)
-    moment = Moment(now, is_gpu_resource)
-    return with_setbacks(with_observations(view, moment), events, moment)
+    return with_events(view, events, now, is_gpu_resource)
 
 
 def _groups(item: ApiObject) -> set[str]:
@@ -122,7 +116,7 @@ _CLUSTER_KINDS = MappingProxyType(
         ("node.k8s.io", "RuntimeClass"): Kind(
             "runtime_classes", "/apis/node.k8s.io/v1/runtimeclasses", project_runtime_class
         ),
-        ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", project_namespace),
+        ("", "Namespace"): Kind("namespaces", "/api/v1/namespaces", project_namespace, keeps=has_usual_size),
         ("", "Node"): Kind("nodes", "/api/v1/nodes", project_node),
         ("nvidia.com", "ClusterPolicy"): Kind(
             "cluster_policies", "/apis/nvidia.com/v1/clusterpolicies", project_cluster_policy

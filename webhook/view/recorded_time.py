@@ -34,3 +34,8 @@ def recorded_times(item: Mapping[str, Any]) -> Iterator[datetime]:
         found = parse_time(value) if value else None
         if found is not None:
             yield found
+
+
+def latest(*times: datetime | None) -> datetime | None:
+    """Return the latest of some times, None where none is known."""
+    return max((time for time in times if time), default=None)

@@ -14,6 +14,7 @@ WHITELIST_ANNOTATION = "scheduler.alpha.kubernetes.io/tolerationsWhitelist"
 DEFAULTS_ANNOTATION = "scheduler.alpha.kubernetes.io/defaultTolerations"
 MAX_ANNOTATION_CHARACTERS = 64 * 1024
 MAX_TOLERATIONS = 500
+MAX_LABEL_CHARACTERS = 64 * 1024
 
 Tolerations = tuple[Mapping[str, Any], ...]
 
@@ -54,6 +55,11 @@ class NamespaceLabels(CompactLabels):
 def limits_of(labels: object) -> TolerationLimits:
     """Return the limits of a namespace in the view; plain labels have none."""
     return labels.toleration_limits if isinstance(labels, NamespaceLabels) else NO_LIMITS
+
+
+def has_usual_size(item: Mapping[str, Any]) -> bool:
+    """Say whether a namespace's labels are few enough to be kept: those who may label it choose how many there are."""
+    return sum(len(key) + len(value) for key, value in labels_of(item).items()) <= MAX_LABEL_CHARACTERS
 
 
 def project_namespace(item: Mapping[str, Any]) -> NamespaceLabels:

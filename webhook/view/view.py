@@ -12,6 +12,7 @@ from webhook.nvidia.plugin_settings import CDI_PREFIX
 from webhook.observations.plugin_observation import NO_OBSERVATIONS, HostKind, Observations
 from webhook.observations.pod_start import NOT_STARTED, PodStart
 from webhook.observations.setback import NO_SETBACKS, Setbacks
+from webhook.observations.workload_failure import WorkloadFailure
 from webhook.view.admission_controls import DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
 from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
 from webhook.view.gpu_operator import ClusterPolicy, GpuCluster
@@ -158,7 +159,8 @@ class ClusterView:
     ``admission_policies`` and ``policy_bindings`` are those that can reject a pod. ``api_groups`` are the API groups
     served. ``facts_pods`` report node facts, ``facts_daemon_sets`` has the UIDs of what may own these pods; both are
     empty where node facts are off. ``observations`` are what was seen of plugin pods, ``setbacks`` which recipes failed
-    on which nodes.
+    on which nodes. ``workload_failures`` are those that Events show, by
+    namespace; a namespace that it lacks was not looked at.
     """
 
     runtime_classes: Mapping[str, RuntimeClass] | None = None
@@ -178,6 +180,7 @@ class ClusterView:
     facts_daemon_sets: Mapping[str, str] = field(default_factory=empty_mapping)
     observations: Observations = NO_OBSERVATIONS
     setbacks: Setbacks = NO_SETBACKS
+    workload_failures: Mapping[str, tuple[WorkloadFailure, ...]] = field(default_factory=empty_mapping)
 
 
 WORDS = {

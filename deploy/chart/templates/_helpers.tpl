@@ -39,8 +39,11 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/name: gpu-injector
 {{- end }}
 
+{{/* A released chart has its image's digest in an annotation. In values.yaml, values that users keep would pin the old image. */}}
 {{- define "gpu-injector.image" -}}
-{{ with ((.Values.global).imageRegistry | default .Values.image.registry) }}{{ . }}/{{ end }}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
+{{- $released := index .Chart.Annotations "gpu-injector.io/image-digest" -}}
+{{- $digest := .Values.image.digest | default (ternary $released "" (empty .Values.image.tag)) -}}
+{{ with ((.Values.global).imageRegistry | default .Values.image.registry) }}{{ . }}/{{ end }}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with $digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{/* The securityContext of our containers. */}}
@@ -68,6 +71,11 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{/* Whether the webhook may delete pods that its patch blocks. The right and the policy that limits it come together. */}}
 {{- define "gpu-injector.deletes" -}}
 {{- and .Values.policy.setbacks.plugins (ne .Values.policy.bootstrap.repair "report") }}
+{{- end }}
+
+{{/* Whether the replicas store what failed and what was evicted. */}}
+{{- define "gpu-injector.state" -}}
+{{- or .Values.policy.setbacks.plugins (eq .Values.policy.bootstrap.repair "evict") }}
 {{- end }}
 
 {{/* A container of the node facts. Arguments: root, what (report or follow), visible (NVIDIA_VISIBLE_DEVICES). */}}

@@ -24,16 +24,25 @@ func main() {
 		optedIn.Insert(name)
 		return nil
 	})
+	watched := flag.String("watched", "", "kubeconfig of a cluster whose nodes and other kinds are watched; none if empty")
 	flag.Parse()
 	ctrl.SetLogger(zap.New())
 
 	scheme := runtime.NewScheme()
 	utilruntime.Must(corev1.AddToScheme(scheme))
+	utilruntime.Must(addToScheme(scheme))
+	ctx := ctrl.SetupSignalHandler()
+	if *watched != "" {
+		if err := watch(ctx, *watched, scheme); err != nil {
+			ctrl.Log.Error(err, "the cluster cannot be watched")
+			os.Exit(1)
+		}
+	}
 	server := webhook.NewServer(webhook.Options{Host: *host, Port: *port, CertDir: *certDir})
 	server.Register("/mutate/workloads", &admission.Webhook{
 		Handler: &gpuInjector{decoder: admission.NewDecoder(scheme), optedIn: optedIn},
 	})
-	if err := server.Start(ctrl.SetupSignalHandler()); err != nil {
+	if err := server.Start(ctx); err != nil {
 		ctrl.Log.Error(err, "webhook server failed")
 		os.Exit(1)
 	}

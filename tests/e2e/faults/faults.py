@@ -3,12 +3,18 @@
 So a killed replica's fault is over at once; that its endpoint goes and a new one starts is the healing.
 """
 
+import base64
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
+from certs.certificate import write_certificates
+from certs.rotation import Schedule
+from certs.rotation_steps import create
+from e2e.direct_api import MERGE_PATCH
 from e2e.faults.scene import Scene, faketime_library
 from e2e.installation import NAME, Webhook
 from e2e.processes import until
@@ -16,6 +22,8 @@ from e2e.replicas import INSTALLATION
 
 HEALED_WITHIN_SECONDS = 300
 RIGHT = "+0"
+REGISTRATION = INSTALLATION.registration_path("mutatingwebhookconfigurations")
+OVERWRITTEN_SECONDS = 0.2
 
 
 @contextmanager
@@ -97,6 +105,42 @@ def registration_deleted(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
+def endpoints_gone(scene: Scene) -> Iterator[None]:
+    """Take every endpoint from the Service: connections of the API server end at once."""
+    endpoints = scene.replicas.forwarder.endpoints
+    taken = [endpoints.pop() for _ in range(len(endpoints))]
+    scene.replicas.forwarder.cut()
+    time.sleep(scene.lengths.uncalled)
+    endpoints += taken
+    yield
+
+
+@contextmanager
+def firewalled(scene: Scene) -> Iterator[None]:
+    """Drop the packets of the API server to the replicas; what they send to the API server arrives."""
+    scene.replicas.forwarder.swallows = True
+    try:
+        time.sleep(scene.lengths.uncalled)
+    finally:
+        scene.replicas.forwarder.swallows = False
+    yield
+
+
+@contextmanager
+def bundle_overwritten(scene: Scene) -> Iterator[None]:
+    """Let another program write its own caBundle again and again, whatever the replicas write."""
+    other = base64.b64encode(write_certificates(create(("x",), datetime.now(UTC), Schedule()).bundle)).decode()
+    over = time.monotonic() + scene.lengths.uncalled
+    while time.monotonic() < over:
+        entries = scene.replicas.api.get(REGISTRATION)["webhooks"]
+        for entry in entries:
+            entry["clientConfig"]["caBundle"] = other
+        scene.replicas.api.call("PATCH", REGISTRATION, {"webhooks": entries}, MERGE_PATCH)
+        time.sleep(OVERWRITTEN_SECONDS)
+    yield
+
+
+@contextmanager
 def clock_jumped(offset: str, scene: Scene) -> Iterator[None]:
     """Move the clock of one replica, whose process has the library that reads the offset, and set it right again."""
     scene.clock.write_text(offset)
@@ -136,12 +180,16 @@ def end(scene: Scene, replica: Webhook) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault's name in the table, what it is, what is prepared before the load, and whether pods may be missed."""
+    """A fault's name in the table, what it is, what is prepared before the load, and whether pods may be missed.
+
+    ``is_detected``: does the heartbeat report it? It does not report what ends before two heartbeats are missed.
+    """
 
     name: str
     happen: Callable[[Scene], AbstractContextManager[None]]
     prepare: Callable[[Scene], None] = nothing
     misses_pods: bool = False
+    is_detected: bool = False
 
 
 FAULTS = (
@@ -152,7 +200,10 @@ FAULTS = (
     Fault("both replicas rolled", replicas_rolled),
     Fault("CA rotated", authority_rotated),
     Fault("certificate Secret deleted", secret_deleted),
-    Fault("registration deleted, applied again", registration_deleted, misses_pods=True),
+    Fault("registration deleted, applied again", registration_deleted, misses_pods=True, is_detected=True),
+    Fault("Service without endpoints", endpoints_gone, misses_pods=True, is_detected=True),
+    Fault("API server's packets to the replicas dropped", firewalled, misses_pods=True, is_detected=True),
+    Fault("caBundle overwritten again and again", bundle_overwritten, misses_pods=True, is_detected=True),
     Fault("a replica's clock 30 minutes ahead", partial(clock_jumped, "+30m"), replica_with_a_clock),
     Fault("a replica's clock 100 days ahead", partial(clock_jumped, "+100d"), replica_with_a_clock, misses_pods=True),
 )

@@ -25,6 +25,7 @@ class Lengths:
     etcd_paused: float
     unreachable: float
     unregistered: float
+    uncalled: float  # so long the API server cannot call a replica
     clock_wrong: float
     endpoint_follows: float  # from a replica's end until no new connection is sent to it
     calm: float  # a fault counts as healed after this time without an unpatched pod
@@ -35,7 +36,8 @@ REAL = Lengths(
     api_server_down=5,
     etcd_paused=30,
     unreachable=600,
-    unregistered=30,
+    unregistered=120,
+    uncalled=120,
     clock_wrong=120,
     endpoint_follows=2,
     calm=10,
@@ -45,11 +47,21 @@ SHORT = Lengths(
     api_server_down=0.5,
     etcd_paused=3,
     unreachable=5,
-    unregistered=1,
+    unregistered=4,
+    uncalled=10,
     clock_wrong=2,
     endpoint_follows=0.5,
     calm=1.5,
-    arguments=("--look-seconds", "0.5", "--settle-seconds", "1.5", "--drain-seconds", "2"),
+    arguments=(
+        "--look-seconds",
+        "0.5",
+        "--settle-seconds",
+        "1.5",
+        "--drain-seconds",
+        "2",
+        "--heartbeat-seconds",
+        "0.5",
+    ),
 )
 
 

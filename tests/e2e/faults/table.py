@@ -7,12 +7,13 @@ from typing import Any
 HEADINGS = (
     "fault",
     "lasted",
-    "pods asked for",
+    "pods requested",
     "patched",
     "unpatched",
-    "of these, told why",
+    "of these, annotated",
     "rejected",
     "API server away",
+    "detected after",
     "time to heal",
 )
 
@@ -22,6 +23,8 @@ class Row:
     """The effects of one fault. ``unpatched`` pods were created; ``told`` of them have our reason.
 
     ``away`` pods were not created because the API server gave no answer, or said that it could not serve.
+    ``detected_seconds`` is from its begin until a replica reports that the API server does not call the webhook, or
+    that a registration was changed; None: not reported, as the API server still called a replica.
     ``heal_seconds`` is from the end of the fault until certificate and replicas are whole and the last pod was missed.
     """
 
@@ -34,11 +37,14 @@ class Row:
     rejected: int
     away: int
     heal_seconds: float
+    detected_seconds: float | None = None
 
     def cells(self) -> Sequence[str]:
         """Return the cells of the table's row."""
         counts = (self.asked, self.patched, self.unpatched, self.told, self.rejected, self.away)
-        return (self.fault, f"{self.seconds:.1f} s", *(f"{count:,}" for count in counts), f"{self.heal_seconds:.1f} s")
+        detected = "no" if self.detected_seconds is None else f"{self.detected_seconds:.1f} s"
+        numbers = (f"{count:,}" for count in counts)
+        return (self.fault, f"{self.seconds:.1f} s", *numbers, detected, f"{self.heal_seconds:.1f} s")
 
     def line(self) -> str:
         """Return the row for a terminal."""

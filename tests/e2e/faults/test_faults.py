@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from e2e.conftest import FIGURES
+from e2e.faults.detection import watching
 from e2e.faults.faults import FAULTS, HEALED_WITHIN_SECONDS, Fault
 from e2e.faults.scene import Lengths, Scene
 from e2e.faults.table import Row
@@ -28,6 +29,7 @@ def test_no_pod_is_rejected(
     assert row.rejected == 0, load.refusals[:3]
     assert row.patched > PODS_PER_SECOND
     assert fault.misses_pods or row.unpatched == 0
+    assert (row.detected_seconds is not None) == fault.is_detected
 
 
 def measured(scene: Scene, fault: Fault, lengths: Lengths) -> tuple[PodLoad, Row]:
@@ -37,7 +39,7 @@ def measured(scene: Scene, fault: Fault, lengths: Lengths) -> tuple[PodLoad, Row
         until(lambda: load.total > PODS_PER_SECOND, "pods are created before the fault")
         assert not load.missed, load.outcomes
         began = time.monotonic()
-        with fault.happen(scene):
+        with watching(scene) as watch, fault.happen(scene):
             over = time.monotonic()
         until(scene.is_whole, "certificate and replicas are whole", seconds=HEALED_WITHIN_SECONDS)
         whole = time.monotonic()
@@ -46,13 +48,14 @@ def measured(scene: Scene, fault: Fault, lengths: Lengths) -> tuple[PodLoad, Row
             "every pod is patched again",
             seconds=HEALED_WITHIN_SECONDS,
         )
-    return load, row_of(fault.name, load, over - began, max(whole, load.missed) - over)
+    detected = watch.found_at - began if watch.found_at else None
+    return load, row_of(fault.name, load, over - began, max(whole, load.missed) - over, detected)
 
 
-def row_of(name: str, load: PodLoad, seconds: float, heal_seconds: float) -> Row:
+def row_of(name: str, load: PodLoad, seconds: float, heal_seconds: float, detected: float | None) -> Row:
     """Count the pods by outcome."""
     asked, patched = load.total, load.outcomes[INJECTED]
     rejected, away = load.outcomes["rejected"], load.outcomes["away"]
     unpatched = asked - patched - rejected - away
     told = unpatched - load.outcomes["unpatched"]
-    return Row(name, seconds, asked, patched, unpatched, told, rejected, away, heal_seconds)
+    return Row(name, seconds, asked, patched, unpatched, told, rejected, away, heal_seconds, detected)

@@ -25,6 +25,7 @@ from e2e.node.python_image import python_image
 from e2e.node.runtime import Runtime, containerd
 from e2e.node.sandbox import Sandbox, sandbox
 from e2e.node.story import Story
+from e2e.processes import Started
 
 GPU = "nvidia.com/gpu"
 GPU_PRESENT = "nvidia.com/gpu.present"
@@ -68,8 +69,7 @@ SETUPS = {
         by_nvidia_ctk=True,
         plugins=("0.14", "0.17"),
         # Debian splits the driver into packages; the administrator knows which ones are installed.
-        # Our own mount in the plugin does not prove that workloads need the libraries; the administrator says so.
-        policy={"libraries": [f"{name}.1" for name in LIBRARIES], "fallback": "on"},
+        policy={"libraries": [f"{name}.1" for name in LIBRARIES]},
     ),
     "1.37": Setup(
         minor="1.37",
@@ -90,6 +90,7 @@ class Cluster:
     driver: Driver
     helm: Path
     runtime: Runtime
+    kubelet: Started
 
     @property
     def kubectl(self) -> Kubectl:
@@ -138,10 +139,10 @@ def cluster(setup: Setup, programs: Mapping[str, Path], folder: Path) -> Iterato
             containerd(inside, folder, setup.configuration, own, by_nvidia_ctk=setup.by_nvidia_ctk)
         )
         _load_images(runtime, setup, programs, folder)
-        running.enter_context(kubelet(plane, inside, folder, cgroup_root=cgroups))
+        agent = running.enter_context(kubelet(plane, inside, folder, cgroup_root=cgroups))
         running.enter_context(proxy(plane, inside))
         running.callback(_keep_objects, plane.kubectl, logs / "objects.yaml")
-        yield Cluster(setup, plane, driver, programs[HELM.name], runtime)
+        yield Cluster(setup, plane, driver, programs[HELM.name], runtime, agent)
 
 
 def _driver(inside: Sandbox, folder: Path) -> Driver:

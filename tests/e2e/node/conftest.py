@@ -14,12 +14,17 @@ from e2e.installation import NAME, Webhook, install, running_webhook
 from e2e.kubectl import Kubectl
 from e2e.namespaces import EVERY, namespace
 from e2e.node.cluster import SETUPS, Cluster, build_all, cluster
+from e2e.node.kubernetes import NODE
 from e2e.node.namespaces import RESTRICTED, restricted_namespace
 from e2e.node.packages import provide_packages
-from e2e.node.plugin import Plugin, installed, release_of
+from e2e.node.plugin import Given, Plugin, installed, release_of
+from e2e.node.stored import observed, state_restored
 from e2e.pods import would_be_decided
 from e2e.prepare import prepare
 from e2e.processes import until
+
+# An installation waits for five minutes, and for an hour.
+WAITS = ("--patience-seconds", "15", "--setback-seconds", "45")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -93,15 +98,48 @@ def policy(on_node: Cluster, request: pytest.FixtureRequest, tmp_path_factory: p
     return path
 
 
+@pytest.fixture(scope="package")
+def incident(on_node: Cluster, webhook_port: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where there is no class, let a webhook see the plugin without its patch: it is blind.
+
+    Only that shows that workloads need the libraries, too. It is stored, so later webhooks know it.
+    """
+    if on_node.setup.runtime_classes:
+        return
+    policy = tmp_path_factory.mktemp("policy-") / "policy.json"
+    policy.write_text(json.dumps({"dryRun": True}))
+    release = release_of(on_node.setup.plugins[0], on_node.helm)
+    until(lambda: on_node.gpus("capacity") in (None, "0"), "the node knows that no plugin runs", seconds=330)
+    with (
+        running_webhook(on_node.plane, webhook_port, "--policy", policy) as webhook,
+        installed(on_node.kubectl, release) as plugin,
+    ):
+        assert plugin.given_to(plugin.pod(NODE)) == Given()
+        webhook.process.wait_until(lambda: "blind" in observed(on_node.kubectl), "stores what it saw", seconds=180)
+
+
 @pytest.fixture(scope="module")
 def webhook(
     on_node: Cluster,
-    evidence: None,  # noqa: ARG001  the webhook lists the nodes when it starts
+    incident: None,  # noqa: ARG001  what the webhook knows when it starts
+    evidence: None,  # noqa: ARG001
     webhook_port: int,
     policy: Path,
 ) -> Iterator[Webhook]:
     """Run the webhook until the API server calls it."""
     with running_webhook(on_node.plane, webhook_port, "--policy", policy) as running:
+        until(lambda: would_be_decided(on_node.kubectl), "the API server calls the webhook for GPU pods")
+        yield running
+
+
+@pytest.fixture
+def hasty(on_node: Cluster, evidence: None, webhook_port: int, policy: Path) -> Iterator[Webhook]:  # noqa: ARG001
+    """Run a webhook that waits for less than an installation's; what it stores is forgotten at the end."""
+    until(lambda: on_node.gpus() != "2", "the node knows that the plugin before this one is gone")
+    with (
+        state_restored(on_node.kubectl),
+        running_webhook(on_node.plane, webhook_port, "--policy", policy, *WAITS) as running,
+    ):
         until(lambda: would_be_decided(on_node.kubectl), "the API server calls the webhook for GPU pods")
         yield running
 

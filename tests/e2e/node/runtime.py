@@ -1,16 +1,14 @@
 """containerd on the node, with NVIDIA's runtime beside runc: the incident's 1.7, or 2.4."""
 
-import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.node.archive import Image, write_archive
-from e2e.node.sandbox import Sandbox, SandboxError
-from e2e.processes import STOP_SECONDS, Started, started
+from e2e.node.sandbox import Sandbox, SandboxError, stopped
+from e2e.processes import Started, started
 
 CONFIG = Path(__file__).with_name("config")
 # Seen from the node.
@@ -21,6 +19,7 @@ KUBELETS = "k8s.io"
 # without a default runtime of its own name.
 NVIDIA_CTK = ("nvidia-ctk", "runtime", "configure", "--runtime=containerd")
 AS_DEFAULT = "--set-as-default"
+HANDLER = "runtimes.nvidia"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +70,18 @@ class Runtime:
         with self.changed(lambda: self.sandbox.run(*NVIDIA_CTK, AS_DEFAULT)):
             yield
 
+    def rename_handler(self) -> None:
+        """Give the handler ``nvidia`` another name; containerd reads that when it starts again."""
+        files = [path for path in (self.configuration / "config.toml", self.drop_in) if path.exists()]
+        for path in files:
+            text = path.read_text()
+            assert HANDLER in text
+            path.write_text(text.replace(HANDLER, f"{HANDLER}-of-another-name"))
+
     def _restart(self) -> None:
         """Restart containerd; containers go on."""
-        # The process is nsenter, which ends when its child ends. The next containerd needs the socket for itself.
-        pid = self.process.process.pid
-        child = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        os.kill(int(child), signal.SIGTERM)
-        self.process.process.wait(STOP_SECONDS)
-        self.process.start()
+        with stopped(self.process):
+            pass
         wait_for_answer(self.sandbox, self.process)
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.processes import started
+from e2e.processes import STOP_SECONDS, Started, started
 
 SCRIPT = Path(__file__).with_name("sandbox.sh")
 BINARIES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -84,6 +84,20 @@ def sandbox(folder: Path, logs: Path, *, shared: Sequence[Path]) -> Iterator[San
         finally:
             # The first process ignores other signals. The kernel ends all other processes in there before it.
             os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def stopped(process: Started) -> Iterator[None]:
+    """Stop a program of the sandbox until the context ends; then it is started again."""
+    # The process is nsenter, which ends when its child ends.
+    pid = process.process.pid
+    child = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    os.kill(int(child), signal.SIGTERM)
+    process.process.wait(STOP_SECONDS)
+    try:
+        yield
+    finally:
+        process.start()
 
 
 def _connected(pid: int, logs: Path) -> Sandbox:

@@ -13,6 +13,7 @@ from e2e.node.cluster import Cluster
 from e2e.node.kubernetes import NODE
 from e2e.node.plugin import CONTAINER, Given, Release, installed, release_of, static_release
 from e2e.node.setups import ON_1_33
+from e2e.node.stored import state_restored
 from e2e.pods import would_be_decided
 from e2e.processes import until
 
@@ -35,7 +36,11 @@ def test_what_the_default_runtime_serves_is_left_alone(on_node: Cluster, webhook
     """The plugin worked before the webhook came; its next pod is created during a rollout."""
     on_node.show_gpus()
     release = release_of(on_node.setup.plugins[0], on_node.helm)
-    with on_node.runtime.nvidia_by_default(), installed(on_node.kubectl, release) as plugin:
+    with (
+        state_restored(on_node.kubectl),
+        on_node.runtime.nvidia_by_default(),
+        installed(on_node.kubectl, release) as plugin,
+    ):
         first = plugin.pod(NODE)
         assert plugin.given_to(first) == Given()
         until(lambda: on_node.gpus() == "2", "the node offers two GPUs")

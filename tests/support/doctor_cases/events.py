@@ -127,3 +127,9 @@ def cri_dockerd(cluster: Cluster) -> None:
 def crio(cluster: Cluster) -> None:
     """In CRI-O's words."""
     cluster.add(event("failed to find runtime handler nvidia from runtime list map[runc:0xc00044e460]"))
+
+
+@spoils("event-xid", "on the node: dmesg | grep -i xid; restart its device plugin's pod")
+def xid(cluster: Cluster) -> None:
+    """As node-problem-detector copies it from the kernel's log."""
+    cluster.add(event("NVRM: Xid (PCI:0000:65:00): 48, pid=1234, DBE (double bit error)", reason="NvidiaXid"))

@@ -106,3 +106,18 @@ def two_drivers(cluster: Cluster) -> None:
     cluster.node["metadata"]["labels"]["nvidia.com/cuda.driver-version.full"] = "550.1"
     second = second_node(cluster)
     second["metadata"]["labels"]["nvidia.com/cuda.driver-version.full"] = "570.2"
+
+
+@spoils(
+    "gpu-resources", "resources: [nvidia.com/gpu, nvidia.com/gpu.shared, nvidia.com/mig-*, nvidia.com/a100]", State.WARN
+)
+def renamed(cluster: Cluster) -> None:
+    """The plugin's configuration names the resource after the GPU."""
+    cluster.node["status"]["allocatable"] = cluster.node["status"]["capacity"] = {"cpu": "16", "nvidia.com/a100": "2"}
+
+
+@spoils("node-states", "gpu-node has condition GpuXidError=True: Xid79")
+def condition(cluster: Cluster) -> None:
+    """A monitor of the node reports it."""
+    found = {"type": "GpuXidError", "status": "True", "reason": "Xid79"}
+    cluster.node["status"]["conditions"].append(found)

@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 
-from support.doctor_cases.changes import cluster_policy, device_class, second_node
+from support.doctor_cases.changes import cluster_policy, device_class, offers_nothing, second_node
 from support.doctor_cases.table import spoils
 from support.doctor_world import Cluster
 from webhook.doctor.check import State
@@ -50,3 +50,12 @@ def two_providers(cluster: Cluster) -> None:
     pod["metadata"]["name"], pod["spec"]["nodeName"] = "plugin-2", "second"
     pod["spec"]["containers"][0]["env"] = [{"name": "DEVICE_LIST_STRATEGY", "value": "cdi-cri"}]
     cluster.add(pod)
+
+
+@spoils("gpu-stack", "driver gpu-operator/driver on gpu-node: Pending")
+def driver_waits(cluster: Cluster) -> None:
+    """The driver's pod is not there yet, and the node offers nothing."""
+    offers_nothing(cluster)
+    metadata = {"name": "driver", "namespace": "gpu-operator", "labels": {"app": "nvidia-driver-daemonset"}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"nodeName": "gpu-node"}}
+    cluster.add({**pod, "status": {"phase": "Pending"}})

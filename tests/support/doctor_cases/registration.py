@@ -42,16 +42,35 @@ def other_templates(cluster: Cluster) -> None:
     entry["matchConditions"] = [item for item in entry["matchConditions"] if item["name"] != "no-controller"]
 
 
-@spoils("registration-drift", f"its namespaceSelector does not ask for {INJECT_KEY}")
+@spoils("registration-drift", f"its namespaceSelector lacks {INJECT_KEY} In dry-run, enabled")
 def called_for_all(cluster: Cluster) -> None:
     """Every namespace's pods are sent."""
     cluster.entry("workloads")["namespaceSelector"] = {}
 
 
+@spoils(
+    "registration-drift", "bootstrap.gpu-injector.io: its namespaceSelector also has control-plane DoesNotExist (AKS's"
+)
+def aks_selector(cluster: Cluster) -> None:
+    """AKS excludes kube-system from every webhook."""
+    for name in ("workloads", "bootstrap", "ephemeral", "heartbeat"):
+        added = {"key": "control-plane", "operator": "DoesNotExist"}
+        cluster.entry(name)["namespaceSelector"]["matchExpressions"].append(added)
+
+
+@spoils("registration-drift", "(GKE Autopilot adds this")
+def autopilot_selector(cluster: Cluster) -> None:
+    """GKE Autopilot excludes the namespaces that Google manages."""
+    values = ["kube-system", "gke-gmp-system", "gke-managed-cim"]
+    for name in ("workloads", "bootstrap", "ephemeral", "heartbeat"):
+        added = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": values}
+        cluster.entry(name)["namespaceSelector"]["matchExpressions"].append(added)
+
+
 FOREIGN = {"name": "steal.example.com", "clientConfig": {"url": "https://203.0.113.1/"}, "failurePolicy": "Ignore"}
 REMOVAL = (
     """kubectl patch mutatingwebhookconfiguration gpu-injector --type=json -p '[{"op": "test", """
-    """"path": "/webhooks/3/name", "value": "steal.example.com"}, {"op": "remove", "path": "/webhooks/3"}]'"""
+    """"path": "/webhooks/4/name", "value": "steal.example.com"}, {"op": "remove", "path": "/webhooks/4"}]'"""
 )
 
 
@@ -85,7 +104,7 @@ def no_secret(cluster: Cluster) -> None:
     cluster.remove("Secret", "gpu-injector")
 
 
-@spoils("other-mutators", "HAMi changes GPU pods, too (hami-webhook)", State.WARN)
+@spoils("other-mutators", "HAMi changes GPU pods, too (hami-webhook", State.WARN)
 def hami(cluster: Cluster) -> None:
     """Another webhook of GPU people."""
     cluster.add(webhook("hami-webhook", failurePolicy="Ignore"))
@@ -101,3 +120,17 @@ def kai(cluster: Cluster) -> None:
 def strict(cluster: Cluster) -> None:
     """It refuses every pod while it is away."""
     cluster.add(webhook("strict", failurePolicy="Fail"))
+
+
+@spoils("other-mutators", "(hami-webhook, called after ours: a GPU that it adds", State.WARN)
+def later_hami(cluster: Cluster) -> None:
+    """Webhooks are called in the order of their configurations' names."""
+    hami(cluster)
+
+
+@spoils("later-mutators", "LimitRange ml/gpus gives each container without resources 1 nvidia.com/gpu", State.WARN)
+def limit_range(cluster: Cluster) -> None:
+    """Everything in the namespace gets a GPU."""
+    spec = {"limits": [{"type": "Container", "default": {"nvidia.com/gpu": "1", "cpu": "1"}}]}
+    metadata = {"name": "gpus", "namespace": "ml"}
+    cluster.add({"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": spec})

@@ -1,5 +1,6 @@
 """What reaches a file: everything that decisions read, and no secret."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,19 @@ def test_of_other_kinds_nothing_is_kept(kind: str) -> None:
         "spec": {"request": CANARY},
     }
     assert Reducer()(item) is None
+
+
+def test_of_the_replicas_state_no_secret_survives() -> None:
+    """Setbacks quote a node's message: credentials in it go, and fields that we do not write never come in."""
+    host = {"os_image": "x", "kernel": "x", "architecture": "x", "runtime": "x", "handlers": None, "more": CANARY}
+    times = {"at": "2026-06-01T00:00:00+00:00", "until": "2026-06-01T01:00:00+00:00"}
+    setback = {"key": ["kube-system", "plugin", "node", "nvml"], "kind": "blocked", "text": 0, "host": 0, **times}
+    content = {"schema": 1, "hosts": [host], "texts": [f"token={CANARY}"], "setbacks": [setback], "note": CANARY}
+    about = {"name": "gpu-injector-state", "namespace": "gpu-injector", "annotations": {"note": CANARY}}
+    item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about}
+    found = Reducer()({**item, "data": {"state.json": json.dumps(content), "other": CANARY}})
+    assert found is not None
+    assert (CANARY in json.dumps(found), '"kind":"blocked"' in found["data"]["state.json"]) == (False, True)
 
 
 ODD: dict[str, dict[str, Any]] = {

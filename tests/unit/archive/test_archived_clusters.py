@@ -1,9 +1,12 @@
 """Clusters from public reports, and one healthy cluster of each platform, read offline."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from support.archives import ARCHIVES, facts_of, outcomes_of, read
+from support.mixed_platforms import PLATFORMS
+from support.written_archives import MODEL, case_text, cases, platform_text
 
 from webhook.archive.anonymise import anonymise
 from webhook.archive.archive import dump, load
@@ -59,7 +62,19 @@ HEALTHY = sorted({path.stem for path in ARCHIVES.glob("*.json")} - FIELD.keys())
 
 def test_each_platform_of_the_table_has_an_archive() -> None:
     """A platform without an archive would not be tested."""
-    assert len(HEALTHY) >= 15
+    assert sorted(PLATFORMS) == HEALTHY
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_the_archive_of_a_platform_is_current(name: str) -> None:
+    """What is registered, and what is collected, is in the file as it is today (``make archives`` writes it)."""
+    assert (ARCHIVES / f"{name}.json").read_text() == platform_text(name)
+
+
+@pytest.mark.parametrize("path", cases(), ids=lambda path: path.stem)
+def test_a_field_case_is_current(path: Path) -> None:
+    """It has our own objects of today (``make archives`` writes it)."""
+    assert path.read_text() == case_text(path, (ARCHIVES / f"{MODEL}.json").read_text())
 
 
 @pytest.mark.parametrize("name", FIELD)

@@ -2,14 +2,19 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner, Result
+from support.doctor_cases.setbacks import remember
 from support.doctor_world import healthy, served
 
 from webhook.__main__ import main
+from webhook.commands.shared import replicas
 
+METRICS = "/api/v1/namespaces/gpu-injector/pods/webhook-a:8080/proxy/metrics"
 CANARY = "canary-s3cr3t-0123456789"
 POD = """
 apiVersion: v1
@@ -24,6 +29,13 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_http() -> Iterator[None]:
+    """Have replicas that answer no HTTP, so that nothing is waited for."""
+    with patch.object(replicas, "ANSWER_SECONDS", 0.1):
+        yield
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Result]]:
     """Run all commands once against a cluster in which something is wrong, and secrets are everywhere."""
@@ -33,6 +45,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, R
     main_container = cluster.pod["spec"]["containers"][0]
     main_container |= {"env": [{"name": "TOKEN", "value": CANARY}], "args": ["--token", CANARY]}
     cluster.pod["metadata"]["annotations"]["note"] = CANARY
+    remember(cluster)
     (folder / "pod.yaml").write_text(POD)
     file, pod = str(folder / "all.json.gz"), str(folder / "pod.yaml")
     commands = {
@@ -47,6 +60,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, R
     async def serve() -> dict[str, Result]:
         async with served(cluster) as fake:
             kubeconfig = fake.kubeconfig(folder)
+            fake.fault(METRICS, status=200, body=f'gpu_injector_build_info 1\n# password="{CANARY}"\n'.encode())
             return {
                 name: await asyncio.to_thread(run, *command, "--kubeconfig", kubeconfig)
                 for name, command in commands.items()
@@ -94,6 +108,32 @@ def test_no_secret_is_in_a_file(answers: tuple[Path, dict[str, Result]]) -> None
     assert (found["collect"].exit_code, found["view"].exit_code) == (0, 0)
     for text in ((folder / "all.json").read_text(), found["view"].stdout):
         assert [word for word in (CANARY, "PRIVATE KEY", "tls.key", "caBundle") if word in text] == []
+
+
+def test_state_metrics_and_versions_are_in_the_file(answers: tuple[Path, dict[str, Result]]) -> None:
+    """What the replicas remember and count, and what could not be asked of them."""
+    folder, found = answers
+    about, *objects = json.loads((folder / "all.json").read_text())["items"]
+    (state,) = [item for item in objects if item["kind"] == "ConfigMap"]
+    assert json.loads(state["data"]["state.json"])["setbacks"][0]["kind"] == "blocked"
+    assert about["texts"][METRICS].startswith("gpu_injector_build_info 1\n")
+    assert (about["tool"] != "", about["facts"]["version"]["gitVersion"]) == (True, "v1.33.5")
+    assert [line for line in found["collect"].stderr.splitlines() if "state and decisions of webhook-" in line] != []
+
+
+def test_who_may_not_ask_the_replicas_is_told_so(tmp_path: Path) -> None:
+    """A viewer has no right to use the proxy: the file is written, and what is not in it is listed."""
+
+    async def serve() -> Result:
+        async with served(healthy()) as fake:
+            for path in (METRICS, METRICS.replace("webhook-a", "webhook-b")):
+                fake.fault(path, status=403, body={"kind": "Status", "reason": "Forbidden"})
+            file = ("-f", str(tmp_path / "all.json"), "--kubeconfig", fake.kubeconfig(tmp_path))
+            return await asyncio.to_thread(run, "collect", *file)
+
+    result = asyncio.run(serve())
+    assert (result.exit_code, f"Could not read: {METRICS} (403)" in result.stderr) == (3, True)
+    assert json.loads((tmp_path / "all.json").read_text())["items"][0]["answers"][METRICS] == 403
 
 
 def test_a_view_that_lacks_kinds_says_so(answers: tuple[Path, dict[str, Result]], tmp_path: Path) -> None:

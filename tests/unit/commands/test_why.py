@@ -10,6 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from support.cluster_world import namespace, runtime_class
+from support.doc_blocks import assert_shown, blocks
 from support.fake_api import FakeApi
 
 from webhook.__main__ import main
@@ -102,6 +103,14 @@ async def test_a_deployment_is_explained(fake: FakeApi, tmp_path: Path) -> None:
     assert "What would be decided today? inject/runtime-class" in lines
     assert any("→ runtime class" in line and "RuntimeClass nvidia exists" in line for line in lines)
     assert lines[-2] == "    not reached: mixed, fallback"
+
+
+async def test_the_output_is_that_of_the_document(fake: FakeApi, tmp_path: Path) -> None:
+    """docs/preview.md shows it."""
+    typed = "$ gpu-injector why deploy/d -n ml"
+    (block,) = (one for one in blocks() if one.document_name == "docs/preview.md" and one.lines[0] == typed)
+    printed = (await why(fake, tmp_path, "deploy/d")).stdout.splitlines()
+    assert_shown(list(block.lines), iter([typed, *printed]), str(block))
 
 
 async def test_json_has_the_same(fake: FakeApi, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from support.clusters import plugin_pod
 from webhook.decide.nodes.candidates import candidates, node_groups
 from webhook.decide.nodes.kind import node_kind
 from webhook.policy.model import Policy
+from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet
 
 GPUS = frozenset({"nvidia.com/gpu"})
+GPU_CLASS = DeviceClass("mig", "nvidia.com/mig-1g.5gb", "gpu.nvidia.com")
 PLUGIN = Plugin("kube-system", "plugin", nvml=Nvml.CLASS, runtime_class="nvidia")
 
 
@@ -109,6 +111,41 @@ def test_a_pod_of_a_plugin_has_its_own_node_judged(view: ClusterView, judged: li
     changed = {"kube-system/gpu-03": plugin_pod(PLUGIN, "gpu-03", False)}
     node_groups(replace(view, plugin_pods={**(view.plugin_pods or {}), **changed}), policy)
     assert judged == ["gpu-03"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"slice": ResourceSlice("gpu.nvidia.com", "gpu-05")}),
+        ({"slice": ResourceSlice("gpu.nvidia.com", "gpu-05")}, {}),
+        (
+            {"slice": ResourceSlice("gpu.nvidia.com", "gpu-05", has_devices=False)},
+            {"slice": ResourceSlice("gpu.nvidia.com", "gpu-05")},
+        ),
+    ],
+    ids=["it appears", "it goes", "its devices appear"],
+)
+def test_a_slice_has_its_own_node_judged(
+    view: ClusterView, judged: list[str], before: dict[str, ResourceSlice], after: dict[str, ResourceSlice]
+) -> None:
+    """Until then the plugin served the node; no other node is concerned."""
+    policy = Policy()
+    known = replace(view, device_classes={"gpu": GPU_CLASS}, resource_slices=before)
+    assert by_dra(known, policy) == devices_of(before)
+    judged.clear()
+    found = by_dra(replace(known, resource_slices=after), policy)
+    assert (judged, found) == (["gpu-05"], devices_of(after))
+
+
+def devices_of(slices: dict[str, ResourceSlice]) -> list[str]:
+    """Return the nodes for which slices have devices."""
+    return [item.node for item in slices.values() if item.has_devices]
+
+
+def by_dra(view: ClusterView, policy: Policy) -> list[str]:
+    """Return the node for which DRA serves a resource of MIG, which no plugin offers there."""
+    found = node_groups(view, policy)
+    return [found.index.first(members).name for kind, members in found.groups.items() if kind.dynamic]
 
 
 def test_labels_that_were_looked_up_are_not_looked_up_again(view: ClusterView) -> None:

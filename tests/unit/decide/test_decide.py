@@ -10,8 +10,7 @@ from webhook.decide.decision import WARNING_LIMIT, Reason, warning_line
 from webhook.kube.quantity import is_positive
 
 # Not an answer of `decide`: the server's, when a patch does not apply (test_server.py).
-# Setbacks are no API objects that a view file shows (test_plugin_recipes.py).
-EDGE_REASONS = {Reason.PATCH_REFUSED, Reason.SETBACK}
+EDGE_REASONS = {Reason.PATCH_REFUSED}
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda path: path.name)

@@ -53,7 +53,8 @@ def test_rules_after_the_decision_are_named_but_were_not_tried() -> None:
 def test_the_rules_of_the_fallback_replace_its_own() -> None:
     """They are what decided."""
     steps = explained("mount")
-    assert [step.name for step in steps][-5:] == ["not wanted", "not needed", "refused", "driver unfit", "mount"]
+    names = ["not wanted", "not needed", "refused", "driver unfit", "mount setback", "mount"]
+    assert [step.name for step in steps][-6:] == names
     assert any("PodSecurity" in line for step in steps for line in step.evidence)
 
 

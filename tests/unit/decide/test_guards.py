@@ -7,13 +7,15 @@ from webhook.decide.guards import (
     CLASS_CHANGE,
     ENFORCE_LABEL,
     MOUNT_CHANGE,
+    PLUGIN_CHANGE,
     PRIVILEGED_CHANGE,
     Guard,
     GuardedPod,
+    class_change,
     guard_against,
 )
 from webhook.view.admission_controls import DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
-from webhook.view.view import ClusterView
+from webhook.view.view import ClusterView, RuntimeClass
 
 TEAM = {"matchLabels": {"team": "a"}}
 BY_NAME = {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["ml"]}]}
@@ -61,7 +63,12 @@ def test_pod_security_is_no_matter_of_a_grant() -> None:
         ({"kyverno.io"}, {"x": PolicyEngineWebhook("x", "Gatekeeper", ({},))}, ""),
         ({"templates.gatekeeper.sh"}, {"x": PolicyEngineWebhook("x", "Gatekeeper", (TEAM, {}))}, "admission-policy"),
         ({"policies.kubewarden.io"}, {"x": PolicyEngineWebhook("x", "Kubewarden", ({},))}, "admission-policy"),
+        ({"policies.kyverno.io"}, {"x": PolicyEngineWebhook("x", "Kyverno", ({},))}, "admission-policy"),
         ({"apps"}, {"x": PolicyEngineWebhook("x", "Kyverno", ({},))}, ""),
+        # Engines without an API of their own: only a webhook shows them.
+        ({"apps"}, {"x": PolicyEngineWebhook("x", "Datree", ({},))}, "admission-policy"),
+        ({"apps"}, {"x": PolicyEngineWebhook("x", "StackRox", (BY_NAME,))}, ""),
+        ({"apps"}, None, ""),
     ],
 )
 def test_a_policy_engine_guards_namespaces_that_its_webhooks_select(
@@ -103,6 +110,16 @@ def test_a_policy_guards_the_class_where_it_applies_and_mentions_it(
     [
         ("hostPath", MOUNT_CHANGE, True),
         ("volumes", MOUNT_CHANGE, True),
+        ("volumeMounts", MOUNT_CHANGE, True),
+        ("allowPrivilegeEscalation", MOUNT_CHANGE, False),
+        ("allowPrivilegeEscalation", PRIVILEGED_CHANGE, True),
+        ("LD_LIBRARY_PATH", PRIVILEGED_CHANGE, False),
+        ("LD_LIBRARY_PATH", PLUGIN_CHANGE, True),
+        ("NVIDIA_VISIBLE_DEVICES", PLUGIN_CHANGE, False),
+        ("tolerations", CLASS_CHANGE, False),
+        ("tolerations", class_change(RuntimeClass("nvidia", "nvidia", tolerations=({"operator": "Exists"},))), True),
+        ("nodeSelector", class_change(RuntimeClass("nvidia", "nvidia", {"gpu": "true"})), True),
+        ("nodeSelector", class_change(RuntimeClass("nvidia", "nvidia")), False),
         ("privileged", MOUNT_CHANGE, False),
         ("privileged", PRIVILEGED_CHANGE, True),
         ("runtimeClassName", PRIVILEGED_CHANGE, False),

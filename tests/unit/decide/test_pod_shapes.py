@@ -16,7 +16,7 @@ def _requiring(*terms: dict[str, Any]) -> dict[str, Any]:
     return {"affinity": {"nodeAffinity": required}}
 
 
-OS = "kubernetes.io/os"
+OS, BUILD = "kubernetes.io/os", "node.kubernetes.io/windows-build"
 WINDOWS_TERM = _term((OS, "In", ["windows"]))
 
 
@@ -34,10 +34,16 @@ WINDOWS_TERM = _term((OS, "In", ["windows"]))
         (_requiring(_term((OS, "In", ["windows", "linux"]))), False),
         (_requiring(_term((OS, "NotIn", ["linux"]))), True),
         (_requiring(_term((OS, "NotIn", ["windows"]))), False),
+        ({"nodeSelector": {BUILD: "10.0.20348"}}, True),
+        (_requiring(_term((BUILD, "In", ["10.0.20348", "10.0.26100"]))), True),
+        (_requiring(_term((BUILD, "Exists", []))), True),
+        (_requiring(_term((BUILD, "NotIn", ["10.0.20348"]))), False),
+        (_requiring(_term((BUILD, "DoesNotExist", []))), False),
         (_requiring(), False),
         ({"securityContext": {"windowsOptions": {"hostProcess": True}}}, True),
         ({"containers": [{"securityContext": {"windowsOptions": {"runAsUserName": "x"}}}]}, True),
         ({"containers": [{"securityContext": {"windowsOptions": {}}}]}, False),
+        ({"initContainers": [{"securityContext": {"windowsOptions": {"runAsUserName": "x"}}}]}, True),
         ({}, False),
     ],
 )

@@ -12,7 +12,7 @@ from webhook.decide.plugin import context
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.plugin.unserved_plugins import CREATOR, next_pod
 from webhook.decide.workload.decide import decide
-from webhook.kube.quantity import QUANTITY, is_positive
+from webhook.kube.quantity import QUANTITY, QUANTITY_LIMIT, is_positive
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, RuntimeClass
 
@@ -73,3 +73,5 @@ def test_a_quantity_is_matched_in_linear_time(text: str) -> None:
     """The pattern alone: a quadratic one would take hours here. And no quantity is that long."""
     assert QUANTITY.fullmatch(text) is None
     assert not is_positive(text)
+    assert is_positive("1" * QUANTITY_LIMIT)
+    assert not is_positive("1" * (QUANTITY_LIMIT + 1))

@@ -9,11 +9,13 @@ import pytest
 import yaml
 from support.chart import (
     CHART,
+    DESCRIPTION,
     MANIFEST,
     SCHEMA,
     TABLE,
     VALUES,
     chart_digest,
+    chart_of_the_version,
     schema_of_the_chart,
     values_of_the_chart,
     values_table,
@@ -22,6 +24,7 @@ from support.chart import (
 from webhook.policy.load import parse_policy
 from webhook.policy.model import Policy
 from webhook.server.certificate_metrics import CertificateMetrics
+from webhook.server.heartbeat_status import HeartbeatStatus
 from webhook.server.metrics import Metrics
 from webhook.view.live_view import ignore
 
@@ -30,11 +33,16 @@ OUR_METRIC = re.compile(r"\b(?:gpu_injector|controller_runtime)_\w+")
 
 @pytest.mark.parametrize(
     ("path", "make"),
-    [(VALUES, values_of_the_chart), (SCHEMA, schema_of_the_chart), (TABLE, values_table)],
-    ids=["values", "schema", "table"],
+    [
+        (DESCRIPTION, chart_of_the_version),
+        (VALUES, values_of_the_chart),
+        (SCHEMA, schema_of_the_chart),
+        (TABLE, values_table),
+    ],
+    ids=["chart", "values", "schema", "table"],
 )
 def test_what_is_generated_is_fresh(path: Path, make: Callable[[], str], update_golden: bool) -> None:  # noqa: FBT001
-    """After a change of the policy run `make manifest`."""
+    """After a change of the version or the policy run `make manifest`."""
     text = make()
     if update_golden:
         path.write_text(text)
@@ -51,12 +59,11 @@ def test_the_manifest_is_of_this_chart() -> None:
     assert f"sha256:{chart_digest()}" in MANIFEST.read_text()
 
 
-def test_versions_agree() -> None:
-    """The chart installs the version of this repository."""
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    project = (CHART.parents[1] / "pyproject.toml").read_text()
-    assert f'\nversion = "{chart["appVersion"]}"\n' in project
-    assert f"gpu-injector:{chart['appVersion']}" in chart["annotations"]["artifacthub.io/images"]
+def test_the_documents_name_this_version() -> None:
+    """An image of another version in a command would not be the one that was built."""
+    version = yaml.safe_load(DESCRIPTION.read_text())["version"]
+    named = re.findall(r"gpu-injector:(\d[\w.]*)", (CHART.parents[1] / "README.md").read_text())
+    assert set(named) == {version}
 
 
 @pytest.mark.parametrize("name", ["alerts.yaml", "dashboard.json"])
@@ -78,6 +85,7 @@ def series() -> Iterator[str]:
     """Yield the name of every series that the webhook exports."""
     registry = Metrics.create().registry
     CertificateMetrics(registry, ignore)
+    HeartbeatStatus().register(registry)
     for metric in registry.collect():
         endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(metric.type, [""])
         yield from (metric.name + ending for ending in endings)

@@ -11,7 +11,8 @@ import hostile.report
 import pytest
 import yaml
 from e2e.faults import table as faults
-from support.doc_blocks import DOCUMENTS, ROOT
+from support import rights_page
+from support.doc_blocks import DOCUMENTS, ROOT, between
 from support.golden_cases import CASES
 
 from webhook.decide.decision import Reason
@@ -22,13 +23,7 @@ NOT_MEASURED = "No run of this version on a quiet machine is committed yet.\n"
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 NAMED_CASE = re.compile(r"golden case `([\w-]+)`")
-
-
-def between(document: Path, marker: str, text: str) -> str:
-    """Return the document with the section between its markers replaced."""
-    head, begin, rest = document.read_text().partition(f"<!-- {marker} -->\n")
-    assert begin
-    return f"{head}{begin}{text}<!-- end of {marker} -->{rest.partition(f'<!-- end of {marker} -->')[2]}"
+NAMED_FILE = re.compile(r"`((?:certs|deploy|docs|requirements|tests|webhook)/[\w./-]+)`")
 
 
 def test_every_reason_is_explained(update_golden: bool) -> None:  # noqa: FBT001
@@ -66,30 +61,17 @@ def test_the_policy_is_explained_whole(update_golden: bool) -> None:  # noqa: FB
     assert document.read_text() == text
 
 
-def test_every_right_is_explained() -> None:
-    """Each rule of the manifests has its row, and each row has its rule."""
-    rows = (line.split(" | ") for line in (ROOT / "docs" / "rbac.md").read_text().splitlines() if "`gpu-inj" in line)
-    explained = [row for row in rows if len(row) == 7]
-    explained_rights = [tuple(frozenset(words(cell)) for cell in row[:5]) for row in explained]
-    manifests = (ROOT / "deploy" / name for name in ("install.yaml", "repair-evict.yaml"))
-    objects = [one for path in manifests for one in yaml.safe_load_all(path.read_text()) if one]
-    granted = [cells_of(one, rule) for one in objects for rule in one.get("rules", [])]
-    assert len(explained_rights) == len(set(explained_rights))
-    assert set(explained_rights) == set(granted)
-    assert [row for row in explained if not words(row[6])] == [], "what a right is worth to a thief of the token"
-
-
-def words(cell: str) -> list[str]:
-    """Return what a cell says, word by word."""
-    return re.sub(r"[|`,]", " ", cell).split()
-
-
-def cells_of(role: dict[str, Any], rule: dict[str, list[str]]) -> tuple[frozenset[str], ...]:
-    """Return the cells of a rule's row."""
-    groups = [group or "core" for group in rule["apiGroups"]]
-    names = rule.get("resourceNames", ["any"])
-    subject = [role["kind"], role["metadata"]["name"]]
-    return tuple(frozenset(cell) for cell in (subject, groups, rule["resources"], names, rule["verbs"]))
+def test_every_right_is_explained(update_golden: bool) -> None:  # noqa: FBT001
+    """Each rule of the manifests has its text, and each text its rule; docs/rbac.md is generated from both."""
+    explained = [text.key for text in rights_page.texts()]
+    assert len(explained) == len(set(explained))
+    off = {text.key for text in rights_page.texts() if text.rule}
+    assert set(explained) - off == {key for key, _, _ in rights_page.rules(rights_page.manifests())}
+    document = ROOT / "docs" / "rbac.md"
+    text = between(document, "rights", rights_page.table())
+    if update_golden:
+        document.write_text(text)
+    assert document.read_text() == text
 
 
 @pytest.mark.parametrize(
@@ -151,6 +133,27 @@ def test_tests_that_are_named_exist() -> None:
     assert {
         name for name in cases if not (ROOT / "tests" / "data" / "golden" / name / "decision.yaml").exists()
     } == set()
+
+
+def test_files_that_are_named_exist() -> None:
+    """Every file and folder of this repository that a document names exists."""
+    named = {(document.name, path) for document in DOCUMENTS for path in NAMED_FILE.findall(document.read_text())}
+    assert named
+    assert {(document, path) for document, path in named if not (ROOT / path).exists()} == set()
+
+
+def test_every_decision_record_is_listed() -> None:
+    """In the index of the records, and in docs/architecture.md."""
+    records = {path.name for path in (ROOT / "docs" / "decisions").glob("0*.md")}
+    for page in ("docs/decisions/README.md", "docs/architecture.md"):
+        assert records - {Path(target).name for target, _ in LINK.findall((ROOT / page).read_text())} == set(), page
+
+
+def test_every_page_is_in_the_index() -> None:
+    """docs/README.md leads to each page; the platforms and the decision records have an index of their own."""
+    indexes = [ROOT / "docs" / name for name in ("README.md", "platforms/README.md", "decisions/README.md")]
+    linked = {(index.parent / target).resolve() for index in indexes for target, _ in LINK.findall(index.read_text())}
+    assert {page for page in (ROOT / "docs").rglob("*.md") if page.resolve() not in linked} == {indexes[0]}
 
 
 def is_test(path: str, function: str) -> bool:

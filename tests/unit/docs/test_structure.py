@@ -29,6 +29,9 @@ TEXTS = (
     "pyproject.toml",
     ".ci/run",
     "tests/**/*.py",
+    "*.md",
+    "docs/**/*.md",
+    ".github/**/*",
 )
 # Of a golden case. What was decided, and for which request, is its own.
 SHARED_FILES = ("pod.yaml", "view.yaml", "policy.yaml")

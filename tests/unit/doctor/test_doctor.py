@@ -143,10 +143,12 @@ async def test_a_namespace_viewer_sees_the_own_namespace(tmp_path: Path) -> None
         "event-library",
         "event-no-class",
         "event-allocation",
+        "event-xid",
         "event-claim",
         "event-mount",
         "event-refused",
         "event-runtime-hook",
+        "setbacks-workloads",
     }
 
 

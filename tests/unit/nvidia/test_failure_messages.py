@@ -82,6 +82,10 @@ FILE = "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
         ),
         (f"hostPath type check failed: {FILE} is not a file", Failure(FailureKind.HOST_PATH_TYPE, FILE)),
         (
+            f'MountVolume.SetUp failed for volume "v" : {CHECK}, {FILE} is not a file, unable to determine its type: x',
+            Failure(FailureKind.HOST_PATH_TYPE, FILE, "v"),
+        ),
+        (
             (
                 "Error: failed to generate container spec: CDI device injection failed: unresolvable CDI devices "
                 "management.nvidia.com/gpu=all"
@@ -119,7 +123,74 @@ FILE = "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
             "Failed to prepare dynamic resources: NodePrepareResources failed for claim ml/gpu",
             Failure(FailureKind.DEVICE_CLAIM, "NodePrepareResources failed for claim ml/gpu"),
         ),
+        (
+            f'{TASK}exec: "nvidia-smi": executable file not found in $PATH: unknown',
+            Failure(FailureKind.PROGRAM_MISSING, "nvidia-smi"),
+        ),
+        (
+            "container create failed: executable file `nvidia-smi` not found in $PATH: No such file or directory",
+            Failure(FailureKind.PROGRAM_MISSING, "nvidia-smi"),
+        ),
+        (
+            'CDI device injection failed: failed to stat CDI host device "/dev/nvidia-modeset": no such file',
+            Failure(FailureKind.DEVICE_NODE_MISSING, "/dev/nvidia-modeset"),
+        ),
+        (
+            f"{TASK}nvidia-container-cli: mount error: stat failed: /dev/nvidia-uvm: no such file or directory",
+            Failure(FailureKind.DEVICE_NODE_MISSING, "/dev/nvidia-uvm"),
+        ),
+        (
+            'error gathering device information while adding custom device "/dev/nvidiactl": no such file',
+            Failure(FailureKind.DEVICE_NODE_MISSING, "/dev/nvidiactl"),
+        ),
+        (
+            "Allocate failed due to rpc error: error creating nvml.Device 5: nvml: GPU is lost, which is unexpected",
+            Failure(FailureKind.GPU_LOST, "GPU is lost, which is unexpected"),
+        ),
+        (
+            "kernel: NVRM: Xid (PCI:0000:65:00): 79, pid=1234, GPU has fallen off the bus.",
+            Failure(FailureKind.GPU_LOST, "fallen off the bus."),
+        ),
+        (
+            "NVRM: Xid (PCI:0000:65:00): 48, pid=1234, DBE (double bit error)",
+            Failure(FailureKind.XID, "48, pid=1234, DBE (double bit error)"),
+        ),
+        (
+            'failed to mkdir "/usr/local/nvidia/lib64": mkdir /usr/local/nvidia: read-only file system',
+            Failure(FailureKind.READ_ONLY_HOST, "/usr/local/nvidia"),
+        ),
+        (
+            (
+                "Allocate failed due to rpc error: code = Unknown desc = request for 'nvidia.com/gpu: 2' too large: "
+                "maximum request size for shared resources is 1, which is unexpected"
+            ),
+            Failure(FailureKind.SHARED_TOO_MANY, "nvidia.com/gpu"),
+        ),
+        (
+            "error executing hook `/usr/local/nvidia/toolkit/nvidia-container-runtime-hook` (exit code: 1)",
+            Failure(FailureKind.RUNTIME_FAILED, "nvidia-container-runtime-hook` (exit code: 1)"),
+        ),
+        (
+            'Failed to pull image "x": no match for platform in manifest: not found',
+            Failure(FailureKind.IMAGE_PLATFORM),
+        ),
+        (
+            "Failed to pull image: failed to extract layer: write /var/lib: no space left on device",
+            Failure(FailureKind.IMAGE_SPACE),
+        ),
         # Refusals.
+        (
+            "Error creating: insufficient quota to match these scopes: [{PriorityClass In [system-node-critical]}]",
+            Failure(FailureKind.QUOTA_SCOPE, "{PriorityClass In [system-node-critical]}"),
+        ),
+        (
+            f"{CREATE}maximum nvidia.com/gpu usage per Container is 1, but limit is 2",
+            Failure(FailureKind.LIMIT_RANGE, "maximum nvidia.com/gpu usage per Container is 1, but limit is 2"),
+        ),
+        (
+            'Pod "a" is invalid: spec.containers[0].resources.limits[nvidia.com/gpu]: Required value: Limit must be',
+            Failure(FailureKind.GPU_QUANTITY, "resources.limits[nvidia.com/gpu]: Required value: Limit must be"),
+        ),
         (
             f'{CREATE}pod rejected: RuntimeClass "nvidia" not found',
             Failure(FailureKind.CLASS_NOT_FOUND, "nvidia"),
@@ -175,6 +246,8 @@ def test_a_text_names_its_cause(message: str, failure: Failure) -> None:
         ("FailedPrepareDynamicResources", FailureKind.DEVICE_CLAIM),
         ("StartError", FailureKind.CONTAINER_START),
         ("RunContainerError", FailureKind.CONTAINER_START),
+        ("TopologyAffinityError", FailureKind.TOPOLOGY),
+        ("ImagePullBackOff", FailureKind.IMAGE),
         ("FailedMount", None),
         ("", None),
     ],

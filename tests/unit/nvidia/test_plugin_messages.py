@@ -31,7 +31,14 @@ PLUGINS = "error starting plugins: error getting plugins: "
         ("nvml init failed: ERROR_LIB_RM_VERSION_MISMATCH", LogProblem.VERSION_MISMATCH),
         ("failed to initialize NVML: Driver Not Loaded", LogProblem.NO_DRIVER),
         ("nvml init failed: ERROR_DRIVER_NOT_LOADED", LogProblem.NO_DRIVER),
-        ("Failed to initialize NVML: Unknown Error", LogProblem.NO_DRIVER),
+        ("Failed to initialize NVML: Unknown Error", LogProblem.ACCESS_LOST),
+        ("nvml init failed: ERROR_UNKNOWN", LogProblem.ACCESS_LOST),
+        ("Failed to initialize NVML: GPU access blocked by the operating system", LogProblem.ACCESS_BLOCKED),
+        ("error creating nvml.Device 5: nvml: GPU is lost", LogProblem.GPU_LOST),
+        ("nvml init failed: ERROR_RESET_REQUIRED", LogProblem.GPU_LOST),
+        ("unable to load config: unable to finalize config: unable to parse config file", LogProblem.CONFIG),
+        ("specified config a100-shared does not exist", LogProblem.CONFIG),
+        ("Incorrect Usage: flag provided but not defined: -mig", LogProblem.CONFIG),
         (f"{PLUGINS}error building Device: error getting device memory: Not Supported", LogProblem.DEVICE_MEMORY),
         ("error visiting device: error getting device memory info: Not Supported", LogProblem.DEVICE_MEMORY),
         (
@@ -44,6 +51,7 @@ PLUGINS = "error starting plugins: error getting plugins: "
         ('exec: "nvidia-cuda-mps-control": executable file not found in $PATH', LogProblem.MPS),
         ("error getting device memory info: Insufficient Permissions", LogProblem.MIG_PERMISSION),
         ("error getting MIG devices: ERROR_NO_PERMISSION", LogProblem.MIG_PERMISSION),
+        ("Failed to initialize NVML: Insufficient Permissions", LogProblem.MIG_PERMISSION),
         (f"{PLUGINS}invalid MIG configuration: at least one device", LogProblem.MIG_CONFIGURATION),
         ("more than one MIG device type present on node", LogProblem.MIG_CONFIGURATION),
         (

@@ -19,6 +19,7 @@ from webhook.observations.setback import (
     duration,
 )
 from webhook.observations.setback_rules import LEFT, due, look_at_pods, with_released
+from webhook.observations.waits import Waits
 from webhook.view.view import Node, PluginPod
 
 KEY = SetbackKey("kube-system", "plugin", "gpu-1", "runtime-class")
@@ -114,9 +115,25 @@ def test_another_boot_or_kind_of_node_ends_it(node: Node) -> None:
     assert look(FIRST, node=node).entries == {}
 
 
-def test_a_node_that_is_away_keeps_its_setbacks() -> None:
-    """It may come back the same."""
-    assert look_at_pods(FIRST, {}, {}, (), MOMENT) is FIRST
+def test_a_node_that_is_not_ready_keeps_its_setbacks() -> None:
+    """It may come back the same. Where no node is known, none is gone."""
+    away = replace(NODE, ready=False, ready_since=NOW)
+    assert look_at_pods(FIRST, {}, {NODE.name: away}, (), MOMENT) is FIRST
+    assert look_at_pods(FIRST, {}, None, (), MOMENT) is FIRST
+
+
+def test_a_setback_does_not_outlive_its_node() -> None:
+    """Autoscalers delete nodes and reuse their names: the next node of that name is another one."""
+    assert look_at_pods(FIRST, {}, {"gpu-2": replace(NODE, name="gpu-2")}, (), MOMENT).entries == {}
+
+
+def test_a_test_may_wait_for_less() -> None:
+    """The waits are part of the moment, and the default ones are those of the documentation."""
+    short = replace(BLOCKED, start=replace(BLOCKED.start, unready_since=NOW - timedelta(seconds=10)))
+    assert look(NO_SETBACKS, short).entries == {}
+    waits = Waits(timedelta(seconds=10), timedelta(minutes=1))
+    (found,) = look(NO_SETBACKS, short, moment=replace(MOMENT, waits=waits)).current()
+    assert found.until == NOW + timedelta(minutes=1)
 
 
 def test_a_pod_that_runs_with_the_recipe_ends_it() -> None:

@@ -20,6 +20,7 @@ from webhook.page.patch_lines import patch_lines
 from webhook.page.render import render
 from webhook.server.admin import Admin
 from webhook.server.decision_log import NAME_LIMIT, OPERATIONS_LIMIT, open_log
+from webhook.server.heartbeat_status import HeartbeatStatus
 from webhook.server.state import Replica
 from webhook.server.status_events import StatusEvents
 from webhook.view.gpu_operator import ClusterPolicy
@@ -275,6 +276,21 @@ def test_a_problem_stays_until_its_subject_recovers() -> None:
     assert line == "watch-lost since 2027-01-15 08:00 UTC (kind: nodes, reason: list: 403)"
     assert list(notices(replica(events=told).to_json(), NOW)) == []
     assert [entry["log_level"] for entry in logs] == ["warning", "info", "info"]
+
+
+def test_the_page_shows_the_heartbeat() -> None:
+    """Its state and its last answer; a replica that sends none, or of an older version, shows nothing."""
+    events = StatusEvents(open_log(), clock=lambda: NOW)
+    status = HeartbeatStatus(state="missed", cause="no entry", last_success=NOW - 300)
+    with capture_logs():
+        events("heartbeat-missed", reason="no entry")
+    state = replica(events=events, heartbeat=status).to_json()
+    shown = render([state], [], Filters(), NOW)
+    assert "missed, last answered 5 min ago" in shown
+    assert "heartbeat-missed since 2027-01-15 08:00 UTC (reason: no entry)" in shown
+    assert "Heartbeat" not in render([replica().to_json()], [], Filters(), NOW)
+    older = {key: value for key, value in state.items() if key != "heartbeat"}
+    assert "last answered" not in render([older], [], Filters(), NOW)
 
 
 def test_no_replica_shows_a_number_that_json_cannot_say() -> None:

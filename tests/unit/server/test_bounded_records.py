@@ -2,19 +2,37 @@
 
 import io
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 import structlog
+from aiohttp.test_utils import make_mocked_request
+from support.plugin_world import daemon_set, node, view
 from support.served import review
+from support.setback_world import BLOCKED, MOMENT, event
+from support.setback_world import NODE as BLOCKED_ON
 
-from webhook.decide.decision import WARNING_LIMIT, Decision, Reason, Verdict, warning_line
+from webhook.controllers.event_recorder import event_of
+from webhook.controllers.event_texts import eviction_text, refusal_text, texts_of
+from webhook.controllers.setback_texts import texts_of_setbacks
+from webhook.decide.decision import WARNING_LIMIT, Decision, Reason, RequestInfo, Verdict, warning_line
 from webhook.decide.patch import add
+from webhook.decide.plugin.unserved_plugins import CREATOR, UnservedPlugin, next_pod
+from webhook.observations.failed_recipe import failure_of_recipe
+from webhook.observations.plugin_observation import HostKind
+from webhook.observations.setback import MAX_TEXT, Setback, SetbackKey, SetbackKind, Setbacks
+from webhook.policy.model import Policy
 from webhook.server.admission_review import UID_LIMIT, MalformedReviewError, Review, parse_review
+from webhook.server.app import Webhook
+from webhook.server.decide_live import FixedView
 from webhook.server.decision_log import DecisionLog, record_of
 from webhook.server.metrics import Metrics
+from webhook.server.plugin_admission import admit_plugin
 from webhook.server.status_events import FACT_LIMIT, StatusEvents
+from webhook.view.view import ClusterView, Plugin, PluginDaemonSet, PluginPod
 
 HUGE = 100_000
 LONGEST_BYTES = 40 * 1024
@@ -92,3 +110,106 @@ def test_a_uid_that_no_api_server_sends_is_malformed() -> None:
     with pytest.raises(MalformedReviewError, match="at most 128 characters") as refused:
         longest("n", uid="u" * (UID_LIMIT + 1))
     assert len(str(refused.value)) < 200
+
+
+def test_a_fault_is_told_in_few_lines() -> None:
+    """A path may be long, and a fault deep."""
+    text = io.StringIO()
+    webhook = Webhook(Policy(), FixedView(ClusterView()), logged(text))
+    webhook._tell_fault(make_mocked_request("POST", "/" + "p" * HUGE), deep(900))  # noqa: SLF001 - the log alone
+    assert json.loads(text.getvalue())["error"] == "ValueError"
+    assert len(text.getvalue()) < 16 * 1024
+
+
+def deep(frames: int) -> Exception:
+    """Return an error that was raised so many calls below."""
+
+    def fall(left: int) -> None:
+        if not left:
+            raise ValueError
+        fall(left - 1)
+
+    try:
+        fall(frames)
+    except ValueError as error:
+        return error
+    raise AssertionError
+
+
+# As long as the API server lets names be, and as long as a text of ours.
+NODE, DAEMON_SET, SPACE = "n" * 253, "d" * 253, "s" * 63
+
+
+def longest_setback(letter: str, node: str = NODE) -> Setback:
+    """Return a setback with every field at its longest."""
+    failure = failed_text(letter * HUGE)
+    word = letter * 1000
+    host = HostKind(word, word, word, word, frozenset({word}))
+    key, time = SetbackKey(SPACE, DAEMON_SET, node, "runtime-class"), datetime.max.replace(tzinfo=UTC)
+    return Setback(key, SetbackKind.START_FAILED, failure, time, time, 10**18, "b" * 64, host, "u" * 36)
+
+
+def failed_text(message: str) -> str:
+    """Return the text of a setback for what a node said."""
+    found = failure_of_recipe(BLOCKED, BLOCKED_ON, [event(message)], MOMENT)
+    assert found
+    return found.text
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_setback_is_small(letter: str) -> None:
+    """``/state`` shows a hundred of them, and a thousand are stored."""
+    found = longest_setback(letter)
+    assert len(found.text) <= MAX_TEXT
+    assert len(orjson.dumps(found.to_json())) < 4096
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_each_event_on_a_daemon_set_is_accepted(letter: str) -> None:
+    """The API server refuses a note of 1,024 bytes; the remedy at its end is kept."""
+    plugin = Plugin(SPACE, DAEMON_SET)
+    owner = PluginDaemonSet(plugin, "u" * 36)
+    nodes = [f"{number:03}{NODE[3:]}" for number in range(300)]
+    setbacks = [longest_setback(letter, node) for node in nodes]
+    cluster = ClusterView(daemon_sets={"plugin": owner}, setbacks=Setbacks({one.key: one for one in setbacks}))
+    found = decision(letter)
+    unserved = [
+        UnservedPlugin(
+            PluginPod(plugin, "u", node, "u", running=True, ready=True),
+            owner,
+            replace(found, verdict=verdict),
+        )
+        for node in nodes
+        for verdict in (Verdict.BOOTSTRAP, Verdict.LEAVE)
+    ]
+    texts = [*texts_of_setbacks(cluster), *texts_of(unserved, Policy())]
+    texts += [eviction_text(unserved[0]), refusal_text(unserved[0])]
+    assert len(texts) == 5
+    for text in texts:
+        written = event_of(text, "r" * 1000, datetime.now(UTC))
+        assert len(str(written["note"]).encode()) < 1024
+        assert str(written["note"]).endswith(text.text[-50:])
+        assert len(orjson.dumps(written)) < 8 * 1024
+
+
+class Unknown:
+    """A store of setbacks that does not answer."""
+
+    async def look(self, timeout_seconds: float) -> bool:
+        """Have no answer."""
+        assert timeout_seconds > 0
+        return False
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+async def test_the_record_of_a_plugin_pod_is_small(letter: str) -> None:
+    """Its decision may be made without the stored setbacks, and then says so."""
+    owner = daemon_set(annotations={letter: letter * HUGE})
+    cluster = view(owner, node("gpu-1"))
+    (found,) = (cluster.daemon_sets or {}).values()
+    pod = {**next_pod(found, "gpu-1"), "metadata": {**next_pod(found, "gpu-1")["metadata"], "name": letter * HUGE}}
+    asked = RequestInfo("kube-system", username=CREATOR)
+    result = await admit_plugin(pod, asked, Policy(), FixedView(cluster), Unknown())
+    assert result.word == "leave/view-stale"
+    record = record_of(longest(letter), result, 1.0)
+    assert len(orjson.dumps(record.to_json())) < LONGEST_BYTES

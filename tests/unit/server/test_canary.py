@@ -100,7 +100,7 @@ async def test_no_value_is_told_of_a_fault_of_ours(monkeypatch: pytest.MonkeyPat
         await asyncio.sleep(0)
         raise KeyError(pod["spec"]["containers"][0]["env"][-1]["value"])
 
-    monkeypatch.setattr(app, "decide_live", bug)
+    monkeypatch.setattr(app, "admit_workload", bug)
     log, case = io.StringIO(), SHOWN[0]
     hook = Webhook(case.policy, FixedView(case.view), observed(log))
     told = await told_of(hook, [json.dumps(review(poisoned(case))).encode()])

@@ -8,6 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from support.served import GPU_POD, counted, review
 
+from webhook.kube.json_size import MOST_VALUES
 from webhook.server.app import EPHEMERAL_PATH, LIMITS_BYTES, WORKLOADS_PATH, Webhook
 from webhook.server.overload import BusyError, Load
 from webhook.server.request_body import (
@@ -15,7 +16,6 @@ from webhook.server.request_body import (
     BYTES_PER_VALUE,
     CREATE_LIMIT_BYTES,
     PARSED_BYTES,
-    STRUCTURAL_LIMIT,
     Bodies,
     Room,
     TooLargeError,
@@ -42,14 +42,14 @@ async def begun(client: Client, stack: AsyncExitStack, announced: int, sent: int
 @pytest.mark.parametrize("value", [b"{", b"[", b","])
 def test_values_are_counted_before_a_body_is_parsed(value: bytes) -> None:
     """Each costs memory and time, however short the body is."""
-    assert parsed_size(bytearray(value * STRUCTURAL_LIMIT)) > 0
+    assert parsed_size(bytearray(value * MOST_VALUES)) > 0
     with pytest.raises(TooLargeError, match="more than 200000 values"):
-        parsed_size(bytearray(value * (STRUCTURAL_LIMIT + 1)))
+        parsed_size(bytearray(value * (MOST_VALUES + 1)))
 
 
 def test_the_largest_body_fits_into_the_room() -> None:
     """Else it would wait for ever."""
-    assert 2 * BODY_LIMIT_BYTES + BYTES_PER_VALUE * STRUCTURAL_LIMIT <= PARSED_BYTES
+    assert 2 * BODY_LIMIT_BYTES + BYTES_PER_VALUE * MOST_VALUES <= PARSED_BYTES
 
 
 @pytest.mark.parametrize(("path", "limit"), [(WORKLOADS_PATH, CREATE_LIMIT_BYTES), (EPHEMERAL_PATH, BODY_LIMIT_BYTES)])
@@ -65,7 +65,7 @@ async def test_each_path_has_its_limit(client: Client, path: str, limit: int) ->
 async def test_a_wide_body_is_refused_and_not_parsed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """413 names the limit; the parser is never called."""
     monkeypatch.setattr("webhook.server.app.parse_review", lambda _: pytest.fail("it was parsed"))
-    response = await client.post(WORKLOADS_PATH, data=b"[" + b"[]," * STRUCTURAL_LIMIT)
+    response = await client.post(WORKLOADS_PATH, data=b"[" + b"[]," * MOST_VALUES)
     assert (response.status, "more than 200000 values" in await response.text()) == (413, True)
 
 

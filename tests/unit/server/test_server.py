@@ -21,9 +21,9 @@ from webhook.decide.patch import add
 from webhook.policy.model import Policy
 from webhook.server import app
 from webhook.server.admin import Admin
-from webhook.server.app import EPHEMERAL_PATH, TEMPLATES_PATH, WORKLOADS_PATH, Webhook, timeout_seconds
+from webhook.server.app import EPHEMERAL_PATH, TEMPLATES_PATH, WORKLOADS_PATH, Webhook
 from webhook.server.decide_live import FixedView
-from webhook.server.overload import Load
+from webhook.server.overload import Load, timeout_seconds
 from webhook.server.state import Replica
 from webhook.view.view import ClusterView, RuntimeClass
 
@@ -137,7 +137,7 @@ async def test_a_patch_that_does_not_apply_is_never_sent(
     async def broken(*_: object) -> Decision:
         return Decision(Verdict.INJECT, Reason.RUNTIME_CLASS, (add("/spec/nowhere/0", 1),))
 
-    monkeypatch.setattr(app, "decide_live", broken)
+    monkeypatch.setattr(app, "admit_workload", broken)
     response = (await (await client.post(WORKLOADS_PATH, json=review(GPU_POD))).json())["response"]
     assert (response["allowed"], "patch" in response) == (True, False)
     assert response["auditAnnotations"] == {"decision": "leave/patch-refused"}
@@ -153,7 +153,7 @@ async def test_our_own_failure_answers_500(
     async def bug(*_: object) -> Decision:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(app, "decide_live", bug)
+    monkeypatch.setattr(app, "admit_workload", bug)
     assert (await client.post(WORKLOADS_PATH, json=review(GPU_POD))).status == 500
     assert counted(hook, "500") == 1
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.golden_cases import GOLDEN, read_view
@@ -12,6 +11,7 @@ from support.served import GPU_POD
 
 from webhook.decide.decision import RequestInfo
 from webhook.kube_client import session as session_module
+from webhook.kube_client.answer import Answer
 from webhook.kube_client.api_error import CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
@@ -79,16 +79,16 @@ class Held(KubeClient):
     def __init__(self) -> None:
         self.under_way = self.most = 0
 
-    async def find(self, path: str, *, timeout_seconds: float = 1) -> dict[str, Any] | None:
+    async def read(self, path: str, *, timeout_seconds: float, most_bytes: int) -> Answer:
         """Wait for ever, counted."""
-        assert timeout_seconds > 0, path
+        assert min(timeout_seconds, most_bytes) > 0
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
             await asyncio.Event().wait()
         finally:
             self.under_way -= 1
-        return None
+        return Answer(path, 404, b"")
 
 
 async def test_few_looks_are_under_way_at_a_time() -> None:

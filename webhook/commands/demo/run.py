@@ -14,9 +14,9 @@ from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.console import Console
 
+from webhook.commands.demo.next_steps import next_steps, program_as_typed
 from webhook.commands.preview.render import print_diff
 from webhook.commands.shared.input_files import InputError, examples, read_files
 from webhook.commands.shared.prediction import DecisionInput, PodVerdict, Situation, reference
@@ -25,16 +25,6 @@ from webhook.kube.manifests import Document
 from webhook.policy.model import Policy
 from webhook.server.app import WORKLOADS_PATH
 from webhook.view.view import ClusterView
-
-NEXT = """
-What to try next
-  Edit {folder}/view.yaml or a pod beside it, and run this again.
-  Your own pod:    gpu-injector preview -f pod.yaml --view {folder}/view.yaml
-  Your cluster:    gpu-injector view > view.yaml
-                   gpu-injector preview -f pod.yaml --view view.yaml
-  For real:        kubectl apply -f deploy/install.yaml
-                   kubectl label namespace NAME gpu-injector.io/inject=dry-run
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +65,7 @@ def demo(folder: Path | None) -> int:
     pods = [_pod(item) for manifest in read_files([str(folder / "pods")]) for item in manifest.objects]
     with _webhook(folder) as client:
         print_diff([_verdict(pod, client.ask(pod)) for pod in pods], console)
-    console.print(NEXT.format(folder=_shown(folder)), markup=False)
+    console.print(next_steps(folder.absolute(), program_as_typed(), _first_pod(folder)), markup=False)
     return 0
 
 
@@ -123,9 +113,6 @@ def _verdict(pod: dict[str, Any], response: dict[str, Any]) -> PodVerdict:
     return PodVerdict(pod, "", question, decision)
 
 
-def _shown(folder: Path) -> str:
-    """Return the folder as a user would type it here."""
-    try:
-        return str(folder.relative_to(Path.cwd()))
-    except ValueError:
-        return click.format_filename(folder)
+def _first_pod(folder: Path) -> Path:
+    """Return the first file that ``demo`` read: it has read at least one."""
+    return min(path for path in (folder / "pods").absolute().rglob("*") if path.is_file())

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from webhook.commands.shared.options import FILE, FOLDER, POLICY, PORT
 
 DAYS = click.FloatRange(0, 3650, min_open=True)
 SECONDS = click.FloatRange(0, 3600, min_open=True)
+SETBACK_SECONDS = click.FloatRange(0, 86400, min_open=True)
 
 
 @contextmanager
@@ -78,6 +80,27 @@ def _lacking(package: str) -> Iterator[None]:
     show_default=True,
     help="The time for open requests after SIGTERM.",
 )
+@click.option(
+    "--heartbeat-seconds",
+    type=click.FloatRange(0, 3600),
+    default=60.0,
+    show_default=True,
+    help="Between two heartbeats, which show that the API server calls the webhook; 0 sends none.",
+)
+@click.option(
+    "--patience-seconds",
+    type=SECONDS,
+    default=300.0,
+    show_default=True,
+    help="How long a plugin pod must be blocked before its patch counts as failed. Shorter only in tests.",
+)
+@click.option(
+    "--setback-seconds",
+    type=SETBACK_SECONDS,
+    default=3600.0,
+    show_default=True,
+    help="How long a patch is not repeated after its first failure. Shorter only in tests.",
+)
 @states_exit_codes("serve")
 def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **options: Any) -> None:
     """Run the webhook, in a cluster or (--standalone) on one machine.
@@ -89,6 +112,7 @@ def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **
     with _lacking("rich"):
         from webhook.commands.serve import run as command
     from webhook.commands.serve.certificate_source import CertificateOptions
+    from webhook.observations.waits import Waits
 
     if standalone and options["cert_dir"]:
         raise click.UsageError("--cert-dir goes without --standalone")
@@ -97,5 +121,6 @@ def serve(standalone: bool, view_file: Path | None, policy_file: Path | None, **
     if not standalone and view_file is not None:
         raise click.UsageError("--view goes with --standalone")
     certificate = CertificateOptions(**{one.name: options.pop(one.name) for one in fields(CertificateOptions)})
+    waits = Waits(*(timedelta(seconds=options.pop(f"{one}_seconds")) for one in ("patience", "setback")))
     files: dict[str, Any] = {"view_file": view_file, "policy_file": policy_file}
-    command.serve(command.Options(standalone=standalone, certificate=certificate, **files, **options))
+    command.serve(command.Options(standalone=standalone, certificate=certificate, waits=waits, **files, **options))

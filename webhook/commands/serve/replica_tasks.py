@@ -9,9 +9,11 @@ from typing import Protocol
 from certs.api import Installation
 from certs.state_events import StateEvents
 from certs.tls_context import CertificateSource
-from webhook.controllers.assemble import Shared, assemble_rounds, assemble_setbacks, share
+from webhook.commands.serve.heartbeat_sender import HeartbeatSender
+from webhook.controllers.assemble import Shared, assemble_event_lookup, assemble_rounds, assemble_setbacks, share
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
+from webhook.observations.waits import Waits
 from webhook.server.app import Webhook
 from webhook.server.memory import settle
 from webhook.server.status_events import StatusEvents
@@ -37,6 +39,8 @@ class ReplicaParts:
     live: LiveView
     certificate: CertificateSource
     events: StatusEvents
+    sender: HeartbeatSender
+    waits: Waits
 
     def tasks(self) -> Tasks:
         """Return the tasks by name; none of them ends before the replica does."""
@@ -49,6 +53,7 @@ class ReplicaParts:
             clock=clock,
             take=self.live.take_state,
             tell=self.events,
+            waits=self.waits,
         )
         rounds = assemble_rounds(
             self.client,
@@ -61,8 +66,11 @@ class ReplicaParts:
             clock=clock,
             shared=shared,
         )
+        metrics = self.webhook.observer.metrics
+        self.webhook.events = assemble_event_lookup(self.client, self.webhook.policy, metrics, self.events, clock)
         return {
             **self._setbacks(shared, who, clock),
+            **self._heartbeat(shared),
             "view": self._keep_current(),
             "groups": self.live.follow_groups(),
             "plugins": self.live.follow_plugins(),
@@ -91,6 +99,18 @@ class ReplicaParts:
             "state": shared.store.run(),
             "setbacks": watch.run(self.live.synced),
             "stop-setbacks": self._stop_when_draining(watch),
+        }
+
+    def _heartbeat(self, shared: Shared) -> Tasks:
+        """Return the tasks that send heartbeats; none if the administrator turns them off."""
+        if not self.sender.seconds:
+            return {}
+        heartbeat = self.sender.heartbeat(
+            self.client, self.installation, self.certificate, shared.leadership, StateEvents(self.events)
+        )
+        return {
+            "heartbeat": heartbeat.run(self.live.synced),
+            "stop-heartbeat": self._stop_when_draining(heartbeat),
         }
 
     async def _keep_current(self) -> None:

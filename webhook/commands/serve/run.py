@@ -14,12 +14,14 @@ import uvloop
 
 from certs.tls_context import CertificateSource, LiveTls, standalone_tls
 from webhook.commands.serve.certificate_source import CertificateOptions, provider
+from webhook.commands.serve.heartbeat_sender import HeartbeatSender
 from webhook.commands.shared.input_files import InputError, read_policy
 from webhook.commands.shared.view_files import read_view_files
 from webhook.decide.nodes.candidates import node_groups
 from webhook.kube_client.api_error import CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
+from webhook.observations.waits import Waits
 from webhook.policy.model import Policy
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook
@@ -56,7 +58,9 @@ class Options:
     ca_file: Path | None
     certificate: CertificateOptions
     drain_seconds: float
+    heartbeat_seconds: float
     node_facts: bool
+    waits: Waits
 
     @property
     def addresses(self) -> Addresses:
@@ -113,9 +117,10 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
     policy = read_policy(options.policy_file)
     live = _live_view(client, policy, events, options)
     webhook = Webhook(policy, live, _decision_log(live, log))
+    webhook.heartbeat.register(webhook.observer.metrics.registry)
     metrics = CertificateMetrics(webhook.observer.metrics.registry, events)
     certificate = provider(client, options.certificate, LiveTls(metrics.handshake_failed), on_change=metrics)
-    metrics.follow(certificate)
+    metrics.follow(certificate, webhook.heartbeat)
     replica = Replica(
         name=socket.gethostname(),
         policy=policy,
@@ -123,9 +128,13 @@ async def _serve_for(client: KubeClient, options: Options) -> None:
         readiness=partial(_unready, webhook, live, certificate),
         expiries=partial(_expiries, certificate),
         events=events,
+        heartbeat=webhook.heartbeat,
     )
     admin = Admin(webhook.observer, replica)
-    parts = ReplicaParts(client, options.certificate.installation, webhook, live, certificate, events)
+    sender = HeartbeatSender(options.kubeconfig, replica, metrics, options.port, options.heartbeat_seconds)
+    parts = ReplicaParts(
+        client, options.certificate.installation, webhook, live, certificate, events, sender, options.waits
+    )
     stop, tls = Stop(), certificate.tls.context
     # Run the first garbage collection before accepting requests; it would delay them.
     settle()

@@ -10,7 +10,7 @@ from webhook.archive.archive import Archive, ArchiveError, load
 from webhook.archive.replay import ReplayClient
 from webhook.commands.shared.cluster import InstalledPolicy, Target, api_server, installed_policy
 from webhook.commands.shared.input_files import InputError
-from webhook.kube.values import text
+from webhook.kube.values import items, text
 from webhook.kube_client.client import KubeClient
 
 
@@ -46,3 +46,8 @@ def report_unread(archive: Archive) -> None:
     """Print to standard error what could not be read."""
     for path, status in sorted(archive.unread().items()):
         click.echo(f"Could not read: {path} ({status})", err=True)
+    for replica in items(archive.facts.get("replicas")):
+        if why := text(replica.get("unreachable")):
+            click.echo(f"Could not read: state and decisions of {text(replica.get('replica'))} ({why})", err=True)
+    if why := text(archive.facts.get("replicasUnread")):
+        click.echo(f"Could not read: state and decisions of the replicas ({why})", err=True)

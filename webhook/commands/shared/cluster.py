@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +12,8 @@ import click
 
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError, policy_of, read_policy
+from webhook.commands.shared.stored_setbacks import with_stored
+from webhook.commands.shared.workload_events import read_failures
 from webhook.kube.values import EMPTY, mapping
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
@@ -130,9 +132,8 @@ async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPo
     return InstalledPolicy(Policy(), unread)
 
 
-async def _facts_namespace(client: KubeClient) -> str:
+async def _facts_namespace(client: KubeClient, namespace: str) -> str:
     """Return the namespace of the node facts; empty where they are off, or the caller may not know that."""
-    namespace = await home(client)
     try:
         found = await client.find(f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{FACTS_NAME}")
     except ApiError:
@@ -148,8 +149,17 @@ async def live_view(
 ) -> Snapshot:
     """Return what the webhook would see now with the caller's rights.
 
-    ``named`` are objects to read one by one where their kind may not be listed, by field of ClusterView.
+    ``named`` are objects to read one by one where their kind may not be listed, by field of ClusterView. Events are
+    read in the namespaces that it names, or in all.
     """
     wanted = {"runtime_classes": (policy.runtime_class,), **named}
-    watched = resources(policy.bootstrap.namespaces, known_plugins(policy), await _facts_namespace(client))
-    return await snapshot(client, watched, wanted, is_gpu_resource=policy.is_gpu_resource, wall_clock=wall_clock)
+    namespace = await home(client)
+    facts = await _facts_namespace(client, namespace)
+    watched = resources(policy.bootstrap.namespaces, known_plugins(policy), facts)
+    seen = await snapshot(client, watched, wanted, is_gpu_resource=policy.is_gpu_resource, wall_clock=wall_clock)
+    seen = replace(seen, view=await with_stored(client, namespace, seen.view, policy, wall_clock()))
+    if not policy.setbacks.workloads:
+        return seen
+    namespaces = tuple(named.get("namespaces", ()))
+    failures = await read_failures(client, namespaces, tuple(seen.view.namespaces or ()), wall_clock())
+    return replace(seen, view=replace(seen.view, workload_failures=failures))

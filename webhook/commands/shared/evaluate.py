@@ -9,16 +9,16 @@ from functools import partial
 from typing import Any
 
 from webhook.commands.shared.prediction import DecisionInput, PodVerdict, Situation, reference
-from webhook.decide.decision import Reason, RequestInfo
+from webhook.decide.decision import Reason, RequestInfo, TemplateOwner
 from webhook.decide.plugin.unserved_plugins import CREATOR, next_pod
 from webhook.decide.pod import Pod
 from webhook.kube.knative import KNATIVE_MODES, MAY_REFUSE, REFUSES, kserve_mode
-from webhook.kube.metadata import metadata
+from webhook.kube.metadata import metadata, name_of
 from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.object_rules import KSERVE_GROUP
 from webhook.kube.pod_places import PodPlace, Shape, pod_places
 from webhook.kube.quantity import is_positive
-from webhook.kube.values import EMPTY, items
+from webhook.kube.values import EMPTY, items, text
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import PluginProjection, daemon_set_uid, find_plugin, known_plugins
 from webhook.view.view import ClusterView, Node, PluginDaemonSet
@@ -50,7 +50,7 @@ def _verdicts(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerd
     for place in pod_places(item, partial(_requests_gpu, situation.policy)):
         is_plugin = find_plugin(place.pod, known_plugins(situation.policy)) is not None
         if not is_plugin or place.shape not in (Shape.POD, Shape.TEMPLATE):
-            question = DecisionInput(place.pod, _facts(namespace, place.pointer), situation)
+            question = DecisionInput(place.pod, _facts(item, namespace, place.pointer), situation)
             yield _written(PodVerdict.of(item, place.pointer, question), place)
         elif item.get("kind") == "DaemonSet":
             yield from _of_daemon_set(item, place.pointer, namespace, situation)
@@ -58,8 +58,11 @@ def _verdicts(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerd
             yield _of_plugin_pod(item, place.pointer, place.pod, namespace, situation)
 
 
-def _facts(namespace: str, pointer: str) -> RequestInfo:
-    return RequestInfo(namespace=namespace, is_template=bool(pointer))
+def _facts(item: Mapping[str, Any], namespace: str, pointer: str) -> RequestInfo:
+    if not pointer:
+        return RequestInfo(namespace=namespace)
+    owner = TemplateOwner(text(item.get("kind")), name_of(item), text(metadata(item).get("uid")))
+    return RequestInfo(namespace=namespace, is_template=True, template_owner=owner)
 
 
 def _requests_gpu(policy: Policy, name: str, quantity: object) -> bool:
@@ -106,7 +109,7 @@ def _with_warning(verdict: PodVerdict, warning: str) -> PodVerdict:
 def _of_plugin_pod(item: Mapping[str, Any], pointer: str, pod: Pod, namespace: str, situation: Situation) -> PodVerdict:
     """Return the verdict for a pod like the plugin; one of a running DaemonSet was made by its controller."""
     creator = CREATOR if daemon_set_uid(pod) else ""
-    facts = replace(_facts(namespace, pointer), username=creator)
+    facts = replace(_facts(item, namespace, pointer), username=creator)
     # Anywhere else the entry for plugins is not called, the one for GPU pods may be.
     is_plugin = namespace in situation.policy.bootstrap.namespaces
     question = DecisionInput(pod, facts, situation, is_plugin=is_plugin)

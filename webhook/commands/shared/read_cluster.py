@@ -16,12 +16,12 @@ from webhook.commands.shared.cluster import InstalledPolicy, UnreadError, instal
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.list_workloads import RESOURCES
 from webhook.commands.shared.replica_certificates import presented
-from webhook.commands.shared.replicas import Replicas
+from webhook.commands.shared.replicas import ADMIN_PORT, Replicas, port_of
 from webhook.doctor.archived_facts import to_json
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import Unread
 from webhook.doctor.read import Asked, Sorting, names_cause, read_facts
-from webhook.kube.metadata import labels_of
+from webhook.kube.metadata import labels_of, name_of
 from webhook.kube.templates import pods_within
 from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError
@@ -31,6 +31,8 @@ from webhook.names import APP_SELECTOR
 from webhook.policy.model import Policy
 from webhook.view.live_view import utc_now
 
+METRICS_SECONDS = 10
+GATEWAY_TIMEOUT = 504
 # The parts of a replica's decision that are kept: no operations, which may contain values, and no warnings.
 DECISION_FIELDS = ("time", "uid", "namespace", "name", "owner", "verdict", "reason", "dryRun", "replica")
 
@@ -94,6 +96,7 @@ async def record_all(client: KubeClient, asked_for: Mapping[str, Any], progress:
     progress.update(task, completed=2)
     await _list_workloads(recording, facts.scope, progress)
     replicas = await _replicas(client, facts.home)
+    await _metrics(client, facts.home, recorded)
     progress.update(task, completed=3)
     return _archive(recorded, installed, {**to_json(facts), "namespace": facts.scope, **replicas})
 
@@ -133,6 +136,22 @@ async def _replicas(client: KubeClient, home: str) -> dict[str, Any]:
             for record in answer.records
         ],
     }
+
+
+async def _metrics(client: KubeClient, home: str, recorded: Recorded) -> None:
+    """Record the metrics of each replica, by the API server's proxy; what it refuses is recorded as such."""
+    try:
+        pods = await Replicas(client, home).running()
+    except (InputError, UnreadError):
+        return
+    for pod in pods:
+        path = f"/api/v1/namespaces/{home}/pods/{name_of(pod)}:{port_of(pod, ADMIN_PORT)}/proxy/metrics"
+        try:
+            recorded.add_text(path, await client.text(path, timeout_seconds=METRICS_SECONDS))
+        except ApiError as refused:
+            recorded.answers[path] = refused.status
+        except OSError:
+            recorded.answers[path] = GATEWAY_TIMEOUT
 
 
 def _archive(recorded: Recorded, installed: InstalledPolicy, facts: Mapping[str, Any]) -> Archive:

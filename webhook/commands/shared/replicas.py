@@ -22,10 +22,10 @@ from webhook.kube_client.paging import objects
 from webhook.names import APP_SELECTOR
 
 CERT_DIR = "--cert-dir"
-DECISIONS_PORT = "--decisions-port"
+DECISIONS_PORT, ADMIN_PORT = "--decisions-port", "--admin-port"
 # Options of a replica's command line, with their defaults.
-DEFAULT_PORTS = {"--port": 8443, DECISIONS_PORT: 8081}
-ANSWER_SECONDS = 15
+DEFAULT_PORTS = {"--port": 8443, DECISIONS_PORT: 8081, ADMIN_PORT: 8080}
+ANSWER_SECONDS: float = 15
 
 
 class UnreachableError(Exception):

@@ -50,7 +50,14 @@ def _child_columns(node: YamlNode, kind: YamlKind) -> Iterator[int]:
 
 
 def _dashes(node: YamlNode) -> Iterator[int]:
-    if node.kind is YamlKind.SEQUENCE and not node.is_flow:
+    """Yield the width of the dashes of a list in block style, or of the lists that are members of a mapping."""
+    if node.is_flow:
+        return
+    if node.kind is YamlKind.MAPPING:
+        lists = (entry.node for entry in node.entries if entry.node and entry.node.kind is YamlKind.SEQUENCE)
+        for child in lists:
+            yield from _dashes(child)
+    if node.kind is YamlKind.SEQUENCE:
         for entry in node.entries:
             if entry.node and not entry.node.is_empty_scalar and entry.node.column > node.column:
                 yield entry.node.column - node.column

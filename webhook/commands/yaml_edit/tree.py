@@ -7,12 +7,11 @@ import yaml
 
 from webhook.commands.yaml_edit.json_tree import json_tree
 from webhook.commands.yaml_edit.nodes import Wanted, YamlEntry, YamlKind, YamlNode, wanted_below
-from webhook.kube.document_stream import MARKER_BEFORE_JSON
+from webhook.kube.document_stream import MARKER_BEFORE_JSON, start_after_bom
 from webhook.kube.yaml_scalars import plain_value, tagged_value
 from webhook.kube.yaml_values import YamlError, key_text
 
 BLOCK_SCALARS = ("|", ">")
-BOM = "\ufeff"
 
 
 def document_tree(text: str, wanted: Wanted) -> YamlNode:
@@ -23,8 +22,7 @@ def document_tree(text: str, wanted: Wanted) -> YamlNode:
     begin = MARKER_BEFORE_JSON.match(text)
     if begin and (root := json_tree(text, begin.end(), wanted)):
         return root
-    # The parser skips a BOM without counting it.
-    shift = 1 if text.startswith(BOM) else 0
+    shift = start_after_bom(text)
     parser = yaml.CSafeLoader(text[shift:])
     try:
         return _Reader(parser, text, shift).read(wanted)

@@ -14,6 +14,7 @@ from webhook.kube.quantity import is_positive
 from webhook.nvidia.driver_profiles import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
 from webhook.nvidia.gpu_labels import gpu_labels
 from webhook.nvidia.plugin_settings import CDI_PREFIX
+from webhook.nvidia.special_hosts import is_virtual_node, serves_pods
 from webhook.nvidia.startup_taints import is_temporary_taint
 from webhook.observations.plugin_observation import ObservationKey, PluginState
 from webhook.policy.model import Policy
@@ -64,6 +65,7 @@ class NodeKind(NamedTuple):
     observed_plain: PluginState | None = None
     operator: Reason | None = None
     has_default_runtime: bool = False
+    is_virtual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ def node_kind(node: Node, offers: frozenset[str], sources: KindSources) -> NodeK
         is_gpu_node=False,
         is_cordoned=node.unschedulable,
         has_default_runtime=node.default_runtime.startswith(NVIDIA_RUNTIME) or known.has_nvidia_default,
+        is_virtual=is_virtual_node(node.labels, (taint.key for taint in node.taints)),
     )
     dynamic = sources.devices.on(node.name) - offers
     if offers or has_gpu(node, sources.policy, known):
@@ -165,10 +168,20 @@ def _gpu_kind(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
         plugin_healthy=runs and pod is not None and pod.ready and bool(kind.offers),
         operator=operator_provider(sources.view, node, has_other_plugin=plugin is not None),
     )
+    if found.offers and (plugin is None or plugin.nvml is Nvml.NEITHER) and not found.classes and serves_pods(node):
+        found = found._replace(has_default_runtime=True)
     if plugin is None:
-        # Without a plugin, a node that a driver of DRA has not reached yet will be served by it.
-        return found._replace(dynamic=found.dynamic | (sources.devices.resources if not kind.offers else frozenset()))
+        return _without_plugin(node, found, sources)
     return _with_template(node, with_plugin(found, plugin), sources)
+
+
+def _without_plugin(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
+    if not kind.offers:
+        # A node that a driver of DRA has not reached yet will be served by it.
+        return kind._replace(dynamic=kind.dynamic | sources.devices.resources)
+    # A device plugin that was deleted, or that was moved away from the node, registered its GPUs.
+    state = sources.trusted.bare.get(node.host)
+    return kind._replace(template_nvml=Nvml.NEITHER, observed=state) if state is PluginState.HEALTHY else kind
 
 
 def with_plugin(kind: NodeKind, plugin: Plugin) -> NodeKind:

@@ -20,4 +20,4 @@ def handler_evidence(kind: NodeKind, runtime_class: RuntimeClass) -> HandlerStat
         return HandlerState.PROVEN
     if kind.handlers is not None:
         return HandlerState.PROVEN if runtime_class.handler in kind.handlers else HandlerState.DISPROVED
-    return HandlerState.DISPROVED if kind.is_docker else HandlerState.UNKNOWN
+    return HandlerState.DISPROVED if kind.is_docker or kind.is_virtual else HandlerState.UNKNOWN

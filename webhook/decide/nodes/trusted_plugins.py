@@ -1,14 +1,14 @@
 """Trusted GPU management pods by node, and the DaemonSets for nodes that have no such pod yet."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.values import items
-from webhook.observations.plugin_observation import ObservationKey, Observations, PluginState
+from webhook.observations.plugin_observation import HostKind, Observation, ObservationKey, Observations, PluginState
 from webhook.policy.model import Policy
-from webhook.view.view import ClusterView, Node, Plugin, PluginDaemonSet, PluginPod
+from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, PluginPod
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +16,14 @@ class TrustedPlugins:
     """What trusted plugins show of nodes.
 
     ``device_plugins`` are pods by node, ``daemon_sets`` those of device plugins; ``classes`` are, by node, the
-    RuntimeClasses under which some GPU management pod runs there.
+    RuntimeClasses under which some GPU management pod runs there. ``bare`` are, by kind of node, the last states of
+    device plugins with neither a class nor a mount, whether their DaemonSets still exist or not.
     """
 
     device_plugins: Mapping[str, PluginPod]
     daemon_sets: tuple[PluginDaemonSet, ...]
     classes: Mapping[str, frozenset[str]]
+    bare: Mapping[HostKind, PluginState]
 
     @classmethod
     def of(cls, view: ClusterView, policy: Policy) -> Self:
@@ -37,7 +39,15 @@ class TrustedPlugins:
             for _, pod in sorted((view.plugin_pods or {}).items())
             if pod.node and (pod.plugin.namespace, pod.owner) in owners
         ]
-        return cls(_by_node(pods), tuple(item for item in sets if item.plugin.hands_out_gpus), _classes(pods))
+        others = {(item.plugin.namespace, item.plugin.name) for item in sets if not item.plugin.hands_out_gpus}
+        entries = view.observations.entries.items()
+        known = [
+            (key, found)
+            for key, found in entries
+            if key.namespace in policy.bootstrap.namespaces and (key.namespace, key.daemon_set) not in others
+        ]
+        plugins = tuple(item for item in sets if item.plugin.hands_out_gpus)
+        return cls(_by_node(pods), plugins, _classes(pods), _bare_states(known))
 
     def device_plugin(self, node: Node) -> Plugin | None:
         """Return what is known of the device plugin on a node, by its pod or else by the DaemonSet that is for it."""
@@ -85,6 +95,13 @@ def observed_anywhere(observations: Observations, template: Plugin) -> PluginSta
         if (key.namespace, key.daemon_set, key.nvml, key.runtime_class) == wanted
     }
     return PluginState.HEALTHY if PluginState.HEALTHY in states else next(iter(states), None)
+
+
+def _bare_states(known: Iterable[tuple[ObservationKey, Observation]]) -> Mapping[HostKind, PluginState]:
+    """Return the newest state of pods with neither a class nor a mount, by kind of node."""
+    bare = ((key.host, found) for key, found in known if key.nvml == Nvml.NEITHER and not key.runtime_class)
+    oldest_first = sorted(bare, key=lambda item: item[1].since.timestamp() if item[1].since else 0.0)
+    return {host: found.state for host, found in oldest_first}
 
 
 def _by_node(pods: list[PluginPod]) -> Mapping[str, PluginPod]:

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from webhook.decide.decision import Reason
 from webhook.decide.nodes.known_facts import why_default
 from webhook.decide.plugin.context import PluginContext
-from webhook.decide.pod import runtime_class_name
+from webhook.decide.pod import Container, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
 from webhook.kube.quantity import is_positive
-from webhook.nvidia.plugin_settings import plugin_settings
+from webhook.nvidia.known_plugins import Role
+from webhook.nvidia.plugin_settings import asks_remote_engine, plugin_settings
 from webhook.nvidia.plugin_support import driver_root_provides_nvml
 from webhook.observations.plugin_observation import PluginState
 from webhook.view.plugin_projections import driver_roots, nvml_directory
@@ -22,7 +23,13 @@ def _author_provides(context: PluginContext) -> RuleResult | None:
         directory = nvml_directory(context.base.spec, container.spec)
         if directory and not (_is_uncertain(context, container.spec) and _is_blind(context, Nvml.MOUNT)):
             return leave(Reason.NVML_PROVIDED, f"the pod mounts NVML from {directory}")
+    if context.containers and all(_asks_others(context, container) for container in context.containers):
+        return leave(Reason.NVML_PROVIDED, "the exporter asks a DCGM service, so it needs no NVML")
     return None
+
+
+def _asks_others(context: PluginContext, container: Container) -> bool:
+    return context.roles[container.pointer] is Role.EXPORTER and asks_remote_engine(container.spec)
 
 
 def _is_uncertain(context: PluginContext, spec: object) -> bool:
@@ -38,7 +45,7 @@ def _is_blind(context: PluginContext, nvml: Nvml) -> bool:
 
 AUTHOR_PROVIDES = Rule(
     name="author provides",
-    text="A RuntimeClass that the author set is kept, and so is the author's own mount of NVML.",
+    text="A RuntimeClass that the author set is kept, and so is the author's own mount of NVML, or a remote engine.",
     check=_author_provides,
     evidence=lambda _: ["the pod names no RuntimeClass and mounts no NVML that its plugin finds"],
     outcomes=(

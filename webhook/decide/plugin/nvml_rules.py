@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from webhook.decide.decision import WARNING_LIMIT, WARNING_PREFIX, Reason, Verdict
-from webhook.decide.guards import ENFORCE_LABEL, PRIVILEGED_CHANGE, guard_against, guards_evidence
+from webhook.decide.guards import ENFORCE_LABEL, PLUGIN_CHANGE, guard_against, guards_evidence
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.patches import LIBRARY_PLACE, is_place_taken, taken_names
 from webhook.decide.plugin.recipe_rules import setback_result
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evidence
-from webhook.nvidia.plugin_settings import list_strategies
+from webhook.nvidia.known_plugins import Role
+from webhook.nvidia.plugin_settings import list_strategies, plugin_settings
 from webhook.nvidia.plugin_support import nvml_suffices
 from webhook.nvidia.profile_lines import profile_line, profile_lines
 from webhook.nvidia.special_hosts import is_wsl, special_host
@@ -21,14 +22,16 @@ def _nvml_insufficient(context: PluginContext) -> RuleResult | None:
     why = _why_insufficient(context)
     if not why:
         return None
-    warning = f'{why}; it needs RuntimeClass "{context.policy.runtime_class}", NVML is not enough'
+    warning = f'{why}; it needs RuntimeClass "{context.policy.runtime_class}"'
     return leave(Reason.NVML_INSUFFICIENT, why, warning)
 
 
 def _why_insufficient(context: PluginContext) -> str:
     for container in context.containers:
-        strategies = list_strategies(container.spec)
-        if nvml_suffices(context.roles[container.pointer], strategies) is False:
+        strategies, role = list_strategies(container.spec), context.roles[container.pointer]
+        if role is Role.DEVICE_PLUGIN and plugin_settings(container.spec).discovery_strategy == "tegra":
+            return "discovery strategy tegra reads the libraries of Tegra systems"
+        if nvml_suffices(role, strategies) is False:
             cdi = next((name for name in sorted(strategies or ()) if name.startswith("cdi-")), "")
             return f"list strategy {cdi} describes the whole driver" if cdi else MPS
     if context.node and is_wsl(context.node):
@@ -59,7 +62,7 @@ NVML_INSUFFICIENT = Rule(
 
 
 def _pod_security(context: PluginContext) -> RuleResult | None:
-    guard = guard_against(PRIVILEGED_CHANGE, context.guarded)
+    guard = guard_against(PLUGIN_CHANGE, context.guarded)
     if guard is None or (guard.is_grantable and context.policy.bootstrap.privileged_granted):
         return None
     if not guard.is_grantable:

@@ -6,7 +6,7 @@ The rules for the recipes with privileges follow in ``driver_root_rules`` and ``
 from collections.abc import Iterator
 
 from webhook.decide.decision import Reason, Verdict
-from webhook.decide.guards import CLASS_CHANGE, guard_against
+from webhook.decide.guards import class_change, guard_against
 from webhook.decide.nodes.providers import is_overruled
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import evidence_against, gpu_evidence
@@ -76,13 +76,6 @@ CLASS_SETBACK = Rule(
     text="Where the class failed before, it is not set again, and no privilege takes its place.",
     check=_class_setback,
     evidence=lambda context: [f"the class did not fail on {context.node_name} lately, or the node lacks its handler"],
-    outcomes=(
-        leaves(
-            Reason.SETBACK,
-            "a plugin pod; the recipe that fits failed on this node before",
-            "see what the node said in `gpu-injector doctor`; the recipe is tried again after hours or a reboot",
-        ),
-    ),
 )
 
 
@@ -107,7 +100,7 @@ def _class_refused(context: PluginContext, found: RuntimeClass) -> RuleResult | 
     if overhead_of(found) and not is_overruled(Reason.CLASS_OVERHEAD, context.policy):
         why = f"RuntimeClass {found.name} has overhead, for which quota or the node may have no room"
         return leave(Reason.CLASS_OVERHEAD, why, f"{why}; plugin pod left alone")
-    guard = guard_against(CLASS_CHANGE, context.guarded)
+    guard = guard_against(class_change(found), context.guarded)
     if guard and not is_overruled(guard.reason, context.policy):
         return leave(guard.reason, guard.why, f"{guard.why}; plugin pod left alone")
     return None

@@ -14,6 +14,7 @@ from webhook.decide.pod import Pod
 from webhook.kube.node_affinity import only_on
 from webhook.kube.values import mapping
 from webhook.nvidia.known_plugins import Role
+from webhook.observations.setback import SetbackKind
 from webhook.policy.model import Policy
 from webhook.view.plugin_projections import find_plugin, known_plugins
 from webhook.view.view import ClusterView, Node, Nvml, PluginDaemonSet, PluginPod
@@ -39,8 +40,17 @@ class UnservedPlugin:
 
     @property
     def is_repairable(self) -> bool:
-        """Say whether the pod would be patched if it were created now."""
-        return self.decision.verdict is Verdict.BOOTSTRAP and not self.decision.dry_run and not self.is_held
+        """Say whether the pod would be patched if it were created now, and may be evicted for that."""
+        return self._would_be_patched and not self.is_held
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Say whether the time of the setback is over: only a person re-creates the pod."""
+        return self._would_be_patched and self.is_held
+
+    @property
+    def _would_be_patched(self) -> bool:
+        return self.decision.verdict is Verdict.BOOTSTRAP and not self.decision.dry_run
 
 
 def unserved_plugins(view: ClusterView, policy: Policy, classes_age_seconds: float) -> Iterator[UnservedPlugin]:
@@ -58,7 +68,7 @@ def unserved_plugins(view: ClusterView, policy: Policy, classes_age_seconds: flo
     for pod in sorted((view.plugin_pods or {}).values(), key=lambda pod: pod.node):
         owner = owners.get((pod.plugin.namespace, pod.owner))
         node = (view.nodes or {}).get(pod.node)
-        if owner and node and _is_unserved(pod, owner, node, policy):
+        if owner and node and (_is_unserved(pod, owner, node, policy) or _is_without_effect(pod, node, view)):
             request = RequestInfo(
                 pod.plugin.namespace, username=CREATOR, runtime_classes_age_seconds=classes_age_seconds
             )
@@ -76,6 +86,12 @@ def next_pod(daemon_set: PluginDaemonSet, node_name: str) -> Pod:
         "metadata": {**metadata, "ownerReferences": [owner]},
         "spec": {**spec, "affinity": only_on(node_name, mapping(spec.get("affinity")))},
     }
+
+
+def _is_without_effect(pod: PluginPod, node: Node, view: ClusterView) -> bool:
+    """Say whether a pod runs with a patch of ours that was seen to have no effect."""
+    found = view.setbacks.failed(pod.plugin.namespace, pod.owner_name, node, pod.recipe)
+    return pod.running and found is not None and found.kind is SetbackKind.NO_GPU and found.pod == pod.uid
 
 
 def _is_unserved(pod: PluginPod, daemon_set: PluginDaemonSet, node: Node, policy: Policy) -> bool:

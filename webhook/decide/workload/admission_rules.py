@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from webhook.decide.decision import Reason
-from webhook.decide.guards import CLASS_CHANGE, guard_against, guards_evidence
+from webhook.decide.guards import class_change, guard_against, guards_evidence
 from webhook.decide.nodes.providers import is_overruled
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
 from webhook.decide.workload.class_fitness import class_mismatch, no_such_class
 from webhook.decide.workload.context import RuleContext
+from webhook.decide.workload.hidden_gpus import hides_gpus
+from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, VISIBLE_DEVICES, gets_void
 from webhook.kube.quantity import is_positive
 from webhook.view.view import RuntimeClass
 
@@ -81,10 +83,22 @@ CLASS_OVERHEAD = Rule(
 
 
 def _class_refused(context: RuleContext) -> RuleResult | None:
-    if context.runtime_class is None or is_overruled(Reason.ADMISSION_POLICY, context.policy):
+    found = context.runtime_class
+    if found is None or is_overruled(Reason.ADMISSION_POLICY, context.policy):
         return None
-    guard = guard_against(CLASS_CHANGE, context.guarded)
+    guard = guard_against(frozenset(_changes(context, found)), context.guarded)
     return leave(guard.reason, guard.why, f"{guard.why}; pod left alone, it may see no GPU") if guard else None
+
+
+def _changes(context: RuleContext, found: RuntimeClass) -> Iterator[str]:
+    """Yield what ``inject`` changes in this pod."""
+    yield from class_change(found)
+    if context.policy.add_toleration:
+        yield "tolerations"
+    if context.policy.driver_capabilities:
+        yield DRIVER_CAPABILITIES
+    if hides_gpus(context) and any(map(gets_void, context.containers)):
+        yield VISIBLE_DEVICES
 
 
 CLASS_REFUSED = Rule(
@@ -96,7 +110,7 @@ CLASS_REFUSED = Rule(
         leaves(
             Reason.ADMISSION_POLICY,
             "admission control may reject the patched pod: a ValidatingAdmissionPolicy that reads what the patch "
-            "changes; for hostPath and privileges also Kyverno, Gatekeeper or Kubewarden",
+            "changes; for hostPath and privileges also a policy engine, such as Kyverno, Gatekeeper or Kubewarden",
             "allow it there; then `overrule: [admission-policy]` for the class, `hostPathGranted` for mounts, "
             "`bootstrap.privilegedGranted` for plugin pods",
         ),

@@ -220,6 +220,7 @@ def fallback_context(context: RuleContext) -> FallbackContext:
         guarded=context.guarded,
         candidates=context.candidates,
         containers=context.gpu_containers,
+        seen_failures=context.seen_failures,
         is_always=context.is_always,
     )
 

@@ -11,6 +11,7 @@ from webhook.decide.nodes.candidates import Candidate, all_candidates, candidate
 from webhook.decide.nodes.expected import expected_candidates
 from webhook.decide.pod import Container, Pod, containers, label, requests_gpu
 from webhook.decide.workload.patch_runtime_class import TOLERATION
+from webhook.decide.workload.seen_failures import SeenFailures
 from webhook.kube.metadata import labels_of
 from webhook.kube.values import EMPTY, elements, mapping
 from webhook.names import ALWAYS, INJECT_KEY
@@ -23,12 +24,16 @@ SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
 @dataclass(frozen=True)
 class RuleContext:
-    """All that a rule may read. Costly values are computed when the first rule needs them."""
+    """All that a rule may read. Costly values are computed when the first rule needs them.
+
+    ``ignores_events`` asks what would be decided if no Event showed a failure.
+    """
 
     pod: Pod
     request: RequestInfo
     policy: Policy
     view: ClusterView
+    ignores_events: bool = False
 
     @cached_property
     def requests_gpu(self) -> bool:
@@ -117,6 +122,13 @@ class RuleContext:
         """The tolerations that the pod gets with ``inject``: those of the class, and the policy's."""
         of_class = self.runtime_class.tolerations if self.runtime_class else ()
         return (*of_class, *([TOLERATION] if self.policy.add_toleration else []))
+
+    @cached_property
+    def seen_failures(self) -> SeenFailures:
+        """The failures that Events of the pod's namespace show; none where the policy ignores them."""
+        if self.ignores_events or not self.policy.setbacks.workloads:
+            return SeenFailures()
+        return SeenFailures.of(self.pod, self.request, self.view)
 
     @cached_property
     def served_candidates(self) -> tuple[Candidate, ...]:

@@ -8,6 +8,7 @@ from webhook.decide.nodes.kind import NodeKind
 from webhook.decide.nodes.providers import node_provider, provider
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evidence
 from webhook.decide.workload.fallback_context import FallbackContext
+from webhook.decide.workload.mount_setback import MOUNT_SETBACK
 from webhook.decide.workload.patch_libraries import DEFAULT_LIBRARIES, is_blocked, needs_version
 from webhook.observations.plugin_observation import PluginState
 from webhook.policy.model import Policy
@@ -210,4 +211,4 @@ MOUNT = Rule(
     ),
 )
 
-FALLBACK_RULES = (NOT_WANTED, NOT_NEEDED, REFUSED, DRIVER_UNFIT, MOUNT)
+FALLBACK_RULES = (NOT_WANTED, NOT_NEEDED, REFUSED, DRIVER_UNFIT, MOUNT_SETBACK, MOUNT)

@@ -9,6 +9,7 @@ from webhook.decide.nodes.kind import NodeKind
 from webhook.decide.pod import Container
 from webhook.decide.rule import RuleResult
 from webhook.decide.workload.patch_libraries import host_files
+from webhook.decide.workload.seen_failures import SeenFailures
 from webhook.nvidia.driver_paths import HostFile
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, unknown_kinds
@@ -30,6 +31,7 @@ class FallbackContext:
     guarded: GuardedPod
     candidates: tuple[Candidate, ...]
     containers: tuple[Container, ...]
+    seen_failures: SeenFailures
     is_always: bool = False
 
     @property

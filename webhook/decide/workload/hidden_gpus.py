@@ -11,9 +11,12 @@ from webhook.kube.values import items, text
 
 QUOTES = '""'
 HIDING = frozenset({"", "void", "none"})
-# An index, a UUID, or a list of them: no longer than a line.
+# An index, a UUID, a CDI device other than "all", or a list of them: no longer than a line.
 # Source: https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html
-PINNING = re.compile(r"(\d{1,4}(:\d{1,2})?|(GPU|MIG)-[0-9A-Za-z/-]{1,60})(,[0-9A-Za-z:/-]{1,64}){0,16}")
+PINNING = re.compile(
+    r"(\d{1,4}(:\d{1,2})?|(GPU|MIG)-[0-9A-Za-z/-]{1,60}|[a-z.]{1,40}/(gpu|mig)=(?!all$)[0-9A-Za-z:-]{1,60})"
+    r"(,[0-9A-Za-z:/.=-]{1,64}){0,16}"
+)
 
 
 def hides_gpus(context: RuleContext) -> bool:

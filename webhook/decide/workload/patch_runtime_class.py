@@ -33,6 +33,11 @@ def hide_operations(containers: Iterable[Container]) -> Iterator[Operation]:
             yield from void_operations(container)
 
 
+def gets_void(container: Container) -> bool:
+    """Say whether ``hide_operations`` changes a container."""
+    return not container.requests_gpu and not container.defines(VISIBLE_DEVICES)
+
+
 def void_operations(container: Container) -> Iterator[Operation]:
     """Keep a container that requests no GPU away from all of them, unless its author decided otherwise."""
     # Under the NVIDIA runtime a CUDA image, which carries NVIDIA_VISIBLE_DEVICES=all, sees every GPU of the node.

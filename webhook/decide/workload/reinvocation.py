@@ -11,6 +11,7 @@ from webhook.decide.decision import Reason, Verdict
 from webhook.decide.pod import Pod, annotations, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, first_result
 from webhook.decide.workload.admission_rules import CLASS_MISMATCH, CLASS_OVERHEAD, CLASS_REFUSED
+from webhook.decide.workload.class_setback import CLASS_SETBACK
 from webhook.decide.workload.cluster_rules import (
     FALLBACK,
     MIXED,
@@ -35,6 +36,7 @@ FOLLOWING: tuple[Rule[RuleContext], ...] = (
     SCHEDULING_CONFLICT,
     CLASS_OVERHEAD,
     CLASS_REFUSED,
+    CLASS_SETBACK,
     RUNTIME_CLASS,
     MIXED,
     FALLBACK,
@@ -74,7 +76,8 @@ def _reinvocation(context: RuleContext) -> RuleResult | None:
 
 def _decided_without_ours(context: RuleContext) -> RuleResult:
     bare, _ = separate(context.pod, is_our_volume)
-    without = RuleContext(bare, context.request, context.policy, context.view)
+    # A pod that has the mount already keeps it, whatever Events say: to take it away would be another patch.
+    without = RuleContext(bare, context.request, context.policy, context.view, ignores_events=True)
     return first_result(FOLLOWING, without)[1]
 
 

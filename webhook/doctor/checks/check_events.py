@@ -9,6 +9,7 @@ from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, CannotTellError, known
 from webhook.doctor.failure_fixes import cdi_fix, fix_for
 from webhook.doctor.runtime_setup import handler_fix
+from webhook.kube.metadata import full_name
 from webhook.kube.values import mapping, text
 from webhook.names import VOLUME_PREFIX
 from webhook.nvidia.failure_messages import Failure, FailureKind, failure_of
@@ -20,10 +21,16 @@ HOOK_KINDS = (
     FailureKind.RUNTIME_MISSING,
     FailureKind.RUNTIME_FAILED,
     FailureKind.CDI_HOOK_MISSING,
+    FailureKind.PROGRAM_MISSING,
+    FailureKind.DEVICE_NODE_MISSING,
 )
+ALLOCATION_KINDS = (FailureKind.DEVICE_ALLOCATION, FailureKind.SHARED_TOO_MANY, FailureKind.TOPOLOGY)
 DRIVER_FILES = ("nvidia", "libcuda")
 REFUSALS = (
     FailureKind.QUOTA,
+    FailureKind.QUOTA_SCOPE,
+    FailureKind.LIMIT_RANGE,
+    FailureKind.GPU_QUANTITY,
     FailureKind.POD_SECURITY,
     FailureKind.SECURITY_CONTEXT_CONSTRAINTS,
     FailureKind.ADMISSION_POLICY,
@@ -32,6 +39,8 @@ REFUSALS = (
     FailureKind.CLASS_OVERHEAD,
     FailureKind.TOLERATIONS,
 )
+# Part of the names of objects whose pods belong to GPUs: plugins, drivers, exporters.
+GPU_WORDS = ("nvidia", "gpu", "dcgm")
 # A refusal contains one of these if our patch is its cause.
 OUR_WORDS = (VOLUME_PREFIX, "runtimeClassName")
 
@@ -91,7 +100,15 @@ def no_class(facts: ClusterFacts) -> Result:
 
 def allocation(facts: ClusterFacts) -> Result:
     """No kubelet failed to get devices from the plugin."""
-    seen = [item for item in _seen(facts, FailureKind.DEVICE_ALLOCATION) if _names_gpu(facts, item.message)]
+    pods = {f"Pod {full_name(pod)}" for pod in known(facts.gpu_pods)}
+    found = _seen(facts, *ALLOCATION_KINDS)
+    seen = [item for item in found if _names_gpu(facts, item.message) or item.of in pods]
+    return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
+
+
+def xid(facts: ClusterFacts) -> Result:
+    """No event reports an error of a GPU (Xid), or a GPU that the driver lost."""
+    seen = list(_seen(facts, FailureKind.XID, FailureKind.GPU_LOST))
     return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
 
 
@@ -109,9 +126,8 @@ def hook(facts: ClusterFacts) -> Result:
 
 def start(facts: ClusterFacts) -> Result:
     """No volume covers a place where a library of the driver is mounted."""
-    seen = [
-        item for item in _seen(facts, FailureKind.MOUNT_TARGET) if any(name in item.message for name in DRIVER_FILES)
-    ]
+    kinds = (FailureKind.MOUNT_TARGET, FailureKind.READ_ONLY_HOST)
+    seen = [item for item in _seen(facts, *kinds) if any(name in item.message for name in DRIVER_FILES)]
     return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
 
 
@@ -120,9 +136,13 @@ def refused(facts: ClusterFacts) -> Result:
     seen = [
         item
         for item in _seen(facts, *REFUSALS)
-        if _names_gpu(facts, item.message) or any(word in item.message for word in OUR_WORDS)
+        if _names_gpu(facts, item.message) or any(word in item.message for word in OUR_WORDS) or _is_of_gpus(item)
     ]
     return fails_on(map(_line, seen), *(_refusal_fix(item) for item in seen[:1]))
+
+
+def _is_of_gpus(seen: Seen) -> bool:
+    return any(word in seen.of.lower() for word in GPU_WORDS)
 
 
 def _refusal_fix(seen: Seen) -> str:
@@ -168,6 +188,7 @@ CATEGORY = Category(
         Check("event-library", "no node lacked a file of the driver", library),
         Check("event-no-class", "no pod was rejected for its class", no_class),
         Check("event-allocation", "no kubelet failed to get a device", allocation),
+        Check("event-xid", "no event reports an error of a GPU", xid),
         Check("event-claim", "no DRA driver failed to prepare a device", claim),
         Check("event-mount", "no volume covers a library of the driver", start),
         Check("event-refused", "no GPU pod was refused at its creation", refused),

@@ -56,16 +56,21 @@ def _waiting(facts: ClusterFacts) -> Iterator[str]:
 
 def endpoints(facts: ClusterFacts) -> Result:
     """The Service has a ready address."""
-    ready = [
-        address
+    ready = endpoints_of(facts)
+    troubles = [] if ready else [f"Service {facts.home}/gpu-injector has no endpoint that is ready"]
+    look = f"kubectl -n {facts.home} get pods,endpointslices"
+    return fails_on(troubles, look, otherwise=f"{len(ready)} ready")
+
+
+def endpoints_of(facts: ClusterFacts) -> list[str]:
+    """Return the ready addresses of our Service. Raises CannotTellError."""
+    return [
+        text(address)
         for part in known(facts.endpoint_slices)
         for endpoint in items(part.get("endpoints"))
         if mapping(endpoint.get("conditions")).get("ready") is not False
         for address in elements(endpoint.get("addresses"))
     ]
-    troubles = [] if ready else [f"Service {facts.home}/gpu-injector has no endpoint that is ready"]
-    look = f"kubectl -n {facts.home} get pods,endpointslices"
-    return fails_on(troubles, look, otherwise=f"{len(ready)} ready")
 
 
 def webhook_answers(facts: ClusterFacts) -> Result:
@@ -91,12 +96,14 @@ def opted_in(facts: ClusterFacts) -> Result:
 
 def label_values(facts: ClusterFacts) -> Result:
     """No label has an unknown value: it is treated as no label, which surprises users."""
-    troubles = [
-        f"namespace {name_of(item)}: {INJECT_KEY}={setting}"
+    found = [
+        (name_of(item), setting)
         for item in known(facts.namespaces)
         if (setting := _setting(item)) not in ("", "enabled", "dry-run", "disabled")
     ]
-    return warns_on(troubles, f"kubectl label namespace NAME {INJECT_KEY}=enabled --overwrite")
+    troubles = [f"namespace {name}: {INJECT_KEY}={setting}" for name, setting in found]
+    first = found[0][0] if found else ""
+    return warns_on(troubles, f"kubectl label namespace {first} {INJECT_KEY}=enabled --overwrite")
 
 
 def webhook_log(facts: ClusterFacts) -> Result:

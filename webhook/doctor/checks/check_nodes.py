@@ -1,114 +1,18 @@
-"""The nodes: which have GPUs, whether they offer them, and whether their runtime knows NVIDIA's handler."""
+"""The nodes: their GPUs, their container runtime, and their driver."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 from webhook.decide.nodes.kind import VERSION_LABEL, profiles
 from webhook.decide.workload.patch_libraries import needs_version
 from webhook.doctor.check import Category, Check, Result, State, fails_on, passes, warns_on
+from webhook.doctor.checks import check_node_gpus as gpus
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import known
-from webhook.doctor.node_providers import by_dra
 from webhook.doctor.runtime_setup import Runtime, handler_fix, runtime_of
-from webhook.kube.metadata import metadata, name_of
-from webhook.kube.values import items, mapping, text
+from webhook.kube.metadata import name_of
+from webhook.kube.values import mapping
 from webhook.nvidia.driver_profiles import host_driver
 from webhook.view.view import RuntimeClass
-
-# Labels in which the GPU Operator keeps a node's state -> the values that report a failure, and the fix.
-# Source: https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/gpu-driver-upgrades.html
-STATE_LABELS = {
-    "nvidia.com/gpu-driver-upgrade-state": (
-        ("upgrade-failed", "drain-failed", "pod-deletion-failed"),
-        "kubectl -n gpu-operator logs -l app=nvidia-driver-daemonset --all-containers   (on {node})",
-    ),
-    "nvidia.com/mig.config.state": (
-        ("failed",),
-        "kubectl -n gpu-operator logs -l app=nvidia-mig-manager   (on {node}; nvidia.com/mig.config names the wish)",
-    ),
-}
-
-
-def gpu_nodes(facts: ClusterFacts) -> Result:
-    """Something shows that a node has a GPU."""
-    found = [node.name for node in facts.gpu_nodes]
-    troubles = [] if found else [f"none of {len(facts.node_facts)} nodes offers a GPU, or is labelled to have one"]
-    return fails_on(
-        troubles,
-        "kubectl label node NAME nvidia.com/gpu.present=true",
-        otherwise=f"{len(found)} of {len(facts.node_facts)}",
-    )
-
-
-def ready(facts: ClusterFacts) -> Result:
-    """The GPU nodes are Ready and accept pods."""
-    names = {node.name for node in facts.gpu_nodes}
-    return fails_on(
-        (f"{name_of(item)}: {why}" for item in known(facts.nodes) if name_of(item) in names for why in _unready(item)),
-        "kubectl describe node NAME",
-    )
-
-
-def _unready(node: object) -> Iterator[str]:
-    found = mapping(node)
-    conditions = items(mapping(found.get("status")).get("conditions"))
-    if not any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions):
-        yield "not Ready"
-    if mapping(found.get("spec")).get("unschedulable"):
-        yield "cordoned"
-
-
-def allocatable(facts: ClusterFacts) -> Result:
-    """Each GPU node offers GPUs, unless DRA provides them."""
-    counted = [node for node in facts.gpu_nodes if not by_dra(facts.providers.of_node(node))]
-    troubles = [
-        f"{node.name} offers {', '.join(f'{name}: {amount}' for name, amount in facts.offered(node).items()) or 'none'}"
-        for node in counted
-        if not facts.offers_gpus(node) and not facts.lacking(node)
-    ]
-    total = Counter[str]()
-    for node in counted:
-        total.update({name: int(amount) for name, amount in facts.offered(node).items() if amount.isdecimal()})
-    summary = ", ".join(f"{count} {name}" for name, count in total.items())
-    by_slices = len(facts.gpu_nodes) - len(counted)
-    return fails_on(
-        troubles, _look_at_plugins(facts), otherwise=summary or (f"{by_slices} by DRA" if by_slices else "")
-    )
-
-
-def _look_at_plugins(facts: ClusterFacts) -> str:
-    """Return why a node offers nothing: the plugin's log, or that the plugin is missing."""
-    pods = [item for item, _ in facts.talking]
-    if not pods:
-        return "no pod of a device plugin runs: kubectl get daemonsets -A | grep -i -e device-plugin -e gpu"
-    namespace = text(metadata(pods[0]).get("namespace"))
-    return f"kubectl -n {namespace} logs {name_of(pods[0])} --all-containers"
-
-
-def healthy(facts: ClusterFacts) -> Result:
-    """No GPU of a node is unhealthy: the node offers all that it has."""
-    lacking = [(node, facts.lacking(node)) for node in facts.gpu_nodes if facts.lacking(node)]
-    troubles = [
-        f"{node.name} has {has} {name} and offers {offers}: the others are unhealthy, as their device plugin says"
-        for node, found in lacking
-        for name, (offers, has) in found.items()
-    ]
-    node = lacking[0][0].name if lacking else ""
-    fix = f"on {node}: dmesg | grep -i xid; restart its device plugin pod; where that does not help, reboot the node"
-    return fails_on(troubles, fix) if any(not facts.offers_gpus(one) for one, _ in lacking) else warns_on(troubles, fix)
-
-
-def states(facts: ClusterFacts) -> Result:
-    """No label of a GPU node says that a driver upgrade or a MIG configuration failed."""
-    found = [
-        (node.name, f"{label}={node.labels[label]}", fix)
-        for node in facts.gpu_nodes
-        for label, (bad, fix) in STATE_LABELS.items()
-        if node.labels.get(label) in bad
-    ]
-    return fails_on(
-        (f"{name} has {label}" for name, label, _ in found), *(f"{fix.format(node=name)}" for name, _, fix in found[:1])
-    )
 
 
 def handler(facts: ClusterFacts) -> Result:
@@ -198,11 +102,12 @@ def driver_same(facts: ClusterFacts) -> Result:
 CATEGORY = Category(
     "nodes",
     (
-        Check("gpu-nodes", "some node has a GPU", gpu_nodes),
-        Check("nodes-ready", "the GPU nodes are Ready and take pods", ready),
-        Check("gpus-allocatable", "each GPU node offers its GPUs", allocatable),
-        Check("gpus-healthy", "no GPU of a node is unhealthy", healthy),
-        Check("node-states", "no label reports a failed driver upgrade or MIG configuration", states),
+        Check("gpu-nodes", "some node has a GPU", gpus.gpu_nodes),
+        Check("nodes-ready", "the GPU nodes are Ready and take pods", gpus.ready),
+        Check("gpus-allocatable", "each GPU node offers its GPUs", gpus.allocatable),
+        Check("gpu-resources", "the policy names the resources of all GPUs that need help", gpus.resources),
+        Check("gpus-healthy", "no GPU of a node is unhealthy", gpus.healthy),
+        Check("node-states", "no label or condition reports a failed GPU, driver or MIG configuration", gpus.states),
         Check("runtime-handler", "each GPU node's runtime knows the handler", handler),
         Check("runtime-version", "each GPU node's runtime can run the class", runtime_version),
         Check("driver-profile", "it is known where the driver's libraries are", driver_profile),

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks import check_plugin_log as plugin_log
+from webhook.doctor.checks.check_node_gpus import HOST_PLUGIN
+from webhook.doctor.checks.check_plugin_pods import running
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import known
-from webhook.doctor.node_providers import by_dra, gpu_drivers
+from webhook.doctor.node_providers import BOTTLEROCKET, GKE_LABEL, by_dra, gpu_drivers
 from webhook.doctor.plugin_fixes import cure_of, if_it_has_a_gpu, plugin_rule
-from webhook.kube.containers import last_end, waiting_state
 from webhook.kube.metadata import full_name, name_of, namespace_of
 from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.values import elements, items, mapping, text
@@ -25,6 +25,7 @@ MISSING = "DaemonSet {} wants to run there; its pod is missing"
 HELM_LINE = (
     "helm upgrade --install nvdp nvidia-device-plugin --repo https://nvidia.github.io/k8s-device-plugin -n kube-system"
 )
+GKE_PLUGIN = "GKE installs its own plugin: kubectl -n kube-system get daemonsets | grep nvidia   (add no other)"
 
 
 def present(facts: ClusterFacts) -> Result:
@@ -46,7 +47,14 @@ def present(facts: ClusterFacts) -> Result:
         return fails_on(
             missing, "kubectl describe clusterpolicies   (the GPU Operator installs the plugin; add no other)"
         )
-    return fails_on(missing, HELM_LINE)
+    return fails_on(missing, _missing_plugin_fix(facts))
+
+
+def _missing_plugin_fix(facts: ClusterFacts) -> str:
+    """Return how the missing plugin comes back: some systems bring their own, and another one would harm."""
+    if any(node.os_image.startswith(BOTTLEROCKET) for node in facts.gpu_nodes):
+        return HOST_PLUGIN
+    return GKE_PLUGIN if any(GKE_LABEL in node.labels for node in facts.gpu_nodes) else HELM_LINE
 
 
 def recognised(facts: ClusterFacts) -> Result:
@@ -96,28 +104,6 @@ def _why_not(item: PluginDaemonSet, node: Node) -> str:
     return MISSING.format(item.plugin.name)
 
 
-def running(facts: ClusterFacts) -> Result:
-    """The plugin's pods run and are ready."""
-    troubles = [
-        (item, f"{full_name(item)} on {node or 'no node'}: {why}")
-        for item, node in facts.talking
-        if (why := _unwell(item) or ("" if is_ready(item) else "not ready"))
-    ]
-    fix = f"kubectl -n {namespace_of(troubles[0][0])} describe pod {name_of(troubles[0][0])}" if troubles else ""
-    return fails_on((line for _, line in troubles), fix, otherwise=f"{len(facts.talking)} pods")
-
-
-def _unwell(item: Mapping[str, Any]) -> str:
-    status = mapping(item.get("status"))
-    for field in ("initContainerStatuses", "containerStatuses"):
-        for container in items(status.get(field)):
-            if waiting := waiting_state(container):
-                message = text(last_end(container).get("message")) or text(waiting.get("message"))
-                said = f": {message}" if message else ""
-                return f"{text(waiting.get('reason'))}, {container.get('restartCount', 0)} restarts{said}"
-    return "" if status.get("phase") == "Running" else text(status.get("phase"))
-
-
 def restart_needed(facts: ClusterFacts) -> Result:
     """No plugin pod lacks what it would get if it were created now."""
     stale = [item for item in facts.blind if item.is_repairable]
@@ -158,15 +144,17 @@ def config_file(facts: ClusterFacts) -> Result:
 def believed(facts: ClusterFacts) -> Result:
     """The plugins run in namespaces where the policy trusts them, unless others manage them."""
     allowed = facts.policy.bootstrap.namespaces
-    troubles = (
-        f"DaemonSet {full_name(item)}: only plugins in {', '.join(allowed)} are helped"
+    found = [
+        item
         for item in known(facts.daemon_sets)
         if namespace_of(item) not in allowed
-        and (found := find_plugin(template_of(item), known_plugins(facts.policy)))
-        and found[0].role is Role.DEVICE_PLUGIN
-        and not found[0].manager
-    )
-    return warns_on(troubles, "add the namespace to `bootstrap.namespaces`, if tenants cannot create it")
+        and (plugin := find_plugin(template_of(item), known_plugins(facts.policy)))
+        and plugin[0].role is Role.DEVICE_PLUGIN
+        and not plugin[0].manager
+    ]
+    troubles = (f"DaemonSet {full_name(item)}: only plugins in {', '.join(allowed)} are helped" for item in found)
+    first = namespace_of(found[0]) if found else ""
+    return warns_on(troubles, f"add {first} to `bootstrap.namespaces` in the policy, if tenants cannot create it")
 
 
 def once(facts: ClusterFacts) -> Result:

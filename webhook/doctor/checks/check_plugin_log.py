@@ -17,6 +17,15 @@ NO_LIBRARY = (LogProblem.NO_NVML, LogProblem.CDI_WITHOUT_NVML)
 NO_DRIVER = (LogProblem.VERSION_MISMATCH, LogProblem.NO_DRIVER)
 # What helps where a log shows another problem. {pod} and {namespace} are the plugin's.
 FIXES = {
+    LogProblem.ACCESS_LOST: "kubectl -n {namespace} delete pod {pod}: a container loses its devices at systemctl "
+    "daemon-reload; so that it does not happen again, on {node}: nvidia-ctk system create-dev-char-symlinks "
+    "--create-all",
+    LogProblem.ACCESS_BLOCKED: "NVML needs Windows' library on WSL2: run the plugin under the RuntimeClass, with "
+    'mode = "cdi" and nvidia-ctk cdi generate --mode=wsl on {node}',
+    LogProblem.GPU_LOST: "the driver lost a GPU: on {node}, dmesg | grep -i xid; then reboot it; if the GPU does not "
+    "come back, replace it",
+    LogProblem.CONFIG: "correct the plugin's configuration: kubectl -n {namespace} get configmaps; label "
+    "nvidia.com/device-plugin.config of {node} names the entry",
     LogProblem.UNHEALTHY: "on {node}: dmesg | grep -i xid; then kubectl -n {namespace} delete pod {pod}; where the GPU "
     "stays unhealthy, reboot the node",
     LogProblem.DEVICE_MEMORY: "the GPU shares the processor's memory: upgrade the device plugin to 0.17.4 or newer",
@@ -24,8 +33,9 @@ FIXES = {
     "driver; or take the cdi-* strategies out of the plugin's DEVICE_LIST_STRATEGY",
     LogProblem.MPS: "the plugin waits for the MPS control daemon: its pods must run on {node}, under the runtime class "
     "(kubectl get pods -A -o wide | grep -i mps), or take sharing.mps out of the plugin's configuration",
-    LogProblem.MIG_PERMISSION: "it may not read MIG devices: set NVIDIA_MIG_MONITOR_DEVICES=all and add the "
-    "capability SYS_ADMIN in the plugin's DaemonSet, or set MIG_STRATEGY=none",
+    LogProblem.MIG_PERMISSION: "it may not read its devices. With MIG: set NVIDIA_MIG_MONITOR_DEVICES=all and "
+    "add the capability SYS_ADMIN in the plugin's DaemonSet, or set MIG_STRATEGY=none. Without: see SELinux on {node} "
+    "(ausearch -m avc) and the rights of /dev/nvidia*",
     LogProblem.MIG_CONFIGURATION: "on {node}: nvidia-smi mig -lgi; give all its GPUs the same MIG devices, or set "
     "MIG_STRATEGY=mixed in the plugin's DaemonSet",
     LogProblem.OPEN_FILES: "on {node}: sysctl fs.inotify.max_user_instances=8192, and in sysctl.d; then kubectl -n "
@@ -43,7 +53,7 @@ DEFAULT_RUNTIME = (
 def nvml(facts: ClusterFacts) -> Result:
     """No plugin logs that it cannot load NVML: the incident for which this project exists."""
     found = list(_saying(facts, *NO_LIBRARY))
-    if not found or _matters(facts, {node for _, node, _ in found}):
+    if not found or matters(facts, {node for _, node, _ in found}):
         troubles = [_no_nvml(facts, *one) for one in found]
         cures = (cure_for(facts, pod, node) for pod, node, _ in found[:1])
         return fails_on(troubles, *cures, *_about_default_runtime(facts, [(pod, node) for pod, node, _ in found]))
@@ -57,20 +67,28 @@ def _no_nvml(facts: ClusterFacts, pod: ApiObject, node: str, said: str) -> str:
 
 
 def driver(facts: ClusterFacts) -> Result:
-    """No plugin logs that NVML finds no driver: it is not loaded, or has another version than the library."""
-    troubles = (f"{node}: {said}" for _, node, said in _saying(facts, *NO_DRIVER))
-    return fails_on(troubles, "on the node: nvidia-smi; after an upgrade of the driver reboot it")
+    """No plugin says that NVML finds no driver: not loaded, or another version than the library."""
+    found = list(_saying(facts, *NO_DRIVER))
+    fix = "on the node: nvidia-smi; after an upgrade of the driver reboot it"
+    return _by_node(facts, [(node, f"{node}: {said}") for _, node, said in found], fix)
+
+
+def _by_node(facts: ClusterFacts, found: list[tuple[str, str]], fix: str) -> Result:
+    """Return a failure; a warning where the nodes have no GPU, and others work."""
+    if not found or matters(facts, {node for node, _ in found}):
+        return fails_on((line for _, line in found), fix)
+    return warns_on((line for _, line in found), if_it_has_a_gpu(found[0][0]))
 
 
 def devices(facts: ClusterFacts) -> Result:
     """No plugin with NVML logs that it finds no devices."""
     explained = {full_name(pod) for pod, _, _ in _saying(facts, *NO_LIBRARY, *NO_DRIVER, *FIXES)}
-    troubles = (
-        f"{node}: {said}"
+    found = [
+        (node, f"{node}: {said}")
         for pod, node, said in _saying(facts, LogProblem.NO_DEVICES)
         if full_name(pod) not in explained
-    )
-    return fails_on(troubles, "on the node: nvidia-smi -L; keep the plugin away from nodes without a GPU")
+    ]
+    return _by_node(facts, found, "on the node: nvidia-smi -L; keep the plugin away from nodes without a GPU")
 
 
 def _about_default_runtime(facts: ClusterFacts, blind: Iterable[tuple[ApiObject, str]]) -> Iterator[str]:
@@ -83,7 +101,8 @@ def _about_default_runtime(facts: ClusterFacts, blind: Iterable[tuple[ApiObject,
 def others(facts: ClusterFacts) -> Result:
     """No plugin reports another problem; if a plugin fails, its last error is quoted."""
     found = list(_others(facts))
-    serious = any(not is_ready(pod) or not _offers(facts, node) for pod, node, _, _ in found)
+    bad = {node for pod, node, _, _ in found if not is_ready(pod) or not _offers(facts, node)}
+    serious = bool(bad) and matters(facts, bad)
     troubles = [f"{full_name(pod)} on {node}: {said}" for pod, node, said, _ in found]
     return (fails_on if serious else warns_on)(troubles, *(fix for _, _, _, fix in found[:1]))
 
@@ -111,6 +130,7 @@ def _offers(facts: ClusterFacts, name: str) -> bool:
     return node is not None and facts.offers_gpus(node)
 
 
-def _matters(facts: ClusterFacts, nodes: set[str]) -> bool:
+def matters(facts: ClusterFacts, nodes: set[str]) -> bool:
+    """Say whether trouble on these nodes keeps GPU pods from working: one has a GPU, or no node offers any."""
     gpu_nodes = facts.gpu_nodes
     return bool(nodes & {node.name for node in gpu_nodes}) or not any(map(facts.offers_gpus, gpu_nodes))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from webhook.decide.decision import Reason
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
+from webhook.doctor.checks.check_support import support
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, known
 from webhook.doctor.node_providers import HandedOut, gpu_slices
@@ -107,6 +108,7 @@ CATEGORY = Category(
     "GPU Operator, CDI and DRA",
     (
         Check("gpu-operator", "the GPU Operator is ready, if there is one", operator),
+        Check("gpu-stack", "the pods that bring driver, runtime, MPS and DRA are well", support),
         Check("operator-provides", "no pod names the class where CDI, NRI or DRA hands GPUs out", operator_provides),
         Check("dra", "a DeviceClass that serves GPUs has devices", dra),
         Check("dra-beside-plugin", "no node has GPUs by plugin and by DRA", dra_beside_plugin),

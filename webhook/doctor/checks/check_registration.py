@@ -4,42 +4,40 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from shlex import quote
-from typing import Any
 
 from certs.report import Report
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
+from webhook.doctor.checks import check_mutators as mutators
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
-from webhook.kube.metadata import name_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import MUTATING_ENTRIES, VALIDATING_ENTRIES
-from webhook.registration.drift import differences
+from webhook.registration.drift import entry_drift, missing_entries
 
 INSTALL = "kubectl apply -f deploy/install.yaml"
 STOLEN = "then find out who could add them: a stolen ServiceAccount token can (docs/security.md)"
 SOON = timedelta(days=7)
-# Webhooks that set classes, variables or resources of GPU pods by themselves, by a word of their configuration's name.
-OTHER_MUTATORS = {"kai": "KAI-Scheduler", "hami": "HAMi", "runai": "Run:ai", "run-ai": "Run:ai", "4pd": "HAMi"}
+LONGEST_SECONDS = 10
 
 
 def registered(facts: ClusterFacts) -> Result:
     """Every entry is registered with the API server."""
     there = set(_entries(facts))
     return fails_on(
-        (f"{name} is not registered" for name in (*MUTATING_ENTRIES, *VALIDATING_ENTRIES) if name not in there),
+        (f"{name} is not registered" for name in missing_entries(there)),
         INSTALL,
         otherwise=f"{len(there)} entries",
     )
 
 
 def drift(facts: ClusterFacts) -> Result:
-    """The registrations match the policy, and do not stop pods while the webhook is away."""
+    """The registrations are those that this version renders for the policy."""
     troubles = (
         f"{name}: {trouble}"
         for name, entry in _entries(facts).items()
         # Entries of others are reported by another check.
         if _is_ours(entry, facts.home)
-        for trouble in differences(name, entry, facts.policy)
+        for trouble in entry_drift(entry, facts.policy, facts.home)
     )
     return fails_on(troubles, f"{INSTALL}   (it must be of the same version and policy)")
 
@@ -136,54 +134,9 @@ def certificate(facts: ClusterFacts) -> Result:
     return warns_on([when] if left < SOON else [], look, otherwise=when)
 
 
-def other_mutators(facts: ClusterFacts) -> Result:
-    """No other webhook sets runtime classes or variables of GPU pods."""
-    troubles = (
-        f"{found} changes GPU pods, too ({name_of(item)})"
-        for item in known(facts.webhooks)
-        if (found := _mutator(item)) and any(map(_is_called_for_pods, items(item.get("webhooks"))))
-    )
-    return warns_on(
-        troubles,
-        "see that both agree on the runtime class: kubectl get mutatingwebhookconfigurations",
-    )
-
-
-def strict_mutators(facts: ClusterFacts) -> Result:
-    """No other webhook that is called for pods can refuse them all when it is away."""
-    troubles = (
-        f"{name_of(item)}/{text(entry.get('name'))} has failurePolicy Fail and is called for every pod"
-        for item in known(facts.webhooks)
-        if item is not facts.registration
-        for entry in items(item.get("webhooks"))
-        if entry.get("failurePolicy", "Fail") == "Fail" and _is_called_for_pods(entry) and not _is_narrowed(entry)
-    )
-    return warns_on(troubles, "GPU pods cannot be created while that webhook is away: narrow its selectors")
-
-
 def _entries(facts: ClusterFacts) -> Mapping[str, ApiObject]:
     found = (facts.registration, facts.validating)
     return {text(entry.get("name")): entry for item in found if item for entry in items(item.get("webhooks"))}
-
-
-def _mutator(item: ApiObject) -> str:
-    words = name_of(item).lower().replace(".", "-")
-    return next((name for word, name in OTHER_MUTATORS.items() if word in words), "")
-
-
-def _is_called_for_pods(entry: Mapping[str, Any]) -> bool:
-    return any(
-        {"pods", "*", "*/*", "pods/*"} & set(map(text, elements(rule.get("resources"))))
-        and {"CREATE", "*"} & set(map(text, elements(rule.get("operations"))))
-        for rule in items(entry.get("rules"))
-    )
-
-
-def _is_narrowed(entry: Mapping[str, Any]) -> bool:
-    selectors = (mapping(entry.get("namespaceSelector")), mapping(entry.get("objectSelector")))
-    return any(item.get("matchLabels") or item.get("matchExpressions") for item in selectors) or bool(
-        entry.get("matchConditions")
-    )
 
 
 CATEGORY = Category(
@@ -195,7 +148,8 @@ CATEGORY = Category(
         Check("ca-bundle", "each caBundle accepts the certificate of the Secret", trusted),
         Check("ca-bundle-served", "each caBundle accepts what each replica serves", served),
         Check("certificate", "the certificate is good for a week at least", certificate),
-        Check("other-mutators", "no other webhook changes GPU pods", other_mutators),
-        Check("strict-mutators", "no other webhook stops all pods when it is away", strict_mutators),
+        Check("other-mutators", "no other webhook changes GPU pods", mutators.other_mutators),
+        Check("later-mutators", "no LimitRange adds GPUs to pods", mutators.later_mutators),
+        Check("strict-mutators", "no other webhook stops all pods when it is away", mutators.strict_mutators),
     ),
 )

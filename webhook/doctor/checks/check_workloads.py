@@ -1,25 +1,20 @@
 """GPU pods whose spec cannot work, or that see more GPUs than they requested."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from webhook.decide.pod import Container, containers, driver_mounts, runtime_class_name
 from webhook.decide.workload.patch_runtime_class import VISIBLE_DEVICES
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
+from webhook.doctor.checks.check_pod_starts import asking, not_starting, pending, place
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, known
-from webhook.doctor.failure_fixes import fix_for
 from webhook.doctor.runtime_setup import handler_fix
-from webhook.kube.containers import last_end, waiting_state
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.values import items, mapping, text
 from webhook.nvidia.driver_paths import SHARED_LIBRARY_DIRECTORIES
-from webhook.nvidia.failure_messages import failure_of
 
-NOT_STARTED = ("CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun", "CrashLoopBackOff")
-# Reasons for which a kubelet rejects a pod of which a device is missing.
-REJECTED = ("UnexpectedAdmissionError", "OutOfnvidia.com/gpu", "NodeAffinity", "AdmissionError")
 # The resource of GPUs that the device plugin shares by time-slicing or MPS.
 GPU, SHARED = "nvidia.com/gpu", "nvidia.com/gpu.shared"
 
@@ -98,7 +93,7 @@ def user_namespaces(facts: ClusterFacts) -> Result:
     """No GPU pod runs in a user namespace, which NVIDIA's runtime cannot serve."""
     troubles = (
         f"{full_name(pod)} has hostUsers: false"
-        for pod in _asking(facts)
+        for pod in asking(facts)
         if mapping(pod.get("spec")).get("hostUsers") is False
     )
     return warns_on(troubles, "remove hostUsers: false from GPU pods")
@@ -121,8 +116,8 @@ def shared_twice(facts: ClusterFacts) -> Result:
     labels = [node for node in facts.gpu_nodes if node.labels.get("nvidia.com/gpu.sharing-strategy", "none") != "none"]
     shared = frozenset(node.name for node in labels)
     troubles = (
-        f"{_place(pod, container.spec)}: requests {amount} of a shared GPU"
-        for pod in _asking(facts)
+        f"{place(pod, container.spec)}: requests {amount} of a shared GPU"
+        for pod in asking(facts)
         for container in containers(pod, facts.policy)
         for name, amount in _requested(container)
         if amount not in ("0", "1")
@@ -142,9 +137,9 @@ def _requested(container: Container) -> Iterator[tuple[str, str]]:
 def unhealthy_devices(facts: ClusterFacts) -> Result:
     """No running GPU pod has a device that its kubelet calls unhealthy."""
     troubles = (
-        f"{_place(pod, container)}: {text(resource.get('resourceID'))} of {text(status.get('name'))} is "
+        f"{place(pod, container)}: {text(resource.get('resourceID'))} of {text(status.get('name'))} is "
         f"{text(resource.get('health'))}"
-        for pod in _asking(facts)
+        for pod in asking(facts)
         for container in items(mapping(pod.get("status")).get("containerStatuses"))
         for status in items(container.get("allocatedResourcesStatus"))
         if facts.policy.is_gpu_resource(text(status.get("name")))
@@ -175,55 +170,6 @@ def _device_paths(pod: ApiObject, container: Any) -> Iterator[str]:  # noqa: ANN
     return (path for path in mounted if path.startswith("/dev/nvidia"))
 
 
-def pending(facts: ClusterFacts) -> Result:
-    """No GPU pod waits for a GPU that no node has to give."""
-    troubles = (
-        f"{full_name(pod)}: {text(condition.get('message'))}"
-        for pod in _asking(facts)
-        for condition in items(mapping(pod.get("status")).get("conditions"))
-        if condition.get("reason") == "Unschedulable" and _names_gpu(facts, text(condition.get("message")))
-    )
-    return warns_on(troubles, "kubectl describe nodes | grep -A8 Allocatable   (are they taken, or not offered?)")
-
-
-def _names_gpu(facts: ClusterFacts, message: str) -> bool:
-    return any(pattern.rstrip("*") in message for pattern in facts.policy.resources)
-
-
-def not_starting(facts: ClusterFacts) -> Result:
-    """No container of a GPU pod fails to start, and no kubelet rejected such a pod."""
-    troubles = [trouble for pod in _asking(facts) for trouble in _failures(pod)]
-    causes = (failure_of(message, reason) for _, reason, message in troubles)
-    fix = next((fix_for(cause) for cause in causes if cause), "")
-    look = "kubectl -n NAMESPACE describe pod NAME; kubectl -n NAMESPACE logs NAME --previous"
-    return warns_on((f"{where}: {reason} {message}".rstrip() for where, reason, message in troubles), fix or look)
-
-
-def _failures(pod: ApiObject) -> Iterator[tuple[str, str, str]]:
-    """Yield where a pod fails, the reason and the message."""
-    status = mapping(pod.get("status"))
-    if status.get("phase") == "Failed" and text(status.get("reason")) in REJECTED:
-        yield full_name(pod), text(status.get("reason")), text(status.get("message"))
-    for field in ("initContainerStatuses", "containerStatuses"):
-        for container in items(status.get(field)):
-            waiting, ended = waiting_state(container), last_end(container)
-            reason = text(waiting.get("reason"))
-            # The state says CrashLoopBackOff; the end of the previous run shows why.
-            if reason and text(ended.get("reason")) in NOT_STARTED:
-                yield _place(pod, container), text(ended.get("reason")), text(ended.get("message"))
-            elif reason in NOT_STARTED:
-                yield _place(pod, container), reason, text(waiting.get("message"))
-
-
-def _place(pod: ApiObject, container: Mapping[str, Any]) -> str:
-    return f"{full_name(pod)}, container {text(container.get('name'))}"
-
-
-def _asking(facts: ClusterFacts) -> Iterator[ApiObject]:
-    pods = known(facts.gpu_pods)
-    return (pod for pod in pods if any(container.requests_gpu for container in containers(pod, facts.policy)))
-
-
 CATEGORY = Category(
     "GPU pods as they are",
     (
@@ -236,7 +182,7 @@ CATEGORY = Category(
         Check("pods-device-mounts", "no unprivileged pod mounts /dev/nvidia* by itself", device_mounts),
         Check("pods-shared-twice", "no container requests a shared GPU more than once", shared_twice),
         Check("pods-unhealthy-device", "no GPU pod has an unhealthy device", unhealthy_devices),
-        Check("pods-pending", "no GPU pod waits for a GPU", pending),
+        Check("pods-pending", "no GPU pod waits for a node", pending),
         Check("pods-not-starting", "no container of a GPU pod fails to start", not_starting),
     ),
 )

@@ -1,0 +1,61 @@
+"""Why a pod is not well, in one line: from the states of its containers."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from webhook.kube.containers import last_end, waiting_state
+from webhook.kube.values import items, mapping, text
+
+STATUS_FIELDS = ("initContainerStatuses", "containerStatuses")
+# A container of such a state waits for another one of its pod.
+WAITS_FOR_INIT = "PodInitializing"
+
+
+def trouble_of(pod: Mapping[str, Any]) -> str:
+    """Return why a pod does not run, empty where it does."""
+    status = mapping(pod.get("status"))
+    for container in _statuses(pod):
+        waiting = waiting_state(container)
+        if text(waiting.get("reason")) == WAITS_FOR_INIT and (first := running_init(pod)):
+            return f"waits for its init container {first}"
+        if waiting:
+            return f"{text(waiting.get('reason'))}, {container.get('restartCount', 0)} restarts{_said(container)}"
+    return "" if status.get("phase") == "Running" else text(status.get("phase"))
+
+
+def cause_of(pod: Mapping[str, Any]) -> tuple[str, str]:
+    """Return message and reason of the first container that waits, empty texts where none does."""
+    for container in _statuses(pod):
+        if waiting := waiting_state(container):
+            ended = last_end(container)
+            message = text(ended.get("message")) or text(waiting.get("message"))
+            return message, text(waiting.get("reason"))
+    return "", ""
+
+
+def running_init(pod: Mapping[str, Any]) -> str:
+    """Return the name of the init container that runs and is no sidecar, empty for none."""
+    statuses = items(mapping(pod.get("status")).get("initContainerStatuses"))
+    spec = {text(one.get("name")): one for one in items(mapping(pod.get("spec")).get("initContainers"))}
+    return next(
+        (
+            name
+            for one in statuses
+            if "running" in mapping(one.get("state"))
+            and spec.get(name := text(one.get("name")), {}).get("restartPolicy") != "Always"
+        ),
+        "",
+    )
+
+
+def _statuses(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    status = mapping(pod.get("status"))
+    return (container for field in STATUS_FIELDS for container in items(status.get(field)))
+
+
+def _said(container: Mapping[str, Any]) -> str:
+    ended = last_end(container)
+    reason = text(ended.get("reason"))
+    how = f", {reason} (exit code {ended.get('exitCode')})" if reason == "OOMKilled" else ""
+    message = text(ended.get("message")) or text(waiting_state(container).get("message"))
+    return how + (f": {' '.join(message.split())}" if message else "")
