@@ -42,7 +42,7 @@ class CredentialsLoader:
     """Reads credentials, and reads them again when they may have changed. Its methods block: call them in a thread.
 
     ``kubeconfig`` is a file; None means the pod's own ServiceAccount or, outside a cluster, kubectl's default file.
-    ``context`` is a name in it; None means its current one.
+    ``context`` is a name in it; None means its current one. ``impersonation`` are headers for each request.
     """
 
     def __init__(
@@ -51,7 +51,9 @@ class CredentialsLoader:
         context: str | None = None,
         *,
         clock: Clock | None = None,
+        impersonation: tuple[tuple[str, str], ...] = (),
     ) -> None:
+        self.impersonation = impersonation
         self._kubeconfig = kubeconfig
         self._context = context
         self._clock = clock or Clock()
@@ -82,7 +84,12 @@ class CredentialsLoader:
         return self._last
 
     def configuration(self) -> "Configuration":
-        """Return the ``kubernetes`` package's own Configuration, as it was last loaded. Raises CredentialsError."""
+        """Return the ``kubernetes`` package's own Configuration, as it was last loaded. Raises CredentialsError.
+
+        That package's streams cannot impersonate, so there is none for another user.
+        """
+        if self.impersonation:
+            raise CredentialsError("--as does not work for connections that are forwarded to a pod")
         if self._loaded is None:
             raise CredentialsError("credentials: none were read yet")
         return self._loaded.configuration

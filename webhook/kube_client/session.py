@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from multidict import CIMultiDict
 from yarl import URL
 
 from webhook.kube_client.answer import UNAUTHORIZED, Answer, json_object
@@ -121,7 +122,9 @@ class Session:
         return await self._send(fresh, method, path, **options)
 
     async def _send(self, credentials: Credentials, method: str, path: str, **options: Any) -> aiohttp.ClientResponse:  # noqa: ANN401 - aiohttp's
-        headers = dict(options.pop("headers", {}))
+        headers = CIMultiDict(options.pop("headers", {}))
+        for name, value in self._loader.impersonation:
+            headers.add(name, value)
         if credentials.authorization:
             headers["Authorization"] = credentials.authorization
         return await self._session.request(

@@ -52,7 +52,7 @@ def trusting(material: SecretContent, client: Json) -> Json:
 def options(fake: FakeApi, folder: Path, output: str = "table") -> certs.Options:
     """Return a command line that reaches the fake API server."""
     target = Target(Path(fake.kubeconfig(folder, token="secret")))  # noqa: S106 - of a fake
-    return certs.Options(target=target, namespace="gpu-injector", output=output)
+    return certs.Options(target=target, installed_in="gpu-injector", output=output)
 
 
 async def show(fake: FakeApi, folder: Path, output: str = "table") -> int:

@@ -86,7 +86,7 @@ async def test_the_decisions_of_all_replicas_are_merged_by_time(world: World) ->
         "leave/user-namespaces",
         "hostUsers: false cannot run under the NVIDIA runtime; pod left alone, it may see no GPU",
     ]
-    found = json.loads("\n".join(await world.lines("-o", "json")))
+    found = json.loads("\n".join(await world.lines("-o", "json")))["decisions"]
     assert [(row["replica"], row["name"]) for row in found] == [("one", "first"), ("one", "odd"), ("two", "second")]
 
 
@@ -102,7 +102,7 @@ async def test_the_decisions_of_all_replicas_are_merged_by_time(world: World) ->
 )
 async def test_the_filters_are_those_of_the_page(world: World, arguments: list[str], names: list[str]) -> None:
     """And applied by the replicas."""
-    found = json.loads("\n".join(await world.lines("-o", "json", *arguments)))
+    found = json.loads("\n".join(await world.lines("-o", "json", *arguments)))["decisions"]
     assert [row["name"] for row in found] == names
 
 
@@ -114,7 +114,7 @@ async def test_a_replica_that_cannot_be_asked_is_named(world: World, args: list[
     result = await asyncio.to_thread(world.run, "-o", "json")
     assert result.exit_code == 3
     assert f"two: its decisions are missing: error forwarding port {port} to pod two: connection" in result.stderr
-    assert [row["name"] for row in json.loads(result.stdout)] == ["first", "odd"]
+    assert [row["name"] for row in json.loads(result.stdout)["decisions"]] == ["first", "odd"]
 
 
 @pytest.mark.parametrize(

@@ -58,16 +58,36 @@ def test_every_choice_is_told() -> None:
 
 
 def test_a_policy_is_checked_as_the_server_would(own: Path, tmp_path: Path) -> None:
-    """Fine, with what it sets; or a line for each fault and exit code 2."""
-    assert run("check", str(own)).stdout == f"{own}: fine; it sets runtimeClass, fallback, bootstrap.namespaces\n"
+    """Valid, with what it sets; or a line for each fault and exit code 1."""
+    assert run("check", str(own)).stdout == f"{own}: valid; it sets runtimeClass, fallback, bootstrap.namespaces\n"
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("runtimeclass: gpu\nfallback: perhaps\n")
     result = run("check", str(wrong))
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert [line.partition(" ")[0] for line in result.stderr.removeprefix("Error: ").splitlines()] == [
-        f"{wrong}:1:",
-        f"{wrong}:2:",
-    ]
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert [line.partition(" ")[0] for line in result.stdout.splitlines()] == [f"{wrong}:1:", f"{wrong}:2:"]
+
+
+def test_a_policy_is_checked_from_standard_input() -> None:
+    """As other commands read it; a file that is not there cannot be checked, which is exit code 2."""
+    found = CliRunner().invoke(main, ["policy", "check", "-"], input="fallback: perhaps\n")
+    assert (found.exit_code, found.stdout.partition(" ")[0]) == (1, "stdin:1:")
+    assert run("check", "nowhere.yaml").exit_code == 2
+
+
+def test_the_faults_are_data() -> None:
+    """Line, key, allowed words and the suggestion, beside the sentence."""
+    found = CliRunner().invoke(main, ["policy", "check", "-o", "json", "-"], input="\nfallback: of\n")
+    printed = json.loads(found.stdout)
+    (fault,) = printed["faults"]
+    assert (found.exit_code, printed["version"], printed["valid"], printed["file"]) == (1, 1, False, "stdin")
+    assert (fault["line"], fault["key"], fault["allowed"], fault["suggestion"]) == (
+        2,
+        "fallback",
+        ["auto", "on", "off"],
+        "off",
+    )
+    valid = CliRunner().invoke(main, ["policy", "check", "-o", "json", "-"], input="fallback: off\n")
+    assert (valid.exit_code, json.loads(valid.stdout)["sets"]) == (0, ["fallback"])
 
 
 def test_the_schema_knows_every_key() -> None:

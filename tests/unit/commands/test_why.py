@@ -115,7 +115,9 @@ async def test_the_output_is_that_of_the_document(fake: FakeApi, tmp_path: Path)
 
 async def test_json_has_the_same(fake: FakeApi, tmp_path: Path) -> None:
     """For scripts."""
-    (answer,) = json.loads((await why(fake, tmp_path, "pod/p", "-o", "json")).stdout)
+    printed = json.loads((await why(fake, tmp_path, "pod/p", "-o", "json")).stdout)
+    (answer,) = printed["explanations"]
+    assert printed["version"] == 1
     assert answer["called"][0]["called"] is True
     assert answer["pods"] == ["p carries inject/runtime-class"]
     assert (answer["verdict"], answer["reason"], answer["dryRun"]) == ("inject", "runtime-class", False)
@@ -140,11 +142,36 @@ async def test_what_may_not_be_read_is_unknown(fake: FakeApi, tmp_path: Path) ->
     assert "inject/runtime-class" in result.stdout
 
 
+@pytest.mark.parametrize("words", [("p",), ("pod/p",), ("pod", "p"), ("po", "p")])
+async def test_an_object_is_named_as_for_kubectl(fake: FakeApi, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A name alone is a pod's; kind and name are one word or two."""
+    assert (await why(fake, tmp_path, *words)).stdout.splitlines()[0] == "Pod ml/p"
+
+
+@pytest.mark.parametrize("words", [("pod", "a", "b"), ("pod/a", "b"), ("pod", "a/b")])
+async def test_several_objects_are_a_mistake_of_usage(fake: FakeApi, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """One object at a time is explained."""
+    result = await why(fake, tmp_path, *words)
+    assert (result.exit_code, "name one object" in result.stderr) == (2, True)
+
+
+async def test_another_user_can_be_asked_for(fake: FakeApi, tmp_path: Path) -> None:
+    """As kubectl does: every request has the headers; a group alone says nothing."""
+    asked = ("--as", "jane", "--as-group", "dev", "--as-group", "ops")
+    assert (await why(fake, tmp_path, "p", *asked)).exit_code == 0
+    assert fake.requests
+    for request in fake.requests:
+        assert request.headers["Impersonate-User"] == "jane"
+        assert "Impersonate-Group" in request.headers
+    assert (await why(fake, tmp_path, "p", "--as-group", "dev")).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("thing", "message"),
     [
         ("pod/absent", "not found in namespace ml"),
-        ("pod", "name it as KIND/NAME"),
+        ("absent", "pod/absent: not found in namespace ml"),
+        ("a/b/c", "name it as KIND/NAME"),
         ("/p", "name it as KIND/NAME"),
         ("raycluster/absent", "not found in namespace ml"),
         ("rayclusters.example.com/x", 'the API server has no kind "rayclusters.example.com"; name one of its pods'),
@@ -165,7 +192,7 @@ async def test_what_is_not_there_is_an_error(fake: FakeApi, tmp_path: Path, thin
 async def test_any_kind_is_found_as_kubectl_finds_it(fake: FakeApi, tmp_path: Path, word: str) -> None:
     """By what the API server says that it serves; each of its pod templates is explained, and its pods are known."""
     serve_ray(fake)
-    answers = json.loads((await why(fake, tmp_path, f"{word}/r", "-o", "json")).stdout)
+    answers = json.loads((await why(fake, tmp_path, f"{word}/r", "-o", "json")).stdout)["explanations"]
     assert [answer["template"] for answer in answers] == ["/spec/headGroupSpec/template"]
     assert {(answer["verdict"], answer["reason"]) for answer in answers} == {("inject", "runtime-class")}
     assert answers[0]["pods"] == ["r-head carries inject/runtime-class"]

@@ -1,7 +1,11 @@
 """The policy file: strict, and each error names file, line, key and allowed values."""
 
+import json
+import re
+
 import pytest
 
+from webhook.policy.faults import SHAPES
 from webhook.policy.load import PolicyError, parse_policy
 from webhook.policy.model import Policy
 
@@ -37,14 +41,14 @@ addToleration: true
     [
         (
             "dryrun: true\n",
-            "policy.yaml:1: dryrun: unknown key; allowed: addToleration, binaries, bootstrap, devices, ",
+            "policy.yaml:1: dryrun: unknown key; did you mean dryRun? Allowed: addToleration, binaries, bootstrap, ",
         ),
         (
             "bootstrap:\n  namespace: x\n",
-            "policy.yaml:2: bootstrap.namespace: unknown key; allowed: gpuNodes, library, namespaces, plugins, ",
+            "policy.yaml:2: bootstrap.namespace: unknown key; did you mean namespaces? Allowed: gpuNodes, library, ",
         ),
-        ("fallback: maybe\n", "policy.yaml:1: fallback: 'maybe' is not allowed: Input should be 'auto', 'on' or 'off'"),
-        ("overrule: [no-gpu]\n", "policy.yaml:1: overrule.0: 'no-gpu' is not allowed: Input should be 'cdi', 'nri'"),
+        ("fallback: maybe\n", "policy.yaml:1: fallback: 'maybe' is not allowed; allowed: auto, on, off"),
+        ("overrule: [no-gpu]\n", "policy.yaml:1: overrule.0: 'no-gpu' is not allowed; allowed: cdi, nri, dra, "),
         ("libraries: [../libcuda.so.1]\n", "policy.yaml:1: libraries.0: '../libcuda.so.1' is not allowed"),
         ("binaries: [sh]\n", "policy.yaml:1: binaries.0: 'sh' is not allowed"),
         (
@@ -61,14 +65,17 @@ addToleration: true
             "bootstrap: {namespaces: [Kube]}\n",
             "policy.yaml:1: bootstrap.namespaces.0: 'Kube' is not allowed",
         ),
-        ("\ndryRun: 1\n", "policy.yaml:2: dryRun: 1 is not allowed; allowed: true, false"),
-        ('dryRun: "yes"\n', "policy.yaml:1: dryRun: 'yes' is not allowed; allowed: true, false"),
-        ("runtimeClass: Nvidia\n", "policy.yaml:1: runtimeClass: 'Nvidia' is not allowed; allowed: text that matches"),
-        ("runtimeClass: null\n", "policy.yaml:1: runtimeClass: None is not allowed: Input should be a valid string"),
-        ("resources: []\n", "policy.yaml:1: resources: [] is not allowed: Tuple should have at least 1 item"),
+        ("\ndryRun: 1\n", "policy.yaml:2: dryRun: 1 is not allowed; did you mean true? Allowed: true, false"),
+        ('dryRun: "yes"\n', "policy.yaml:1: dryRun: 'yes' is not allowed; did you mean true? Allowed: true, false"),
+        (
+            "runtimeClass: Nvidia\n",
+            "policy.yaml:1: runtimeClass: 'Nvidia' is not allowed: it must be a name in lower case",
+        ),
+        ("runtimeClass: null\n", "policy.yaml:1: runtimeClass: null is not allowed: text is needed"),
+        ("resources: []\n", "policy.yaml:1: resources: at least one item is needed"),
         (
             "resources:\n- nvidia.com/gpu\n- nvidia.com/*x\n",
-            "policy.yaml:3: resources.1: 'nvidia.com/*x' is not allowed; allowed: text that matches",
+            "policy.yaml:3: resources.1: 'nvidia.com/*x' is not allowed: it must be an extended resource",
         ),
         ("resources: [nvidia.com/*]\n", "policy.yaml:1: resources.0: 'nvidia.com/*' is not allowed"),
         ("resources: [\"a.b/c') || true || (k == '\"]\n", "policy.yaml:1: resources.0: "),
@@ -91,6 +98,38 @@ def test_an_error_names_its_place(text: str, message: str) -> None:
     with pytest.raises(PolicyError) as error:
         parse_policy(text, "policy.yaml")
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("dry-run: true\n", "dryRun"),
+        ("run_time_class: a\n", "runtimeClass"),
+        ("bootstrap: {recipe: driverroot}\n", "driver-root"),
+        ("fallback: of\n", "off"),
+        ("dryRun: on_\n", ""),
+        ("resources: nvidia.com/gpu\n", "[nvidia.com/gpu]"),
+        ("resources: [gpu]\n", "nvidia.com/gpu"),
+        ("libraries: [/usr/lib/libcuda.so.1]\n", "libcuda.so.1"),
+        ("bootstrap: {namespaces: [Kube-System]}\n", "kube-system"),
+        ("drivers: [{directory: usr/lib64}]\n", "/usr/lib64"),
+        ('runtimeClass: "%%"\n', ""),
+        ("libraries: [" + "x" * 5000 + "]\n", ""),
+    ],
+)
+def test_an_error_says_how_the_value_is_written(text: str, suggestion: str) -> None:
+    """The closest key or word, or the value in the right form; nothing where no guess is good."""
+    with pytest.raises(PolicyError) as error:
+        parse_policy(text, "policy.yaml")
+    (fault,) = error.value.faults
+    assert fault.suggestion == suggestion
+    assert len(fault.problem) < 400
+
+
+def test_every_shape_is_told_in_words() -> None:
+    """No message shows a regular expression."""
+    patterns = set(re.findall(r'"pattern": "(.+?)"[,\n}]', json.dumps(Policy.model_json_schema())))
+    assert {json.loads(f'"{pattern}"') for pattern in patterns} == set(SHAPES)
 
 
 def test_all_errors_are_reported_at_once() -> None:

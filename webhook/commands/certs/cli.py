@@ -1,17 +1,15 @@
 """``certs``: show, rotate."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from webhook.commands.shared.exit_codes import states_exit_codes
-from webhook.commands.shared.options import CONTEXT, KUBECONFIG, TABLE_OR_JSON
+from webhook.commands.shared.options import INSTALLED_IN_HELP, TABLE_OR_JSON, target_of, target_options
 
-INSTALLED_IN = click.option(
-    "-n", "--namespace", default="gpu-injector", show_default=True, help="The namespace of the replicas."
-)
+# Nothing else of this command has a namespace, so kubectl's flag works too.
+IN = click.option("--installed-in", "-n", "--namespace", default="", metavar="NAMESPACE", help=INSTALLED_IN_HELP)
 
 
 @click.group()
@@ -25,34 +23,31 @@ def certs() -> None:
 
 
 @certs.command()
-@INSTALLED_IN
-@KUBECONFIG
-@CONTEXT
+@IN
+@target_options
 @TABLE_OR_JSON
 @states_exit_codes("certs show")
-def show(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
+def show(**options: Any) -> None:
     """Show the served and the registered certificates, when they expire, and the next step.
 
     \b
     gpu-injector certs show
-    gpu-injector certs show -n my-namespace -o json
+    gpu-injector certs show -o json
 
     Every replica is asked for its certificate over TLS, by port-forward (create pods/portforward).
     """
     from webhook.commands.certs import run as command
-    from webhook.commands.shared.cluster import Target
 
-    sys.exit(command.show(command.Options(target=Target(kubeconfig, context), **options)))
+    sys.exit(command.show(command.Options(target=target_of(options), **options)))
 
 
 @certs.command()
 @click.option("--revoke", is_flag=True, help="Stop trusting the former CA within minutes: for a leaked key.")
-@INSTALLED_IN
-@KUBECONFIG
-@CONTEXT
+@IN
+@target_options
 @TABLE_OR_JSON
 @states_exit_codes("certs rotate")
-def rotate(kubeconfig: Path | None, context: str | None, revoke: bool, **options: Any) -> None:
+def rotate(revoke: bool, **options: Any) -> None:
     """Begin a rotation of CA and certificate now, gracefully: no call of the API server fails.
 
     \b
@@ -63,7 +58,6 @@ def rotate(kubeconfig: Path | None, context: str | None, revoke: bool, **options
     It needs the right to patch the Secret.
     """
     from webhook.commands.certs import run as command
-    from webhook.commands.shared.cluster import Target
 
-    asked = command.Options(target=Target(kubeconfig, context), **options)
+    asked = command.Options(target=target_of(options), **options)
     sys.exit(command.rotate(asked, "revoke" if revoke else "graceful"))

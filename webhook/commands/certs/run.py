@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -14,20 +14,22 @@ from certs.secret_content import Rotation
 from certs.secret_store import request_rotation
 from certs.tls_probe import PresentedCertificate
 from webhook.commands.certs.render import console, print_report, print_rotation
-from webhook.commands.shared.cluster import Target, UnreadError, api_server
+from webhook.commands.shared.cluster import Target, UnreadError, api_server, home
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.replica_certificates import presented
 from webhook.commands.shared.replicas import Replicas
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 
+JSON_VERSION = 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of the command line; ``namespace`` is that of the installation."""
+    """The options of the command line; ``installed_in`` is empty where it is to be detected."""
 
     target: Target
-    namespace: str
+    installed_in: str
     output: str
 
 
@@ -44,25 +46,26 @@ def rotate(options: Options, rotation: Rotation) -> int:
 async def _with_client(options: Options, act: Callable[[KubeClient, Options], Awaitable[int]]) -> int:
     async with api_server(options.target) as client:
         try:
-            return await act(client, options)
+            found = replace(options, installed_in=options.installed_in or await home(client))
+            return await act(client, found)
         except ApiError as error:
             raise UnreadError(f"the API server refused: {error.with_request}") from error
 
 
 async def _show(client: KubeClient, options: Options) -> int:
-    installation = await find_installation(client, options.namespace)
+    installation = await find_installation(client, options.installed_in)
     mounted = await _mounted_folder(client, options)
     report = await describe(client, installation, Schedule(), datetime.now(UTC), mounted)
     seen = await presented(client, installation)
     if options.output == "json":
-        print(_json({"report": report, "presented": seen}))  # noqa: T201 - what the command is for
+        print(_json({"version": JSON_VERSION, "report": report, "presented": seen}))  # noqa: T201 - what the command is for
     else:
         print_report(report, seen, console())
     return 0 if is_sound(report, seen) else 1
 
 
 async def _rotate(rotation: Rotation, client: KubeClient, options: Options) -> int:
-    installation = await find_installation(client, options.namespace)
+    installation = await find_installation(client, options.installed_in)
     mounted = await _mounted_folder(client, options)
     before = await describe(client, installation, Schedule(), datetime.now(UTC), mounted)
     if before.injector:
@@ -77,7 +80,7 @@ async def _rotate(rotation: Rotation, client: KubeClient, options: Options) -> i
         raise InputError(f"the API server refused: {error.with_request}") from error
     after = await describe(client, installation, Schedule(), datetime.now(UTC))
     if options.output == "json":
-        print(_json({"asked": rotation, "report": after}))  # noqa: T201 - as above
+        print(_json({"version": JSON_VERSION, "asked": rotation, "report": after}))  # noqa: T201 - as above
     else:
         print_rotation(rotation, before, console())
     return 0
@@ -86,7 +89,7 @@ async def _rotate(rotation: Rotation, client: KubeClient, options: Options) -> i
 async def _mounted_folder(client: KubeClient, options: Options) -> str:
     """Return the folder that the replicas serve from, empty for none or if the replicas cannot be listed."""
     try:
-        return await Replicas(client, options.namespace).mounted_folder()
+        return await Replicas(client, options.installed_in).mounted_folder()
     except InputError:
         return ""
 

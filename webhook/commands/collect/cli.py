@@ -1,24 +1,22 @@
 """``collect``: one archive for support."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from webhook.commands.shared.exit_codes import states_exit_codes
-from webhook.commands.shared.options import CONTEXT, FILE, KUBECONFIG, LIVE_POLICY
+from webhook.commands.shared.options import FILE, LIVE_POLICY, target_of, target_options
 
 
 @click.command()
 @LIVE_POLICY
-@KUBECONFIG
-@CONTEXT
+@target_options
 @click.option("-n", "--namespace", default="", help="Only GPU pods and events of this namespace.")
 @click.option("-f", "--file", "file", type=FILE, default="gpu-injector.json.gz", show_default=True)
 @click.option("--anonymise", is_flag=True, help="Replace the names of nodes, namespaces and workloads by hashes.")
 @states_exit_codes("collect")
-def collect(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
+def collect(**options: Any) -> None:
     """Write everything that doctor reads into one file, for support. It contains no secrets.
 
     \b
@@ -33,6 +31,5 @@ def collect(kubeconfig: Path | None, context: str | None, **options: Any) -> Non
     --anonymise also those of people and projects.
     """
     from webhook.commands.collect import run as command
-    from webhook.commands.shared.cluster import Target
 
-    sys.exit(command.collect(command.Options(target=Target(kubeconfig, context), **options)))
+    sys.exit(command.collect(command.Options(target=target_of(options), **options)))

@@ -1,13 +1,12 @@
 """``decisions``: show the webhook's last decisions."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from webhook.commands.shared.exit_codes import states_exit_codes
-from webhook.commands.shared.options import CONTEXT, KUBECONFIG, PORT, TABLE_OR_JSON
+from webhook.commands.shared.options import INSTALLED_IN, PORT, TABLE_OR_JSON, target_of, target_options
 
 
 @click.command()
@@ -20,11 +19,10 @@ from webhook.commands.shared.options import CONTEXT, KUBECONFIG, PORT, TABLE_OR_
 @click.option("--follow", is_flag=True, help="Print new decisions as they are made; JSON comes line by line.")
 @click.option("--web", is_flag=True, help="Open the page of all replicas in the browser, until Ctrl-C.")
 @click.option("--port", type=PORT, default=0, help="With --web: the local port; 0 chooses a free one.")
-@click.option("--installed-in", default="gpu-injector", show_default=True, help="The namespace of the replicas.")
-@KUBECONFIG
-@CONTEXT
+@INSTALLED_IN
+@target_options
 @states_exit_codes("decisions")
-def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **options: Any) -> None:
+def decisions(attention: bool, **options: Any) -> None:
     """Show the last decisions of all replicas: up to 1,000 of each.
 
     \b
@@ -35,9 +33,8 @@ def decisions(kubeconfig: Path | None, context: str | None, attention: bool, **o
     It needs the rights to list the replicas' pods and to forward a port to them (get and create pods/portforward).
     """
     from webhook.commands.decisions import run as command
-    from webhook.commands.shared.cluster import Target
     from webhook.page.filters import Filters
 
     asked = {name: options.pop(name) for name in ("namespace", "verdict", "reason", "q")}
     filters = Filters.of({**asked, "attention": "1" if attention else ""})
-    sys.exit(command.decisions(command.Options(target=Target(kubeconfig, context), filters=filters, **options)))
+    sys.exit(command.decisions(command.Options(target=target_of(options), filters=filters, **options)))

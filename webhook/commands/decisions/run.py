@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from webhook.commands.shared.cluster import Target, api_server
+from webhook.commands.shared.cluster import Target, api_server, home
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.render import ASIDE, ATTENTION
@@ -21,6 +21,7 @@ from webhook.page.filters import Filters
 
 Records = Sequence[Mapping[str, Any]]
 
+JSON_VERSION = 1
 FOLLOW_SECONDS = 2.0
 COLOURS = {"inject": "green", "mount": ASIDE, "bootstrap": "magenta", "leave": "dim"}
 HEAD = ("TIME (UTC)", "NAMESPACE", "POD", "DECISION", "WARNING")
@@ -49,7 +50,7 @@ def decisions(options: Options) -> int:
 
 async def _decisions(options: Options) -> int:
     async with api_server(options.target) as client:
-        replicas = Replicas(client, options.installed_in)
+        replicas = Replicas(client, options.installed_in or await home(client))
         if options.web:
             from webhook.commands.decisions.web_page import serve_page  # noqa: PLC0415 - a server of its own
 
@@ -107,7 +108,7 @@ def _merged(answers: Iterable[ReplicaAnswer]) -> Records:
 
 
 def _print_array(records: Records) -> None:
-    click.echo(json.dumps(records, indent=2, ensure_ascii=False))
+    click.echo(json.dumps({"version": JSON_VERSION, "decisions": records}, indent=2, ensure_ascii=False))
 
 
 def _print_lines(records: Records) -> None:

@@ -1,18 +1,16 @@
 """``doctor``: find out why GPU pods do not work here."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from webhook.commands.shared.exit_codes import states_exit_codes
-from webhook.commands.shared.options import CONTEXT, FILE, KUBECONFIG, LIVE_POLICY
+from webhook.commands.shared.options import FILE, LIVE_POLICY, target_of, target_options
 
 
 @click.command()
-@KUBECONFIG
-@CONTEXT
+@target_options
 @click.option("-n", "--namespace", default="", help="Check only the GPU pods of this namespace.")
 @LIVE_POLICY
 @click.option("-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", show_default=True)
@@ -25,7 +23,7 @@ from webhook.commands.shared.options import CONTEXT, FILE, KUBECONFIG, LIVE_POLI
     help="Repeat for this many seconds, until nothing fails.",
 )
 @states_exit_codes("doctor")
-def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
+def doctor(**options: Any) -> None:
     """Find out why GPU pods do not work in this cluster. It only reads; one pod is sent as a dry run, none is created.
 
     \b
@@ -36,6 +34,5 @@ def doctor(kubeconfig: Path | None, context: str | None, **options: Any) -> None
     """
     from webhook.commands.doctor.run import Options
     from webhook.commands.doctor.run import doctor as command
-    from webhook.commands.shared.cluster import Target
 
-    sys.exit(command(Options(target=Target(kubeconfig, context), **options)))
+    sys.exit(command(Options(target=target_of(options), **options)))

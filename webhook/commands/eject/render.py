@@ -13,6 +13,7 @@ from webhook.commands.shared.yaml_text import yaml_text
 from webhook.kube.metadata import metadata, name_of
 from webhook.kube.values import empty_mapping
 
+JSON_VERSION = 1
 MADE_BY = "# Made by `gpu-injector eject`"
 KUSTOMIZATION = "kustomization.yaml"
 HEAD = (
@@ -62,7 +63,7 @@ def kubectl(made: Made) -> str:
 def as_json(made: Made) -> str:
     """Return the patches and the notes, for scripts."""
     patches = [{"object": one.reference, "summary": one.summary, "operations": _plain(one)} for one in made.ejections]
-    answer = {"patches": patches, "notes": list(made.notes), "unread": dict(made.unread)}
+    answer = {"version": JSON_VERSION, "patches": patches, "notes": list(made.notes), "unread": dict(made.unread)}
     return json.dumps(answer, indent=2, ensure_ascii=False) + "\n"
 
 

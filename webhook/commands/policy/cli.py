@@ -1,5 +1,6 @@
 """``policy``: check, show, schema."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -19,17 +20,19 @@ def policy() -> None:
 
 
 @policy.command("check")
-@click.argument("file", type=FILE)
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @states_exit_codes("policy check")
-def policy_check(file: Path) -> None:
-    """Check a policy file as the server would, and print a line for each fault.
+def policy_check(file: Path, output: str) -> None:
+    """Check a policy file as the server would, and print a line for each fault; ``-`` is standard input.
 
     \b
     gpu-injector policy check policy.yaml
+    gpu-injector policy check -o json - < policy.yaml
     """
     from webhook.commands.policy import run as command
 
-    command.check(file)
+    sys.exit(command.check(file, as_json=output == "json"))
 
 
 @policy.command("show")

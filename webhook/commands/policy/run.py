@@ -2,24 +2,41 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from webhook.commands.shared.input_files import read_policy
+from webhook.commands.shared.exit_codes import ExitCode
+from webhook.commands.shared.input_files import file_text, read_policy, stdin_text
 from webhook.policy.describe import PolicyKey, keys
+from webhook.policy.load import PolicyError, parse_policy
 from webhook.policy.model import Policy
 
+JSON_VERSION = 1
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def check(file: Path) -> None:
-    """Print that a policy is valid. An InputError names file, line, key and the allowed values."""
-    policy = read_policy(file)
+def check(file: Path, *, as_json: bool) -> ExitCode:
+    """Print whether a policy is valid; each fault names file, line, key and the allowed values."""
+    text, source = (stdin_text(), "stdin") if str(file) == "-" else (file_text(file), str(file))
+    try:
+        policy = parse_policy(text, source)
+    except PolicyError as error:
+        if not as_json:
+            click.echo(str(error))
+            return ExitCode.CHANGES
+        faults = [asdict(fault) for fault in error.faults] or [{"problem": str(error)}]
+        click.echo(json.dumps({"version": JSON_VERSION, "file": source, "valid": False, "faults": faults}, indent=2))
+        return ExitCode.CHANGES
     changed = [key.name for key in _settable() if _value(policy, key) != key.default]
+    if as_json:
+        click.echo(json.dumps({"version": JSON_VERSION, "file": source, "valid": True, "sets": changed}, indent=2))
+        return ExitCode.DONE
     said = f"it sets {', '.join(changed)}" if changed else "every key has its default"
-    click.echo(f"{file}: fine; {said}")
+    click.echo(f"{source}: valid; {said}")
+    return ExitCode.DONE
 
 
 def show(file: Path | None) -> None:

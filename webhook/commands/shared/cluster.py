@@ -49,14 +49,22 @@ class UnreadError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which cluster: a kubeconfig (None: kubectl's own, or the pod's ServiceAccount) and a context in it."""
+    """Which cluster: a kubeconfig (None: kubectl's own, or the pod's ServiceAccount), a context in it, and as whom."""
 
     kubeconfig: Path | None = None
     context: str | None = None
+    as_user: str | None = None
+    as_groups: tuple[str, ...] = ()
 
     def loader(self) -> CredentialsLoader:
         """Return the loader of the credentials."""
-        return CredentialsLoader(str(self.kubeconfig) if self.kubeconfig else None, self.context)
+        kubeconfig = str(self.kubeconfig) if self.kubeconfig else None
+        return CredentialsLoader(kubeconfig, self.context, impersonation=self._impersonation())
+
+    def _impersonation(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers. Source: https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/."""
+        user = (("Impersonate-User", self.as_user),) if self.as_user else ()
+        return (*user, *(("Impersonate-Group", group) for group in self.as_groups))
 
     def namespace(self) -> str:
         """Return the namespace that the context names. Raises LoginError where the kubeconfig cannot be read."""

@@ -36,7 +36,7 @@ BY_COMMAND: Mapping[str, Mapping[ExitCode, str]] = {
     "doctor": {ExitCode.DONE: "no check failed", ExitCode.CHANGES: "a check failed"},
     "eject": {ExitCode.DONE: "there is nothing to patch", ExitCode.CHANGES: "there are patches"},
     "export mutating-admission-policy": {ExitCode.DONE: "printed"},
-    "policy check": {ExitCode.DONE: "the policy is valid"},
+    "policy check": {ExitCode.DONE: "the policy is valid", ExitCode.CHANGES: "the policy has faults"},
     "policy schema": {ExitCode.DONE: "printed"},
     "policy show": {ExitCode.DONE: "printed"},
     "preview": {

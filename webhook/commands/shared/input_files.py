@@ -32,7 +32,7 @@ class InputError(click.ClickException):
 
 def read_policy(path: Path | None) -> Policy:
     """Return the policy of a file; the default policy without a file."""
-    return Policy() if path is None else policy_of(_text(path), str(path))
+    return Policy() if path is None else policy_of(file_text(path), str(path))
 
 
 def policy_of(text: str, source: str) -> Policy:
@@ -49,10 +49,10 @@ def read_files(names: Iterable[str], progress: "Progress | None" = None) -> Iter
     """Yield the documents of files, of the manifests in folders (by name), and of standard input (``-``)."""
     for name in names:
         if name == "-":
-            yield from _manifests(_stdin(), "stdin", progress)
+            yield from _manifests(stdin_text(), "stdin", progress)
         else:
             for path in _files(Path(name), "*"):
-                yield from _manifests(_text(path), str(path), progress)
+                yield from _manifests(file_text(path), str(path), progress)
 
 
 def read_tree(names: Iterable[str], skipped: Callable[[str], None], progress: "Progress") -> Iterator[Manifest]:
@@ -67,7 +67,7 @@ def read_tree(names: Iterable[str], skipped: Callable[[str], None], progress: "P
             yield from read_files([name], progress)
             continue
         for file in _files(path, "**/*"):
-            text = _text(file)
+            text = file_text(file)
             try:
                 manifests = list(_advancing(read_manifests(text, str(file)), text, str(file), progress))
             except ManifestError as error:
@@ -130,13 +130,15 @@ def _as_input_error() -> Iterator[None]:
         raise InputError(str(error)) from error
 
 
-def _text(path: Path) -> str:
+def file_text(path: Path) -> str:
+    """Return the text of a file, with its line ends. Raises InputError."""
     with _read(str(path)):
         # Line ends stay as they are: what is not patched comes out byte for byte.
         return path.read_bytes().decode("utf-8")
 
 
-def _stdin() -> str:
+def stdin_text() -> str:
+    """Return the text of standard input. Raises InputError."""
     # As a file is read, whatever the locale says: what kubectl and Helm print is UTF-8.
     with _read("stdin"):
         return sys.stdin.buffer.read().decode("utf-8")

@@ -16,7 +16,7 @@ from webhook.commands.shared.cluster import UnreadError
 from webhook.commands.shared.input_files import InputError
 from webhook.kube.metadata import metadata, name_of
 from webhook.kube.values import elements, items, mapping, text
-from webhook.kube_client.api_error import ApiError
+from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
 from webhook.names import APP_SELECTOR
@@ -125,11 +125,13 @@ def forward(client: KubeClient, namespace: str, name: str, port: int) -> Any:  #
     from kubernetes.stream import portforward  # noqa: PLC0415 - likewise
 
     # With the credentials in use: an exec plugin is not run again for each replica.
-    core = CoreV1Api(ApiClient(client.configuration()))
     try:
+        core = CoreV1Api(ApiClient(client.configuration()))
         return portforward(core.connect_get_namespaced_pod_portforward, name, namespace, ports=str(port))
     except ApiException as error:
         raise UnreachableError(_first_line(error.reason)) from error
+    except CredentialsError as error:
+        raise UnreachableError(str(error)) from error
 
 
 class _Forwarded(http.client.HTTPConnection):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from webhook.commands.shared.options import CONTEXT, FILE, KUBECONFIG, LIVE_POLICY
+from webhook.commands.shared.options import FILE, LIVE_POLICY, TARGET, target_of
 
 if TYPE_CHECKING:
     from webhook.commands.shared.selection import Scope
@@ -22,8 +22,7 @@ OPTIONS = (
         help="The cluster: a file of `gpu-injector view` or `collect`, or of `kubectl get … -o yaml`.",
     ),
     LIVE_POLICY,
-    KUBECONFIG,
-    CONTEXT,
+    *TARGET,
     click.option("-n", "--namespace", help="For objects without a namespace; without -f: the namespace to read."),
     click.option("-A", "--all-namespaces", is_flag=True, help="Without -f: read all namespaces."),
     click.option("-l", "--selector", default="", help="Without -f: only objects with these labels."),
@@ -39,10 +38,9 @@ def scope_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def scope_of(options: dict[str, Any]) -> "Scope":
     """Remove those options, and refuse invalid combinations."""
-    from webhook.commands.shared.cluster import Target
     from webhook.commands.shared.selection import Scope
 
-    target = Target(options.pop("kubeconfig"), options.pop("context"))
+    target = target_of(options)
     everywhere = options.pop("all_namespaces")
     named = {one.name: options.pop(one.name) for one in fields(Scope) if one.name != "target"}
     if named["files"] and (everywhere or named["selector"]):

@@ -1,18 +1,16 @@
 """``verify``, and ``probe``, which it runs in its pods."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from webhook.commands.shared.exit_codes import states_exit_codes
-from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY, TABLE_OR_JSON
+from webhook.commands.shared.options import LIVE_POLICY, TABLE_OR_JSON, target_of, target_options
 
 
 @click.command()
-@KUBECONFIG
-@CONTEXT
+@target_options
 @click.option("-n", "--namespace", default="", help="Create the pods in this namespace; by default in a temporary one.")
 @LIVE_POLICY
 @click.option("--node", "nodes", multiple=True, help="Only this node; may be repeated.")
@@ -21,7 +19,7 @@ from webhook.commands.shared.options import CONTEXT, KUBECONFIG, LIVE_POLICY, TA
 @click.option("--timeout", "timeout_seconds", type=click.FloatRange(0), default=120, show_default=True, help="Seconds.")
 @click.option("--server-side", is_flag=True, help="Create no pod: only a dry run in the API server.")
 @states_exit_codes("verify")
-def verify(kubeconfig: Path | None, context: str | None, **options: Any) -> None:
+def verify(**options: Any) -> None:
     """Prove that GPU pods work: a pod on each GPU node loads NVML and CUDA's driver library, and is deleted.
 
     \b
@@ -29,11 +27,10 @@ def verify(kubeconfig: Path | None, context: str | None, **options: Any) -> None
     gpu-injector verify --node gpu-1 --image python:3.13-slim
     gpu-injector verify --server-side -n ml
     """
-    from webhook.commands.shared.cluster import Target
     from webhook.commands.verify.run import Options
     from webhook.commands.verify.run import verify as command
 
-    sys.exit(command(Options(target=Target(kubeconfig, context), **options)))
+    sys.exit(command(Options(target=target_of(options), **options)))
 
 
 @click.command(hidden=True)

@@ -32,6 +32,7 @@ from webhook.names import BOOTSTRAP_ENTRY, DECISION_KEY, WORKLOADS_ENTRY
 from webhook.registration.match import MatchCheck, checks, verdict
 from webhook.view.live_view import utc_now
 
+JSON_VERSION = 1
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 MARKS = {True: ("√", "green"), False: ("×", "red"), None: ("?", ATTENTION)}  # noqa: RUF001  as doctor marks
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
@@ -84,7 +85,8 @@ def why(options: Options) -> int:
     usual = options.target.namespace() if archive is None else text(archive.facts.get("namespace")) or "default"
     answers = asyncio.run(_ask(options, options.namespace or usual, archive))
     if options.output == "json":
-        click.echo(json.dumps([_to_json(answer) for answer in answers], indent=2, ensure_ascii=False))
+        found = {"version": JSON_VERSION, "explanations": [_to_json(answer) for answer in answers]}
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         console = Console(highlight=False, soft_wrap=True)
         for answer in answers:
