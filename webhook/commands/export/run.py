@@ -10,6 +10,7 @@ from webhook.registration.admission_policy import admission_policy, limits
 
 HEAD = """\
 # Made by `gpu-injector export mutating-admission-policy`; tried on Kubernetes 1.37 (1.33 does not know it yet).
+# Do not apply it on Kubernetes 1.36: that API server ends with an error at the JSON patch, and refuses the pods.
 #   Apply:  kubectl apply -f FILE
 #   Undo:   kubectl delete -f FILE
 # It does the part of the webhook's work that CEL can say, in the API server. Where the result differs:
