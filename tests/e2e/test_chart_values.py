@@ -104,7 +104,8 @@ def test_a_namespace_that_does_not_exist_stops_nothing(helm: Helm, kubectl: Kube
     """Its Roles come with the next upgrade, and the notes say so."""
     values: Values = {"policy": {"bootstrap": {"namespaces": ["kube-system", "comes-later"]}}}
     where = (f"--kubeconfig={kubectl.kubeconfig}", "--dry-run=server", f"--namespace={NAMESPACE}", "--create-namespace")
-    shown = helm.run("install", "gpu-injector", CHART, *where, values=values)
+    # Other tests have installed the manifest, without Helm.
+    shown = helm.run("install", "gpu-injector", CHART, "--take-ownership", *where, values=values)
     assert "namespace: kube-system" in shown
     assert "namespace: comes-later" not in shown
     assert "Namespace comes-later does not exist yet" in shown

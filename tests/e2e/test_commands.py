@@ -51,7 +51,7 @@ def test_why_tells_what_the_webhook_did(plane: ControlPlane, kubectl: Kubectl) -
     for namespace, called in ((ENABLED, True), (UNLABELLED, False)):
         created = kubectl.create(pod(namespace, container(gpus=1), name=NAME)).object
         done = command(plane, "why", f"pod/{NAME}", "-n", namespace, "-o", "json")
-        (answer,) = json.loads(done.stdout)
+        (answer,) = json.loads(done.stdout)["explanations"]
         assert (answer["called"][0]["entry"], answer["called"][0]["called"]) == ("workloads.gpu-injector.io", called)
         assert (decision_of(created) is not None) is called
         assert (decision_of(created) or "no annotation") in answer["pods"][0]
