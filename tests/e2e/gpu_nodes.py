@@ -50,7 +50,8 @@ POOLS: Mapping[str, Sequence[Machine]] = {
     "docker": [Machine(UNREPORTED, runtime="docker://24.0.7")],
     "half-proven": [Machine(NVIDIA), Machine(RUNC)],
     "under-class": [Machine(UNREPORTED, "class")],
-    "platform": [Machine(UNREPORTED, "plain")],
+    # Another kind of node than those without a plugin: what is observed on one kind counts for all of its nodes.
+    "platform": [Machine(UNREPORTED, "plain", "Ubuntu 22.04.5 LTS")],
     "cdi": [Machine(NVIDIA, "cdi")],
     "two-providers": [Machine(NVIDIA, "cdi"), Machine(NVIDIA)],
     "mounted": [Machine(RUNC, "mount-debian")],

@@ -64,7 +64,8 @@ def test_the_incident_of_the_chart(on_node: Cluster, version: str) -> None:
     """The node is labelled and runs the class: the next pod would find its GPU."""
     printed, pod = diagnosed(on_node, version, "error starting plugins", "waiting")
     assert_first_fix(printed, f"kubectl -n kube-system delete pod {pod}")
-    assert row(printed, "gpus-allocatable")["state"] == "fail"
+    # The node of this cluster is some minutes old, and a new node may still be starting.
+    assert row(printed, "gpus-allocatable")["state"] in {"warn", "fail"}
     assert row(printed, "runtime-handler")["state"] == "pass"
     # No webhook runs.
     assert row(printed, "webhook-answers")["state"] == "fail"

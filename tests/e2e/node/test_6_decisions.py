@@ -115,6 +115,6 @@ def test_the_decisions_come_through_the_kubelet(address: str, kubeconfig: Path) 
         [*command, "--installed-in", NAMESPACE, "-o", "json"], capture_output=True, text=True, timeout=60, check=False
     )
     assert (printed.returncode, printed.stderr) == (0, "")
-    assert [(one["replica"], one["namespace"], one["name"]) for one in json.loads(printed.stdout)] == [
+    assert [(one["replica"], one["namespace"], one["name"]) for one in json.loads(printed.stdout)["decisions"]] == [
         ("gpu-injector-0", "ml", "model")
     ]
