@@ -179,6 +179,9 @@ def _without_plugin(node: Node, kind: NodeKind, sources: KindSources) -> NodeKin
     if not kind.offers:
         # A node that a driver of DRA has not reached yet will be served by it.
         return kind._replace(dynamic=kind.dynamic | sources.devices.resources)
+    if any(NVIDIA_RUNTIME in name for name in kind.handlers or ()):
+        # The class names a runtime that the node has: it takes nothing away from pods.
+        return kind
     # A device plugin that was deleted, or that was moved away from the node, registered its GPUs.
     state = sources.trusted.bare.get(node.host)
     return kind._replace(template_nvml=Nvml.NEITHER, observed=state) if state is PluginState.HEALTHY else kind
