@@ -21,7 +21,7 @@ from webhook.archive.settings import paths_of, reduce_env, reduce_words
 from webhook.kube.metadata import name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import DECISION_KEY, ENTRY_SUFFIX, INJECT_KEY
-from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, read_state, write_state
+from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, state_of, write_state
 from webhook.view.admission_controls import MENTIONED_FIELDS
 from webhook.view.default_runtime import ARGUMENT_ANNOTATIONS, FLAG, default_runtime
 from webhook.view.dynamic_resources import required_drivers
@@ -61,7 +61,7 @@ class Reducer:
         name, namespace = name_of(item), namespace_of(item)
         if name != f"{POLICY_NAME}{NAME_SUFFIX}":
             return None
-        found = read_state(text(mapping(item.get("data")).get(DATA_KEY)))
+        found = state_of(item)
         kept = {key: replace(one, text=self.text(one.text)) for key, one in found.setbacks.entries.items()}
         state = replace(found, setbacks=replace(found.setbacks, entries=kept))
         head = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}

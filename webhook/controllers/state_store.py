@@ -12,14 +12,13 @@ from typing import Any
 
 from certs.api import Installation
 from webhook.kube.metadata import metadata
-from webhook.kube.values import mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.backoff import Backoff, Turns
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.kube_client.reflector import Reflector
 from webhook.kube_client.resource import Resource
-from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, NO_STATE, StoredState, read_state, write_state
+from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, NO_STATE, StoredState, state_of, write_state
 from webhook.policy.fingerprint import fingerprint
 from webhook.policy.model import Policy
 from webhook.view.projections import Kind
@@ -130,8 +129,3 @@ class StateStore:
 def current_state(state: StoredState, policy: str, now: datetime) -> StoredState:
     """Return a state as of now, with the setbacks of this policy (by its fingerprint) only."""
     return replace(state, setbacks=state.setbacks.under(policy).as_of(now))
-
-
-def state_of(item: Mapping[str, Any]) -> StoredState:
-    """Return the state that a ConfigMap holds."""
-    return read_state(text(mapping(item.get("data")).get(DATA_KEY)))

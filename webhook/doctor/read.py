@@ -15,15 +15,15 @@ from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.doctor.fact import ApiObject, CannotTellError, DryRun, Objects, Unread, known
 from webhook.doctor.tried_heartbeat import try_heartbeat
 from webhook.kube.metadata import labels_of, metadata, name_of
-from webhook.kube.values import items, mapping, text
+from webhook.kube.values import items, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.served_version import client_for
-from webhook.names import APP_SELECTOR, INJECT_KEY, REGISTRATION_NAME
+from webhook.names import APP_SELECTOR, INJECT_KEY
 from webhook.nvidia.device_plugins import Vendor, device_plugin_of
 from webhook.nvidia.failure_messages import failure_of
 from webhook.nvidia.support_pods import support_of
-from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, StoredState, read_state
+from webhook.observations.stored_state import StoredState, state_of, state_path
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
 from webhook.view.event_projection import project_failure
@@ -188,11 +188,8 @@ def _looks(client: KubeClient, facts: ClusterFacts) -> Mapping[str, Awaitable[An
 
 
 async def _state(client: KubeClient, home: str) -> StoredState | Unread | None:
-    path = f"/api/v1/namespaces/{home}/configmaps/{REGISTRATION_NAME}{NAME_SUFFIX}"
-    found = await read_one(client, path, "the state ConfigMap")
-    if isinstance(found, Unread) or found is None:
-        return found
-    return read_state(text(mapping(found.get("data")).get(DATA_KEY)))
+    found = await read_one(client, state_path(home), "the state ConfigMap")
+    return found if isinstance(found, Unread) or found is None else state_of(found)
 
 
 async def _certificates(client: KubeClient, facts: ClusterFacts) -> Any:  # noqa: ANN401  a report, or Unread

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from webhook.kube.values import elements, empty_mapping, items, mapping, text
+from webhook.names import REGISTRATION_NAME
 from webhook.observations.eviction import Eviction, History
 from webhook.observations.plugin_observation import (
     MAX_OBSERVATIONS,
@@ -81,6 +82,16 @@ def write_state(state: StoredState) -> str:
         state = _halved(state)
         written = _write(state)
     return written
+
+
+def state_of(item: Mapping[str, Any]) -> StoredState:
+    """Return the state that a ConfigMap holds."""
+    return read_state(text(mapping(item.get("data")).get(DATA_KEY)))
+
+
+def state_path(namespace: str) -> str:
+    """Return the path of the ConfigMap of the usual installation's name."""
+    return f"/api/v1/namespaces/{namespace}/configmaps/{REGISTRATION_NAME}{NAME_SUFFIX}"
 
 
 def read_state(written: str) -> StoredState:

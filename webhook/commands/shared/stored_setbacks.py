@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import datetime
 
-from webhook.controllers.state_store import current_state, state_of
+from webhook.controllers.state_store import current_state
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.observations.plugin_observation import Moment
-from webhook.observations.stored_state import NO_STATE, StoredState
+from webhook.observations.stored_state import NO_STATE, StoredState, state_of, state_path
 from webhook.policy.fingerprint import fingerprint
 from webhook.policy.model import Policy
 from webhook.view.plugin_watch import with_setbacks
@@ -29,7 +29,7 @@ async def with_stored(client: KubeClient, home: str, view: ClusterView, policy: 
 
 async def _read(client: KubeClient, home: str) -> StoredState:
     try:
-        found = await client.find(f"/api/v1/namespaces/{home}/configmaps/gpu-injector-state")
+        found = await client.find(state_path(home))
     except ApiError:
         return NO_STATE
     return state_of(found) if found else NO_STATE
