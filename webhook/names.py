@@ -53,5 +53,12 @@ EPHEMERAL_ENTRY = f"ephemeral{ENTRY_SUFFIX}"
 HEARTBEAT_ENTRY = f"heartbeat{ENTRY_SUFFIX}"
 TEMPLATES_ENTRY = f"templates{ENTRY_SUFFIX}"
 
+WORKLOADS_PATH = "/mutate/workloads"
+BOOTSTRAP_PATH = "/mutate/bootstrap"
+EPHEMERAL_PATH = "/mutate/ephemeral"
+HEARTBEAT_PATH = "/mutate/heartbeat"
+TEMPLATES_PATH = "/warn/templates"
+"""One path for each entry. They never change: an older registration may call a newer server."""
+
 MUTATING_ENTRIES = (WORKLOADS_ENTRY, BOOTSTRAP_ENTRY, EPHEMERAL_ENTRY, HEARTBEAT_ENTRY)
 VALIDATING_ENTRIES = (TEMPLATES_ENTRY,)

@@ -5,8 +5,9 @@ from typing import Any
 from aiohttp.test_utils import TestClient, TestServer
 
 from support.golden_cases import GOLDEN, read_view
+from webhook.names import WORKLOADS_PATH
 from webhook.policy.model import Policy
-from webhook.server.app import WORKLOADS_PATH, Webhook
+from webhook.server.app import Webhook
 from webhook.server.decide_live import FixedView, ViewSource
 from webhook.server.decision_log import DecisionLog, open_log
 from webhook.server.metrics import Metrics

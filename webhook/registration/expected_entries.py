@@ -6,14 +6,19 @@ from typing import Any
 from webhook.kube.metadata import NAMESPACE_NAME_LABEL
 from webhook.names import (
     BOOTSTRAP_ENTRY,
+    BOOTSTRAP_PATH,
     EPHEMERAL_ENTRY,
+    EPHEMERAL_PATH,
     HEARTBEAT_ENTRY,
     HEARTBEAT_KEY,
+    HEARTBEAT_PATH,
     HEARTBEAT_VALUE,
     INJECT_KEY,
     TEMPLATES_ENTRY,
+    TEMPLATES_PATH,
     VALIDATING_ENTRIES,
     WORKLOADS_ENTRY,
+    WORKLOADS_PATH,
 )
 from webhook.policy.model import Policy
 from webhook.registration.conditions import (
@@ -27,11 +32,11 @@ from webhook.registration.conditions import (
 from webhook.registration.heartbeat_object import heartbeat_condition
 
 PATHS = {
-    WORKLOADS_ENTRY: "/mutate/workloads",
-    BOOTSTRAP_ENTRY: "/mutate/bootstrap",
-    EPHEMERAL_ENTRY: "/mutate/ephemeral",
-    HEARTBEAT_ENTRY: "/mutate/heartbeat",
-    TEMPLATES_ENTRY: "/warn/templates",
+    WORKLOADS_ENTRY: WORKLOADS_PATH,
+    BOOTSTRAP_ENTRY: BOOTSTRAP_PATH,
+    EPHEMERAL_ENTRY: EPHEMERAL_PATH,
+    HEARTBEAT_ENTRY: HEARTBEAT_PATH,
+    TEMPLATES_ENTRY: TEMPLATES_PATH,
 }
 TIMEOUT_SECONDS = 3
 

@@ -16,6 +16,7 @@ from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict, warn
 from webhook.decide.ephemeral import decide_ephemeral
 from webhook.decide.limits import left_alone
 from webhook.kube.templates import ManyTemplatesError, changed_template
+from webhook.names import BOOTSTRAP_PATH, EPHEMERAL_PATH, HEARTBEAT_PATH, TEMPLATES_PATH, WORKLOADS_PATH
 from webhook.policy.model import Policy
 from webhook.server.admission_review import (
     MalformedReviewError,
@@ -42,12 +43,6 @@ from webhook.server.request_body import (
 )
 from webhook.server.workload_admission import admit_workload
 
-# One path for each entry of the registrations. They never change: an older registration may call a newer server.
-WORKLOADS_PATH = "/mutate/workloads"
-BOOTSTRAP_PATH = "/mutate/bootstrap"
-EPHEMERAL_PATH = "/mutate/ephemeral"
-TEMPLATES_PATH = "/warn/templates"
-HEARTBEAT_PATH = "/mutate/heartbeat"
 PATHS = frozenset({WORKLOADS_PATH, BOOTSTRAP_PATH, EPHEMERAL_PATH, TEMPLATES_PATH, HEARTBEAT_PATH})
 
 # Where a body carries one object, not two. A heartbeat is an empty ConfigMap.

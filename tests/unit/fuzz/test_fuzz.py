@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from support.golden_cases import CASES, read_case
 from support.served import review
 
-from webhook.server.app import WORKLOADS_PATH
+from webhook.names import WORKLOADS_PATH
 
 REVIEWS = sorted((targets.CORPUS / "body").glob("*"))
 

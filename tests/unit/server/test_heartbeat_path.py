@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.served import counted, review, webhook
 
-from webhook.names import HEARTBEAT_KEY, HEARTBEAT_NAME, HEARTBEAT_VALUE
+from webhook.names import HEARTBEAT_KEY, HEARTBEAT_NAME, HEARTBEAT_PATH, HEARTBEAT_VALUE
 from webhook.registration.heartbeat_object import heartbeat_object, mark, marked_by
-from webhook.server.app import HEARTBEAT_PATH
 
 CONFIG_MAPS = {"group": "", "version": "v1", "resource": "configmaps"}
 SENT = heartbeat_object("gpu-injector")

@@ -11,8 +11,9 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient
 from support.served import GPU_POD, counted, review
 
+from webhook.names import WORKLOADS_PATH
 from webhook.server import overload as load
-from webhook.server.app import WORKLOADS_PATH, Webhook
+from webhook.server.app import Webhook
 from webhook.server.listeners import LOOPBACK, listener
 from webhook.server.overload import BusyError, Load
 

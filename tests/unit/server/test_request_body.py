@@ -9,7 +9,8 @@ from aiohttp.test_utils import TestClient
 from support.served import GPU_POD, counted, review
 
 from webhook.kube.json_size import MOST_VALUES
-from webhook.server.app import EPHEMERAL_PATH, LIMITS_BYTES, WORKLOADS_PATH, Webhook
+from webhook.names import EPHEMERAL_PATH, WORKLOADS_PATH
+from webhook.server.app import LIMITS_BYTES, Webhook
 from webhook.server.overload import BusyError, Load
 from webhook.server.request_body import (
     BODY_LIMIT_BYTES,

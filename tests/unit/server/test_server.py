@@ -18,10 +18,11 @@ from support.served import CALLED, GPU_POD, counted, review, webhook
 
 from webhook.decide.decision import Decision, Reason, Verdict
 from webhook.decide.patch import add
+from webhook.names import EPHEMERAL_PATH, TEMPLATES_PATH, WORKLOADS_PATH
 from webhook.policy.model import Policy
 from webhook.server import app
 from webhook.server.admin import Admin
-from webhook.server.app import EPHEMERAL_PATH, TEMPLATES_PATH, WORKLOADS_PATH, Webhook
+from webhook.server.app import Webhook
 from webhook.server.decide_live import FixedView
 from webhook.server.overload import Load, timeout_seconds
 from webhook.server.state import Replica

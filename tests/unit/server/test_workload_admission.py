@@ -9,8 +9,8 @@ from support.failed_workloads import INJECT, NAMESPACE, event, gpu_pod
 from support.served import decided, review, webhook
 
 from webhook.decide.decision import Verdict
+from webhook.names import TEMPLATES_PATH
 from webhook.observations.workload_failure import EventReason, WorkloadFailure
-from webhook.server.app import TEMPLATES_PATH
 from webhook.server.decide_live import FixedView
 from webhook.view.event_projection import failures_of
 

@@ -22,8 +22,8 @@ from webhook.commands.shared.input_files import InputError, examples, read_files
 from webhook.commands.shared.prediction import DecisionInput, PodVerdict, Situation, reference
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.kube.manifests import Document
+from webhook.names import WORKLOADS_PATH
 from webhook.policy.model import Policy
-from webhook.server.app import WORKLOADS_PATH
 from webhook.view.view import ClusterView
 
 
