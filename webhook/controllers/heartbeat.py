@@ -16,7 +16,8 @@ from webhook.controllers.heartbeat_history import HeartbeatHistory
 from webhook.controllers.leadership import Leadership
 from webhook.controllers.own_events import OwnEvents
 from webhook.controllers.registration_check import RegistrationCheck, Registrations
-from webhook.kube_client.api_error import ApiError, UnauthorizedError
+from webhook.controllers.reported_step import reported_step
+from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
 from webhook.names import HEARTBEAT_ENTRY
@@ -99,17 +100,9 @@ class Heartbeat:
         """Send one heartbeat and read the registrations back, if this replica holds the Lease."""
         if self._stopped:
             return
-        try:
+        with reported_step(self._parts.state_events, "beats"):
             is_leader = await self._parts.leadership.hold()
             await (self._lead() if is_leader else self._follow())
-        except ApiError as error:
-            self._parts.state_events.report("beats", "beats-refused", reason=error.with_request)
-        except UnauthorizedError as error:
-            self._parts.state_events.report("beats", "beats-refused", reason=str(error))
-        except OSError as error:
-            self._parts.state_events.report("beats", "beats-unreachable", reason=type(error).__name__)
-        else:
-            self._parts.state_events.resolve("beats", "beats-recovered")
 
     async def _follow(self) -> None:
         status = self._parts.status

@@ -10,9 +10,9 @@ from certs.state_events import StateEvents
 from webhook.controllers.event_recorder import EventRecorder
 from webhook.controllers.event_texts import eviction_text, refusal_text
 from webhook.controllers.leadership import Leadership
-from webhook.controllers.plugin_rounds import BlockedError
 from webhook.controllers.reachability_check import ReachabilityCheck
 from webhook.controllers.release_history import choose, with_eviction
+from webhook.controllers.reported_step import BlockedError
 from webhook.controllers.state_store import StateStore
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.kube_client.api_error import ApiError

@@ -1,14 +1,14 @@
 """The rounds of every replica: find plugin pods without a GPU, count them, record Events, and have them evicted."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from certs.state_events import StateEvents
 from webhook.controllers.event_recorder import EventRecorder
 from webhook.controllers.event_texts import texts_of
+from webhook.controllers.reported_step import reported_step
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
-from webhook.kube_client.api_error import ApiError, UnauthorizedError
 from webhook.kube_client.clock import Clock
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource
@@ -17,10 +17,6 @@ from webhook.server.metrics import Metrics
 ROUND_SECONDS = 10
 # A plugin registers within seconds of its start; its kubelet reports the GPUs at most ten seconds later.
 SETTLING_SECONDS = 30
-
-
-class BlockedError(Exception):
-    """An action is due, but a problem must be fixed first; the message names it."""
 
 
 class Repairer(Protocol):
@@ -71,9 +67,11 @@ class PluginRounds:
         self._metrics.blind_plugin_pods.set(len(repairable))
         if self._stopped:
             return
-        await self._try("events", self._report(blind))
+        with reported_step(self._state_events, "events"):
+            await self._report(blind)
         if self._repairer:
-            await self._try("repair", self._repairer.step(repairable))
+            with reported_step(self._state_events, "repair"):
+                await self._repairer.step(repairable)
 
     async def _find(self) -> list[UnservedPlugin]:
         age_seconds = self._source.object_age_seconds("runtime_classes", self._policy.runtime_class)
@@ -92,18 +90,3 @@ class PluginRounds:
     async def _report(self, blind: Sequence[UnservedPlugin]) -> None:
         for note in texts_of(blind, self._policy):
             await self._events.record(note)
-
-    async def _try(self, subject: str, writing: Awaitable[None]) -> None:
-        """Report a refusal once; the rounds go on."""
-        try:
-            await writing
-        except BlockedError as error:
-            self._state_events.report(subject, f"{subject}-held", reason=str(error))
-        except ApiError as error:
-            self._state_events.report(subject, f"{subject}-refused", reason=error.with_request)
-        except UnauthorizedError as error:
-            self._state_events.report(subject, f"{subject}-refused", reason=str(error))
-        except OSError as error:
-            self._state_events.report(subject, f"{subject}-unreachable", reason=type(error).__name__)
-        else:
-            self._state_events.resolve(subject, f"{subject}-recovered")

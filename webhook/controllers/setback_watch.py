@@ -12,10 +12,9 @@ from certs.state_events import StateEvents
 from webhook.controllers.blocked_pods import BlockedPods
 from webhook.controllers.event_recorder import EventRecorder
 from webhook.controllers.leadership import Leadership
-from webhook.controllers.plugin_rounds import BlockedError
+from webhook.controllers.reported_step import BlockedError, reported_step
 from webhook.controllers.setback_texts import texts_of_setbacks
 from webhook.controllers.state_store import StateStore, Stored
-from webhook.kube_client.api_error import ApiError, UnauthorizedError
 from webhook.kube_client.clock import Clock
 from webhook.observations.plugin_observation import Moment
 from webhook.observations.pod_start import PodEvent
@@ -78,22 +77,8 @@ class SetbackWatch:
             self._parts.metrics.setbacks.labels(kind).set(counts.count(kind))
         if self._stopped:
             return
-        try:
+        with reported_step(self._parts.state_events, "setbacks", failed=lambda: self._parts.metrics.leader.set(0)):
             await self._step()
-        except BlockedError as error:
-            self._parts.state_events.report("setbacks", "setbacks-held", reason=str(error))
-        except ApiError as error:
-            self._failed("setbacks-refused", error.with_request)
-        except UnauthorizedError as error:
-            self._failed("setbacks-refused", str(error))
-        except OSError as error:
-            self._failed("setbacks-unreachable", type(error).__name__)
-        else:
-            self._parts.state_events.resolve("setbacks", "setbacks-recovered")
-
-    def _failed(self, event: str, reason: str) -> None:
-        self._parts.metrics.leader.set(0)
-        self._parts.state_events.report("setbacks", event, reason=reason)
 
     async def _step(self) -> None:
         parts = self._parts
