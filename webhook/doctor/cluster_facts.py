@@ -9,6 +9,7 @@ from typing import Any
 from certs.report import Report
 from certs.tls_probe import PresentedCertificate
 from webhook.decide.decision import RequestInfo
+from webhook.decide.nodes.known_facts import NO_FACTS
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
@@ -215,7 +216,7 @@ class ClusterFacts(NodeOffers):
         """Say whether there is evidence that a node has a GPU."""
         view = ClusterView(nodes={node.name: node})
         case = RuleContext({}, RequestInfo(""), self.policy, view)
-        return self.offers_gpus(node) or (not is_left_out(node) and bool(gpu_evidence(case, node.name)))
+        return self.offers_gpus(node) or (not is_left_out(node) and bool(gpu_evidence(case, node.name, NO_FACTS)))
 
     def node(self, name: str) -> ApiObject:
         """Return the raw node of that name, empty where it is gone."""

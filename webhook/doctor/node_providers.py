@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from webhook.decide.decision import Reason
-from webhook.decide.nodes.kind import NodeKind, nodes_of_interest
+from webhook.decide.nodes.kind import KindSources, NodeKind, nodes_of_interest
 from webhook.decide.nodes.providers import node_provider
 from webhook.kube.quantity import is_positive
 from webhook.nvidia.gpu_resources import is_sharing_resource, may_be_renamed_gpu
@@ -89,7 +89,7 @@ def _providers(view: ClusterView, policy: Policy) -> Iterator[tuple[str, str]]:
     everywhere = "" in sliced
     shared = frozenset(_shared_nodes(view, policy))
     yield from ((name, HandedOut.BY_SHARING) for name in shared)
-    for node, kind in nodes_of_interest(view, policy):
+    for node, kind in nodes_of_interest(KindSources.of(view, policy)):
         if node.name in shared:
             continue
         has_gpus = _has_own_capacity(node, policy)

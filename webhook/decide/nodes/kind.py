@@ -91,14 +91,18 @@ class KindSources:
             facts_by_node(view),
         )
 
+    def known(self, node: Node) -> KnownFacts:
+        """Return what a node reports by itself, as far as it counts."""
+        return self.facts.get(node.name, NO_FACTS)
 
-def nodes_of_interest(view: ClusterView, policy: Policy) -> Iterator[tuple[Node, NodeKind]]:
+
+def nodes_of_interest(sources: KindSources) -> Iterator[tuple[Node, NodeKind]]:
     """Yield the nodes that people ask about: nodes with a GPU now or earlier, and nodes on which a plugin runs."""
-    sources = KindSources.of(view, policy)
-    for node in (view.nodes or {}).values():
+    policy = sources.policy
+    for node in (sources.view.nodes or {}).values():
         has_resource = any(map(policy.is_gpu_resource, node.capacity))
         shown = has_resource or node.name in sources.trusted.device_plugins
-        if shown or has_gpu(node, policy, sources.facts.get(node.name, NO_FACTS)):
+        if shown or has_gpu(node, policy, sources.known(node)):
             yield node, node_kind(node, offered_gpus(node, policy), sources)
 
 
@@ -137,7 +141,7 @@ def is_for_virtual_machines(node: Node) -> bool:
 
 def node_kind(node: Node, offers: frozenset[str], sources: KindSources) -> NodeKind:
     """Return what a decision reads of a node that offers these GPU resources."""
-    known = sources.facts.get(node.name, NO_FACTS)
+    known = sources.known(node)
     bare = NodeKind(
         offers=offers,
         taints=_lasting_taints(node, sources.policy),
@@ -160,7 +164,7 @@ def node_kind(node: Node, offers: frozenset[str], sources: KindSources) -> NodeK
 def _gpu_kind(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
     plugin, pod = sources.trusted.device_plugin(node), sources.trusted.device_plugins.get(node.name)
     runs = pod is not None and pod.running
-    known = sources.facts.get(node.name, NO_FACTS)
+    known = sources.known(node)
     found = kind._replace(
         driver=driver_of(node, known, sources.drivers),
         driver_version=driver_version(node, known),

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from webhook.decide.nodes.kind import NodeKind, nodes_of_interest
-from webhook.decide.nodes.known_facts import NO_FACTS, facts_by_node, summary
+from webhook.decide.nodes.kind import KindSources, NodeKind, nodes_of_interest
+from webhook.decide.nodes.known_facts import summary
 from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
 from webhook.kube.values import EMPTY
 from webhook.policy.model import Policy
@@ -54,10 +54,10 @@ def node_rows(view: ClusterView, policy: Policy) -> list[NodeRow]:
     """Return the rows: those that need attention first, then by name."""
     found = (view.runtime_classes or EMPTY).get(policy.runtime_class)
     rows: dict[NodeRow, list[str]] = {}
-    facts = facts_by_node(view)
-    for node, kind in nodes_of_interest(view, policy):
+    sources = KindSources.of(view, policy)
+    for node, kind in nodes_of_interest(sources):
         handler = handler_evidence(kind, found) if found else None
-        reported = summary(facts.get(node.name, NO_FACTS))
+        reported = summary(sources.known(node))
         alike = NodeRow((), _gpus(node.allocatable, policy), _gpus(node.capacity, policy), handler, kind, reported)
         rows.setdefault(alike, []).append(node.name)
     merged = (replace(row, nodes=tuple(sorted(names))) for row, names in rows.items())

@@ -23,7 +23,7 @@ def _driver_root(context: PluginContext) -> RuleResult | None:
     if not context.allows(RECIPE) or _misfit(context) or context.setback(RECIPE):
         return None
     evidence = (
-        *gpu_evidence(context.base, context.node_name),
+        *gpu_evidence(context.base, context.node_name, context.facts),
         f"the plugin finds NVML below a driver root with /usr of {context.node_name}",
     )
     return RuleResult(Verdict.BOOTSTRAP, Reason.DRIVER_ROOT, evidence=evidence)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from webhook.decide.nodes.known_facts import NO_FACTS, describe, describe_gpus, facts_on
+from webhook.decide.nodes.known_facts import KnownFacts, describe, describe_gpus
 from webhook.decide.workload.context import RuleContext
 from webhook.kube.label_selector import has_labels
 from webhook.kube.node_affinity import term_selects
@@ -14,8 +14,8 @@ from webhook.view.plugin_projections import daemon_set_uid
 from webhook.view.view import Node
 
 
-def gpu_evidence(context: RuleContext, node_name: str) -> tuple[str, ...]:
-    """Return the evidence that a node has a GPU, empty for none.
+def gpu_evidence(context: RuleContext, node_name: str, known: KnownFacts) -> tuple[str, ...]:
+    """Return the evidence that a node has a GPU, empty for none; ``known`` is what the node reports by itself.
 
     A runtime handler is no evidence: one node image, with NVIDIA's runtime in it, may be used for all nodes.
     """
@@ -23,7 +23,6 @@ def gpu_evidence(context: RuleContext, node_name: str) -> tuple[str, ...]:
     if _labels_against(node):
         return ()
     by_policy = tuple(_of_policy(context, node))
-    known = facts_on(context.view, node) if node else NO_FACTS
     if known.shows_gpu is False:
         return by_policy
     if known.shows_gpu:
@@ -33,17 +32,16 @@ def gpu_evidence(context: RuleContext, node_name: str) -> tuple[str, ...]:
     return (*_of_node(context, node), *by_policy, *_of_selectors(context, node))
 
 
-def evidence_against(context: RuleContext, node_name: str) -> str:
+def evidence_against(context: RuleContext, node_name: str, known: KnownFacts) -> str:
     """Return why a node has no GPU for containers, empty where nothing shows that."""
     node = (context.view.nodes or {}).get(node_name)
-    return _labels_against(node) or other_driver(context, node) or _facts_against(context, node)
+    return _labels_against(node) or other_driver(context, node) or _facts_against(node_name, known)
 
 
-def _facts_against(context: RuleContext, node: Node | None) -> str:
-    known = facts_on(context.view, node) if node else NO_FACTS
-    if node is None or known.facts is None or known.shows_gpu is not False:
+def _facts_against(node_name: str, known: KnownFacts) -> str:
+    if known.facts is None or known.shows_gpu is not False:
         return ""
-    return f"{node.name} reports: {describe_gpus(known.facts)}"
+    return f"{node_name} reports: {describe_gpus(known.facts)}"
 
 
 def other_driver(context: RuleContext, node: Node | None) -> str:

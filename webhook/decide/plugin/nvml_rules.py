@@ -99,7 +99,9 @@ def _nvml(context: PluginContext) -> RuleResult:
         warning = f"the plugin mounts something of its own at or around {LIBRARY_PLACE}; pod left alone"
         return leave(Reason.MOUNT_CONFLICT, f"{LIBRARY_PLACE} is taken", warning)
     profile = f"the driver profile of {node} has {context.library}"
-    return RuleResult(Verdict.BOOTSTRAP, Reason.NVML, evidence=(*gpu_evidence(context.base, node), profile))
+    return RuleResult(
+        Verdict.BOOTSTRAP, Reason.NVML, evidence=(*gpu_evidence(context.base, node, context.facts), profile)
+    )
 
 
 def _driver_unknown(context: PluginContext) -> RuleResult:

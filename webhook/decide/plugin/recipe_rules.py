@@ -22,9 +22,9 @@ QUOTES = '""'
 
 
 def _no_gpu_evidence(context: PluginContext) -> RuleResult | None:
-    if gpu_evidence(context.base, context.node_name):
+    if gpu_evidence(context.base, context.node_name, context.facts):
         return None
-    if against := evidence_against(context.base, context.node_name):
+    if against := evidence_against(context.base, context.node_name, context.facts):
         return leave(Reason.NO_GPU_EVIDENCE, against)
     # Short, so that the line is not cut for a long node name.
     warning = f"no sign of a GPU: kubectl label node {context.node_name} nvidia.com/gpu.present=true"
@@ -35,7 +35,7 @@ NO_GPU_EVIDENCE = Rule(
     name="no gpu evidence",
     text="On a node without a GPU the library is missing, and a pod that waits for it would block its DaemonSet.",
     check=_no_gpu_evidence,
-    evidence=lambda context: gpu_evidence(context.base, context.node_name),
+    evidence=lambda context: gpu_evidence(context.base, context.node_name, context.facts),
     outcomes=(
         leaves(
             Reason.NO_GPU_EVIDENCE,
@@ -92,7 +92,7 @@ def _runtime_class(context: PluginContext) -> RuleResult | None:
     return RuleResult(
         Verdict.BOOTSTRAP,
         Reason.RUNTIME_CLASS,
-        evidence=(*gpu_evidence(context.base, context.node_name), proof),
+        evidence=(*gpu_evidence(context.base, context.node_name, context.facts), proof),
     )
 
 
