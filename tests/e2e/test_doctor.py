@@ -15,6 +15,7 @@ from e2e.installation import Webhook
 from e2e.kubectl import Kubectl
 from e2e.namespaces import INJECT
 from e2e.pods import container, pod
+from e2e.service_accounts import account_with_role
 
 pytestmark = pytest.mark.usefixtures("webhook")
 
@@ -23,14 +24,6 @@ NS = "a-doctor"
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS, "labels": {INJECT: "enabled"}}}
 
 VIEWER = "viewer"
-BINDING = {
-    "apiVersion": "rbac.authorization.k8s.io/v1",
-    "kind": "RoleBinding",
-    "metadata": {"name": VIEWER, "namespace": NS},
-    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
-    "subjects": [{"kind": "ServiceAccount", "name": VIEWER, "namespace": NS}],
-}
-ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": VIEWER, "namespace": NS}}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +44,7 @@ def gpus(plane: ControlPlane, kubectl: Kubectl, webhook: Webhook) -> Iterator[No
 @pytest.fixture(scope="module")
 def viewer(plane: ControlPlane, gpus: None) -> Path:  # noqa: ARG001  which makes the namespace
     """Return the kubeconfig of a user with the role `view` in one namespace."""
-    plane.kubectl.apply((ACCOUNT, BINDING))
+    plane.kubectl.apply(account_with_role(VIEWER, NS, "view"))
     return plane.kubeconfig_of(VIEWER, NS)
 
 

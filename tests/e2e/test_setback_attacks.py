@@ -30,6 +30,7 @@ from e2e.installation import Webhook
 from e2e.kubectl import Kubectl, KubectlError, as_list
 from e2e.namespaces import ENABLED
 from e2e.processes import until
+from e2e.service_accounts import account_with_role
 
 MALLORY = "mallory"
 AT_ONCE = ("--force", "--grace-period=0")
@@ -53,17 +54,10 @@ def patched(webhook: Webhook, kubectl: Kubectl) -> Iterator[dict[str, dict[str, 
 @pytest.fixture
 def mallory(plane: ControlPlane, kubectl: Kubectl) -> Iterator[Kubectl]:
     """Have a ServiceAccount with the role ``edit`` in a tenant's namespace; return its kubectl."""
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": MALLORY, "namespace": ENABLED}}
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": MALLORY, "namespace": ENABLED},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
-        "subjects": [{"kind": "ServiceAccount", "name": MALLORY, "namespace": ENABLED}],
-    }
-    kubectl.apply([account, binding])
+    account = account_with_role(MALLORY, ENABLED, "edit")
+    kubectl.apply(account)
     yield Kubectl(kubectl.program, plane.kubeconfig_of(MALLORY, ENABLED))
-    kubectl.run("delete", "-f", "-", stdin=as_list([account, binding]))
+    kubectl.run("delete", "-f", "-", stdin=as_list(account))
 
 
 def test_what_a_tenant_forges_has_no_effect(

@@ -21,6 +21,7 @@ from e2e.namespaces import INJECT
 from e2e.pods import decision_of
 from e2e.processes import until
 from e2e.refusals import deployment, dry_run, events_of, no_host_path, pods_of
+from e2e.service_accounts import account_with_role
 from e2e.situations import INJECTED, MOUNTED, on
 
 MALLORY = "mallory"
@@ -63,16 +64,8 @@ def tenants(plane: ControlPlane, kubectl: Kubectl, webhook: Webhook) -> Iterator
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {INJECT: "enabled"}}}
         for name in (own, other)
     ]
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": MALLORY, "namespace": own}}
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": MALLORY, "namespace": own},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
-        "subjects": [{"kind": "ServiceAccount", "name": MALLORY, "namespace": own}],
-    }
     kubectl.apply(namespaces)
-    kubectl.apply([account, binding])
+    kubectl.apply(account_with_role(MALLORY, own, "edit"))
     for name in (own, other):
         wait_for_namespace(plane, name)
     yield Tenants(own, Kubectl(kubectl.program, plane.kubeconfig_of(MALLORY, own)), other)
