@@ -1,4 +1,4 @@
-"""A directory that stands in for a host's ``/``: sysfs, procfs and /dev of a node, as the node facts read them."""
+"""A folder with the files of a host: sysfs, procfs and /dev, as the node facts read them."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,7 @@
 """What JSON costs beyond its length, counted before it is parsed."""
 
-# Objects, lists and commas: each stands for one value, and values determine the cost of a body in time and memory.
-# The parser keeps the interpreter's lock, so a thread would not help. A large real pod has 39,000.
+# Each value costs time and memory. The number of objects, lists and commas is about the number of values. The parser
+# keeps the interpreter's lock, so a thread would not help. A large real pod has 39,000.
 MOST_VALUES = 200_000
 
 

@@ -20,8 +20,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one of the two. Raises OSError where the report cannot be written."""
     parser = argparse.ArgumentParser(prog="python -m webhook.node_facts", description=__doc__)
     parser.add_argument("what", choices=("report", "follow"))
-    parser.add_argument("--root", type=Path, default=Path("/"), help="a directory that stands in for /, for tests")
-    parser.add_argument("--container", type=Path, default=Path("/"), help="stands in for the container's own /")
+    parser.add_argument(
+        "--root", type=Path, default=Path("/"), help="for tests: the folder to read in place of the host's /"
+    )
+    parser.add_argument("--container", type=Path, default=Path("/"), help="for tests: the same for the container's /")
     parser.add_argument("--message", type=Path, default=Path("/dev/termination-log"), help="the termination message")
     parser.add_argument("--last", type=Path, default=Path("/facts/last"), help="where the last report is kept")
     options = parser.parse_args(arguments)

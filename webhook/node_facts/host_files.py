@@ -1,6 +1,6 @@
 """Read the facts of a node from the files that every container sees: sysfs, procfs and its own /dev.
 
-Nothing here needs a privilege. ``root`` is a directory that stands in for ``/`` in tests.
+Nothing here needs a privilege. ``root`` is ``/``; tests give another folder with such files.
 """
 
 import platform
