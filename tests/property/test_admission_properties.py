@@ -19,10 +19,11 @@ POLICIES = st.builds(
     devices=st.sampled_from(["plugin", "privileged"]),
     libraries=st.just(("libcuda.so.1", "libnvidia-ml.so.1", "libnvidia-ptxjitcompiler.so.1")),
 )
-TOLERANT = st.sampled_from([{}, {}, {"tolerations": [{"operator": "Exists"}]}])
+# The last one selects other nodes than a class of the drawn clusters does.
+SIMPLE = st.sampled_from([{}, {}, {"tolerations": [{"operator": "Exists"}]}, {"nodeSelector": {"zone": "b"}}])
 
 
-@given(placed_pods() | placed_pods(TOLERANT), POLICIES, surroundings())
+@given(placed_pods() | placed_pods(SIMPLE), POLICIES, surroundings())
 def test_a_pod_that_is_admitted_without_us_is_admitted_with_us(
     pod: dict[str, Any], policy: Policy, around: Surroundings
 ) -> None:
