@@ -50,5 +50,6 @@ def _pytest(folder: Path, test: str) -> subprocess.CompletedProcess[str]:
         test,
     ]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("COV")}
-    environment |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    # The order of sets is the same every time, as the search is.
+    environment |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
