@@ -18,7 +18,7 @@ Step = Callable[[Cluster, "re.Match[str]"], None]
 STEPS: list[tuple[re.Pattern[str], Step]] = []
 INSTALLED = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "Deployment")
 DELETE = re.compile(r"kubectl -n (\S+) delete pod (\S+)")
-SENTENCES = re.compile(r" && |, then |; then |; if it has one: ")
+SENTENCES = re.compile(r" && |, then |; then |; if it has one: |if \\S+ has a GPU: ")
 
 
 def step(pattern: str) -> Callable[[Step], Step]:

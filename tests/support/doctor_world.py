@@ -137,7 +137,7 @@ async def served(cluster: Cluster) -> AsyncIterator[FakeApi]:
     async with presenting(cluster.served) as port, FakeApi() as fake:
         fake.forwards = dict.fromkeys(REPLICAS, port)
         uids: dict[str, str] = {}
-        for item in sorted(cluster.objects.values(), key=lambda item: item["kind"] != "DaemonSet"):
+        for item in sorted(cluster.objects.values(), key=lambda item: item["kind"] == "Pod"):
             stored = fake.put(deepcopy(item))
             uids[item["metadata"]["name"]] = stored["metadata"]["uid"]
             # The store, as the real one, lets no client write these.

@@ -29,7 +29,7 @@ FIXES = {
     FailureKind.IMAGE: "the image cannot be pulled: see its name, the pull secret and the registry's answer",
     FailureKind.QUOTA_SCOPE: "pods of these priority classes need a ResourceQuota in their namespace: create one with "
     "scopeSelector {subject} (GKE asks for it), or take priorityClassName out",
-    FailureKind.LIMIT_RANGE: "change the namespace's LimitRange: kubectl describe limitrange -n NAMESPACE",
+    FailureKind.LIMIT_RANGE: "change the namespace's LimitRange: kubectl describe limitrange -n {namespace}",
     FailureKind.GPU_QUANTITY: "GPUs are whole numbers, and a request must be equal to its limit; for a part of a GPU "
     "use time-slicing, MPS or MIG ({subject})",
     FailureKind.RUNTIME_FAILED: LOOK,
@@ -40,7 +40,7 @@ FIXES = {
     FailureKind.CLASS_SCHEDULING: "the RuntimeClass and the pod select different nodes: correct one of the selectors",
     FailureKind.CLASS_OVERHEAD: "remove `overhead` from the pod, or the RuntimeClass's",
     FailureKind.TOLERATIONS: "the namespace's annotation tolerationsWhitelist does not allow the pod's tolerations",
-    FailureKind.QUOTA: "raise ResourceQuota {subject}: kubectl describe resourcequota -n NAMESPACE",
+    FailureKind.QUOTA: "raise ResourceQuota {subject}: kubectl describe resourcequota -n {namespace}",
     FailureKind.POD_SECURITY: "the namespace enforces PodSecurity {subject}: make the RuntimeClass work on nodes: it "
     "needs no hostPath",
     FailureKind.SECURITY_CONTEXT_CONSTRAINTS: "grant the pod's ServiceAccount an SCC that allows its volumes",
@@ -49,8 +49,8 @@ FIXES = {
 }
 
 
-def fix_for(failure: Failure) -> str:
-    """Return the fix for a cause; empty if one has to look at the pod."""
+def fix_for(failure: Failure, namespace: str) -> str:
+    """Return the fix for a cause in a namespace; empty if one has to look at the pod."""
     match failure.kind:
         case FailureKind.CDI_UNRESOLVED:
             return cdi_fix(failure.subject)
@@ -59,7 +59,7 @@ def fix_for(failure: Failure) -> str:
         case FailureKind.CLASS_NOT_FOUND:
             return missing_class_fix(failure.subject)
         case kind:
-            return FIXES.get(kind, "").replace("{subject}", failure.subject)
+            return FIXES.get(kind, "").replace("{namespace}", namespace).replace("{subject}", failure.subject)
 
 
 def cdi_fix(device: str) -> str:

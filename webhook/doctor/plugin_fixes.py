@@ -14,7 +14,7 @@ from webhook.nvidia.known_plugins import CHART_LABEL
 
 NEXT = "kubectl -n {namespace} delete pod {pod}"
 CURES = {
-    Reason.NO_GPU_EVIDENCE: f"kubectl label node {{node}} nvidia.com/gpu.present=true && {NEXT}",
+    Reason.NO_GPU_EVIDENCE: f"if {{node}} has a GPU: kubectl label node {{node}} nvidia.com/gpu.present=true && {NEXT}",
     Reason.POD_SECURITY: f"kubectl label namespace {{namespace}} {ENFORCE_LABEL}=privileged && {NEXT}",
     Reason.NAMESPACE_NOT_ALLOWED: f"add {{namespace}} to `bootstrap.namespaces` in the policy, then {NEXT}",
     Reason.RECIPE_OFF: f"set `bootstrap.recipe: auto` in the policy, then {NEXT}",

@@ -50,7 +50,7 @@ def row(printed: Printed, check: str) -> dict[str, Any]:
 def test_the_incident_of_a_static_manifest(on_node: Cluster, version: str) -> None:
     """Nothing shows the node's GPU, so the label comes first; then where containerd 1.x hides the default runtime."""
     printed, pod = diagnosed(on_node, version, "No devices found. Waiting indefinitely.", "running")
-    label = f"kubectl label node {NODE} nvidia.com/gpu.present=true"
+    label = f"if {NODE} has a GPU: kubectl label node {NODE} nvidia.com/gpu.present=true"
     assert_first_fix(printed, f"{label} && kubectl -n kube-system delete pod {pod}")
     assert [DEFAULT_RUNTIME in line for line in row(printed, "plugin-nvml")["fix"]] == [False, True]
     assert row(printed, "class-exists")["state"] == "warn"

@@ -25,6 +25,15 @@ def too_early(cluster: Cluster) -> None:
     cluster.of("Namespace", "ml")["metadata"]["managedFields"] = [owner]
 
 
+@spoils("pods-too-early", "kubectl -n ml rollout restart deployment/model", State.WARN)
+def too_early_of_a_deployment(cluster: Cluster) -> None:
+    """The fix names the Deployment of the pod."""
+    too_early(cluster)
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "model-7c", "uid": "u", "controller": True}
+    cluster.add({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "model-7c", "namespace": "ml"}})
+    cluster.of("Pod", "model")["metadata"] |= {"labels": {"pod-template-hash": "7c"}, "ownerReferences": [owner]}
+
+
 @spoils("pods-not-opted-in", "web: 1 GPU pods without a driver, and no label", State.WARN)
 def other_namespace(cluster: Cluster) -> None:
     """Its namespace has no label."""

@@ -117,7 +117,7 @@ def incident_on_containerd_1(cluster: Cluster) -> None:
     cluster.node["status"]["nodeInfo"]["containerRuntimeVersion"] = "containerd://1.7.28"
 
 
-@spoils("plugin-nvml", "fix: kubectl label node gpu-node nvidia.com/gpu.present=true")
+@spoils("plugin-nvml", "fix: if gpu-node has a GPU: kubectl label node gpu-node nvidia.com/gpu.present=true")
 def incident_without_label(cluster: Cluster) -> None:
     """Nothing shows the GPU, so that the webhook would leave the next one alone as well."""
     cluster.blind_plugin("E1 Failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND")

@@ -6,10 +6,17 @@ from support.doctor_world import Cluster
 from webhook.doctor.check import State
 
 
-@spoils("class-exists", 'RuntimeClass "nvidia" does not exist', State.WARN)
+@spoils("class-exists", "every GPU node has the handler nvidia; with Helm: runtimeClass.create=true")
 def no_class(cluster: Cluster) -> None:
-    """As on EKS."""
+    """As on EKS: nothing but the class is missing."""
     cluster.remove("RuntimeClass", "nvidia")
+
+
+@spoils("class-exists", 'RuntimeClass "nvidia" does not exist', State.WARN)
+def no_class_and_no_proof(cluster: Cluster) -> None:
+    """Another GPU node does not report its handlers, so libraries may be what its pods need."""
+    cluster.remove("RuntimeClass", "nvidia")
+    second_node(cluster)["status"].pop("runtimeHandlers", None)
 
 
 @spoils("class-proven", "made by the distribution on every cluster")

@@ -36,7 +36,7 @@ def thing(kind: str, name: str, spec: dict[str, Any], owner: str = "", **labels:
 async def fake() -> AsyncIterator[FakeApi]:
     """Serve a Deployment with its ReplicaSet and pod, pods of other makers, and one without a GPU."""
     async with FakeApi() as api:
-        api.put(runtime_class(), namespace("ml", **OPEN))
+        api.put(runtime_class(), namespace("ml", **OPEN), namespace("default"))
         api.put(thing("Deployment", "d", GPU, team="a"), thing("ReplicaSet", "d-1", GPU, "Deployment"))
         api.put(thing("Pod", "d-1-x", GPU, "ReplicaSet"), thing("Pod", "job-x", GPU, "PyTorchJob"))
         api.put(thing("Pod", "alone", GPU, team="a"), thing("Pod", "web", CPU))
@@ -70,6 +70,7 @@ async def test_labels_and_namespace_choose(fake: FakeApi, tmp_path: Path) -> Non
     ]
     result = await preview(fake, tmp_path, "-o", "json")
     assert (result.stdout, result.exit_code) == ("[]\n", 0)
+    assert "No GPU workloads in namespace default." in result.stderr
 
 
 async def test_the_lists_are_paged(fake: FakeApi, tmp_path: Path) -> None:

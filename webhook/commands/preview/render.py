@@ -12,7 +12,7 @@ from rich.text import Text
 from webhook.commands.shared.prediction import PodVerdict
 from webhook.commands.shared.render import ATTENTION, columns, diff_of, steps_of
 from webhook.commands.shared.yaml_text import yaml_text
-from webhook.decide.decision import Verdict
+from webhook.decide.decision import Reason, Verdict
 from webhook.decide.patch import Operation, below
 from webhook.kube.manifests import Document, Manifest
 
@@ -46,15 +46,16 @@ def print_table(found: Sequence[PodVerdict], console: Console) -> None:
 
 
 def print_diff(found: Sequence[PodVerdict], console: Console) -> None:
-    """Print each verdict with the diff of the object."""
+    """Print each verdict with the diff of the object, for a namespace that is not opted in as if it were."""
     for item in found:
+        shown = item.if_opted_in or item
         console.print(Text(f"{_title(item)}: ", "bold") + _word(item))
-        for warning in () if item.unread else item.decision.warnings:
+        for warning in () if shown.unread else shown.decision.warnings:
             console.print(Text(f"  Warning: {warning.removeprefix(PREFIX)}", ATTENTION))
         if item.steps:
             console.print(steps_of(item.steps))
-        if item.operations:
-            console.print(diff_of(dict(item.item), item.changed()))
+        if shown.operations:
+            console.print(diff_of(dict(item.item), shown.changed()))
 
 
 def print_patch(found: Sequence[PodVerdict], _console: Console) -> None:
@@ -136,7 +137,7 @@ def _note(line: str) -> None:
 
 
 def to_json(item: PodVerdict) -> dict[str, Any]:
-    """Return one row of ``-o json``. ``nodes`` and ``rows`` are omitted if they are empty."""
+    """Return one row of ``-o json``. Some fields, such as ``nodes``, are omitted if they are empty."""
     row: dict[str, Any] = {
         "object": item.reference,
         "template": item.template,
@@ -149,6 +150,12 @@ def to_json(item: PodVerdict) -> dict[str, Any]:
     }
     if item.unread:
         row["unread"] = {kind: item.question.situation.unread[kind] for kind in item.unread}
+    if other := item.if_opted_in:
+        row["ifOptedIn"] = {
+            "verdict": "unknown" if other.unread else other.decision.verdict,
+            "reason": None if other.unread else other.decision.reason,
+            "operations": list(other.operations),
+        }
     if item.nodes:
         row["nodes"] = list(item.nodes)
     if item.steps:
@@ -178,6 +185,10 @@ def _changed_fields(operations: Sequence[Operation]) -> Iterator[str]:
 
 
 def _word(item: PodVerdict) -> Text:
+    if other := item.if_opted_in:
+        is_there = item.decision.reason is Reason.NOT_OPTED_IN
+        state = "not opted in; if it were" if is_there else "namespace not found; if it were opted in"
+        return Text(f"{state}: {other.word}")
     return Text(item.word, ATTENTION if item.unread else COLOURS[item.decision.verdict])
 
 

@@ -9,9 +9,12 @@ from rich.console import Console
 from webhook.commands.preview.render import PRINTERS, print_authored
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.list_workloads import progress_bar
+from webhook.commands.shared.opt_in import opt_in_command, unknown_setting
 from webhook.commands.shared.prediction import PodVerdict
 from webhook.commands.shared.selection import Scope, verdicts
 from webhook.kube.manifests import Manifest
+from webhook.kube.values import EMPTY
+from webhook.names import INJECT_KEY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,8 @@ def preview(options: Options) -> int:
     manifests = options.scope.manifests(skipped.append)
     found = verdicts(options.scope, manifests)
     would_change = _print(options, manifests, found.verdicts)
+    if not found.verdicts and found.is_complete and not options.scope.files:
+        click.echo(f"No GPU workloads in {_place(options.scope)}.", err=True)
     for line in skipped:
         click.echo(f"Skipped: {line}", err=True)
     if not found.is_complete:
@@ -45,7 +50,7 @@ def _print(options: Options, manifests: Sequence[Manifest], found: Sequence[PodV
             print_authored(manifests, found, progress)
     else:
         PRINTERS[options.output](found, Console(highlight=False, soft_wrap=True))
-    for line in restarts(found):
+    for line in (*restarts(found), *opt_in_lines(found)):
         click.echo(line, err=options.output not in ("table", "diff"))
     return any(item.would_change for item in found)
 
@@ -57,3 +62,22 @@ def restarts(found: Iterable[PodVerdict]) -> Iterator[str]:
         if known is None or f"{names['namespace']}/{names['name']}" in known:
             yield "Running pods stay unchanged. To re-create them:"
             yield f"  kubectl -n {names['namespace']} rollout restart daemonset/{names['name']}"
+
+
+def opt_in_lines(found: Iterable[PodVerdict]) -> Iterator[str]:
+    """Yield the commands that opt in the namespaces whose GPU pods would be changed then."""
+    wanted = [one.question for one in found if one.if_opted_in and one.if_opted_in.would_change]
+    for name, view in {one.facts.namespace: one.situation.view for one in wanted}.items():
+        labels = (view.namespaces or EMPTY).get(name)
+        if setting := unknown_setting(labels):
+            yield f'The label {INJECT_KEY} of namespace {name} has an unknown value, "{setting}".'
+        yield f"To opt in namespace {name}:"
+        if labels is None and view.namespaces is not None:
+            yield f"  kubectl create namespace {name}"
+        yield f"  {opt_in_command(name, labels)}"
+
+
+def _place(scope: Scope) -> str:
+    name = scope.usual_namespace()
+    place = f"namespace {name}" if name else "any namespace"
+    return f"{place} with the labels {scope.selector}" if scope.selector else place

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from webhook.commands.shared.opt_in import WITHOUT_OPT_IN
 from webhook.commands.shared.prediction import DecisionInput, PodVerdict, Situation, reference
 from webhook.decide.decision import Reason, RequestInfo, TemplateOwner
 from webhook.decide.plugin.unserved_plugins import CREATOR, next_pod
@@ -51,11 +52,19 @@ def _verdicts(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerd
         is_plugin = find_plugin(place.pod, known_plugins(situation.policy)) is not None
         if not is_plugin or place.shape not in (Shape.POD, Shape.TEMPLATE):
             question = DecisionInput(place.pod, _facts(item, namespace, place.pointer), situation)
-            yield _written(PodVerdict.of(item, place.pointer, question), place)
+            yield _of_workload(item, place, question)
         elif item.get("kind") == "DaemonSet":
             yield from _of_daemon_set(item, place.pointer, namespace, situation)
         else:
             yield _of_plugin_pod(item, place.pointer, place.pod, namespace, situation)
+
+
+def _of_workload(item: Mapping[str, Any], place: PodPlace, question: DecisionInput) -> PodVerdict:
+    """Return the verdict, for a GPU pod of a namespace that is not opted in with what it would be otherwise."""
+    verdict = _written(PodVerdict.of(item, place.pointer, question), place)
+    if verdict.unread or verdict.decision.reason not in WITHOUT_OPT_IN or not question.concerns_gpus:
+        return verdict
+    return replace(verdict, if_opted_in=_written(PodVerdict.of(item, place.pointer, question.with_opt_in()), place))
 
 
 def _facts(item: Mapping[str, Any], namespace: str, pointer: str) -> RequestInfo:

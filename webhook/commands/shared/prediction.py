@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import jsonpatch
 
+from webhook.commands.shared.opt_in import concerns_gpus, is_uncalled, with_opt_in
 from webhook.commands.shared.unread import POLICY, decide_noting
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.explain import Step, explain, explain_plugin
@@ -67,6 +68,16 @@ class DecisionInput:
         answer = decide_plugin if self.is_plugin else decide
         return answer(self.pod, self.facts, self.situation.policy, view)
 
+    @property
+    def concerns_gpus(self) -> bool:
+        """Whether the pod is of a device plugin, or says something about GPUs."""
+        return self.is_plugin or concerns_gpus(self.pod, self.situation.policy)
+
+    def with_opt_in(self) -> Self:
+        """Return the same for the namespace with the label that opts it in."""
+        view = with_opt_in(self.situation.view, self.facts.namespace)
+        return replace(self, situation=replace(self.situation, view=view))
+
     def explain(self) -> tuple[Step, ...]:
         """Return the rules of that decision."""
         rows = explain_plugin if self.is_plugin else explain
@@ -81,7 +92,8 @@ class PodVerdict:
     ``nodes`` are the nodes that it applies to: pods of a device plugin are decided node by node; others have none.
     ``steps`` are the decision's rules, if they were requested. ``unread`` are the kinds that the decision depends on
     and that could not be read: then nothing would be changed. ``obstacle`` says why nothing can
-    be written into the object, so that only its pods are patched.
+    be written into the object, so that only its pods are patched. ``if_opted_in`` is the verdict that a GPU pod would
+    get if its namespace, which is not opted in, were.
     """
 
     item: Mapping[str, Any]
@@ -93,6 +105,7 @@ class PodVerdict:
     unread: tuple[str, ...] = ()
     obstacle: str = ""
     is_pod_spec: bool = False
+    if_opted_in: "PodVerdict | None" = None
 
     @classmethod
     def of(cls, item: Mapping[str, Any], template: str, question: DecisionInput, nodes: tuple[str, ...] = ()) -> Self:
@@ -110,7 +123,8 @@ class PodVerdict:
     @property
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations, relative to the root of the whole object."""
-        return () if self.unread else self.placed(self.decision.operations)
+        is_unchanged = self.unread or is_uncalled(self.decision.reason, self.question.situation.policy)
+        return () if is_unchanged else self.placed(self.decision.operations)
 
     def placed(self, operations: Iterable[Operation]) -> tuple[Operation, ...]:
         """Return operations, which start at the pod's root, from the root of the whole object."""

@@ -16,14 +16,14 @@ from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Si
 from webhook.commands.shared.unread import POLICY
 from webhook.commands.shared.view_files import read_view_files, report_missing
 from webhook.commands.shared.view_sources import merged, with_declared
-from webhook.decide.decision import Reason
 from webhook.kube.kind_scopes import declared_scopes
 from webhook.kube.knative import CONFIG_MAP_PATH, allows_runtime_class, is_relevant
 from webhook.kube.manifests import Manifest
 from webhook.kube.metadata import controlling_owner
-from webhook.kube.values import empty_mapping
+from webhook.kube.values import EMPTY, empty_mapping, items, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
+from webhook.names import REGISTRATION_NAME, REGISTRATION_PATH, WORKLOADS_ENTRY
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
@@ -124,12 +124,15 @@ async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Abov
         # Kinds in a file need not be read from the cluster.
         unread |= {kind: why for kind, why in snapshot.unknown.items() if getattr(situation.view, kind) is None}
         # The policy in use is printed already.
+        await _report_registration(client)
         _report({kind: why for kind, why in unread.items() if kind != POLICY})
         situation = replace(situation, unread=unread)
         if not scope.files or any(is_relevant(item.content) for item in documents):
             situation = replace(situation, knative_allows=situation.knative_allows or await _knative_allows(client))
         if scope.files:
             return SelectedWorkloads(list(_of_manifests(manifests, situation)))
+        if usual and situation.view.namespaces is not None and usual not in situation.view.namespaces:
+            raise InputError(f"namespace {usual} does not exist")
         return await _running(client, scope, situation, above)
 
 
@@ -148,6 +151,17 @@ async def _running(client: KubeClient, scope: Scope, situation: Situation, above
                 found[str(asking[0].reference)] = asking
     _report({kind: why for kind, why in unread.items() if kind not in situation.unread})
     return SelectedWorkloads([one for asking in found.values() for one in asking], unread)
+
+
+async def _report_registration(client: KubeClient) -> None:
+    """Say where the API server calls no webhook of ours; an unread registration is in the policy's line already."""
+    try:
+        found = await client.find(REGISTRATION_PATH)
+    except ApiError:
+        return
+    if WORKLOADS_ENTRY not in {text(entry.get("name")) for entry in items((found or EMPTY).get("webhooks"))}:
+        what = "exists" if found is None else f"has the entry {WORKLOADS_ENTRY}"
+        click.echo(f"Not installed: no registration {REGISTRATION_NAME} {what}. The webhook is not called.", err=True)
 
 
 async def _knative_allows(client: KubeClient) -> bool:
@@ -188,10 +202,7 @@ def _is_controlled(item: Mapping[str, Any]) -> bool:
 
 def _asking(item: Mapping[str, Any], situation: Situation) -> list[PodVerdict]:
     """Return the verdicts for GPU pods and plugins: most pods of a live cluster request no GPU."""
-    # A warning says more than that the pod requests no GPU: its value is not a quantity.
-    return [
-        one for one in predict(item, situation) if one.decision.reason is not Reason.NO_GPU or one.decision.warnings
-    ]
+    return [one for one in predict(item, situation) if one.question.concerns_gpus]
 
 
 def _report(unread: Mapping[str, str]) -> None:

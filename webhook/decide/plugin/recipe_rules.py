@@ -27,7 +27,7 @@ def _no_gpu_evidence(context: PluginContext) -> RuleResult | None:
     if against := evidence_against(context.base, context.node_name, context.facts):
         return leave(Reason.NO_GPU_EVIDENCE, against)
     # Short, so that the line is not cut for a long node name.
-    warning = f"no sign of a GPU: kubectl label node {context.node_name} nvidia.com/gpu.present=true"
+    warning = f"if it has a GPU: kubectl label node {context.node_name} nvidia.com/gpu.present=true"
     return leave(Reason.NO_GPU_EVIDENCE, f"nothing shows that {context.node_name} has a GPU", warning)
 
 
@@ -40,7 +40,7 @@ NO_GPU_EVIDENCE = Rule(
         leaves(
             Reason.NO_GPU_EVIDENCE,
             "a plugin pod; nothing shows that its node has a GPU for containers",
-            "`kubectl label node NAME nvidia.com/gpu.present=true`, then restart the plugin",
+            "if the node has a GPU: `kubectl label node NAME nvidia.com/gpu.present=true`, then restart the plugin",
         ),
     ),
 )

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from webhook.decide.decision import Reason, Verdict
 from webhook.decide.guards import GuardedPod
 from webhook.decide.nodes.candidates import Candidate
+from webhook.decide.nodes.common_handler import common_handler
 from webhook.decide.nodes.kind import NodeKind
+from webhook.decide.nodes.providers import provider
 from webhook.decide.pod import Container
 from webhook.decide.rule import RuleResult
 from webhook.decide.workload.patch_libraries import host_files
@@ -45,11 +47,23 @@ class FallbackContext:
         kind = self.candidates[0].kind
         return host_files(self.policy, kind.driver, kind.driver_version) if kind.driver else ()
 
+    @property
+    def handler_for_class(self) -> str:
+        """The handler for the class if nothing but the class is missing, else empty."""
+        kinds = [item.kind for item in self.candidates]
+        provides = any(provider(kind, self.policy, self.resources) for kind in kinds)
+        if self.reason is not Reason.RUNTIME_CLASS_MISSING or provides:
+            return ""
+        return common_handler((kind.handlers for kind in kinds), self.policy.runtime_class)
+
     def leave(self, reason: Reason, why: str) -> RuleResult:
         """Return the result that mounts nothing, with a warning that says why."""
         lead = REASON_PREFIX[self.reason].format(self.policy.runtime_class)
         nothing = "no class was set" if self.is_always else "no GPU libraries were added"
         warning = f"{lead}; {nothing}: {why}"
+        if handler := self.handler_for_class:
+            warning = f"{lead}; all nodes have its handler: create it (Helm: runtimeClass.create=true)"
+            why = f"{why}; every node that the pod may run on reports the handler {handler}"
         return RuleResult(Verdict.LEAVE, reason, warning, (lead, why, *self.evidence()))
 
     def evidence(self) -> tuple[str, ...]:

@@ -13,10 +13,12 @@ from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, known
 from webhook.kube.metadata import full_name, labels_of, metadata, name_of
+from webhook.kube.recreate_command import recreate_commands
 from webhook.kube.values import items, mapping, text
 from webhook.names import DECISION_KEY, INJECT_KEY
 
-MAKE_AGAIN = "kubectl -n NAMESPACE rollout restart deployment/NAME   (or whatever made the pods)"
+# So many commands are shown.
+SHOWN_COMMANDS = 5
 # Reasons to leave a pod alone that need no action: the author chose so, or something else provides the driver.
 HARMLESS_REASONS = frozenset(
     {
@@ -35,23 +37,24 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 def uncalled(facts: ClusterFacts) -> Result:
     """Each GPU pod that was created since its namespace was opted in has our annotation."""
-    troubles = (
-        f"{full_name(pod)} carries no annotation: the webhook was not called, or failed"
-        for pod, since in _unannotated(facts)
-        if _created(pod) > since
-    )
-    look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector --tail=50"
-    return fails_on(troubles, f"{look}; then make the pods again")
+    found = [pod for pod, since in _unannotated(facts) if _created(pod) > since]
+    troubles = (f"{full_name(pod)} carries no annotation: the webhook was not called, or failed" for pod in found)
+    look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector --tail=50; then re-create the pods:"
+    return fails_on(troubles, look, *recreate_commands(found, SHOWN_COMMANDS))
 
 
 def too_early(facts: ClusterFacts) -> Result:
     """No GPU pod without a driver is older than the opt-in of its namespace."""
-    troubles = (
-        f"{full_name(pod)} was created before its namespace was opted in; now it would be {decision.word}"
+    found = [
+        (pod, decision)
         for pod, since in _unannotated(facts)
         if _created(pod) <= since and (decision := _today(facts, pod)).verdict is not Verdict.LEAVE
+    ]
+    troubles = (
+        f"{full_name(pod)} was created before its namespace was opted in; now it would be {decision.word}"
+        for pod, decision in found
     )
-    return warns_on(troubles, MAKE_AGAIN)
+    return warns_on(troubles, *recreate_commands((pod for pod, _ in found), SHOWN_COMMANDS))
 
 
 def not_opted_in(facts: ClusterFacts) -> Result:

@@ -103,32 +103,32 @@ def allocation(facts: ClusterFacts) -> Result:
     pods = {f"Pod {full_name(pod)}" for pod in known(facts.gpu_pods)}
     found = _seen(facts, *ALLOCATION_KINDS)
     seen = [item for item in found if _names_gpu(facts, item.message) or item.of in pods]
-    return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
+    return fails_on(map(_line, seen), *(fix_for(item.failure, item.namespace) for item in seen[:1]))
 
 
 def xid(facts: ClusterFacts) -> Result:
     """No event reports an error of a GPU (Xid), or a GPU that the driver lost."""
     seen = list(_seen(facts, FailureKind.XID, FailureKind.GPU_LOST))
-    return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
+    return fails_on(map(_line, seen), *(fix_for(item.failure, item.namespace) for item in seen[:1]))
 
 
 def claim(facts: ClusterFacts) -> Result:
     """No DRA driver failed to prepare a device."""
     seen = list(_seen(facts, FailureKind.DEVICE_CLAIM))
-    return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
+    return fails_on(map(_line, seen), *(fix_for(item.failure, item.namespace) for item in seen[:1]))
 
 
 def hook(facts: ClusterFacts) -> Result:
     """NVIDIA's runtime did not fail while it prepared a container."""
     seen = list(_seen(facts, *HOOK_KINDS))
-    return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
+    return fails_on(map(_line, seen), *(fix_for(item.failure, item.namespace) for item in seen[:1]))
 
 
 def start(facts: ClusterFacts) -> Result:
     """No volume covers a place where a library of the driver is mounted."""
     kinds = (FailureKind.MOUNT_TARGET, FailureKind.READ_ONLY_HOST)
     seen = [item for item in _seen(facts, *kinds) if any(name in item.message for name in DRIVER_FILES)]
-    return fails_on(map(_line, seen), *(fix_for(item.failure) for item in seen[:1]))
+    return fails_on(map(_line, seen), *(fix_for(item.failure, item.namespace) for item in seen[:1]))
 
 
 def refused(facts: ClusterFacts) -> Result:
@@ -146,7 +146,7 @@ def _is_of_gpus(seen: Seen) -> bool:
 
 
 def _refusal_fix(seen: Seen) -> str:
-    fix = fix_for(seen.failure).replace("NAMESPACE", seen.namespace)
+    fix = fix_for(seen.failure, seen.namespace)
     ours = any(word in seen.message for word in OUR_WORDS)
     stop = f"; until then: kubectl label namespace {seen.namespace} gpu-injector.io/inject=dry-run --overwrite"
     return fix + (stop if ours else "")

@@ -7,7 +7,7 @@ from webhook.doctor.check import Category, Check, Result, fails_on, passes, warn
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
 from webhook.kube.containers import waiting_state
-from webhook.kube.metadata import labels_of, name_of
+from webhook.kube.metadata import labels_of, name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import INJECT_KEY
 from webhook.status_words import problems_in_log
@@ -91,7 +91,10 @@ def opted_in(facts: ClusterFacts) -> Result:
     chosen = sorted(name_of(item) for item in known(facts.namespaces) if _setting(item) in ("enabled", "dry-run"))
     troubles = [] if chosen or facts.policy.opt_out else [f"no namespace is labelled {INJECT_KEY}"]
     summary = ", ".join(chosen[:5]) + (f" and {len(chosen) - 5} more" if len(chosen) > 5 else "")  # noqa: PLR2004  a line
-    return warns_on(troubles, f"kubectl label namespace NAME {INJECT_KEY}=dry-run", otherwise=summary)
+    # The first namespace with GPU pods; without any, the user has to choose one.
+    pods = () if isinstance(facts.gpu_pods, Unread) else facts.gpu_pods
+    first = min(map(namespace_of, pods), default="NAME")
+    return warns_on(troubles, f"kubectl label namespace {first} {INJECT_KEY}=dry-run", otherwise=summary)
 
 
 def label_values(facts: ClusterFacts) -> Result:

@@ -51,7 +51,10 @@ def gpu_nodes(facts: ClusterFacts) -> Result:
     if found:
         return passes(f"{len(found)} of {len(facts.node_facts)}")
     troubles = [f"none of {len(facts.node_facts)} nodes offers a GPU, or is labelled to have one"]
-    fix = "kubectl label node NAME nvidia.com/gpu.present=true   (nothing, if an autoscaler adds GPU nodes on demand)"
+    name = min(facts.node_facts, default="NAME")
+    label = f"if {name} has a GPU: kubectl label node {name} nvidia.com/gpu.present=true"
+    others = "likewise other nodes with one; " if len(facts.node_facts) > 1 else ""
+    fix = f"{label}   ({others}nothing, if an autoscaler adds GPU nodes on demand)"
     # Without a GPU pod there may be no GPU node: an autoscaler starts from zero.
     return fails_on(troubles, fix) if known(facts.gpu_pods) else warns_on(troubles, fix)
 

@@ -34,7 +34,7 @@ def _unwell(item: Mapping[str, Any]) -> str:
 def _fix_of_unwell(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
     """Return what helps a plugin pod: what its state names, or the pod that it waits for."""
     failure = failure_of(*cause_of(pod))
-    if failure and (fix := fix_for(failure)):
+    if failure and (fix := fix_for(failure, namespace_of(pod))):
         return fix
     init = running_init(pod)
     if init and not isinstance(facts.support_pods, Unread):

@@ -102,15 +102,16 @@ def _count(amount: str | None) -> int:
 def not_starting(facts: ClusterFacts) -> Result:
     """No container of a GPU pod fails to start, and no kubelet rejected such a pod."""
     found = [(pod, *trouble) for pod in asking(facts) for trouble in _failures(pod)]
-    fix = next((help_ for _, _, reason, message in found if (help_ := _fix(reason, message))), "")
+    fixes = (_fix(reason, message, namespace_of(pod)) for pod, _, reason, message in found)
+    fix = next(filter(None, fixes), "")
     look = LOOK.format(namespace=namespace_of(found[0][0]), name=name_of(found[0][0])) if found else ""
     return warns_on((f"{where}: {reason} {message}".rstrip() for _, where, reason, message in found), fix or look)
 
 
-def _fix(reason: str, message: str) -> str:
+def _fix(reason: str, message: str, namespace: str) -> str:
     failure = failure_of(message, reason)
     by_end = next((fix for end, fix in FIXES_BY_END.items() if end in reason), "")
-    return (fix_for(failure) if failure else "") or by_end
+    return (fix_for(failure, namespace) if failure else "") or by_end
 
 
 def _failures(pod: ApiObject) -> Iterator[tuple[str, str, str]]:

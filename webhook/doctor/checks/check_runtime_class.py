@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from webhook.decide.nodes.candidates import gpu_kinds
+from webhook.decide.nodes.common_handler import NVIDIA, common_handler
 from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks.check_nodes import no_need
@@ -26,22 +27,30 @@ def exists(facts: ClusterFacts) -> Result:
         return passes(f"handler {found.handler}")
     if facts.gpu_nodes and not facts.class_nodes:
         return passes(f"no GPU node needs one{no_need(facts)}")
+    if handler := common_handler((node.handlers for node in facts.class_nodes), name):
+        every = f"every GPU node has the handler {handler}; with Helm: runtimeClass.create=true"
+        return fails_on([f'RuntimeClass "{name}" does not exist, and {every}'], *create_class(name, handler))
     handlers = _handlers(facts)
-    manifest = (
+    manifest = create_class(name, handlers[0] if handlers else NVIDIA)
+    missing = "; no GPU node runs its handler yet: see runtime-handler" if not handlers and _reported(facts) else ""
+    return warns_on([f'RuntimeClass "{name}" does not exist{missing}'], *manifest)
+
+
+def create_class(name: str, handler: str) -> tuple[str, ...]:
+    """Return the command that creates a class, with its manifest."""
+    return (
         "kubectl apply -f -   with this manifest:",
         "apiVersion: node.k8s.io/v1",
         "kind: RuntimeClass",
         f"metadata: {{name: {name}}}",
-        f"handler: {handlers[0] if handlers else 'nvidia'}",
+        f"handler: {handler}",
     )
-    missing = "; no GPU node runs its handler yet: see runtime-handler" if not handlers and _reported(facts) else ""
-    return warns_on([f'RuntimeClass "{name}" does not exist{missing}'], *manifest)
 
 
 def _handlers(facts: ClusterFacts) -> list[str]:
     """Return NVIDIA's handlers that GPU nodes report, the one on most nodes first."""
     counts = Counter(
-        handler for node in facts.class_nodes for handler in node.handlers or () if handler.startswith("nvidia")
+        handler for node in facts.class_nodes for handler in node.handlers or () if handler.startswith(NVIDIA)
     )
     return sorted(counts, key=lambda name: (-counts[name], name != facts.policy.runtime_class, name))
 

@@ -73,7 +73,7 @@ def _fix(facts: ClusterFacts, one: Unwell) -> str:
     failure = failure_of(message, reason)
     if failure and failure.kind is FailureKind.IMAGE and one.role is Support.DRIVER:
         return NO_IMAGE
-    by_state = fix_for(failure) if failure else ""
+    by_state = fix_for(failure, namespace_of(one.pod)) if failure else ""
     look = f"kubectl -n {namespace_of(one.pod)} logs {name_of(one.pod)} --all-containers"
     return by_state or fix_in_log(f"{_log(facts, one.pod)}\n{message}") or look
 
