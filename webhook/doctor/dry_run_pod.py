@@ -3,8 +3,8 @@
 from typing import Any
 from urllib.parse import quote
 
-from webhook.decide.decision import WARNING_PREFIX
 from webhook.decide.pod import annotations
+from webhook.decide.warning_text import WARNING_PREFIX
 from webhook.doctor.fact import DryRun, Unread
 from webhook.kube.values import text
 from webhook.kube_client.api_error import ApiError

@@ -19,7 +19,7 @@ from webhook.__main__ import main
 from webhook.commands.decisions import run as command
 from webhook.commands.decisions.web_page import Web
 from webhook.commands.shared.cluster import Target, api_server
-from webhook.commands.shared.replicas import Replicas, port_of
+from webhook.commands.shared.replica_port_forward import Replicas, port_of
 from webhook.page.filters import Filters
 from webhook.server.admin import Admin
 from webhook.server.app import Webhook

@@ -15,7 +15,7 @@ from webhook.commands.shared.cluster import Target, api_server, home
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.render import ASIDE, ATTENTION
-from webhook.commands.shared.replicas import ReplicaAnswer, Replicas
+from webhook.commands.shared.replica_port_forward import ReplicaAnswer, Replicas
 from webhook.kube_client.api_error import CredentialsError
 from webhook.page.filters import Filters
 
