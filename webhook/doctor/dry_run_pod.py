@@ -9,7 +9,7 @@ from webhook.doctor.fact import DryRun, Unread
 from webhook.kube.values import text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
-from webhook.names import DECISION_KEY
+from webhook.names import DECISION_KEY, TRIAL_PREFIX
 from webhook.policy.model import Policy
 
 # Admission calls webhooks one after the other; each may take its timeout.
@@ -41,7 +41,7 @@ def gpu_pod(policy: Policy) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"generateName": "gpu-injector-trial-"},
+        "metadata": {"generateName": TRIAL_PREFIX},
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
