@@ -26,6 +26,15 @@ HEARTBEAT_VALUE = "sent"
 ANSWERED_BY_KEY = "gpu-injector.io/answered-by"
 """The annotation by which a replica marks a heartbeat; its value is the replica's name."""
 
+TRIAL_PREFIX = "gpu-injector-trial-"
+"""The ``generateName`` of the pod that ``doctor`` tries by a server-side dry-run."""
+
+VERIFY_PREFIX = "gpu-injector-verify-"
+"""The start of the names of the pods and namespaces that ``verify`` creates."""
+
+VERIFY_LABEL = ("app.kubernetes.io/name", "gpu-injector-verify")
+"""The label of those pods and namespaces."""
+
 VOLUME_PREFIX = "gpu-injector-"
 """The start of the name of each volume that the webhook adds to a pod."""
 

@@ -16,7 +16,7 @@ from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
-from webhook.decide.decision import WARNING_LIMIT
+from webhook.decide.warning_text import WARNING_LIMIT
 from webhook.policy.model import Policy
 from webhook.server.app import PATHS, Webhook
 from webhook.server.decide_live import FixedView

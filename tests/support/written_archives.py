@@ -21,7 +21,7 @@ from support.doctor_world import LATER, NOW, served
 from support.mixed_platforms import PLATFORMS
 from support.platforms import cluster_on
 from webhook.archive.archive import dump
-from webhook.commands.shared import replicas
+from webhook.commands.shared import replica_port_forward
 from webhook.commands.shared.read_cluster import record_all
 
 Json = dict[str, Any]
@@ -84,7 +84,7 @@ def refreshed(case: Json, model: Json) -> Json:
 
 def platform_text(name: str) -> str:
     """Return the text of a platform's archive."""
-    with tempfile.TemporaryDirectory() as folder, patch.object(replicas, "ANSWER_SECONDS", ANSWER_SECONDS):
+    with tempfile.TemporaryDirectory() as folder, patch.object(replica_port_forward, "ANSWER_SECONDS", ANSWER_SECONDS):
         return asyncio.run(collect(name, Path(folder)))
 
 

@@ -10,7 +10,7 @@ from webhook.kube.metadata import full_name
 from webhook.kube.values import elements, mapping, text
 from webhook.kube_client.answer import SUCCESS, Answer
 from webhook.kube_client.client import KubeClient
-from webhook.kube_client.forwarding import ForwardingClient
+from webhook.kube_client.wrapped_client import ForwardingClient
 
 DISCOVERY = {"/apis": "APIGroupList"}
 VERSION_PATH = "/version"

@@ -6,8 +6,9 @@ Controllers do not show admission warnings; an administrator finds these Events 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from webhook.decide.decision import WARNING_PREFIX, Reason
+from webhook.decide.decision import Reason
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
+from webhook.decide.warning_text import WARNING_PREFIX
 from webhook.policy.model import Policy
 from webhook.view.view import PluginDaemonSet
 

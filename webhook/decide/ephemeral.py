@@ -8,8 +8,8 @@ from webhook.decide.patch import Operation
 from webhook.decide.pod import Container, Pod, annotations, runtime_class_name
 from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.hidden_gpus import hides_gpus
-from webhook.decide.workload.patch_runtime_class import void_operations
 from webhook.decide.workload.pod_rules import OPTED_OUT
+from webhook.decide.workload.void_env import void_operations
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import DECISION_KEY
 from webhook.policy.model import Policy

@@ -9,15 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webhook.decide.decision import Reason
+from webhook.decide.pod_security import PRIVILEGED, enforced_level
 from webhook.kube.label_selector import matches_selector
 from webhook.kube.metadata import NAMESPACE_NAME_LABEL
 from webhook.kube.values import EMPTY, empty_mapping
 from webhook.view.admission_controls import ENGINES, DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
 from webhook.view.view import ClusterView, Labels, RuntimeClass
 
-# https://kubernetes.io/docs/concepts/security/pod-security-admission/
-ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
-PRIVILEGED = "privileged"
 # OpenShift gives a ServiceAccount its SecurityContextConstraints by RBAC, which the view does not contain.
 CONSTRAINTS_GROUP, CONSTRAINTS = "security.openshift.io", "SecurityContextConstraints"
 
@@ -54,7 +52,7 @@ class GuardedPod:
     @property
     def level(self) -> str:
         """The PodSecurity level that the API server enforces on the pod."""
-        return (self.namespace_labels or EMPTY).get(ENFORCE_LABEL, self.default_level)
+        return enforced_level(self.namespace_labels, self.default_level)
 
     def is_selected_by(self, namespace_selector: Mapping[str, Any]) -> bool:
         """Say whether a selector may select the pod's namespace; with unknown labels any may."""
@@ -85,7 +83,7 @@ def guard_against(change: frozenset[str], pod: GuardedPod) -> Guard | None:
 
 def guards_evidence(pod: GuardedPod) -> Iterator[str]:
     """Yield what was looked at, for a decision that no guard changed."""
-    own = (pod.namespace_labels or EMPTY).get(ENFORCE_LABEL)
+    own = enforced_level(pod.namespace_labels, "")
     yield f"PodSecurity: {own or f'{pod.default_level} (no label)'}"
     policies, groups = pod.view.admission_policies, pod.view.api_groups
     yield f"ValidatingAdmissionPolicies for pods: {'unknown' if policies is None else len(policies)}"

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from webhook.decide.decision import Decision, Reason, Verdict, warning_line
+from webhook.decide.decision import Decision, Reason, Verdict
 from webhook.decide.rule import RuleResult
+from webhook.decide.warning_text import warning_line
 from webhook.kube.node_affinity import required_terms
 from webhook.kube.values import elements, items, mapping
 

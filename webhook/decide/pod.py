@@ -7,7 +7,7 @@ from typing import Any
 from webhook.kube.containers import host_paths
 from webhook.kube.quantity import is_positive, is_quantity
 from webhook.kube.values import elements, items, mapping, text
-from webhook.nvidia.driver_paths import is_driver_path
+from webhook.nvidia.own_driver_mounts import is_driver_path
 from webhook.policy.model import Policy
 
 Pod = Mapping[str, Any]

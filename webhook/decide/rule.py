@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from webhook.decide.decision import Reason, Verdict
-from webhook.nvidia.driver_paths import HostFile
+from webhook.nvidia.own_driver_mounts import HostFile
 
 Context = TypeVar("Context")
 

@@ -3,13 +3,13 @@
 from typing import Any
 from urllib.parse import quote
 
-from webhook.decide.decision import WARNING_PREFIX
 from webhook.decide.pod import annotations
+from webhook.decide.warning_text import WARNING_PREFIX
 from webhook.doctor.fact import DryRun, Unread
 from webhook.kube.values import text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
-from webhook.names import DECISION_KEY
+from webhook.names import DECISION_KEY, TRIAL_PREFIX
 from webhook.policy.model import Policy
 
 # Admission calls webhooks one after the other; each may take its timeout.
@@ -41,7 +41,7 @@ def gpu_pod(policy: Policy) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"generateName": "gpu-injector-trial-"},
+        "metadata": {"generateName": TRIAL_PREFIX},
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,

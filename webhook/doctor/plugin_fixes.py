@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from webhook.decide.decision import WARNING_PREFIX, Reason
-from webhook.decide.guards import ENFORCE_LABEL
+from webhook.decide.decision import Reason
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin
+from webhook.decide.pod_security import ENFORCE_LABEL
+from webhook.decide.warning_text import WARNING_PREFIX
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import CannotTellError, known
 from webhook.kube.metadata import labels_of, name_of, namespace_of

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from webhook.kube_client.answer import Answer
 from webhook.kube_client.client import KubeClient
-from webhook.kube_client.forwarding import ForwardingClient
 from webhook.kube_client.resource import WatchedKind
+from webhook.kube_client.wrapped_client import ForwardingClient
 
 
 def client_for(client: KubeClient, kind: WatchedKind) -> KubeClient:

@@ -12,7 +12,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from webhook.page.attention import settled
 from webhook.page.filters import Filters
+from webhook.page.groups import grouped
 from webhook.page.notices import notices
 from webhook.page.patch_lines import patch_lines
 
@@ -55,8 +57,11 @@ def render(
 
     Names in them are not trusted: the template escapes everything that it prints.
     """
-    ordered = sorted(records, key=lambda record: (not record["needsAttention"], -record["time"]))
+    ordered = sorted(settled(records), key=lambda record: (not record["needsAttention"], -record["time"]))
     found = filters.select(ordered)
+    groups = grouped(found)
+    counted = [record for record in ordered if not record.get("trial")]
+    found_counted = sum(not record.get("trial") for record in found)
     return _template().render(
         style=Markup(STYLE),  # noqa: S704 - our own files, whose hashes the policy names
         script=Markup(SCRIPT),  # noqa: S704 - likewise
@@ -64,11 +69,14 @@ def render(
         state=next((state for state in states if "unreachable" not in state), None),
         notices=[(state["replica"], line) for state in states for line in notices(state, now)],
         filters=filters,
-        total=len(records),
-        found=len(found),
-        shown=found if filters.rows == "all" else found[:ROWS_SHOWN],
-        attention=sum(record["needsAttention"] for record in records),
-        counts=_counts(records),
+        recorded=len(ordered),
+        total=len(counted),
+        found=found_counted,
+        trials=len(found) - found_counted,
+        rows=len(groups),
+        shown=groups if filters.rows == "all" else groups[:ROWS_SHOWN],
+        attention=sum(record["needsAttention"] for record in counted),
+        counts=_counts(counted),
         choices={name: sorted({str(record[name]) for record in records}) for name in ("namespace", "reason")},
         nodes=_rows(states),
         nodes_shown=NODES_SHOWN,

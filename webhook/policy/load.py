@@ -1,13 +1,14 @@
 """Reads the policy file. Each error names the file, the line, the key and the allowed values."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from webhook.policy.faults import Fault, fault_of
+from webhook.policy.line_numbers import duplicate_keys, line_of
 from webhook.policy.model import Policy
 
 
@@ -47,14 +48,14 @@ def _parse(text: str, source: str) -> Policy:
         raise _not_yaml(error, source) from error
     if root is None or plain is None:
         return Policy()
-    if twice := list(_duplicates(root)):
+    if twice := list(duplicate_keys(root)):
         raise PolicyError("\n".join(f"{source}:{fault}" for fault in twice), twice)
     try:
         # Through JSON, strict validation accepts a list for a tuple.
         return Policy.model_validate_json(json.dumps(plain, default=str), by_alias=True, by_name=False)
     except ValidationError as error:
         details = _without_followers(error.errors())
-        found = sorted((fault_of(item, _line(root, item["loc"])) for item in details), key=lambda one: one.line)
+        found = sorted((fault_of(item, line_of(root, item["loc"])) for item in details), key=lambda one: one.line)
         raise PolicyError("\n".join(f"{source}:{fault}" for fault in found), found) from error
 
 
@@ -63,37 +64,3 @@ def _not_yaml(error: yaml.YAMLError | ValueError, source: str) -> PolicyError:
     place = f"{source}:{mark.line + 1}" if mark else source
     said = " ".join(filter(None, (getattr(error, "context", None), getattr(error, "problem", None))))
     return PolicyError(f"{place}: not YAML: {said or ' '.join(str(error).split())}")
-
-
-def _line(root: yaml.Node, location: tuple[int | str, ...]) -> int:
-    """Return the line, from 1, of the innermost existing node of a location."""
-    node, line = root, root.start_mark.line + 1
-    for part in location:
-        found = _child(node, part)
-        if found is None:
-            return line
-        key, node = found
-        line = key.start_mark.line + 1
-    return line
-
-
-def _child(node: yaml.Node, part: int | str) -> tuple[yaml.Node, yaml.Node] | None:
-    if isinstance(part, int):
-        return (node.value[part], node.value[part]) if isinstance(node, yaml.SequenceNode) else None
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    return next(((key, value) for key, value in node.value if key.value == part), None)
-
-
-def _duplicates(node: yaml.Node) -> Iterator[Fault]:
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _duplicates(item)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        if key.value in seen:
-            yield Fault(key.start_mark.line + 1, str(key.value), "duplicate key")
-        seen.add(key.value)
-        yield from _duplicates(value)

@@ -11,11 +11,12 @@ from webhook.decide.limits import CONTAINERS_LIMIT
 from webhook.decide.pod import MIRROR_KEY
 from webhook.decide.windows_pods import BUILD_LABEL, BUILD_OPERATORS, LINUX, OS_LABELS, WINDOWS
 from webhook.decide.workload.context import SYSTEM_NAMESPACES
-from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, TOLERATION, VISIBLE_DEVICES
+from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, TOLERATION
+from webhook.decide.workload.void_env import VISIBLE_DEVICES
 from webhook.kube.metadata import NAMESPACE_NAME_LABEL
 from webhook.kube.values import at
 from webhook.names import DECISION_KEY, INJECT_KEY
-from webhook.nvidia.driver_paths import DRIVER_DIRECTORIES, LIBRARY, SHARED_LIBRARY_DIRECTORIES
+from webhook.nvidia.own_driver_mounts import DRIVER_DIRECTORIES, LIBRARY, SHARED_LIBRARY_DIRECTORIES
 from webhook.policy.model import Overrule, Policy
 from webhook.registration.conditions import any_requests_gpu, gpu_pods_condition, names_gpu, requests_gpu
 

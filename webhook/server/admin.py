@@ -7,6 +7,7 @@ import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from webhook.page.attention import settled
 from webhook.page.filters import Filters
 from webhook.server.decision_log import DecisionLog, Record
 from webhook.server.loopback import for_loopback, page
@@ -53,7 +54,9 @@ class Admin:
             since = float(request.query.get("since") or 0)
         except ValueError:
             return web.Response(status=400, text="since: seconds since the epoch are wanted\n")
-        newer = (record.to_json() for record in self.observer.recent if record.time > since)
+        # A later decision may resolve the warning of an earlier one, also where a filter leaves it out.
+        records = settled(record.to_json() for record in self.observer.recent)
+        newer = (record for record in records if record["time"] > since)
         return web.Response(body=orjson.dumps(Filters.of(request.query).select(newer)), content_type="application/json")
 
     async def _state(self, _: web.Request) -> web.Response:

@@ -52,6 +52,12 @@ class Review(_Envelope):
     user_info: UserInfo = UserInfo()
     object: dict[str, Any]
     old_object: dict[str, Any] | None = None
+    dry_run: Any = None
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Say whether the API server stores nothing: a server-side dry-run."""
+        return self.dry_run is True
 
     @property
     def facts(self) -> RequestInfo:

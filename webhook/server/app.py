@@ -12,9 +12,10 @@ from aiohttp import web
 from jsonpatch import JsonPatchException
 from jsonpointer import JsonPointerException
 
-from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict, warning_line
+from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.ephemeral import decide_ephemeral
 from webhook.decide.limits import left_alone
+from webhook.decide.warning_text import warning_line
 from webhook.kube.templates import ManyTemplatesError, changed_template
 from webhook.names import BOOTSTRAP_PATH, EPHEMERAL_PATH, HEARTBEAT_PATH, TEMPLATES_PATH, WORKLOADS_PATH
 from webhook.policy.model import Policy

@@ -14,9 +14,11 @@ import structlog
 
 from webhook.decide.decision import Decision
 from webhook.decide.patch import Operation
+from webhook.kube.node_affinity import target_node
 from webhook.kube.values import items, mapping, text
 from webhook.server.admission_review import Review
 from webhook.server.metrics import Metrics
+from webhook.server.trial import Trial, trial_of
 
 RECENT_DECISIONS = 1000
 
@@ -70,7 +72,8 @@ class _ShortLines(logging.Handler):
 class Record:
     """The record of one decision: names and what we wrote, never a value that the author wrote.
 
-    ``more_operations`` is the number of operations of the patch that are not in the record.
+    ``more_operations`` is the number of operations of the patch that are not in the record. ``node`` is the node that
+    the DaemonSet controller chose, empty for other pods.
     """
 
     time: float
@@ -81,6 +84,8 @@ class Record:
     decision: Decision
     duration_seconds: float
     more_operations: int = 0
+    trial: Trial = Trial.NONE
+    node: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as ``/decisions`` shows it; ``time`` is seconds since the epoch."""
@@ -93,7 +98,9 @@ class Record:
             "verdict": self.decision.verdict,
             "reason": self.decision.reason,
             "dryRun": self.decision.dry_run,
-            "needsAttention": self.decision.needs_attention,
+            "needsAttention": self.decision.needs_attention and not self.trial,
+            "trial": self.trial,
+            "node": self.node,
             "warnings": self.decision.warnings,
             "evidence": self.decision.evidence,
             "operations": self.decision.operations,
@@ -115,6 +122,8 @@ def record_of(review: Review, decision: Decision, duration_seconds: float) -> Re
         decision=small,
         duration_seconds=duration_seconds,
         more_operations=len(decision.operations) - len(small.operations),
+        trial=trial_of(review),
+        node=_legible(target_node(mapping(review.object.get("spec")))),
     )
 
 

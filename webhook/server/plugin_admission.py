@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Protocol
 
 from webhook.decide.annotate import annotation_operation
-from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict, warning_line
+from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.pod import Pod
+from webhook.decide.warning_text import warning_line
 from webhook.policy.model import Policy
 from webhook.server.decide_live import LOOK_SECONDS, ViewSource, decide_live
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from webhook.doctor.dry_run_pod import gpu_pod
 from webhook.kube.node_affinity import only_on
-from webhook.names import INJECT_KEY
+from webhook.names import INJECT_KEY, VERIFY_LABEL
 from webhook.policy.model import Policy
 from webhook.verify import probe
 
-PREFIX = "gpu-injector-verify-"
-LABELS = {"app.kubernetes.io/name": "gpu-injector-verify"}
+LABELS = dict([VERIFY_LABEL])
 # The kubelet ends the pod even if the command was killed.
 DEADLINE_SECONDS = 300
 

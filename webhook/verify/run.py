@@ -13,9 +13,9 @@ from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
-from webhook.names import DECISION_KEY
+from webhook.names import DECISION_KEY, VERIFY_PREFIX
 from webhook.verify.judge import GpuState, ProbeResult, judge
-from webhook.verify.probe_pod import PREFIX, Plan, namespace, probe_pod
+from webhook.verify.probe_pod import Plan, namespace, probe_pod
 
 CALL_SECONDS = 30
 POLL_SECONDS = 1.0
@@ -31,7 +31,7 @@ async def probe_namespace(client: KubeClient, existing: str) -> AsyncIterator[st
     if existing:
         yield existing
         return
-    name = f"{PREFIX}{secrets.token_hex(3)}"
+    name = f"{VERIFY_PREFIX}{secrets.token_hex(3)}"
     await _create(client, NAMESPACES, namespace(name))
     try:
         await _service_account(client, name)
@@ -69,7 +69,7 @@ async def _prove(client: KubeClient, where: str, plan: Plan, node: str, resource
     if not resource:
         return ProbeResult(node, GpuState.FAILS, ("it offers no GPU: gpu-injector doctor shows why",))
     # We choose the name, so that the pod is removed even if the answer to its creation is lost.
-    name = f"{PREFIX}{secrets.token_hex(5)}"
+    name = f"{VERIFY_PREFIX}{secrets.token_hex(5)}"
     path = f"{NAMESPACES}/{where}/pods/{name}"
     pod = probe_pod(name, node, resource, plan)
     try:

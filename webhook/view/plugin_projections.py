@@ -13,8 +13,8 @@ from webhook.kube.containers import host_mounts, host_paths
 from webhook.kube.metadata import controlling_owner, metadata, name_of
 from webhook.kube.values import EMPTY, elements, items, mapping, text
 from webhook.names import BOOTSTRAP_VOLUME, DECISION_KEY, ROOT_VOLUME, VOLUME_PREFIX
-from webhook.nvidia.driver_paths import is_driver_directory
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin, Role
+from webhook.nvidia.own_driver_mounts import is_driver_directory
 from webhook.nvidia.plugin_settings import DRIVER_ROOT, cdi_prefix, list_strategies, passes_devices, plugin_settings
 from webhook.nvidia.plugin_support import driver_root_provides_nvml
 from webhook.policy.model import Policy

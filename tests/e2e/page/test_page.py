@@ -48,6 +48,25 @@ def test_what_needs_attention_is_seen_first(chromium: Chrome, decided: Standalon
     assert faults(chromium) == []
 
 
+def test_a_phone_shows_rows_as_blocks(chromium: Chrome, decided: Standalone, tmp_path: Path) -> None:
+    """At 400 pixels nothing needs to be scrolled sideways, and each cell says what it is."""
+    metrics = {"width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        chromium.get(decided.page)
+        wide = (
+            "return [document.documentElement, ...document.querySelectorAll('section')].map((one) => one.scrollWidth)"
+        )
+        assert max(chromium.execute_script(wide)) <= metrics["width"]
+        cell = chromium.find_element(By.CSS_SELECTOR, "#results td.decision")
+        label = "return getComputedStyle(arguments[0], '::before').content"
+        assert "Decision" in chromium.execute_script(label, cell)
+        assert cell.value_of_css_property("display") == "block"
+        screenshot(chromium, tmp_path, "phone")
+    finally:
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_a_diff_is_opened_by_a_click(chromium: Chrome, decided: Standalone) -> None:
     """And shows what was patched, and why."""
     chromium.get(decided.page + "?q=inference")

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import TestClient, TestServer
 from click.testing import CliRunner, Result
 from support.fake_api import FakeApi
-from support.served import decided, pod, replica, webhook
+from support.served import decided, pod, replica, review, webhook
 
 from webhook.__main__ import main
 from webhook.commands.decisions import run as command
 from webhook.commands.decisions.web_page import Web
 from webhook.commands.shared.cluster import Target, api_server
-from webhook.commands.shared.replicas import Replicas, port_of
+from webhook.commands.shared.replica_port_forward import Replicas, port_of
 from webhook.page.filters import Filters
 from webhook.server.admin import Admin
-from webhook.server.app import Webhook
+from webhook.server.app import WORKLOADS_PATH, Webhook
 
 TOKEN = "token-of-the-user"  # noqa: S105 - of the fake
 PODS = "/api/v1/namespaces/gpu-injector/pods"
@@ -104,6 +104,22 @@ async def test_the_filters_are_those_of_the_page(world: World, arguments: list[s
     """And applied by the replicas."""
     found = json.loads("\n".join(await world.lines("-o", "json", *arguments)))["decisions"]
     assert [row["name"] for row in found] == names
+
+
+async def test_another_replica_may_have_resolved_a_warning(world: World) -> None:
+    """Whichever replica decided last: the pod was created again and needs nothing."""
+    assert len(await world.lines("--attention", "--verdict", "leave")) == 1 + 1
+    await decided(pod("odd"), hook=world.hooks["two"])
+    assert len(await world.lines("--attention", "--verdict", "leave")) == 1
+
+
+async def test_a_trial_is_marked(world: World) -> None:
+    """A server-side dry-run that a replica of this version answered."""
+    hook = world.hooks["one"]
+    async with TestClient(TestServer(hook.application())) as client:
+        await client.post(WORKLOADS_PATH, json=review(pod("tried"), dryRun=True))
+    (row,) = (line for line in await world.lines() if " tried " in line)
+    assert row.endswith("inject/runtime-class (server dry-run)")
 
 
 @pytest.mark.parametrize(("args", "port"), [([], 8081), (["--decisions-port=9081"], 9081)])

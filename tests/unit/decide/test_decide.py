@@ -6,7 +6,8 @@ import pytest
 import yaml
 from support.golden_cases import CASES, read_case, to_plain
 
-from webhook.decide.decision import WARNING_LIMIT, Reason, warning_line
+from webhook.decide.decision import Reason
+from webhook.decide.warning_text import WARNING_LIMIT, warning_line
 from webhook.kube.quantity import is_positive
 
 # Not an answer of `decide`: the server's, when a patch does not apply (test_server.py).

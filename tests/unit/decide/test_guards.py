@@ -5,7 +5,6 @@ import pytest
 from webhook.decide.decision import Reason
 from webhook.decide.guards import (
     CLASS_CHANGE,
-    ENFORCE_LABEL,
     MOUNT_CHANGE,
     PLUGIN_CHANGE,
     PRIVILEGED_CHANGE,
@@ -14,6 +13,7 @@ from webhook.decide.guards import (
     class_change,
     guard_against,
 )
+from webhook.decide.pod_security import ENFORCE_LABEL
 from webhook.view.admission_controls import DenyingBinding, PodAdmissionPolicy, PolicyEngineWebhook
 from webhook.view.view import ClusterView, RuntimeClass
 

@@ -190,8 +190,8 @@ async def test_what_needs_attention_stands_first() -> None:
 async def test_only_the_first_rows_are_made_until_all_are_asked_for() -> None:
     """A thousand rows take a while to render and to read."""
     (record,) = await decided(pod("model"))
-    many = [record | {"uid": str(number)} for number in range(201)]
-    assert "The first 200 of 201" in page_of(many).text
+    many = [record | {"uid": str(number), "name": f"model-{number}"} for number in range(201)]
+    assert "The first 200 of 201 rows" in page_of(many).text
     assert "201 of 201" in page_of(many, {"rows": "all"}).text
 
 

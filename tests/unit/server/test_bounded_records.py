@@ -18,9 +18,10 @@ from support.setback_world import NODE as BLOCKED_ON
 from webhook.controllers.event_recorder import event_of
 from webhook.controllers.event_texts import eviction_text, refusal_text, texts_of
 from webhook.controllers.setback_texts import texts_of_setbacks
-from webhook.decide.decision import WARNING_LIMIT, Decision, Reason, RequestInfo, Verdict, warning_line
+from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.patch import add
 from webhook.decide.plugin.unserved_plugins import CREATOR, UnservedPlugin, next_pod
+from webhook.decide.warning_text import WARNING_LIMIT, warning_line
 from webhook.observations.failed_recipe import failure_of_recipe
 from webhook.observations.plugin_observation import HostKind
 from webhook.observations.setback import MAX_TEXT, Setback, SetbackKey, SetbackKind, Setbacks

@@ -17,7 +17,7 @@ from webhook.commands.certs.render import console, print_report, print_rotation
 from webhook.commands.shared.cluster import Target, UnreadError, api_server, home
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.replica_certificates import presented
-from webhook.commands.shared.replicas import Replicas
+from webhook.commands.shared.replica_port_forward import Replicas
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 

@@ -15,8 +15,9 @@ from webhook.commands.shared.cluster import Target, api_server, home
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.render import ASIDE, ATTENTION
-from webhook.commands.shared.replicas import ReplicaAnswer, Replicas
+from webhook.commands.shared.replica_port_forward import ReplicaAnswer, Replicas
 from webhook.kube_client.api_error import CredentialsError
+from webhook.page.attention import settled
 from webhook.page.filters import Filters
 
 Records = Sequence[Mapping[str, Any]]
@@ -57,10 +58,13 @@ async def _decisions(options: Options) -> int:
             await serve_page(replicas, options.filters, options.port)
         if options.follow:
             await follow(replicas, options)
-        answers = await replicas.ask(asdict(options.filters), {})
+        # What resolves a warning may be left out by a filter, or known to another replica.
+        attention = bool(options.filters.attention)
+        answers = await replicas.ask({} if attention else asdict(options.filters), {})
         _tell(answers)
         print_array = _print_array if options.output == "json" else _Table().show
-        print_array(_merged(answers))
+        records = _merged(answers)
+        print_array(options.filters.select(settled(records)) if attention else records)
         return ExitCode.UNREAD if any(answer.trouble for answer in answers) else ExitCode.DONE
 
 
@@ -151,5 +155,11 @@ def _cells(record: Mapping[str, Any]) -> Iterator[str]:
     yield datetime.fromtimestamp(record["time"], UTC).strftime("%Y-%m-%d %H:%M:%S")
     yield str(record["namespace"])
     yield str(record["name"]) or f"({record['owner']})"
-    yield f"{record['verdict']}/{record['reason']}{' (dry-run)' if record['dryRun'] else ''}"
+    yield f"{record['verdict']}/{record['reason']}{_mark(record)}"
     yield "; ".join(str(warning).removeprefix(PREFIX) for warning in record["warnings"])
+
+
+def _mark(record: Mapping[str, Any]) -> str:
+    """Return what is unusual about a request, in brackets. Replicas of older versions name no trial."""
+    marks = [*(["dry-run"] if record["dryRun"] else []), *filter(None, [record.get("trial")])]
+    return f" ({', '.join(marks)})" if marks else ""

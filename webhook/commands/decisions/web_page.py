@@ -8,7 +8,7 @@ import click
 from aiohttp import web
 
 from webhook.commands.shared.input_files import InputError
-from webhook.commands.shared.replicas import Replicas
+from webhook.commands.shared.replica_port_forward import Replicas
 from webhook.page.filters import Filters
 from webhook.server.loopback import for_loopback, page
 

@@ -7,7 +7,7 @@ from rich.progress import Progress, TaskID
 
 from webhook.kube_client.answer import Answer
 from webhook.kube_client.client import KubeClient
-from webhook.kube_client.forwarding import ForwardingClient
+from webhook.kube_client.wrapped_client import ForwardingClient
 
 # The API server writes the list's metadata before its items.
 REMAINING = re.compile(rb'"remainingItemCount": ?(\d{1,12})')

@@ -16,7 +16,7 @@ from webhook.commands.shared.cluster import InstalledPolicy, UnreadError, instal
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.list_workloads import RESOURCES
 from webhook.commands.shared.replica_certificates import presented
-from webhook.commands.shared.replicas import ADMIN_PORT, Replicas, port_of
+from webhook.commands.shared.replica_port_forward import ADMIN_PORT, Replicas, port_of
 from webhook.doctor.archived_facts import to_json
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import Unread

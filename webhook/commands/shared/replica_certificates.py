@@ -10,7 +10,7 @@ from certs.api import Installation
 from certs.tls_probe import Connect, PresentedCertificate, probe_certificate
 from certs.webhook_configs import Entry, read_registrations
 from webhook.commands.shared.input_files import InputError
-from webhook.commands.shared.replicas import Replicas, UnreachableError, forward, port_of
+from webhook.commands.shared.replica_port_forward import Replicas, UnreachableError, forward, port_of
 from webhook.kube.metadata import name_of
 from webhook.kube_client.client import KubeClient
 

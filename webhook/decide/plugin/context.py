@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from webhook.decide.decision import RequestInfo
-from webhook.decide.guards import PRIVILEGED, GuardedPod
+from webhook.decide.guards import GuardedPod
 from webhook.decide.limits import exceeded_limit
 from webhook.decide.nodes.kind import driver_version, profiles
 from webhook.decide.nodes.known_facts import NO_FACTS, KnownFacts, driver_of, facts_on
 from webhook.decide.pod import Container, Pod
+from webhook.decide.pod_security import PRIVILEGED
 from webhook.decide.workload.class_fitness import class_misfit, toleration_misfit
 from webhook.decide.workload.context import RuleContext
 from webhook.kube.metadata import labels_of

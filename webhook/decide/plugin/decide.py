@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from webhook.decide.annotate import annotation_operation
-from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict, warning_line
+from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.decide.patch import Operation
+from webhook.decide.plugin.choose_recipe import FOLLOWING
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.patches import class_operations
-from webhook.decide.plugin.plugin_reinvocation import FOLLOWING, REINVOCATION, patch_of
+from webhook.decide.plugin.plugin_reinvocation import REINVOCATION, patch_of
 from webhook.decide.plugin.rules import (
     NOT_A_PLUGIN,
     NOT_ALLOWED,
@@ -18,6 +19,7 @@ from webhook.decide.plugin.rules import (
 )
 from webhook.decide.pod import Pod
 from webhook.decide.rule import Rule, RuleResult, first_result
+from webhook.decide.warning_text import warning_line
 from webhook.decide.workload.reinvocation import changed_since
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView

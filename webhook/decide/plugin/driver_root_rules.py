@@ -7,11 +7,11 @@ one file keeps a pod waiting where the file is missing.
 from collections.abc import Iterator
 
 from webhook.decide.decision import Reason, Verdict
+from webhook.decide.plugin.class_rules import setback_result
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.need_rules import recipe_evidence
 from webhook.decide.plugin.patches import ROOT_PLACE, is_place_taken, taken_names
-from webhook.decide.plugin.recipe_rules import setback_result
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave
 from webhook.nvidia.plugin_settings import plugin_settings
 from webhook.nvidia.plugin_support import driver_root_support

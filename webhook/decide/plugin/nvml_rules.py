@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
-from webhook.decide.decision import WARNING_LIMIT, WARNING_PREFIX, Reason, Verdict
-from webhook.decide.guards import ENFORCE_LABEL, PLUGIN_CHANGE, guard_against, guards_evidence
+from webhook.decide.decision import Reason, Verdict
+from webhook.decide.guards import PLUGIN_CHANGE, guard_against, guards_evidence
+from webhook.decide.plugin.class_rules import setback_result
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.patches import LIBRARY_PLACE, is_place_taken, taken_names
-from webhook.decide.plugin.recipe_rules import setback_result
+from webhook.decide.pod_security import ENFORCE_LABEL
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evidence
+from webhook.decide.warning_text import WARNING_LIMIT, WARNING_PREFIX
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.plugin_settings import list_strategies, plugin_settings
 from webhook.nvidia.plugin_support import nvml_suffices

@@ -4,41 +4,13 @@ from collections.abc import Mapping
 
 from webhook.decide.added_volumes import AddedVolumes, separate
 from webhook.decide.decision import Reason, Verdict
+from webhook.decide.plugin.choose_recipe import FOLLOWING
 from webhook.decide.plugin.context import PluginContext
-from webhook.decide.plugin.driver_root_rules import DRIVER_ROOT, ROOT_ONLY
-from webhook.decide.plugin.need_rules import AUTHOR_PROVIDES, CLASS_MISMATCH, NODE_UNKNOWN, NOT_NEEDED, RECIPE_OFF
-from webhook.decide.plugin.nvml_rules import NVML, NVML_INSUFFICIENT, POD_SECURITY
 from webhook.decide.plugin.patches import PluginPatch, driver_root_patch, is_plugin_volume, nvml_patch
-from webhook.decide.plugin.recipe_rules import (
-    CLASS_ONLY,
-    CLASS_SETBACK,
-    NO_GPU_EVIDENCE,
-    RUNTIME_CLASS,
-    USER_NAMESPACES,
-)
 from webhook.decide.pod import Pod, annotations, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, first_result
 from webhook.kube.values import mapping, text
 from webhook.names import DECISION_KEY
-
-FOLLOWING: tuple[Rule[PluginContext], ...] = (
-    AUTHOR_PROVIDES,
-    RECIPE_OFF,
-    NODE_UNKNOWN,
-    NOT_NEEDED,
-    CLASS_MISMATCH,
-    NO_GPU_EVIDENCE,
-    USER_NAMESPACES,
-    CLASS_SETBACK,
-    RUNTIME_CLASS,
-    CLASS_ONLY,
-    NVML_INSUFFICIENT,
-    POD_SECURITY,
-    DRIVER_ROOT,
-    ROOT_ONLY,
-    NVML,
-)
-"""The rules for a pod that carries no decision, or one that is not kept."""
 
 RECIPES: Mapping[str, Reason] = {
     f"{Verdict.BOOTSTRAP}/{reason}": reason for reason in (Reason.RUNTIME_CLASS, Reason.DRIVER_ROOT, Reason.NVML)

@@ -9,7 +9,8 @@ from webhook.decide.rule import Rule, RuleResult, leave, leaves
 from webhook.decide.workload.class_fitness import class_mismatch, no_such_class
 from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.hidden_gpus import hides_gpus
-from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, VISIBLE_DEVICES, gets_void
+from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES
+from webhook.decide.workload.void_env import VISIBLE_DEVICES, gets_void
 from webhook.kube.quantity import is_positive
 from webhook.view.view import RuntimeClass
 

@@ -8,8 +8,9 @@ from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
 from webhook.decide.rule import Rule, RuleResult, leaves
 from webhook.decide.workload.cluster_rules import MIXED, RUNTIME_CLASS
 from webhook.decide.workload.context import RuleContext
-from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES, VISIBLE_DEVICES
+from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES
 from webhook.decide.workload.setback_result import is_refused_by_policy, setback
+from webhook.decide.workload.void_env import VISIBLE_DEVICES
 from webhook.kube.quantity import is_positive
 from webhook.nvidia.failure_messages import FailureKind
 from webhook.observations.workload_failure import EventReason, WorkloadFailure

@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 
 from webhook.decide.annotate import annotation_operation
-from webhook.decide.decision import Decision, RequestInfo, Verdict, warning_line
+from webhook.decide.decision import Decision, RequestInfo, Verdict
 from webhook.decide.patch import Operation
 from webhook.decide.pod import Pod
 from webhook.decide.rule import Rule, RuleResult, first_result
+from webhook.decide.warning_text import warning_line
 from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.hidden_gpus import hides_gpus, own_choices
 from webhook.decide.workload.patch_libraries import mount_operations
-from webhook.decide.workload.patch_runtime_class import hide_operations, inject_operations
+from webhook.decide.workload.patch_runtime_class import inject_operations
 from webhook.decide.workload.pod_rules import NO_GPU, NOT_APPLICABLE, OPTED_OUT, TOO_LARGE
 from webhook.decide.workload.reinvocation import FOLLOWING, REINVOCATION, changed_since
+from webhook.decide.workload.void_env import hide_operations
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 

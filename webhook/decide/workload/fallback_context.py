@@ -12,7 +12,7 @@ from webhook.decide.pod import Container
 from webhook.decide.rule import RuleResult
 from webhook.decide.workload.patch_libraries import host_files
 from webhook.decide.workload.seen_failures import SeenFailures
-from webhook.nvidia.driver_paths import HostFile
+from webhook.nvidia.own_driver_mounts import HostFile
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, unknown_kinds
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from webhook.decide.nodes.providers import brings_gpus_by_default
 from webhook.decide.pod import Container
 from webhook.decide.workload.context import RuleContext
-from webhook.decide.workload.patch_runtime_class import VISIBLE_DEVICES
+from webhook.decide.workload.void_env import VISIBLE_DEVICES
 from webhook.kube.values import items, text
 
 QUOTES = '""'

@@ -1,16 +1,16 @@
-"""The patch of ``inject``: the RuntimeClass, and the variables that hide GPUs from the pod's other containers."""
+"""The patch of ``inject``: the RuntimeClass, the driver's capabilities and the toleration."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from webhook.decide.patch import Operation, add, add_items
 from webhook.decide.pod import Container, Pod, runtime_class_name
-from webhook.kube.values import at, items, mapping
+from webhook.decide.workload.void_env import set_variable
+from webhook.kube.values import items, mapping
 from webhook.policy.model import Policy
 
 # Of the taint that keeps other pods away from GPU nodes.
 TOLERATION: Mapping[str, Any] = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"
 DRIVER_CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES"
 
 
@@ -26,33 +26,9 @@ def inject_operations(pod: Pod, containers: tuple[Container, ...], policy: Polic
         yield from add_items("/spec/tolerations", present, _tolerations(present))
 
 
-def hide_operations(containers: Iterable[Container]) -> Iterator[Operation]:
-    """Hide the node's GPUs from each container that requests none."""
-    for container in containers:
-        if not container.requests_gpu:
-            yield from void_operations(container)
-
-
-def gets_void(container: Container) -> bool:
-    """Say whether ``hide_operations`` changes a container."""
-    return not container.requests_gpu and not container.defines(VISIBLE_DEVICES)
-
-
-def void_operations(container: Container) -> Iterator[Operation]:
-    """Keep a container that requests no GPU away from all of them, unless its author decided otherwise."""
-    # Under the NVIDIA runtime a CUDA image, which carries NVIDIA_VISIBLE_DEVICES=all, sees every GPU of the node.
-    # "void" hides them; "none" does not start in CDI mode.
-    if not container.defines(VISIBLE_DEVICES):
-        yield from _set(container, VISIBLE_DEVICES, "void")
-
-
 def _capability_operations(container: Container, policy: Policy) -> Iterator[Operation]:
     if policy.driver_capabilities and not container.defines(DRIVER_CAPABILITIES):
-        yield from _set(container, DRIVER_CAPABILITIES, policy.driver_capabilities)
-
-
-def _set(container: Container, name: str, value: str) -> Iterator[Operation]:
-    yield from add_items(at(container.pointer, "env"), container.spec.get("env"), [{"name": name, "value": value}])
+        yield from set_variable(container, DRIVER_CAPABILITIES, policy.driver_capabilities)
 
 
 def _tolerations(present: object) -> Iterator[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from webhook.decide.windows_pods import is_windows
 from webhook.decide.workload.context import RuleContext
 from webhook.kube.containers import host_volumes, mounts_of
 from webhook.names import ALWAYS, INJECT_KEY
-from webhook.nvidia.driver_paths import is_driver_path
+from webhook.nvidia.own_driver_mounts import is_driver_path
 
 
 def _too_large(context: RuleContext) -> RuleResult | None:

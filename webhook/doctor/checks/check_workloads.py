@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from webhook.decide.pod import Container, containers, driver_mounts, runtime_class_name
-from webhook.decide.workload.patch_runtime_class import VISIBLE_DEVICES
+from webhook.decide.workload.void_env import VISIBLE_DEVICES
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.checks.check_pod_starts import asking, not_starting, pending, place
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
@@ -13,7 +13,7 @@ from webhook.doctor.fact import ApiObject, known
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.values import items, mapping, text
-from webhook.nvidia.driver_paths import SHARED_LIBRARY_DIRECTORIES
+from webhook.nvidia.own_driver_mounts import SHARED_LIBRARY_DIRECTORIES
 
 # The resource of GPUs that the device plugin shares by time-slicing or MPS.
 GPU, SHARED = "nvidia.com/gpu", "nvidia.com/gpu.shared"

@@ -1,6 +1,6 @@
-"""Rules that choose the recipe for a plugin pod: does the node have a GPU, and is the RuntimeClass enough.
+"""Rules for the recipe ``runtime-class``: does the node have a GPU, and is the RuntimeClass enough.
 
-The rules for the recipes with privileges follow in ``driver_root_rules`` and ``nvml_rules``.
+The rules for the recipes with privileges follow in ``driver_root_rules`` and ``nvml_rules``: see ``choose_recipe``.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which paths of a host hold NVIDIA's driver libraries, and which of them a container mounts."""
+"""Does a hostPath of a pod hold the driver? Where nodes keep it is in driver_profiles."""
 
 import re
 from dataclasses import dataclass
