@@ -20,10 +20,10 @@ POLICIES = st.builds(
     libraries=st.just(("libcuda.so.1", "libnvidia-ml.so.1", "libnvidia-ptxjitcompiler.so.1")),
 )
 # The last one selects other nodes than a class of the drawn clusters does.
-SIMPLE = st.sampled_from([{}, {}, {"tolerations": [{"operator": "Exists"}]}, {"nodeSelector": {"zone": "b"}}])
+SELECTED: list[dict[str, Any]] = [{}, {}, {"tolerations": [{"operator": "Exists"}]}, {"nodeSelector": {"zone": "b"}}]
 
 
-@given(placed_pods() | placed_pods(SIMPLE), POLICIES, surroundings())
+@given(placed_pods() | placed_pods(st.sampled_from(SELECTED)), POLICIES, surroundings())
 def test_a_pod_that_is_admitted_without_us_is_admitted_with_us(
     pod: dict[str, Any], policy: Policy, around: Surroundings
 ) -> None:

@@ -20,9 +20,10 @@ from webhook.commands.decisions import run as command
 from webhook.commands.decisions.web_page import Web
 from webhook.commands.shared.cluster import Target, api_server
 from webhook.commands.shared.replica_port_forward import Replicas, port_of
+from webhook.names import WORKLOADS_PATH
 from webhook.page.filters import Filters
 from webhook.server.admin import Admin
-from webhook.server.app import WORKLOADS_PATH, Webhook
+from webhook.server.app import Webhook
 
 TOKEN = "token-of-the-user"  # noqa: S105 - of the fake
 PODS = "/api/v1/namespaces/gpu-injector/pods"

@@ -7,6 +7,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from support.served import GPU_POD, decided, replica, review, webhook
 
 from webhook.doctor.dry_run_pod import gpu_pod
+from webhook.names import HEARTBEAT_PATH, WORKLOADS_PATH
 from webhook.page.attention import settled
 from webhook.page.filters import Filters
 from webhook.page.groups import grouped
@@ -14,7 +15,7 @@ from webhook.page.render import render
 from webhook.policy.model import Policy
 from webhook.registration.heartbeat_object import heartbeat_object
 from webhook.server.admin import Admin
-from webhook.server.app import HEARTBEAT_PATH, WORKLOADS_PATH, Webhook
+from webhook.server.app import Webhook
 from webhook.verify.probe_pod import Plan, probe_pod
 
 NOW = 1_800_000_000.0
