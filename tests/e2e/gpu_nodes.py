@@ -62,7 +62,7 @@ POOLS: Mapping[str, Sequence[Machine]] = {
     "unknown-system": [Machine(RUNC, "mount-rhel", FLATCAR)],
     "split-packages": [Machine(RUNC, "mount-debian", DEBIAN)],
     # The last one in every watched list: if it is known, all others are.
-    "zz-last": [Machine(UNREPORTED, "plain")],
+    "zz-last": [Machine(UNREPORTED, "plain", "Ubuntu 22.04.5 LTS")],
 }
 
 
