@@ -8,6 +8,7 @@ from webhook.kube.label_selector import has_labels
 from webhook.kube.node_affinity import term_selects
 from webhook.kube.quantity import is_positive
 from webhook.nvidia.gpu_labels import gpu_labels
+from webhook.nvidia.gpu_resources import is_renamed_gpu
 from webhook.nvidia.gpu_selectors import selector_evidence
 from webhook.nvidia.passthrough import passthrough_resource
 from webhook.view.plugin_projections import daemon_set_uid
@@ -50,10 +51,9 @@ def other_driver(context: RuleContext, node: Node | None) -> str:
     A GPU resource in the capacity shows that some GPU is for containers. So does the policy's ``gpuNodes``, for which
     the caller looks: an administrator knows better.
     """
-    if node is None or any(map(context.policy.is_gpu_resource, node.capacity)):
+    if node is None or _has_gpu_resource(context, node):
         return ""
-    offered = (name for name, amount in node.capacity.items() if is_positive(amount))
-    name = passthrough_resource(name for name in offered if not context.policy.is_gpu_resource(name))
+    name = passthrough_resource(name for name, amount in node.capacity.items() if is_positive(amount))
     return f"{node.name} offers {name}, so its GPUs are for virtual machines" if name else ""
 
 
@@ -69,8 +69,12 @@ def _of_node(context: RuleContext, node: Node | None) -> Iterator[str]:
     for label in (*shown.gpu, *shown.tegra, *shown.pci):
         yield f"{node.name} has the label {label}"
     # A plugin that registered once and finds no GPU now leaves the resource with zero.
-    if any(map(context.policy.is_gpu_resource, node.capacity)):
+    if _has_gpu_resource(context, node):
         yield f"{node.name} has a GPU resource in its capacity"
+
+
+def _has_gpu_resource(context: RuleContext, node: Node) -> bool:
+    return any(context.policy.is_gpu_resource(name) or is_renamed_gpu(name) for name in node.capacity)
 
 
 def _of_policy(context: RuleContext, node: Node | None) -> Iterator[str]:

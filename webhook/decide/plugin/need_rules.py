@@ -7,7 +7,7 @@ from webhook.decide.nodes.known_facts import why_default
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.pod import Container, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
-from webhook.kube.quantity import is_positive
+from webhook.nvidia.gpu_resources import offers_gpus
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.plugin_settings import asks_remote_engine, plugin_settings
 from webhook.nvidia.plugin_support import driver_root_provides_nvml
@@ -111,15 +111,10 @@ def _without_us(context: PluginContext) -> str:
 
 def _is_blind_here(context: PluginContext) -> bool:
     """Say whether this node shows the contrary: a capacity of zero, or a pod that runs and finds no GPU."""
-    node = context.node
-    amounts = [amount for name, amount in (node.capacity if node else {}).items() if _is_gpu(context, name)]
-    if any(map(is_positive, amounts)):
+    capacity, is_gpu_resource = (context.node.capacity if context.node else {}), context.policy.is_gpu_resource
+    if offers_gpus(capacity, is_gpu_resource) is not False:
         return False
-    return bool(amounts) or any(map(_runs_as_it_is, _pods_here(context)))
-
-
-def _is_gpu(context: PluginContext, resource: str) -> bool:
-    return context.policy.is_gpu_resource(resource)
+    return any(map(is_gpu_resource, capacity)) or any(map(_runs_as_it_is, _pods_here(context)))
 
 
 def _pods_here(context: PluginContext) -> Iterable[PluginPod]:
