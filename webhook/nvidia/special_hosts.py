@@ -41,7 +41,7 @@ class SpecialHost:
     key starts with one of the prefixes, or one of the labels. ``why`` is for people. ``directory`` is where the driver
     of such hosts usually is, with ``{triplet}`` for the architecture's; ``/run/nvidia/driver`` is the root of a driver
     container. It is empty where a mount of files cannot help. ``serves_pods`` says that NVIDIA's runtime is the
-    platform's default on GPU nodes.
+    platform's default on GPU nodes, ``own_plugin`` that a device plugin of the platform's own brings the driver.
     """
 
     name: str
@@ -52,6 +52,7 @@ class SpecialHost:
     labels: tuple[tuple[str, str], ...] = ()
     directory: str = ""
     serves_pods: bool = False
+    own_plugin: bool = False
 
     def has_system(self, os_image: str, kernel: str) -> bool:
         """Say whether a system's name or its kernel shows a host of this kind."""
@@ -83,6 +84,7 @@ SPECIAL_HOSTS = (
         "Google's device plugin provides the driver, from /home/kubernetes/bin/nvidia",
         kernels=("*-gke", "*-gke+"),
         label_prefixes=("cloud.google.com/",),
+        own_plugin=True,
     ),
     SpecialHost(
         "AKS",
@@ -125,7 +127,14 @@ SPECIAL_HOSTS = (
         directory="/run/nvidia/driver",
     ),
     SpecialHost("COS", "Container-Optimized OS keeps its driver for Google's plugin", ("Container-Optimized OS*",)),
-    SpecialHost("Bottlerocket", "Bottlerocket runs the device plugin as a host service", ("Bottlerocket*",)),
+    SpecialHost(
+        "Bottlerocket",
+        "Bottlerocket runs the device plugin as a host service",
+        ("Bottlerocket*",),
+        serves_pods=True,
+        own_plugin=True,
+    ),
+    SpecialHost("Windows", "NVIDIA's device plugin and runtime are for Linux", ("Windows*", "Microsoft Windows*")),
     SpecialHost(
         "Talos",
         "the kubelet of Talos cannot see files below /usr/local: create RuntimeClass nvidia instead",
@@ -156,6 +165,9 @@ SPECIAL_HOSTS = (
 )
 
 
+# With this label Google's plugin stays away, for another one.
+# Source: https://docs.cloud.google.com/kubernetes-engine/docs/how-to/gpu-operator
+NO_OWN_PLUGIN = "gke-no-default-nvidia-gpu-device-plugin"
 VIRTUAL_TAINT = "virtual-kubelet.io/provider"
 PLATFORM_PREFIXES = tuple(prefix for kind in SPECIAL_HOSTS for prefix in kind.label_prefixes)
 
@@ -180,6 +192,12 @@ def serves_pods(host: Host) -> bool:
     return kind is not None and kind.serves_pods
 
 
+def has_own_plugin(host: Host) -> bool:
+    """Say whether a device plugin of the platform's own brings the driver into pods."""
+    kind = special_host(host)
+    return kind is not None and kind.own_plugin and host.labels.get(NO_OWN_PLUGIN) != "true"
+
+
 def is_virtual_node(labels: Mapping[str, str], taint_keys: Iterable[str]) -> bool:
     """Say whether a node is no machine: what runs its pods, elsewhere, need not know a RuntimeClass of this cluster.
 
@@ -190,6 +208,11 @@ def is_virtual_node(labels: Mapping[str, str], taint_keys: Iterable[str]) -> boo
         or labels.get("liqo.io/type") == "virtual-node"
         or VIRTUAL_TAINT in taint_keys
     )
+
+
+def is_tegra(host: Host) -> bool:
+    """Say whether a host has the kernel of a Tegra system, which has a GPU inside."""
+    return "Tegra" in _kinds_by_system(host.os_image, host.kernel)
 
 
 def is_wsl(host: Host) -> bool:

@@ -167,8 +167,8 @@ def observe(
     """
     seen: dict[ObservationKey, PluginState] = {}
     for key, state, node in _states(pods, nodes, moment):
-        is_refuted = previous.state(key) is PluginState.HEALTHY and state is PluginState.BLIND
-        if seen.get(key) is not PluginState.HEALTHY and not (is_refuted and not _shows_gpu(node, moment)):
+        refutes = state is PluginState.BLIND and previous.state(key) is PluginState.HEALTHY
+        if seen.get(key) is not PluginState.HEALTHY and (not refutes or _shows_gpu(node, moment)):
             seen[key] = state
     changed = {key: _next(previous.entries.get(key), state, moment) for key, state in seen.items()}
     entries = {**previous.entries, **changed}
@@ -200,12 +200,8 @@ def _states(
             continue
         state = plugin_state(pod, node, moment)
         if state is not None:
-            plugin = pod.plugin
-            yield (
-                ObservationKey(plugin.namespace, pod.owner_name, node.host, str(plugin.nvml), plugin.runtime_class),
-                state,
-                node,
-            )
+            name, found = pod.owner_name, pod.plugin
+            yield ObservationKey(found.namespace, name, node.host, str(found.nvml), found.runtime_class), state, node
 
 
 def _shows_gpu(node: ObservedNode, moment: Moment) -> bool:

@@ -14,7 +14,7 @@ from webhook.kube.quantity import is_positive
 from webhook.nvidia.driver_profiles import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
 from webhook.nvidia.gpu_labels import gpu_labels
 from webhook.nvidia.plugin_settings import CDI_PREFIX
-from webhook.nvidia.special_hosts import is_virtual_node, serves_pods
+from webhook.nvidia.special_hosts import has_own_plugin, is_virtual_node, serves_pods
 from webhook.nvidia.startup_taints import is_temporary_taint
 from webhook.observations.plugin_observation import ObservationKey, PluginState
 from webhook.policy.model import Policy
@@ -174,9 +174,15 @@ def _gpu_kind(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
     )
     if found.offers and (plugin is None or plugin.nvml is Nvml.NEITHER) and not found.classes and serves_pods(node):
         found = found._replace(has_default_runtime=True)
+    if plugin is None and not _knows_nvidia(found) and has_own_plugin(node):
+        return found._replace(of_platform=True)
     if plugin is None:
         return _without_plugin(node, found, sources)
     return _with_template(node, with_plugin(found, plugin), sources)
+
+
+def _knows_nvidia(kind: NodeKind) -> bool:
+    return bool(kind.classes) or any(NVIDIA_RUNTIME in name for name in kind.handlers or ())
 
 
 def _without_plugin(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:

@@ -11,6 +11,7 @@ from webhook.nvidia.gpu_labels import gpu_labels
 from webhook.nvidia.gpu_resources import is_renamed_gpu
 from webhook.nvidia.gpu_selectors import selector_evidence
 from webhook.nvidia.passthrough import passthrough_resource
+from webhook.nvidia.special_hosts import is_tegra
 from webhook.view.plugin_projections import daemon_set_uid
 from webhook.view.view import Node
 
@@ -68,6 +69,8 @@ def _of_node(context: RuleContext, node: Node | None) -> Iterator[str]:
     shown = gpu_labels(node.labels)
     for label in (*shown.gpu, *shown.tegra, *shown.pci):
         yield f"{node.name} has the label {label}"
+    if is_tegra(node):
+        yield f"{node.name} has the kernel of a Tegra system"
     # A plugin that registered once and finds no GPU now leaves the resource with zero.
     if _has_gpu_resource(context, node):
         yield f"{node.name} has a GPU resource in its capacity"
