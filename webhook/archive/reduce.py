@@ -22,7 +22,7 @@ from webhook.kube.metadata import name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import DECISION_KEY, ENTRY_SUFFIX, INJECT_KEY
 from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, state_of, write_state
-from webhook.view.admission_controls import MENTIONED_FIELDS
+from webhook.view.admission_controls import mentioned_fields
 from webhook.view.default_runtime import ARGUMENT_ANNOTATIONS, FLAG, default_runtime
 from webhook.view.dynamic_resources import required_drivers
 from webhook.view.gpu_operator import SET_AS_DEFAULT
@@ -242,7 +242,8 @@ def _admission_policy(spec: Mapping[str, Any]) -> Json:
     found: Json = {}
     for name in ("validations", "variables", "matchConditions"):
         expressions = [text(one.get("expression")) for one in items(spec.get(name))]
-        mentioned = [[word for word in MENTIONED_FIELDS if word in expression] for expression in expressions]
         if expressions:
-            found[name] = [{"expression": " ".join(words)} for words in mentioned]
+            found[name] = [
+                {"expression": " ".join(f".{word}" for word in mentioned_fields(one))} for one in expressions
+            ]
     return found
