@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Protocol
 
+from webhook.nvidia.container_nodes import is_container_node
+
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
 
@@ -134,6 +136,7 @@ SPECIAL_HOSTS = (
         serves_pods=True,
         own_plugin=True,
     ),
+    SpecialHost("container", "the node is a container, as those of kind: its kernel is that of another system"),
     SpecialHost("Windows", "NVIDIA's device plugin and runtime are for Linux", ("Windows*", "Microsoft Windows*")),
     SpecialHost(
         "Talos",
@@ -183,7 +186,8 @@ def special_host(host: Host) -> SpecialHost | None:
 @lru_cache(maxsize=256)
 def _kinds_by_system(os_image: str, kernel: str) -> frozenset[str]:
     # Thousands of nodes have a handful of systems.
-    return frozenset(kind.name for kind in SPECIAL_HOSTS if kind.has_system(os_image, kernel))
+    found = {kind.name for kind in SPECIAL_HOSTS if kind.has_system(os_image, kernel)}
+    return frozenset(found | ({"container"} if is_container_node(os_image, kernel) else set()))
 
 
 def serves_pods(host: Host) -> bool:
