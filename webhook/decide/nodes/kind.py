@@ -174,26 +174,21 @@ def _gpu_kind(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
     )
     if found.offers and (plugin is None or plugin.nvml is Nvml.NEITHER) and not found.classes and serves_pods(node):
         found = found._replace(has_default_runtime=True)
-    if plugin is None and not _knows_nvidia(found) and has_own_plugin(node):
-        return found._replace(of_platform=True)
     if plugin is None:
         return _without_plugin(node, found, sources)
     return _with_template(node, with_plugin(found, plugin), sources)
 
 
-def _knows_nvidia(kind: NodeKind) -> bool:
-    return bool(kind.classes) or any(NVIDIA_RUNTIME in name for name in kind.handlers or ())
-
-
 def _without_plugin(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
+    knows_nvidia = bool(kind.classes) or any(NVIDIA_RUNTIME in name for name in kind.handlers or ())
+    if has_own_plugin(node) and not knows_nvidia:
+        return kind._replace(of_platform=True)
     if not kind.offers:
         # A node that a driver of DRA has not reached yet will be served by it.
         return kind._replace(dynamic=kind.dynamic | sources.devices.resources)
-    if any(NVIDIA_RUNTIME in name for name in kind.handlers or ()):
-        # The class names a runtime that the node has: it takes nothing away from pods.
-        return kind
-    # A device plugin that was deleted, or that was moved away from the node, registered its GPUs.
-    state = sources.trusted.bare.get(node.host)
+    # A device plugin that is not known, or not any more, registered the node's GPUs. Others with nothing in their pods
+    # show what such nodes give to every container. Where the node knows NVIDIA's runtime, the class gives the same.
+    state = None if knows_nvidia else sources.trusted.bare.get(node.host)
     return kind._replace(template_nvml=Nvml.NEITHER, observed=state) if state is PluginState.HEALTHY else kind
 
 
