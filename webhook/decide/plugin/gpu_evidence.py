@@ -11,7 +11,7 @@ from webhook.nvidia.gpu_labels import gpu_labels
 from webhook.nvidia.gpu_resources import is_renamed_gpu
 from webhook.nvidia.gpu_selectors import selector_evidence
 from webhook.nvidia.passthrough import passthrough_resource
-from webhook.nvidia.special_hosts import is_tegra
+from webhook.nvidia.special_hosts import is_tegra, is_virtual_node
 from webhook.view.plugin_projections import daemon_set_uid
 from webhook.view.view import Node
 
@@ -59,6 +59,8 @@ def other_driver(context: RuleContext, node: Node | None) -> str:
 
 
 def _labels_against(node: Node | None) -> str:
+    if node and is_virtual_node(node.labels, (taint.key for taint in node.taints)):
+        return f"{node.name} is a virtual node, so it has no devices"
     against = gpu_labels(node.labels).against if node else ()
     return f"{node.name} has the label {against[0]}, so it has no GPU for containers" if node and against else ""
 
