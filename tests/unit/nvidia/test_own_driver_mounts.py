@@ -22,7 +22,7 @@ from webhook.nvidia.own_driver_mounts import is_driver_path
         ("/run/nvidia/driver/usr/lib64", True),
         ("/run/nvidia/mps", False),
         ("/usr/local/cuda", False),
-        ("/dev/shm", False),
+        ("/dev", False),
         ("/", False),
     ],
 )
