@@ -25,6 +25,10 @@ POD_SPEC_FIELDS = frozenset(
 POD_FIELDS = ("nodeSelector", "tolerations", "affinity", "runtimeClassName", "volumes", "hostUsers")
 
 
+# The members of a step that its pod is built from.
+STEP_MEMBERS = ("container", "script", "containerSet", "sidecars", "initContainers", "metadata")
+
+
 class Shape(StrEnum):
     """What is at a place."""
 
@@ -92,16 +96,17 @@ def _in_mapping(value: Mapping[str, Any], way: _Way, is_request: IsRequest) -> I
     if way.pointer and _is_template(value):
         yield PodPlace(Shape.TEMPLATE, way.pointer, value, way.owner)
         return
-    if _is_step(value):
+    is_step = _is_step(value)
+    if is_step:
         yield PodPlace(Shape.STEP, way.pointer, _pod_of_step(value, way.fields), way.owner)
-        return
+        skipped = STEP_MEMBERS
     if way.owner.has_pod_specs and way.pointer != "/spec" and _is_pod_spec(value, way.key):
         yield PodPlace(
             Shape.POD_SPEC, way.pointer, {"metadata": {"labels": value.get("labels")}, "spec": value}, way.owner
         )
         skipped = ("containers", "initContainers")
     fields = {**way.fields, **{name: value[name] for name in POD_FIELDS if value.get(name)}, **patched_spec(value)}
-    for request in gpu_requests(value, way.above, is_request):
+    for request in () if is_step else gpu_requests(value, way.above, is_request):
         yield PodPlace(Shape.REQUEST, way.pointer + request.pointer, _pod_of_request(request, fields), way.owner)
     for key, child in value.items():
         if key not in skipped and key not in NO_REQUESTS and way.owner.is_searched(key, way.depth):
