@@ -9,20 +9,27 @@ from webhook.names import INJECT_KEY
 
 # Of envsubst, Flux and OpenShift's templates.
 VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_.]*(:?[-=?+][^{}]*)?\}|\$\{\{[A-Za-z_][A-Za-z0-9_]*\}\}")
-JINJA = re.compile(r"\{\{-?\s*[A-Za-z_]|\{%")
+JINJA = re.compile(r"\{\{-?\s*[A-Za-z_][^{}]*\}\}|\{%[^{}]*%\}")
 # The first words of what Argo, Kyverno and Katib replace themselves.
 OWN_WORDS = re.compile(
     r"(\{\{-?\s*|\$\{)(inputs|outputs|workflow|steps|tasks|item|pod|node|retries|lastRetry|cronworkflow|loop"
     r"|request|element|images|trialParameters|trialSpec)\b"
 )
 PARAMETER = re.compile(r"\{\{|\$[({]")
+SHOWN_LENGTH = 64
 POD_FIELDS = ("runtimeClassName", "nodeSelector", "tolerations", "affinity", "hostUsers")
 RESOURCE_LISTS = ("limits", "requests")
+CONTAINERS = ("initContainers", "containers")
 
 
 def is_parameter(quantity: object) -> bool:
     """Say whether a quantity is known only when something has replaced a placeholder."""
     return isinstance(quantity, str) and PARAMETER.search(quantity) is not None
+
+
+def may_have_placeholders(text: str) -> bool:
+    """Say whether a text has what placeholders begin with: most manifests have none."""
+    return "${" in text or "{{" in text or "{%" in text
 
 
 def without_variables(text: str) -> Iterator[str]:
@@ -33,12 +40,15 @@ def without_variables(text: str) -> Iterator[str]:
 
 
 def unrendered(pod: Mapping[str, Any], namespace: str) -> str:
-    """Return the first text in a pod, or its namespace, that a tool should have replaced, and that a decision reads."""
+    """Return the first placeholder that a tool should have replaced where a decision reads it: in a pod, its namespace.
+
+    Empty if there is none.
+    """
     spec = mapping(pod.get("spec"))
     labels = mapping(mapping(pod.get("metadata")).get("labels"))
     read = [namespace, labels.get(INJECT_KEY), *(spec.get(word) for word in POD_FIELDS)]
     read += [mapping(one.get("resources")).get(word) for one in _containers(spec) for word in RESOURCE_LISTS]
-    return next((text for text in _texts(read) if _is_unrendered(text)), "")
+    return next((found for text in _texts(read) if (found := _unrendered(text))), "")
 
 
 def with_single_gpus(pod: Mapping[str, Any], is_gpu: Callable[[str], bool]) -> tuple[Mapping[str, Any], str]:
@@ -53,15 +63,12 @@ def with_single_gpus(pod: Mapping[str, Any], is_gpu: Callable[[str], bool]) -> t
     ]
     if not found:
         return pod, ""
-    lists = {word: [_single(one, is_gpu) for one in elements(spec.get(word))] for word in _LISTS if spec.get(word)}
+    lists = {word: [_single(one, is_gpu) for one in elements(spec.get(word))] for word in CONTAINERS if spec.get(word)}
     return {**pod, "spec": {**spec, **lists}}, str(found[0])
 
 
-_LISTS = ("initContainers", "containers")
-
-
 def _containers(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [one for word in _LISTS for one in items(spec.get(word))]
+    return [one for word in CONTAINERS for one in items(spec.get(word))]
 
 
 def _single(container: Any, is_gpu: Callable[[str], bool]) -> Any:  # noqa: ANN401  any JSON
@@ -79,8 +86,9 @@ def _single(container: Any, is_gpu: Callable[[str], bool]) -> Any:  # noqa: ANN4
     return {**container, "resources": {**resources, **lists}}
 
 
-def _is_unrendered(text: str) -> bool:
-    return bool(VARIABLE.search(text) or JINJA.search(text)) and not OWN_WORDS.search(text)
+def _unrendered(text: str) -> str:
+    found = VARIABLE.search(text) or JINJA.search(text)
+    return " ".join(found[0].split())[:SHOWN_LENGTH] if found and not OWN_WORDS.match(found[0]) else ""
 
 
 def _texts(values: Sequence[object]) -> Iterator[str]:
@@ -91,6 +99,6 @@ def _texts(values: Sequence[object]) -> Iterator[str]:
         if isinstance(value, str):
             yield value
         elif isinstance(value, Mapping):
-            waiting += [part for member in reversed(value.items()) for part in reversed(member)]
+            waiting += [part for member in reversed(list(value.items())) for part in reversed(member)]
         elif isinstance(value, list):
             waiting += reversed(value)

@@ -105,7 +105,7 @@ def _in_mapping(value: Mapping[str, Any], way: _Way, is_request: IsRequest) -> I
             Shape.POD_SPEC, way.pointer, {"metadata": {"labels": value.get("labels")}, "spec": value}, way.owner
         )
         skipped = ("containers", "initContainers")
-    fields = {**way.fields, **{name: value[name] for name in POD_FIELDS if value.get(name)}, **patched_spec(value)}
+    fields = {**way.fields, **_pod_fields(value), **patched_spec(value)}
     for request in () if is_step else gpu_requests(value, way.above, is_request):
         yield PodPlace(Shape.REQUEST, way.pointer + request.pointer, _pod_of_request(request, fields), way.owner)
     for key, child in value.items():
@@ -120,6 +120,13 @@ def _escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1") if "/" in key or "~" in key else key
 
 
+def _pod_fields(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of a PodSpec in a mapping; NVIDIA's operators name the class ``runtimeClass``."""
+    found = {name: value[name] for name in POD_FIELDS if value.get(name)}
+    named = value.get("runtimeClass")
+    return {"runtimeClassName": named, **found} if named and isinstance(named, str) else found
+
+
 def _pod_of_request(request: GpuRequest, fields: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"metadata": {}, "spec": {**fields, "containers": request.containers}}
 
@@ -129,7 +136,7 @@ def _pod_of_step(step: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[
 
     Source: https://argo-workflows.readthedocs.io/en/latest/fields/#template
     """
-    own = {**fields, **{key: step[key] for key in POD_FIELDS if step.get(key)}, **patched_spec(step)}
+    own = {**fields, **_pod_fields(step), **patched_spec(step)}
     main = [{"name": "main", **mapping(step.get(word))} for word in ("container", "script") if step.get(word)]
     main = main or elements(mapping(step.get("containerSet")).get("containers"))
     containers = [*own.pop("containers", ()), *main, *elements(step.get("sidecars"))]

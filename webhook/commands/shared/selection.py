@@ -20,7 +20,7 @@ from webhook.kube.kind_scopes import declared_scopes
 from webhook.kube.knative import CONFIG_MAP_PATH, allows_runtime_class, is_relevant
 from webhook.kube.manifests import Manifest
 from webhook.kube.metadata import controlling_owner
-from webhook.kube.placeholders import unrendered
+from webhook.kube.placeholders import may_have_placeholders, unrendered
 from webhook.kube.values import EMPTY, empty_mapping, items, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
@@ -185,17 +185,16 @@ def _of_manifests(manifests: Sequence[Manifest], situation: Situation) -> Iterat
         knative_allows=situation.knative_allows or allows_runtime_class(documents),
     )
     kept = [item for item in documents if _is_controlled(item)]
-    unreplaced: dict[str, tuple[str, str]] = {}
+    marked = [found for one in manifests for found in [may_have_placeholders(one.text)] * len(one.objects)]
+    unreplaced: dict[str, str] = {}
     with progress_bar() as progress:
         task = progress.add_task("decide", total=len(documents))
-        for manifest in manifests:
-            for one in manifest.objects:
-                found = () if _is_controlled(one.content) else tuple(predict(one.content, known))
-                if "${" in manifest.text or "{{" in manifest.text:
-                    unreplaced = {**_unreplaced(found), **unreplaced}
-                yield from found
-                progress.advance(task)
-    for title, placeholder in unreplaced.values():
+        for item, is_marked in zip(documents, marked, strict=True):
+            found = () if _is_controlled(item) else tuple(predict(item, known))
+            unreplaced |= _unreplaced(found) if is_marked else {}
+            yield from found
+            progress.advance(task)
+    for placeholder, title in unreplaced.items():
         click.echo(f"{title}: {placeholder} was read as text; {HINT}", err=True)
     for item in kept:
         owner, names = controlling_owner(item), reference(item, situation.namespace)
@@ -203,13 +202,13 @@ def _of_manifests(manifests: Sequence[Manifest], situation: Situation) -> Iterat
         click.echo(f"Skipped: {what}, which {owner.get('kind')} {owner.get('name')} controls", err=True)
 
 
-def _unreplaced(found: Iterable[PodVerdict]) -> Mapping[str, tuple[str, str]]:
-    """Return placeholders on which decisions depend, by their text, each with the title of the object."""
+def _unreplaced(found: Iterable[PodVerdict]) -> dict[str, str]:
+    """Return the placeholders on which decisions depend, each with the title of the object."""
     lines = {}
     for one in found:
         namespace = one.question.facts.namespace if one.question.concerns_gpus else ""
         if placeholder := unrendered(one.question.pod, namespace):
-            lines[placeholder] = (one.title, placeholder)
+            lines[placeholder] = one.title
     return lines
 
 
