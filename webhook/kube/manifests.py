@@ -7,21 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook.kube.document_stream import Piece, after_value, json_values, pieces
+from webhook.kube.placeholders import without_variables
 from webhook.kube.yaml_values import MAX_DEPTH, YamlError, yaml_value
 
 TEMPLATE_MARKS = re.compile(r"\{\{|\{%")
 TEMPLATE_HINT = "render it first: `helm template CHART | gpu-injector preview -f -`"
+VARIABLE_HINT = "replace its variables first: `envsubst < FILE | gpu-injector preview -f -`"
 
 
 class ManifestError(ValueError):
     """Text that holds no Kubernetes objects; the message says source, line, document and why.
 
-    ``is_template`` if it looks like a template that was not rendered.
+    ``hint`` says how to render what looks like a template. ``is_foreign`` if it could be read, and is something else
+    than a Kubernetes object.
     """
 
-    def __init__(self, message: str, *, is_template: bool = False) -> None:
-        super().__init__(f"{message}; it looks like a template: {TEMPLATE_HINT}" if is_template else message)
-        self.is_template = is_template
+    def __init__(self, message: str, *, hint: str = "", is_foreign: bool = False) -> None:
+        super().__init__(f"{message}; it looks like a template: {hint}" if hint else message)
+        self.is_template = bool(hint)
+        self.is_foreign = is_foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +110,26 @@ def _values(piece: Piece, place: _Place) -> list[tuple[str, Any, int]]:
     try:
         value, line = yaml_value(piece.text) or (None, 0)
     except YamlError as error:
-        is_template = TEMPLATE_MARKS.search(piece.text) is not None
         message = not_json or f"{place.at(error.line)}: not YAML: {error.problem}"
-        raise ManifestError(message, is_template=is_template) from error
+        raise ManifestError(message, hint=_hint(piece.text)) from error
     if not_json and not (isinstance(value, dict) and "kind" in value):
         raise ManifestError(not_json)
     return [(piece.text, value, line)]
+
+
+def _hint(text: str) -> str:
+    """Return how to render a text that is not YAML; empty if it is no template."""
+    if TEMPLATE_MARKS.search(text):
+        return TEMPLATE_HINT
+    return VARIABLE_HINT if any(_is_yaml(replaced) for replaced in without_variables(text)) else ""
+
+
+def _is_yaml(text: str) -> bool:
+    try:
+        yaml_value(text)
+    except YamlError:
+        return False
+    return True
 
 
 def _parts(text: str, found: list[Any], place: _Place) -> Iterator[tuple[str, Any, int]]:
@@ -136,11 +154,17 @@ def _depth_exceeds(value: object, limit: int) -> bool:
     return True
 
 
+def _looks_like_object(content: object) -> bool:
+    """Say whether a value without a kind has keys that only objects have; a Chart.yaml has an apiVersion, too."""
+    return isinstance(content, dict) and "apiVersion" in content and not {"metadata", "spec"}.isdisjoint(content)
+
+
 def _objects(content: object, place: _Place, line: int) -> Iterator[Document]:
     if content is None:
         return
     if not isinstance(content, dict) or not isinstance(content.get("kind"), str):
-        raise ManifestError(f"{place.at(line)}: a Kubernetes object is needed, with apiVersion and kind")
+        message = f"{place.at(line)}: a Kubernetes object is needed, with apiVersion and kind"
+        raise ManifestError(message, is_foreign=not _looks_like_object(content))
     at = place.line + line + 1
     if not content["kind"].endswith("List") or not isinstance(content.get("items"), list):
         yield Document(content, place.source, at, place.number)

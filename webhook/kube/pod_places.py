@@ -25,6 +25,10 @@ POD_SPEC_FIELDS = frozenset(
 POD_FIELDS = ("nodeSelector", "tolerations", "affinity", "runtimeClassName", "volumes", "hostUsers")
 
 
+# The members of a step that its pod is built from.
+STEP_MEMBERS = ("container", "script", "containerSet", "sidecars", "initContainers", "metadata")
+
+
 class Shape(StrEnum):
     """What is at a place."""
 
@@ -92,16 +96,17 @@ def _in_mapping(value: Mapping[str, Any], way: _Way, is_request: IsRequest) -> I
     if way.pointer and _is_template(value):
         yield PodPlace(Shape.TEMPLATE, way.pointer, value, way.owner)
         return
-    if _is_step(value):
+    is_step = _is_step(value)
+    if is_step:
         yield PodPlace(Shape.STEP, way.pointer, _pod_of_step(value, way.fields), way.owner)
-        return
+        skipped = STEP_MEMBERS
     if way.owner.has_pod_specs and way.pointer != "/spec" and _is_pod_spec(value, way.key):
         yield PodPlace(
             Shape.POD_SPEC, way.pointer, {"metadata": {"labels": value.get("labels")}, "spec": value}, way.owner
         )
         skipped = ("containers", "initContainers")
-    fields = {**way.fields, **{name: value[name] for name in POD_FIELDS if value.get(name)}, **patched_spec(value)}
-    for request in gpu_requests(value, way.above, is_request):
+    fields = {**way.fields, **_pod_fields(value), **patched_spec(value)}
+    for request in () if is_step else gpu_requests(value, way.above, is_request):
         yield PodPlace(Shape.REQUEST, way.pointer + request.pointer, _pod_of_request(request, fields), way.owner)
     for key, child in value.items():
         if key not in skipped and key not in NO_REQUESTS and way.owner.is_searched(key, way.depth):
@@ -115,6 +120,13 @@ def _escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1") if "/" in key or "~" in key else key
 
 
+def _pod_fields(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of a PodSpec in a mapping; NVIDIA's operators name the class ``runtimeClass``."""
+    found = {name: value[name] for name in POD_FIELDS if value.get(name)}
+    named = value.get("runtimeClass")
+    return {"runtimeClassName": named, **found} if named and isinstance(named, str) else found
+
+
 def _pod_of_request(request: GpuRequest, fields: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"metadata": {}, "spec": {**fields, "containers": request.containers}}
 
@@ -124,7 +136,7 @@ def _pod_of_step(step: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[
 
     Source: https://argo-workflows.readthedocs.io/en/latest/fields/#template
     """
-    own = {**fields, **{key: step[key] for key in POD_FIELDS if step.get(key)}, **patched_spec(step)}
+    own = {**fields, **_pod_fields(step), **patched_spec(step)}
     main = [{"name": "main", **mapping(step.get(word))} for word in ("container", "script") if step.get(word)]
     main = main or elements(mapping(step.get("containerSet")).get("containers"))
     containers = [*own.pop("containers", ()), *main, *elements(step.get("sidecars"))]

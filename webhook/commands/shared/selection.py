@@ -20,6 +20,7 @@ from webhook.kube.kind_scopes import declared_scopes
 from webhook.kube.knative import CONFIG_MAP_PATH, allows_runtime_class, is_relevant
 from webhook.kube.manifests import Manifest
 from webhook.kube.metadata import controlling_owner
+from webhook.kube.placeholders import may_have_placeholders, unrendered
 from webhook.kube.values import EMPTY, empty_mapping, items, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
@@ -27,6 +28,7 @@ from webhook.names import REGISTRATION_NAME, REGISTRATION_PATH, WORKLOADS_ENTRY
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
+HINT = "render the manifest first: `envsubst`, `oc process`, or the tool that it is written for"
 # Looks up the owners of an object of a live cluster, upwards.
 Above = Callable[[KubeClient, Mapping[str, Any]], Awaitable[Sequence[Mapping[str, Any]]]]
 
@@ -173,7 +175,7 @@ async def _knative_allows(client: KubeClient) -> bool:
     return allows_runtime_class([{"apiVersion": "v1", "kind": "ConfigMap", **found}] if found else [])
 
 
-def _of_manifests(manifests: Iterable[Manifest], situation: Situation) -> Iterator[PodVerdict]:
+def _of_manifests(manifests: Sequence[Manifest], situation: Situation) -> Iterator[PodVerdict]:
     """Yield the verdicts for manifests, in a cluster that also has what they declare."""
     documents = [item.content for manifest in manifests for item in manifest.objects]
     known = replace(
@@ -183,16 +185,31 @@ def _of_manifests(manifests: Iterable[Manifest], situation: Situation) -> Iterat
         knative_allows=situation.knative_allows or allows_runtime_class(documents),
     )
     kept = [item for item in documents if _is_controlled(item)]
+    marked = [found for one in manifests for found in [may_have_placeholders(one.text)] * len(one.objects)]
+    unreplaced: dict[str, str] = {}
     with progress_bar() as progress:
         task = progress.add_task("decide", total=len(documents))
-        for item in documents:
-            if not _is_controlled(item):
-                yield from predict(item, known)
+        for item, is_marked in zip(documents, marked, strict=True):
+            found = () if _is_controlled(item) else tuple(predict(item, known))
+            unreplaced |= _unreplaced(found) if is_marked else {}
+            yield from found
             progress.advance(task)
+    for placeholder, title in unreplaced.items():
+        click.echo(f"{title}: {placeholder} was read as text; {HINT}", err=True)
     for item in kept:
         owner, names = controlling_owner(item), reference(item, situation.namespace)
         what = f"{names['kind']} {names['namespace']}/{names['name']}"
         click.echo(f"Skipped: {what}, which {owner.get('kind')} {owner.get('name')} controls", err=True)
+
+
+def _unreplaced(found: Iterable[PodVerdict]) -> dict[str, str]:
+    """Return the placeholders on which decisions depend, each with the title of the object."""
+    lines = {}
+    for one in found:
+        namespace = one.question.facts.namespace if one.question.concerns_gpus else ""
+        if placeholder := unrendered(one.question.pod, namespace):
+            lines[placeholder] = one.title
+    return lines
 
 
 def _is_controlled(item: Mapping[str, Any]) -> bool:
