@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,10 @@ from support.chart import (
     values_of_the_chart,
     values_table,
 )
+from support.metric_registry import series
 
 from webhook.policy.load import parse_policy
 from webhook.policy.model import Policy
-from webhook.server.certificate_metrics import CertificateMetrics
-from webhook.server.heartbeat_status import HeartbeatStatus
-from webhook.server.metrics import Metrics
-from webhook.view.live_view import ignore
 
 OUR_METRIC = re.compile(r"\b(?:gpu_injector|controller_runtime)_\w+")
 
@@ -72,16 +69,6 @@ def test_alerts_point_to_existing_rows() -> None:
     named = re.findall(r'See (docs/\S+\.md), "([^"]+)"', (CHART / "files" / "alerts.yaml").read_text())
     assert named
     assert [words for page, words in named if words not in (CHART.parents[1] / page).read_text()] == []
-
-
-def series() -> Iterator[str]:
-    """Yield the name of every series that the webhook exports."""
-    registry = Metrics.create().registry
-    CertificateMetrics(registry, ignore)
-    HeartbeatStatus().register(registry)
-    for metric in registry.collect():
-        endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(metric.type, [""])
-        yield from (metric.name + ending for ending in endings)
 
 
 def test_every_panel_of_the_dashboard_has_a_query() -> None:
