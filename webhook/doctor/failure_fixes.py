@@ -4,6 +4,7 @@ from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.nvidia.container_cli_messages import LOOK, fix_of_cli
 from webhook.nvidia.failure_messages import Failure, FailureKind
 
+DELETE = "delete the pod, so that its controller creates another one"
 FIXES = {
     FailureKind.HANDLER_UNKNOWN: "configure the handler on the node (see runtime-handler), or remove runtimeClassName",
     FailureKind.CDI_HOOK_MISSING: "on the node: install nvidia-container-toolkit, then nvidia-ctk cdi generate "
@@ -34,8 +35,19 @@ FIXES = {
     "use time-slicing, MPS or MIG ({subject})",
     FailureKind.RUNTIME_FAILED: LOOK,
     FailureKind.MOUNT_TARGET: "another volume of the pod covers {subject}: mount one of the two elsewhere",
-    FailureKind.DEVICE_ALLOCATION: "the device plugin had no healthy device: see its log and gpus-healthy, then "
-    "delete the pod, so that its controller creates another one",
+    FailureKind.DEVICE_ALLOCATION: "the device plugin had no free and healthy device when the pod came. Where the node "
+    f"offers its GPUs (kubectl describe node: Allocatable), {DELETE}; otherwise see the plugin's log",
+    FailureKind.PLUGIN_AWAY: "the device plugin was not there when the kubelet asked it, as after a restart of node, "
+    f"kubelet or plugin. Where the node offers its GPUs again (kubectl describe node: Allocatable), {DELETE}",
+    FailureKind.SHARING_SCHEDULER: "another scheduler placed the pod, and a sharing plugin needs its own: take "
+    f"nodeName out of the pod, set its schedulerName, and see that this scheduler runs; then {DELETE}",
+    FailureKind.NODE_FULL: "the node had too little {subject}: the pod names its node itself (nodeName), or the "
+    f"device plugin was not ready yet after a restart. Where the node has some free, {DELETE}",
+    FailureKind.NODE_LABELS: "the node that the pod was given does not match its nodeSelector, its affinity or its "
+    f"RuntimeClass: correct one of them, or take nodeName out; then {DELETE}",
+    FailureKind.CLAIM_DRIVER: "{subject} has not registered with the kubelet: its pod must run on this node "
+    "(kubectl get pods -A -o wide | grep -i dra); where it runs, kubelet's directory is elsewhere (k0s, MicroK8s): set "
+    "kubeletPlugin.kubeletRegistrarDirectoryPath and kubeletPluginsDirectoryPath in the DRA driver's chart",
     FailureKind.DEVICE_CLAIM: "see the pods of the DRA driver on the node: kubectl get pods -A -o wide | grep -i dra",
     FailureKind.CLASS_SCHEDULING: "the RuntimeClass and the pod select different nodes: correct one of the selectors",
     FailureKind.CLASS_OVERHEAD: "remove `overhead` from the pod, or the RuntimeClass's",
@@ -47,6 +59,21 @@ FIXES = {
     FailureKind.ADMISSION_POLICY: "ValidatingAdmissionPolicy {subject} refuses the pod: change it or its binding",
     FailureKind.ADMISSION_WEBHOOK: "the webhook {subject} refuses the pod: its message says what it wants",
 }
+
+# A class of CDI devices, as the name of a device begins -> what helps. No file in /etc/cdi defines these.
+CDI_FIXES = {
+    "runtime.nvidia.com/": "NVIDIA's runtime could not generate its CDI specification: on the node, nvidia-ctk cdi "
+    "generate --output=/dev/null names what is missing (nvidia-smi too: is the driver loaded?)",
+    "k8s.device-plugin.nvidia.com/": "the device plugin writes this specification into /var/run/cdi of the node: "
+    "mount that directory into the plugin at the same path, and restart the plugin's pod there; the container runtime "
+    "must read /var/run/cdi (cdi_spec_dirs; on containerd 1.7 also enable_cdi = true)",
+    "nvidia.com/pgpu": "this GPU is for a virtual machine: on the node, bind it to vfio-pci, and restart the pod of "
+    "NVIDIA's sandbox device plugin, which writes its CDI specification",
+}
+CDI_FIX = (
+    "on the node: nvidia-ctk cdi list; if the device is missing: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+    "; if it is there, remove the second file in /etc/cdi and /var/run/cdi that defines it"
+)
 
 
 def fix_for(failure: Failure, namespace: str) -> str:
@@ -68,8 +95,4 @@ def cdi_fix(device: str) -> str:
         return "the GPU Operator hands GPUs out by CDI: remove runtimeClassName from the pod"
     if device.endswith("=none"):
         return "set NVIDIA_VISIBLE_DEVICES=void, not none"
-    return (
-        "on the node: nvidia-ctk cdi list; if the device is missing: nvidia-ctk cdi generate "
-        "--output=/etc/cdi/nvidia.yaml; if it is there, remove the second file in /etc/cdi and /var/run/cdi that "
-        "defines it"
-    )
+    return next((fix for kind, fix in CDI_FIXES.items() if device.startswith(kind)), CDI_FIX)

@@ -20,7 +20,21 @@ def trouble_of(pod: Mapping[str, Any]) -> str:
             return f"waits for its init container {first}"
         if waiting:
             return f"{text(waiting.get('reason'))}, {container.get('restartCount', 0)} restarts{_said(container)}"
-    return "" if status.get("phase") == "Running" else text(status.get("phase"))
+    phase = text(status.get("phase"))
+    said = text(status.get("message")) or unschedulable(pod)
+    return "" if phase == "Running" else f"{phase}: {' '.join(said.split())}" if said else phase
+
+
+def unschedulable(pod: Mapping[str, Any]) -> str:
+    """Return why the scheduler finds no node for a pod, empty where it has one or says nothing."""
+    conditions = items(mapping(pod.get("status")).get("conditions"))
+    return next((text(one.get("message")) for one in conditions if one.get("reason") == "Unschedulable"), "")
+
+
+def is_over(pod: Mapping[str, Any]) -> bool:
+    """Say whether a pod has ended, or is being deleted: nothing about it matters any more."""
+    phase = mapping(pod.get("status")).get("phase")
+    return phase in ("Succeeded", "Failed") or "deletionTimestamp" in mapping(pod.get("metadata"))
 
 
 def cause_of(pod: Mapping[str, Any]) -> tuple[str, str]:

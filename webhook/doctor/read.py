@@ -13,6 +13,8 @@ from webhook.doctor.api_reads import is_ready, read_everywhere, read_list, read_
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.doctor.fact import ApiObject, CannotTellError, DryRun, Objects, Unread, known
+from webhook.doctor.pod_trouble import unschedulable
+from webhook.doctor.scheduling_fixes import names_claim
 from webhook.doctor.tried_heartbeat import try_heartbeat
 from webhook.kube.metadata import labels_of, metadata, name_of
 from webhook.kube.values import items, text
@@ -235,6 +237,7 @@ def _concerns_gpus(pod: ApiObject, policy: Policy) -> bool:
         runtime_class_name(pod) == policy.runtime_class
         or any(container.names_gpu for container in found)
         or any(path for container in found for path in driver_mounts(pod, container))
+        or names_claim(unschedulable(pod))
     )
 
 

@@ -17,6 +17,8 @@ class LogProblem(StrEnum):
     """The same, in the words of a plugin with a CDI strategy; also on Tegra, where such strategies do not work."""
     CDI_SPECIFICATION = "cdi-specification"
     """The plugin could not write its CDI specification: files of the driver are missing."""
+    LIBRARY_CRASH = "library-crash"
+    """The plugin crashed in the driver's library, or misses a function there: the driver is older than the plugin."""
     ACCESS_LOST = "access-lost"
     """The container may not open its devices any more, as after ``systemctl daemon-reload``."""
     ACCESS_BLOCKED = "access-blocked"
@@ -64,11 +66,15 @@ PATTERNS = {
         r"could not load NVML library|(?:(?:[Ff]ailed to initialize NVML|nvml init failed): )?"
         r"ERROR_LIB(?:RARY_NOT_FOUND|NOTFOUND)|libnvidia-ml\.so[.\d]{0,20}: cannot open"
         r"|Incompatible (?:platform|strategy) detected|Detected non-NVML platform|NVML doesn't exist on this system"
+        r"|invalid device discovery strategy"
     ),
     LogProblem.CDI_WITHOUT_NVML: re.compile(
         r"CDI (?:--device-list-strategy )?options are only supported on NVML-based systems"
     ),
     LogProblem.CDI_SPECIFICATION: re.compile(r"(?:unable|failed) to (?:create|generate) (?:cdi|CDI) spec"),
+    LogProblem.LIBRARY_CRASH: re.compile(
+        r"SIGSEGV: segmentation violation|undefined symbol: nvml|ERROR_FUNCTION_NOT_FOUND|nvml: Function Not Found"
+    ),
     LogProblem.ACCESS_LOST: re.compile(
         r"(?:(?:[Ff]ailed to initialize NVML|nvml init failed|nvml): )(?:Unknown Error|ERROR_UNKNOWN)"
     ),
@@ -82,6 +88,7 @@ PATTERNS = {
     LogProblem.CONFIG: re.compile(
         r"unable to (?:load|parse|finalize) config|[Ee]rror parsing config|pecified config [^\n]{1,100} does not exist"
         r"|unknown (?:field|version)[^\n]{1,100}config|flag provided but not defined"
+        r"|invalid --[a-z-]{1,40} option"
     ),
     LogProblem.VERSION_MISMATCH: re.compile(r"Driver/library version mismatch|ERROR_LIB_RM_VERSION_MISMATCH"),
     LogProblem.NO_DRIVER: re.compile(

@@ -24,7 +24,13 @@ HOOK_KINDS = (
     FailureKind.PROGRAM_MISSING,
     FailureKind.DEVICE_NODE_MISSING,
 )
-ALLOCATION_KINDS = (FailureKind.DEVICE_ALLOCATION, FailureKind.SHARED_TOO_MANY, FailureKind.TOPOLOGY)
+ALLOCATION_KINDS = (
+    FailureKind.DEVICE_ALLOCATION,
+    FailureKind.PLUGIN_AWAY,
+    FailureKind.SHARING_SCHEDULER,
+    FailureKind.SHARED_TOO_MANY,
+    FailureKind.TOPOLOGY,
+)
 DRIVER_FILES = ("nvidia", "libcuda")
 REFUSALS = (
     FailureKind.QUOTA,
@@ -114,7 +120,7 @@ def xid(facts: ClusterFacts) -> Result:
 
 def claim(facts: ClusterFacts) -> Result:
     """No DRA driver failed to prepare a device."""
-    seen = list(_seen(facts, FailureKind.DEVICE_CLAIM))
+    seen = list(_seen(facts, FailureKind.DEVICE_CLAIM, FailureKind.CLAIM_DRIVER))
     return fails_on(map(_line, seen), *(fix_for(item.failure, item.namespace) for item in seen[:1]))
 
 
@@ -157,12 +163,15 @@ def _names_gpu(facts: ClusterFacts, message: str) -> bool:
 
 
 def _seen(facts: ClusterFacts, *kinds: FailureKind) -> Iterator[Seen]:
-    """Yield the events that name one of these causes, one for each object."""
+    """Yield the events that name one of these causes, one for each object; not of pods that are Ready by now."""
     reported = set()
     for event in known(facts.events):
         message = text(event.get("message"))
         failure = failure_of(message, text(event.get("reason")))
-        if failure and failure.kind in kinds and (seen := _of(event, message, failure)).of not in reported:
+        if failure is None or failure.kind not in kinds:
+            continue
+        seen = _of(event, message, failure)
+        if seen.of not in reported and seen.of.removeprefix("Pod ") not in facts.ready_pods:
             reported.add(seen.of)
             yield seen
 

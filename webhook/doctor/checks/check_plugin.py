@@ -11,6 +11,8 @@ from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import known
 from webhook.doctor.node_providers import BOTTLEROCKET, GKE_LABEL, by_dra, gpu_drivers
 from webhook.doctor.plugin_fixes import cure_of, if_it_has_a_gpu, plugin_rule
+from webhook.doctor.plugin_pods import wanted_node
+from webhook.doctor.pod_trouble import is_over
 from webhook.kube.metadata import full_name, name_of, namespace_of
 from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.values import elements, items, mapping, text
@@ -75,16 +77,23 @@ def _may_be_gpus(plugin: DevicePlugin) -> bool:
 def everywhere(facts: ClusterFacts) -> Result:
     """Each GPU node has a plugin pod: the DaemonSet's selectors let it in, and its taints are tolerated."""
     sets = list(_daemon_sets(facts))
-    served = {node for _, node in facts.talking}
+    served = {wanted_node(item) for item, _ in facts.talking}
     lacking = [node for node in facts.gpu_nodes if node.name not in served and not _needs_no_plugin(facts, node)]
     troubles = (
         f"{node.name} has no device plugin: {'; '.join(_why_not(item, node) for item in sets)}" for node in lacking
     )
-    return fails_on(
-        troubles if sets else (),
-        "change tolerations or selectors of the DaemonSet's template: a webhook is asked too late for that",
-        otherwise=f"{len(served)} nodes",
+    fix = (_fix_of_lacking(facts, node) for node in lacking[:1])
+    return fails_on(troubles if sets else (), *fix, otherwise=f"{len(served)} nodes")
+
+
+def _fix_of_lacking(facts: ClusterFacts, node: Node) -> str:
+    wanting = next(
+        (item for item in _daemon_sets(facts) if _why_not(item, node) == MISSING.format(item.plugin.name)), None
     )
+    if wanting is None:
+        return "change tolerations or selectors of the DaemonSet's template: a webhook is asked too late for that"
+    name = f"kubectl -n {wanting.plugin.namespace} describe daemonset {wanting.plugin.name}"
+    return f"{name}   (its events say what refuses the pod, or whether the controller has just not created it yet)"
 
 
 def _needs_no_plugin(facts: ClusterFacts, node: Node) -> bool:
@@ -161,7 +170,7 @@ def once(facts: ClusterFacts) -> Result:
     """No node runs two device plugins for GPUs, which would take the resource from each other."""
     pods: dict[str, list[str]] = {}
     for item, node in facts.talking:
-        if node and mapping(item.get("status")).get("phase") == "Running":
+        if node and mapping(item.get("status")).get("phase") == "Running" and not is_over(item):
             pods.setdefault(node, []).append(full_name(item))
     troubles = (
         f"{node} runs {len(names)} device plugins: {', '.join(names)}"

@@ -4,31 +4,58 @@ from collections.abc import Mapping
 from typing import Any
 
 from webhook.doctor.api_reads import is_ready
-from webhook.doctor.check import Result, fails_on, warns_on
-from webhook.doctor.checks.check_plugin_log import matters
+from webhook.doctor.check import Result, passes, warns_on
+from webhook.doctor.checks.check_plugin_log import has_gpus, weighed
 from webhook.doctor.checks.check_support import unwell_support
 from webhook.doctor.cluster_facts import ClusterFacts
-from webhook.doctor.fact import Unread
+from webhook.doctor.fact import CannotTellError, Unread
 from webhook.doctor.failure_fixes import fix_for
-from webhook.doctor.plugin_fixes import if_it_has_a_gpu
-from webhook.doctor.pod_trouble import cause_of, running_init, trouble_of
-from webhook.kube.metadata import full_name, name_of, namespace_of
+from webhook.doctor.plugin_pods import wanted_node
+from webhook.doctor.pod_trouble import cause_of, running_init, trouble_of, unschedulable
+from webhook.doctor.scheduling_fixes import scheduling_fix
+from webhook.kube.metadata import full_name, labels_of, name_of, namespace_of
+from webhook.kube.values import mapping
 from webhook.nvidia.failure_messages import failure_of
+from webhook.nvidia.plugin_messages import last_error_line
 
 
 def running(facts: ClusterFacts) -> Result:
-    """The plugin's pods run and are ready."""
-    found = [(item, node, why) for item, node in facts.talking if (why := _unwell(item))]
+    """The plugin's pods run and are ready; nodes that are away are another check's."""
+    found = [(item, wanted_node(item), why) for item, node in facts.talking if (why := _unwell(facts, item, node))]
     troubles = [f"{full_name(item)} on {node or 'no node'}: {why}" for item, node, why in found]
-    # The static manifest runs on every node, and newer plugins end on one without a GPU.
-    if found and not matters(facts, {node for _, node, _ in found}):
-        return warns_on(troubles, if_it_has_a_gpu(found[0][1]))
-    fix = (_fix_of_unwell(facts, item, node) for item, node, _ in found[:1])
-    return fails_on(troubles, *fix, otherwise=f"{len(facts.talking)} pods")
+    if not found:
+        return passes(f"{len(facts.talking)} pods")
+    nodes = [node for _, node, _ in found]
+    strange = next(filter(None, (_fix_of_strange(facts, node) for node in nodes)), "")
+    if strange and not has_gpus(facts, nodes):
+        return warns_on(troubles, strange)
+    return weighed(facts, nodes, troubles, *(_fix_of_unwell(facts, item, node) for item, node, _ in found[:1]))
 
 
-def _unwell(item: Mapping[str, Any]) -> str:
-    return trouble_of(item) or ("" if is_ready(item) else "not ready")
+def _unwell(facts: ClusterFacts, item: Mapping[str, Any], name: str) -> str:
+    node = facts.node_facts.get(name)
+    if node is not None and node.ready is False:
+        return ""
+    why = trouble_of(item) or ("" if is_ready(item) else "not ready")
+    said = last_error_line(_log_of(facts, item)) if why else ""
+    return f"{why}; its log says: {said}" if said and said not in why else why
+
+
+def _log_of(facts: ClusterFacts, pod: Mapping[str, Any]) -> str:
+    try:
+        return facts.log_of(pod)
+    except CannotTellError:
+        return ""
+
+
+def _fix_of_strange(facts: ClusterFacts, name: str) -> str:
+    """Return what keeps a plugin away from a node on which it can never run, empty for other nodes."""
+    labels = labels_of(facts.node(name))
+    if labels.get("kubernetes.io/os") == "windows":
+        return f"{name} runs Windows: add nodeSelector kubernetes.io/os: linux to the DaemonSet's template"
+    if name in facts.virtual_nodes:
+        return f"{name} is no machine: keep the DaemonSet away from it by a nodeSelector, or take its toleration out"
+    return ""
 
 
 def _fix_of_unwell(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
@@ -36,6 +63,8 @@ def _fix_of_unwell(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> st
     failure = failure_of(*cause_of(pod))
     if failure and (fix := fix_for(failure, namespace_of(pod))):
         return fix
+    if said := unschedulable(pod):
+        return scheduling_fix(facts, {**pod, "spec": {**mapping(pod.get("spec")), "affinity": {}}}, said)
     init = running_init(pod)
     if init and not isinstance(facts.support_pods, Unread):
         first = next((one for one in unwell_support(facts) if one.node == node), None)
