@@ -1,12 +1,13 @@
 """The fix for each cause that kubelets, runtimes and controllers report."""
 
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
-from webhook.nvidia.container_cli_messages import LOOK, fix_of_cli
+from webhook.nvidia.container_cli_messages import CONFIG, LOOK, fix_of_cli
 from webhook.nvidia.failure_messages import Failure, FailureKind
 
 DELETE = "delete the pod, so that its controller creates another one"
 FIXES = {
-    FailureKind.HANDLER_UNKNOWN: "configure the handler on the node (see runtime-handler), or remove runtimeClassName",
+    FailureKind.HANDLER_UNKNOWN: "configure the handler {subject} on the node (nvidia-ctk runtime configure, then "
+    "restart its container runtime), or remove runtimeClassName",
     FailureKind.CDI_HOOK_MISSING: "on the node: install nvidia-container-toolkit, then nvidia-ctk cdi generate "
     "--output=/etc/cdi/nvidia.yaml: the specification names a program that is not there ({subject})",
     FailureKind.RUNTIME_MISSING: "on the node: install nvidia-container-toolkit; the runtime's configuration names "
@@ -14,8 +15,8 @@ FIXES = {
     FailureKind.HOST_PATH_TYPE: "{subject} is not on the node: install the driver's package, or remove the mount",
     FailureKind.PROGRAM_MISSING: "{subject} comes from the driver, and the container does not run under NVIDIA's "
     "runtime: see pods-uncalled and pods-left; where it does, NVIDIA_DRIVER_CAPABILITIES lacks `utility`",
-    FailureKind.DEVICE_NODE_MISSING: "on the node: nvidia-modprobe -u -m creates {subject}; then nvidia-ctk cdi "
-    "generate --output=/etc/cdi/nvidia.yaml, as the specification is older than the driver",
+    FailureKind.DEVICE_NODE_MISSING: "on the node: nvidia-modprobe -u -m creates {subject} (the driver's pod does "
+    "below /run/nvidia/driver); with CDI then nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
     FailureKind.READ_ONLY_HOST: "{subject} cannot be created on this system: mount something else there, or use the "
     "RuntimeClass",
     FailureKind.GPU_LOST: "the node lost a GPU: dmesg | grep -i xid, then reboot it; if it comes back, replace the GPU",
@@ -70,6 +71,15 @@ CDI_FIXES = {
     "nvidia.com/pgpu": "this GPU is for a virtual machine: on the node, bind it to vfio-pci, and restart the pod of "
     "NVIDIA's sandbox device plugin, which writes its CDI specification",
 }
+NO_SHIM = "containerd does not find its own {subject}: install all of containerd where its PATH leads"
+NO_RUNC = (
+    "NVIDIA's runtime finds none of {subject} in its PATH: install one on the node, or name its path under `runtimes` "
+    f"in {CONFIG} (k3s and RKE2 have their own runc)"
+)
+CDI_HOOK = (
+    "the CDI specification does not fit the node's driver or toolkit: on the node, nvidia-smi, then nvidia-ctk cdi "
+    "generate --output=/etc/cdi/nvidia.yaml"
+)
 CDI_FIX = (
     "on the node: nvidia-ctk cdi list; if the device is missing: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
     "; if it is there, remove the second file in /etc/cdi and /var/run/cdi that defines it"
@@ -83,10 +93,15 @@ def fix_for(failure: Failure, namespace: str) -> str:
             return cdi_fix(failure.subject)
         case FailureKind.CONTAINER_CLI:
             return fix_of_cli(failure.subject)
+        case FailureKind.RUNTIME_FAILED if failure.subject.startswith(("nvidia-cdi-hook", "nvidia-ctk")):
+            return CDI_HOOK
         case FailureKind.CLASS_NOT_FOUND:
             return missing_class_fix(failure.subject)
         case kind:
-            return FIXES.get(kind, "").replace("{namespace}", namespace).replace("{subject}", failure.subject)
+            fix = FIXES.get(kind, "")
+    if failure.kind is FailureKind.RUNTIME_MISSING and "nvidia" not in failure.subject:
+        fix = NO_SHIM if "containerd-shim" in failure.subject else NO_RUNC
+    return fix.replace("{namespace}", namespace).replace("{subject}", failure.subject)
 
 
 def cdi_fix(device: str) -> str:

@@ -42,6 +42,7 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
                 rf"no runtime for {QUOTE}{NAME}{QUOTE} is configured",  # containerd 1.x and 2.x
                 rf"failed to find runtime handler {NAME} from runtime list",  # CRI-O
                 rf"RuntimeHandler {QUOTE}{NAME}{QUOTE} not supported",  # cri-dockerd, dockershim
+                rf"unknown or invalid runtime name: {NAME}",  # Docker
             ),
         ),
         (FailureKind.CDI_HOOK_MISSING, _absent_program(HOOKS)),
@@ -61,7 +62,8 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
             (
                 rf"failed to stat CDI host device {QUOTE}{PATH}{QUOTE}",
                 rf"while adding custom device {QUOTE}{PATH}{QUOTE}",
-                r"stat(?: failed:)? (/dev/nvidia[a-z0-9/-]{0,60}): no such file or directory",
+                r"stat(?: failed:)? (/(?:run/nvidia/driver/)?dev/nvidia[a-z0-9/-]{0,60}): no such file or directory",
+                r"mount (/dev/nvidia[a-z0-9/-]{0,60}):[^\n]{1,512}: no such file or directory",
             ),
         ),
         (
@@ -84,7 +86,10 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
         (FailureKind.MOUNT_TARGET, (rf"to rootfs at {QUOTE}{PATH}{QUOTE}",)),
         (
             FailureKind.RUNTIME_FAILED,
-            (rf"(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{{0,400}}?{FAILED}[^\n]{{0,400}})",),
+            (
+                rf"(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{{0,400}}?{FAILED}[^\n]{{0,400}})",
+                r"error running (?:prestart )?hook[^\n]{0,300}?(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{0,400})",
+            ),
         ),
         (
             FailureKind.CLAIM_DRIVER,

@@ -43,6 +43,8 @@ class LogProblem(StrEnum):
     """The host allows too few file watches (inotify)."""
     KUBELET_SOCKET = "kubelet-socket"
     """The kubelet's socket is not where the plugin looks for it."""
+    OWN_SOCKET = "own-socket"
+    """The plugin may not create its socket in the kubelet's directory."""
     UNHEALTHY = "unhealthy"
     """A GPU reported an error (Xid), or cannot be asked."""
     NO_DEVICES = "no-devices"
@@ -73,7 +75,7 @@ PATTERNS = {
     ),
     LogProblem.CDI_SPECIFICATION: re.compile(r"(?:unable|failed) to (?:create|generate) (?:cdi|CDI) spec"),
     LogProblem.LIBRARY_CRASH: re.compile(
-        r"SIGSEGV: segmentation violation|undefined symbol: nvml|ERROR_FUNCTION_NOT_FOUND|nvml: Function Not Found"
+        r"(?<!\[signal )SIGSEGV: segmentation violation|undefined symbol: nvml|ERROR_FUNCTION_NOT_FOUND"
     ),
     LogProblem.ACCESS_LOST: re.compile(
         r"(?:(?:[Ff]ailed to initialize NVML|nvml init failed|nvml): )(?:Unknown Error|ERROR_UNKNOWN)"
@@ -112,7 +114,10 @@ PATTERNS = {
     LogProblem.OPEN_FILES: re.compile(r"[Ff]ailed to created? FS watcher[^\n]{0,200}too many open files"),
     LogProblem.KUBELET_SOCKET: re.compile(
         r"[Cc]ould not contact Kubelet|[Cc]ould not register device plugin|[Ff]ailed to created? FS watcher"
-        r"|kubelet\.sock: connect: [^\n]{1,100}"
+        r"|kubelet\.sock: connect: [^\n]{1,100}|unable to dial [^\n]{1,100}kubelet\.sock|failed to dial kubelet"
+    ),
+    LogProblem.OWN_SOCKET: re.compile(
+        r"listen unix [^\s:]{1,200}: bind: (?:permission denied|read-only file system|operation not permitted)"
     ),
     LogProblem.UNHEALTHY: re.compile(
         r"XidCriticalError: [^\n]{1,200}|device marked unhealthy"

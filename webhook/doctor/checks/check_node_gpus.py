@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Result, fails_on, passes, warns_on
+from webhook.doctor.checks.check_plugin_log import seen_in
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, Unread, known
 from webhook.doctor.maintenance import is_in_maintenance
@@ -162,7 +163,7 @@ def _look_at_plugins(facts: ClusterFacts) -> str:
             f"kubectl -n {namespace_of(pod)} delete pod {name_of(pod)}   (it registered, and the kubelet lost it: a "
             "restart of the kubelet removes the plugin's socket)"
         )
-    return f"kubectl -n {namespace_of(pod)} logs {name_of(pod)} --all-containers"
+    return seen_in(log) or f"kubectl -n {namespace_of(pod)} logs {name_of(pod)} --all-containers"
 
 
 def _why_fewer(facts: ClusterFacts, node: Node, offers: str) -> str:

@@ -87,9 +87,7 @@ def everywhere(facts: ClusterFacts) -> Result:
 
 
 def _fix_of_lacking(facts: ClusterFacts, node: Node) -> str:
-    wanting = next(
-        (item for item in _daemon_sets(facts) if _why_not(item, node) == MISSING.format(item.plugin.name)), None
-    )
+    wanting = next((one for one in _daemon_sets(facts) if _why_not(one, node) == MISSING.format(one.plugin.name)), None)
     if wanting is None:
         return "change tolerations or selectors of the DaemonSet's template: a webhook is asked too late for that"
     name = f"kubectl -n {wanting.plugin.namespace} describe daemonset {wanting.plugin.name}"

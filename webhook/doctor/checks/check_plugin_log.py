@@ -43,6 +43,8 @@ FIXES = {
     "MIG_STRATEGY=mixed in the plugin's DaemonSet",
     LogProblem.OPEN_FILES: "on {node}: sysctl fs.inotify.max_user_instances=8192, and in sysctl.d; then kubectl -n "
     "{namespace} delete pod {pod}",
+    LogProblem.OWN_SOCKET: "the plugin may not write into the kubelet's directory device-plugins: mount it without "
+    "readOnly, and see SELinux on {node} (ausearch -m avc): securityContext.privileged in the DaemonSet allows it",
     LogProblem.KUBELET_SOCKET: "mount the kubelet's own directory device-plugins into the plugin (k0s: "
     "/var/lib/k0s/kubelet, MicroK8s: /var/snap/microk8s/common/var/lib/kubelet) at /var/lib/kubelet/device-plugins",
 }
@@ -128,6 +130,16 @@ def _others(facts: ClusterFacts) -> Iterator[tuple[ApiObject, str, str, str]]:
             yield pod, node, found.text, FIXES[found.problem].format(**names)
         elif find_in_log(log) is None and (said := last_error_line(log)):
             yield pod, node, said, "kubectl -n {namespace} logs {pod} --all-containers --previous".format(**names)
+
+
+def seen_in(log: str) -> str:
+    """Return what a log shows, and the check that says what helps; empty where no cause is known."""
+    found = find_in_log(log)
+    if found is None:
+        return ""
+    names = {"plugin-nvml": NO_LIBRARY, "plugin-driver": NO_DRIVER, "plugin-devices": (LogProblem.NO_DEVICES,)}
+    check = next((name for name, problems in names.items() if found.problem in problems), "plugin-log")
+    return f"see {check}: {found.text}"
 
 
 def _saying(facts: ClusterFacts, *problems: LogProblem) -> Iterator[tuple[ApiObject, str, str]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Result, passes, warns_on
-from webhook.doctor.checks.check_plugin_log import has_gpus, weighed
+from webhook.doctor.checks.check_plugin_log import has_gpus, seen_in, weighed
 from webhook.doctor.checks.check_support import unwell_support
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import CannotTellError, Unread
@@ -72,4 +72,4 @@ def _fix_of_unwell(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> st
             return f"kubectl -n {namespace_of(first.pod)} logs {name_of(first.pod)} --all-containers   (see gpu-stack)"
     if init:
         return f"kubectl -n {namespace_of(pod)} logs {name_of(pod)} -c {init}"
-    return f"kubectl -n {namespace_of(pod)} describe pod {name_of(pod)}"
+    return seen_in(_log_of(facts, pod)) or f"kubectl -n {namespace_of(pod)} describe pod {name_of(pod)}"

@@ -125,7 +125,8 @@ def not_starting(facts: ClusterFacts) -> Result:
     fixes = (_fix(reason, message, namespace_of(pod)) for pod, _, reason, message in found)
     fix = next(filter(None, fixes), "")
     look = LOOK.format(namespace=namespace_of(found[0][0]), name=name_of(found[0][0])) if found else ""
-    return warns_on((f"{where}: {reason} {message}".rstrip() for _, where, reason, message in found), fix or look)
+    troubles = (f"{where}: {reason} {' '.join(message.split())}".rstrip() for _, where, reason, message in found)
+    return warns_on(troubles, fix or look)
 
 
 def _fix(reason: str, message: str, namespace: str) -> str:
