@@ -54,6 +54,10 @@ FIXES = {
     FailureKind.CLASS_OVERHEAD: "remove `overhead` from the pod, or the RuntimeClass's",
     FailureKind.TOLERATIONS: "the namespace's annotation tolerationsWhitelist does not allow the pod's tolerations",
     FailureKind.QUOTA: "raise ResourceQuota {subject}: kubectl describe resourcequota -n {namespace}",
+    FailureKind.QUOTA_REQUEST: "a ResourceQuota of the namespace counts {subject}, so each pod must request it: add it "
+    "to the pod, or take it out of the quota (kubectl describe resourcequota -n {namespace})",
+    FailureKind.WEBHOOK_AWAY: "the webhook {subject} does not answer, and its failurePolicy Fail stops these pods: see "
+    "its pods, its Service and caBundle (kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations)",
     FailureKind.POD_SECURITY: "the namespace enforces PodSecurity {subject}: make the RuntimeClass work on nodes: it "
     "needs no hostPath",
     FailureKind.SECURITY_CONTEXT_CONSTRAINTS: "grant the pod's ServiceAccount an SCC that allows its volumes",

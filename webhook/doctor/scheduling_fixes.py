@@ -32,6 +32,17 @@ FIXES = tuple(
             r"(?i:persistentvolumeclaim|volume node affinity|unbound immediate)",
             "its volume is not bound, or is in another zone than the GPU nodes: kubectl -n {namespace} get pvc",
         ),
+        (
+            r"node\.kubernetes\.io/(?:disk|memory|pid)-pressure",
+            (
+                "a GPU node has too little disk, memory or processes left: free some there (crictl rmi --prune); its "
+                "taint then goes away by itself"
+            ),
+        ),
+        (
+            r"node\.kubernetes\.io/(?:unschedulable|not-ready|unreachable)|were unschedulable",
+            "GPU nodes are cordoned or away: kubectl get nodes; kubectl uncordon those whose maintenance is over",
+        ),
         (r"Too many pods", "the GPU nodes run as many pods as they may: see maxPods of their kubelets"),
         (
             r"(?:anti-affinity rules|topology spread constraints|free ports)",

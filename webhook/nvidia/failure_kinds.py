@@ -67,6 +67,8 @@ class FailureKind(StrEnum):
     """The namespace does not allow the pod's tolerations."""
     QUOTA = "quota"
     """A ResourceQuota is used up (the quota)."""
+    QUOTA_REQUEST = "quota-request"
+    """A ResourceQuota wants each pod to request a resource (the resource)."""
     QUOTA_SCOPE = "quota-scope"
     """Pods of this priority class need a ResourceQuota in their namespace (the classes)."""
     LIMIT_RANGE = "limit-range"
@@ -81,6 +83,8 @@ class FailureKind(StrEnum):
     """A ValidatingAdmissionPolicy (the policy)."""
     ADMISSION_WEBHOOK = "admission-webhook"
     """An admission webhook (the webhook)."""
+    WEBHOOK_AWAY = "webhook-away"
+    """An admission webhook does not answer, and its failurePolicy is Fail (the webhook)."""
     CONTAINER_START = "container-start"
     """The container could not be started, for another cause."""
 

@@ -134,11 +134,13 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
             FailureKind.GPU_QUANTITY,
             (r"(resources\.(?:limits|requests)\[[^\]\s]{1,253}\]: (?:Invalid|Required|Forbidden)[^\n]{1,200})",),
         ),
+        (FailureKind.QUOTA_REQUEST, (r"failed quota: [^\s:]{1,253}: must specify ([^\s,;]{1,253})",)),
         (FailureKind.QUOTA, (r"(?:exceeded|failed) quota: ([^\s,:]{1,253})",)),
         (FailureKind.POD_SECURITY, (rf"violates PodSecurity {QUOTE}([a-z]{{1,20}}):",)),
         (FailureKind.SECURITY_CONTEXT_CONSTRAINTS, (r"unable to validate against any security context constraint",)),
         (FailureKind.ADMISSION_POLICY, (rf"ValidatingAdmissionPolicy {QUOTE}{NAME}{QUOTE} with binding",)),
         (FailureKind.ADMISSION_WEBHOOK, (rf"admission webhook {QUOTE}{NAME}{QUOTE} denied the request",)),
+        (FailureKind.WEBHOOK_AWAY, (rf"failed calling webhook {QUOTE}{NAME}{QUOTE}",)),
         (
             FailureKind.CONTAINER_START,
             (r"failed to create (?:containerd|shim) task", r"OCI runtime create failed"),

@@ -116,6 +116,14 @@ FIXES = tuple(
             "the pod reaches no package repository: see DNS and the proxy (driver.env in the GPU Operator)",
         ),
         (
+            r"unable to load config: [^\n]{0,200}(?:unexpected|template|cannot contain)",
+            (
+                "CONTAINERD_CONFIG names a template, which the toolkit cannot read: set it to config.toml itself (k3s, "
+                "RKE2: /var/lib/rancher/.../agent/etc/containerd/config.toml), or toolkit.enabled=false, as these find "
+                "NVIDIA's runtime by themselves"
+            ),
+        ),
+        (
             r"(?i:containerd|config\.toml|docker\.sock|crio)[^\n]{0,200}(?i:no such file|unable to|failed|refused)",
             (
                 "the container runtime's files are elsewhere: set CONTAINERD_CONFIG and CONTAINERD_SOCKET in the GPU "

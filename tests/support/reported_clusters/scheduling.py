@@ -1,8 +1,17 @@
 """Reports about GPU pods, and pods that they need, for which the scheduler finds no node."""
 
 from support.doctor_cases.changes import offers_nothing, unschedulable
-from support.doctor_world import Cluster
-from support.reported_clusters.table import FAIL, WARN, nothing_offered, plugin_fails, report, support_pod, waiting
+from support.doctor_world import Cluster, event
+from support.reported_clusters.table import (
+    FAIL,
+    WARN,
+    nothing_offered,
+    plugin_fails,
+    plugin_waits,
+    report,
+    support_pod,
+    waiting,
+)
 
 
 def claims_gpu(cluster: Cluster, message: str) -> None:
@@ -148,3 +157,86 @@ def plugin_finds_no_place(cluster: Cluster) -> None:
 def plugin_crashes_in_an_old_driver(cluster: Cluster) -> None:
     """Plugin 0.18 with a CDI strategy, and a driver before 570."""
     plugin_fails(cluster, "SIGSEGV: segmentation violation\nPC=0x0 m=5 sigcode=1 addr=0x0\n")
+
+
+@report(
+    "gpu-operator-cdi",
+    "NVIDIA/gpu-operator#2833",
+    gpus_allocatable=(FAIL, "gpu-node offers none"),
+    plugin_everywhere=(FAIL, "changes the MIG configuration or the driver of gpu-node"),
+    never="selectors of the DaemonSet",
+)
+def paused_for_mig(cluster: Cluster) -> None:
+    """The MIG manager gave up, and the operator's labels still say that it works."""
+    offers_nothing(cluster)
+    cluster.remove("Pod", "nvidia-device-plugin-abcde")
+    label = "nvidia.com/gpu.deploy.device-plugin"
+    cluster.daemon_set["spec"]["template"]["spec"]["nodeSelector"] = {label: "true"}
+    cluster.node["metadata"]["labels"][label] = "paused-for-mig-change"
+
+
+@report(
+    "kubeadm",
+    "Project-HAMi/HAMi#871: gpu=on",
+    gpus_allocatable=(FAIL, "gpu-node offers none"),
+    plugin_everywhere=(FAIL, "kubectl label node gpu-node gpu=on"),
+    runtime_handler=(WARN, "does not report its handlers"),
+    runtime_version=(WARN, "does not report its handlers"),
+    class_proven=(WARN, "no GPU node shows"),
+)
+def node_without_label_of_plugin(cluster: Cluster) -> None:
+    """The DaemonSet has no pod, as no node has its label."""
+    offers_nothing(cluster)
+    cluster.remove("Pod", "nvidia-device-plugin-abcde")
+    cluster.daemon_set["spec"]["template"]["spec"]["nodeSelector"] = {"gpu": "on"}
+
+
+@report(
+    "gpu-operator-cdi",
+    "NVIDIA/gpu-operator#378: the validator is not there",
+    gpus_allocatable=(FAIL, "gpu-node offers none"),
+    plugin_running=(FAIL, "waits for a file in /run/nvidia/validations"),
+    gpu_operator=(FAIL, "notReady"),
+)
+def nothing_validates(cluster: Cluster) -> None:
+    """The plugin's init container waits for ever."""
+    plugin_waits(cluster)
+
+
+@report(
+    "gpu-operator-cdi",
+    "rancher/rke2#3385",
+    gpus_allocatable=(FAIL, "gpu-node offers none"),
+    plugin_running=(FAIL, "logs nvidia-container-toolkit-daemonset-x1"),
+    gpu_operator=(FAIL, "CONTAINERD_CONFIG names a template"),
+    gpu_stack=(FAIL, "CONTAINERD_CONFIG names a template"),
+)
+def toolkit_reads_a_template(cluster: Cluster) -> None:
+    """RKE2's template is no TOML."""
+    plugin_waits(cluster)
+    log = 'level=fatal msg="Error: unable to load config: (6, 21): keys cannot contain { character"\n'
+    support_pod(cluster, "app=nvidia-container-toolkit-daemonset", waiting("CrashLoopBackOff", ended="Error"), log=log)
+
+
+@report("kubeadm", "other webhooks", event_refused=(FAIL, "the webhook vpa.k8s.io does not answer"))
+def another_webhook_is_away(cluster: Cluster) -> None:
+    """Its certificate has expired, and it fails closed."""
+    said = 'Internal error occurred: failed calling webhook "vpa.k8s.io": failed to call webhook: x509: has expired'
+    found = event(f"Error creating: {said}", reason="FailedCreate", host="")
+    found["involvedObject"] = {"kind": "DaemonSet", "namespace": "kube-system", "name": "nvidia-device-plugin"}
+    cluster.add(found)
+
+
+@report("kubeadm", "quotas of GPUs", event_refused=(FAIL, "each pod must request it"))
+def quota_wants_a_request(cluster: Cluster) -> None:
+    """The namespace counts GPUs, and the pod of a Job requests none."""
+    said = 'pods "a" is forbidden: failed quota: gpus: must specify requests.nvidia.com/gpu'
+    cluster.add(event(f"Error creating: {said}", reason="FailedCreate"))
+
+
+@report("kubeadm", "full disks", pods_pending=(WARN, "its taint then goes away by itself"))
+def disk_pressure(cluster: Cluster) -> None:
+    """Images of CUDA fill the disk, and the node takes no pods."""
+    cluster.node["spec"]["taints"] = [{"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}]
+    said = "0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/disk-pressure: }."
+    unschedulable(cluster, said)

@@ -34,6 +34,7 @@ ALLOCATION_KINDS = (
 DRIVER_FILES = ("nvidia", "libcuda")
 REFUSALS = (
     FailureKind.QUOTA,
+    FailureKind.QUOTA_REQUEST,
     FailureKind.QUOTA_SCOPE,
     FailureKind.LIMIT_RANGE,
     FailureKind.GPU_QUANTITY,
@@ -41,6 +42,7 @@ REFUSALS = (
     FailureKind.SECURITY_CONTEXT_CONSTRAINTS,
     FailureKind.ADMISSION_POLICY,
     FailureKind.ADMISSION_WEBHOOK,
+    FailureKind.WEBHOOK_AWAY,
     FailureKind.CLASS_SCHEDULING,
     FailureKind.CLASS_OVERHEAD,
     FailureKind.TOLERATIONS,

@@ -18,6 +18,12 @@ from webhook.kube.values import mapping
 from webhook.nvidia.failure_messages import failure_of
 from webhook.nvidia.plugin_messages import last_error_line
 
+VALIDATIONS = (
+    "{init} waits for a file in /run/nvidia/validations, which the GPU Operator's other pods on {node} create: kubectl "
+    "get pods -A -o wide --field-selector spec.nodeName={node} | grep nvidia   (driver, container-toolkit and "
+    "operator-validator must be there and run)"
+)
+
 
 def running(facts: ClusterFacts) -> Result:
     """The plugin's pods run and are ready; nodes that are away are another check's."""
@@ -70,6 +76,8 @@ def _fix_of_unwell(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> st
         first = next((one for one in unwell_support(facts) if one.node == node), None)
         if first:
             return f"kubectl -n {namespace_of(first.pod)} logs {name_of(first.pod)} --all-containers   (see gpu-stack)"
+    if init.endswith("-validation"):
+        return VALIDATIONS.format(init=init, node=wanted_node(pod))
     if init:
         return f"kubectl -n {namespace_of(pod)} logs {name_of(pod)} -c {init}"
     return seen_in(_log_of(facts, pod)) or f"kubectl -n {namespace_of(pod)} describe pod {name_of(pod)}"
