@@ -7,6 +7,8 @@ from webhook.kube.containers import last_end, waiting_state
 from webhook.kube.values import items, mapping, text
 
 STATUS_FIELDS = ("initContainerStatuses", "containerStatuses")
+# How a container may end by itself; other reasons have a message.
+ENDS = ("OOMKilled", "Error")
 # A container of such a state waits for another one of its pod.
 WAITS_FOR_INIT = "PodInitializing"
 
@@ -70,6 +72,6 @@ def _statuses(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _said(container: Mapping[str, Any]) -> str:
     ended = last_end(container)
     reason = text(ended.get("reason"))
-    how = f", {reason} (exit code {ended.get('exitCode')})" if reason == "OOMKilled" else ""
+    how = f", {reason} (exit code {ended.get('exitCode')})" if reason in ENDS and ended.get("exitCode") else ""
     message = text(ended.get("message")) or text(waiting_state(container).get("message"))
     return how + (f": {' '.join(message.split())}" if message else "")

@@ -39,6 +39,8 @@ class LogProblem(StrEnum):
     """The container may not read the state of MIG devices."""
     MIG_CONFIGURATION = "mig-configuration"
     """The MIG devices of the node do not fit the plugin's MIG strategy."""
+    ARCHITECTURE = "architecture"
+    """The image is not built for the node's architecture."""
     OPEN_FILES = "open-files"
     """The host allows too few file watches (inotify)."""
     KUBELET_SOCKET = "kubelet-socket"
@@ -111,6 +113,7 @@ PATTERNS = {
         r"invalid MIG configuration|[Mm]ore than one MIG device type present|[Nn]o MIG devices associated"
         r"|must be configured with the same migEnabled value|migEnabled=true was not configured correctly"
     ),
+    LogProblem.ARCHITECTURE: re.compile(r"exec [^\n]{1,200}exec format error"),
     LogProblem.OPEN_FILES: re.compile(r"[Ff]ailed to created? FS watcher[^\n]{0,200}too many open files"),
     LogProblem.KUBELET_SOCKET: re.compile(
         r"[Cc]ould not contact Kubelet|[Cc]ould not register device plugin|[Ff]ailed to created? FS watcher"
@@ -156,6 +159,11 @@ def last_error_line(log: str) -> str:
         if ERROR_LINE.search(line[: 4 * LONGEST_LINE]) and not text.startswith(ADVICE):
             return _short(text)
     return ""
+
+
+def last_line(log: str) -> str:
+    """Return the last line of a log that is not empty."""
+    return next((_short(line) for line in reversed(log[-LONGEST_LOG:].splitlines()) if line.strip()), "")
 
 
 def _short(line: str) -> str:

@@ -8,6 +8,7 @@ from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, CannotTellError, known
 from webhook.doctor.failure_fixes import cdi_fix, fix_for
+from webhook.doctor.last_events import is_of_gpus
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.metadata import full_name
 from webhook.kube.values import mapping, text
@@ -47,8 +48,6 @@ REFUSALS = (
     FailureKind.CLASS_OVERHEAD,
     FailureKind.TOLERATIONS,
 )
-# Part of the names of objects whose pods belong to GPUs: plugins, drivers, exporters.
-GPU_WORDS = ("nvidia", "gpu", "dcgm")
 # A refusal contains one of these if our patch is its cause.
 OUR_WORDS = (VOLUME_PREFIX, "runtimeClassName")
 
@@ -150,7 +149,7 @@ def refused(facts: ClusterFacts) -> Result:
 
 
 def _is_of_gpus(seen: Seen) -> bool:
-    return any(word in seen.of.lower() for word in GPU_WORDS)
+    return is_of_gpus(seen.of)
 
 
 def _refusal_fix(seen: Seen) -> str:

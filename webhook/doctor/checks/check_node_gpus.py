@@ -11,6 +11,7 @@ from webhook.doctor.checks.check_plugin_log import seen_in
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, Unread, known
 from webhook.doctor.maintenance import is_in_maintenance
+from webhook.doctor.node_offers import COUNT_LABEL, GPU
 from webhook.doctor.node_providers import BOTTLEROCKET, by_dra
 from webhook.kube.metadata import metadata, name_of, namespace_of
 from webhook.kube.values import items, mapping, text
@@ -180,7 +181,12 @@ def healthy(facts: ClusterFacts) -> Result:
         for node, found in lacking
         for name, (offers, has) in found.items()
     ]
-    node = lacking[0][0].name if lacking else ""
+    fewer = [node for node in facts.gpu_nodes if facts.counts_fewer(node)]
+    troubles += [
+        f"{node.name} has {node.capacity[GPU]} {GPU}, and its label {COUNT_LABEL} counts {node.labels[COUNT_LABEL]}"
+        for node in fewer
+    ]
+    node = next((one.name for one in (*(one for one, _ in lacking), *fewer)), "")
     fix = f"on {node}: dmesg | grep -i xid; restart its device plugin pod; where that does not help, reboot the node"
     idle = [one.name for one, _ in lacking if not facts.offers_gpus(one)]
     return (warns_on if not idle or is_in_maintenance(facts, idle) else fails_on)(troubles, fix)

@@ -41,6 +41,7 @@ FIXES = {
     "(ausearch -m avc) and the rights of /dev/nvidia*",
     LogProblem.MIG_CONFIGURATION: "on {node}: nvidia-smi mig -lgi; give all its GPUs the same MIG devices, or set "
     "MIG_STRATEGY=mixed in the plugin's DaemonSet",
+    LogProblem.ARCHITECTURE: "the plugin's image is not built for {node}'s architecture: use one that is",
     LogProblem.OPEN_FILES: "on {node}: sysctl fs.inotify.max_user_instances=8192, and in sysctl.d; then kubectl -n "
     "{namespace} delete pod {pod}",
     LogProblem.OWN_SOCKET: "the plugin may not write into the kubelet's directory device-plugins: mount it without "

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from webhook.doctor.check import Result, fails_on, warns_on
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import known
+from webhook.doctor.last_events import last_event
 from webhook.doctor.maintenance import is_in_maintenance
 from webhook.doctor.node_providers import by_dra
 from webhook.doctor.plugin_pods import wanted_node
@@ -19,6 +20,7 @@ MISSING = "DaemonSet {} wants to run there; its pod is missing"
 TOLERATED_BY_ALL = "node.kubernetes.io/"
 # The GPU Operator's label for its device plugin, and how its values begin while MIG or the driver is changed.
 DEPLOY_LABEL, PAUSED = "nvidia.com/gpu.deploy.device-plugin", "paused-for-"
+LONGEST = 400
 OPERATOR_LABELS = "nvidia.com/gpu.deploy."
 WAIT = (
     "nothing yet: the GPU Operator changes the MIG configuration or the driver of {node}. If it stays so: kubectl logs "
@@ -38,7 +40,7 @@ def everywhere(facts: ClusterFacts) -> Result:
         f"{node.name} has no device plugin: {'; '.join(_why_not(item, node) for item in sets)}" for node in lacking
     )
     spared = is_in_maintenance(facts, [node.name for node in lacking])
-    return (warns_on if spared else fails_on)(troubles, _fix(sets, lacking[0]))
+    return (warns_on if spared else fails_on)(troubles, _fix(facts, sets, lacking[0]))
 
 
 def daemon_sets(facts: ClusterFacts) -> Iterator[PluginDaemonSet]:
@@ -48,12 +50,16 @@ def daemon_sets(facts: ClusterFacts) -> Iterator[PluginDaemonSet]:
     return (item for item in found if item.plugin.hands_out_gpus)
 
 
-def _fix(sets: list[PluginDaemonSet], node: Node) -> str:
+def _fix(facts: ClusterFacts, sets: list[PluginDaemonSet], node: Node) -> str:
     if node.labels.get(DEPLOY_LABEL, "").startswith(PAUSED):
         return WAIT.format(node=node.name)
     wanting = next((one for one in sets if _why_not(one, node) == MISSING.format(one.plugin.name)), None)
     if wanting is not None:
-        name = f"kubectl -n {wanting.plugin.namespace} describe daemonset {wanting.plugin.name}"
+        namespace, name = wanting.plugin.namespace, wanting.plugin.name
+        said, _ = last_event(facts, "DaemonSet", namespace, name)
+        if said:
+            return f"its last event says why: {said[:LONGEST]}   (see event-refused)"
+        name = f"kubectl -n {namespace} describe daemonset {name}"
         return f"{name}   (its events say what refuses the pod, or whether the controller has just not created it yet)"
     labels = next((labels for one in sets if not _shutting(one, node) and (labels := _wanted_labels(one))), {})
     if labels and not any(key.startswith(OPERATOR_LABELS) for key in labels):

@@ -10,13 +10,14 @@ from webhook.doctor.checks.check_support import unwell_support
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import CannotTellError, Unread
 from webhook.doctor.failure_fixes import fix_for
+from webhook.doctor.last_events import last_event
 from webhook.doctor.plugin_pods import wanted_node
 from webhook.doctor.pod_trouble import cause_of, running_init, trouble_of, unschedulable
 from webhook.doctor.scheduling_fixes import scheduling_fix
 from webhook.kube.metadata import full_name, labels_of, name_of, namespace_of
 from webhook.kube.values import mapping
 from webhook.nvidia.failure_messages import failure_of
-from webhook.nvidia.plugin_messages import last_error_line
+from webhook.nvidia.plugin_messages import last_error_line, last_line
 
 VALIDATIONS = (
     "{init} waits for a file in /run/nvidia/validations, which the GPU Operator's other pods on {node} create: kubectl "
@@ -43,7 +44,8 @@ def _unwell(facts: ClusterFacts, item: Mapping[str, Any], name: str) -> str:
     if node is not None and node.ready is False:
         return ""
     why = trouble_of(item) or ("" if is_ready(item) else "not ready")
-    said = last_error_line(_log_of(facts, item)) if why else ""
+    log = _log_of(facts, item) if why else ""
+    said = last_error_line(log) or last_line(log)
     return f"{why}; its log says: {said}" if said and said not in why else why
 
 
@@ -66,9 +68,10 @@ def _fix_of_strange(facts: ClusterFacts, name: str) -> str:
 
 def _fix_of_unwell(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
     """Return what helps a plugin pod: what its state names, or the pod that it waits for."""
-    failure = failure_of(*cause_of(pod))
-    if failure and (fix := fix_for(failure, namespace_of(pod))):
-        return fix
+    for message, reason in (cause_of(pod), last_event(facts, "Pod", namespace_of(pod), name_of(pod))):
+        failure = failure_of(message, reason)
+        if failure and (fix := fix_for(failure, namespace_of(pod))):
+            return fix
     if said := unschedulable(pod):
         return scheduling_fix(facts, {**pod, "spec": {**mapping(pod.get("spec")), "affinity": {}}}, said)
     init = running_init(pod)

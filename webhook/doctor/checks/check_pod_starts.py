@@ -13,6 +13,7 @@ from webhook.doctor.scheduling_fixes import names_claim, scheduling_fix
 from webhook.kube.containers import last_end, waiting_state
 from webhook.kube.metadata import full_name, name_of, namespace_of
 from webhook.kube.values import items, mapping, text
+from webhook.nvidia.cuda_messages import fix_of_cuda
 from webhook.nvidia.failure_messages import failure_of
 from webhook.view.dynamic_resources import project_device_class
 
@@ -132,7 +133,7 @@ def not_starting(facts: ClusterFacts) -> Result:
 def _fix(reason: str, message: str, namespace: str) -> str:
     failure = failure_of(message, reason)
     by_end = next((fix for end, fix in FIXES_BY_END.items() if end in reason), "")
-    return (fix_for(failure, namespace) if failure else "") or by_end
+    return (fix_for(failure, namespace) if failure else "") or by_end or fix_of_cuda(message)
 
 
 def _failures(pod: ApiObject) -> Iterator[tuple[str, str, str]]:
