@@ -18,7 +18,7 @@ has = $(shell command -v $(1))
 # The first that is installed. With buildah, two builds of the same files are the same image.
 BUILD_IMAGE := $(if $(call has,buildah),buildah bud --isolation chroot --timestamp 0,$(if $(call has,docker),docker,podman) build)
 
-.PHONY: help setup run test sabotage fuzz lint audit e2e manifests archives preview-speed faults manifest bench hostile figures image image-twice release verify-release publish lock clean
+.PHONY: help setup run test sabotage fuzz lint audit e2e manifests archives preview-speed doctor-speed faults manifest bench hostile figures image image-twice release verify-release publish lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
@@ -85,6 +85,9 @@ archives: $(VENV)/.dev ## Write the archives of tests/data/archives again, after
 
 preview-speed: $(VENV)/.dev ## Measure `preview` of 5,000 documents (20 MiB): at most 20 s and 400 MiB, at linear cost.
 	PYTHONPATH=tests $(BIN)/python -m support.measured_preview
+
+doctor-speed: $(VENV)/.dev ## Measure `doctor` and `collect` with 5,000 nodes and 10,000 GPU pods: at most 30 s and 300 MiB each.
+	$(BIN)/python -m tests.bench.doctor_scale
 
 faults: $(VENV)/.dev ## Break a real cluster under load, for as long as faults last there (about 20 minutes); writes build/faults.md.
 	$(PYTEST_E2E) --timeout 1800 -ra --real-lengths tests/e2e/faults

@@ -43,6 +43,7 @@ CLASS_FAILURES = frozenset(
         FailureKind.RUNTIME_MISSING,
         FailureKind.CDI_HOOK_MISSING,
         FailureKind.CDI_UNRESOLVED,
+        FailureKind.DEVICE_NODE_MISSING,
         FailureKind.CONTAINER_CLI,
         FailureKind.RUNTIME_FAILED,
         FailureKind.MOUNT_TARGET,

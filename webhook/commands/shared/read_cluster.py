@@ -20,7 +20,8 @@ from webhook.commands.shared.replica_port_forward import ADMIN_PORT, Replicas, p
 from webhook.doctor.archived_facts import to_json
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import Unread
-from webhook.doctor.read import Asked, Sorting, names_cause, read_facts
+from webhook.doctor.last_events import names_cause
+from webhook.doctor.read import Asked, Sorting, read_facts
 from webhook.kube.metadata import labels_of, name_of
 from webhook.kube.templates import pods_within
 from webhook.kube.values import items, mapping, text
