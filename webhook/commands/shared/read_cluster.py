@@ -31,6 +31,7 @@ from webhook.kube_client.paging import pages
 from webhook.names import APP_SELECTOR
 from webhook.policy.model import Policy
 from webhook.view.live_view import utc_now
+from webhook.view.node_facts_pods import is_facts_object
 
 METRICS_SECONDS = 10
 GATEWAY_TIMEOUT = 504
@@ -64,7 +65,7 @@ class Interest:
         if kind == "Event":
             return names_cause(item)
         key, _, value = APP_SELECTOR.partition("=")
-        if labels_of(item).get(key) == value or kind not in WITH_PODS:
+        if labels_of(item).get(key) == value or kind not in WITH_PODS or is_facts_object(item):
             return True
         return sorting.keeps(item) or any(sorting.keeps(pod) for _, pod in pods_within(item))
 
