@@ -20,6 +20,7 @@ from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.prediction import PodVerdict, Situation, kind_word
 from webhook.commands.shared.render import ATTENTION, columns, steps_of
 from webhook.commands.shared.unread import POLICY
+from webhook.commands.why.next_action import next_action
 from webhook.commands.why.resolve_kind import find_object
 from webhook.decide.decision import Verdict
 from webhook.decide.pod import annotations
@@ -33,6 +34,7 @@ from webhook.registration.match import MatchCheck, checks, verdict
 from webhook.view.live_view import utc_now
 
 JSON_VERSION = 1
+REGISTRATION = "registration"
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 MARKS = {True: ("√", "green"), False: ("×", "red"), None: ("?", ATTENTION)}  # noqa: RUF001  as doctor marks
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
@@ -71,12 +73,18 @@ class Explanation:
     called: tuple[Called, ...]
     past: tuple[str, ...]
     past_unread: bool = False
+    pods: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def is_complete(self) -> bool:
         """Whether everything could be read that the explanation depends on."""
         unknown = self.past_unread or any(called.holds is None for called in self.called)
         return not unknown and not self.verdict.unread
+
+    @property
+    def is_uninstalled(self) -> bool:
+        """Whether the API server has no registration of ours."""
+        return any(check.name == REGISTRATION and check.holds is False for one in self.called for check in one.checks)
 
 
 def why(options: Options) -> int:
@@ -102,9 +110,10 @@ async def _ask(options: Options, namespace: str, archive: Archive | None) -> lis
         snapshot = await live_view(client, installed.policy, {"namespaces": [namespace]}, lambda: now)
         entries = await _entries(client)
         try:
-            past, past_unread = await _past(client, item, namespace), False
+            pods, past_unread = await _pods(client, item, namespace), False
+            past = tuple(map(_carries, pods)) or (_why_no_pods(item),)
         except ApiError as error:
-            past, past_unread = (f"its pods could not be read: {error}",), True
+            pods, past, past_unread = (), (f"its pods could not be read: {error}",), True
     unread = {**({POLICY: installed.unread} if installed.unread else {}), **snapshot.unknown}
     labels = (snapshot.view.namespaces or {}).get(namespace)
     found = list(predict(item, Situation(installed.policy, snapshot.view, namespace, unread)))
@@ -112,7 +121,7 @@ async def _ask(options: Options, namespace: str, archive: Archive | None) -> lis
         template = "no pod template that could be found"
         raise InputError(f"{options.thing} has {template}; name one of its pods instead: pod/NAME")
     return [
-        Explanation(one.explained(), tuple(_called(entries, one, namespace, labels)), past, past_unread)
+        Explanation(one.explained(), tuple(_called(entries, one, namespace, labels)), past, past_unread, pods)
         for one in found
     ]
 
@@ -136,27 +145,33 @@ def _called(
 ) -> Iterator[Called]:
     wanted = BOOTSTRAP_ENTRY if one.question.is_plugin else WORKLOADS_ENTRY
     if isinstance(entries, str):
-        yield Called(wanted, (MatchCheck("registration", None, entries),))
+        yield Called(wanted, (MatchCheck(REGISTRATION, None, entries),))
         return
     ours = [entry for entry in entries if entry.get("name") == wanted]
     for entry in ours:
         yield Called(wanted, tuple(checks(entry, one.question.pod, namespace, labels)))
     if not ours:
-        yield Called(wanted, (MatchCheck("registration", False, f"no registration has the entry {wanted}"),))
+        yield Called(wanted, (MatchCheck(REGISTRATION, False, f"no registration has the entry {wanted}"),))
 
 
-async def _past(client: KubeClient, item: Mapping[str, Any], namespace: str) -> tuple[str, ...]:
-    """Return the decisions on existing pods: the pod itself, those of the object's selector, or those that it owns."""
+async def _pods(client: KubeClient, item: Mapping[str, Any], namespace: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the existing pods: the pod itself, those of the object's selector, or those that it owns."""
     if item.get("kind") == "Pod":
-        return (_carries(item),)
-    labels = mapping(mapping(mapping(item.get("spec")).get("selector")).get("matchLabels"))
+        return (item,)
+    labels = _selected(item)
     query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else EMPTY
     pods = await objects(client, f"/api/v1/namespaces/{namespace}/pods", query)
-    if labels:
-        return tuple(_carries(pod) for pod in pods) or ("it has no pods now",)
-    return tuple(_carries(pod) for pod in pods if _is_owned(pod, item)) or (
-        "no pod has it as its owner; if its pods have other owners, name one of them: pod/NAME",
-    )
+    return tuple(pod for pod in pods if labels or _is_owned(pod, item))
+
+
+def _selected(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping(mapping(mapping(item.get("spec")).get("selector")).get("matchLabels"))
+
+
+def _why_no_pods(item: Mapping[str, Any]) -> str:
+    if _selected(item):
+        return "it has no pods now"
+    return "no pod has it as its owner; if its pods have other owners, name one of them: pod/NAME"
 
 
 def _is_owned(pod: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
@@ -187,7 +202,18 @@ def _print(answer: Explanation, console: Console) -> None:
     console.print(steps_of(one.steps), end="")
     if rest := ", ".join(step.name for step in one.steps if not step.tried):
         console.print(Text(f"    not reached: {rest}", "dim"))
+    console.print(Text("\nWhat to do next?", "bold"))
+    if answer.is_uninstalled:
+        console.print(Text("  install gpu-injector: there is no registration; then:"))
+    for line in next_action(one, answer.pods, called=_any(answer.called)):
+        console.print(Text(f"  {line}"))
     console.print()
+
+
+def _any(called: Iterable[Called]) -> bool | None:
+    """Say whether one of the entries would be called (None: unknown)."""
+    states = {one.holds for one in called}
+    return True if True in states else None if None in states else False
 
 
 def _row(check: MatchCheck) -> Sequence[Text]:

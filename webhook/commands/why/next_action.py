@@ -1,0 +1,103 @@
+"""The end of ``why``: what to do next, with real names."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from webhook.commands.shared.opt_in import opt_in_command, unknown_setting
+from webhook.commands.shared.prediction import DecisionInput, PodVerdict, kind_word
+from webhook.decide.decision import Decision, Reason, Verdict
+from webhook.decide.explain import outcomes
+from webhook.decide.nodes.common_handler import common_handler
+from webhook.decide.pod import annotations
+from webhook.decide.workload.context import RuleContext
+from webhook.doctor.checks.check_runtime_class import create_class
+from webhook.kube.recreate_command import recreate_command, recreate_commands
+from webhook.kube.values import EMPTY, mapping, text
+from webhook.names import DECISION_KEY, INJECT_KEY
+
+NOTHING = "nothing"
+# Commands for so many pods are shown.
+SHOWN_COMMANDS = 5
+
+
+def next_action(one: PodVerdict, pods: Sequence[Mapping[str, Any]], *, called: bool | None) -> Iterator[str]:
+    """Yield the lines of the next action. ``pods`` exist; ``called`` says if the webhook would be called for others."""
+    if one.unread:
+        yield f"run it as a user who may read {', '.join(map(kind_word, one.unread))}"
+    elif not one.question.concerns_gpus:
+        yield "nothing: the pod requests no GPU"
+    elif other := one.if_opted_in:
+        yield from _opt_in(one, other, pods)
+    elif one.decision.verdict is Verdict.LEAVE:
+        yield from _of_reason(one)
+    elif called is False:
+        yield "see above why the webhook is not called"
+    elif one.decision.dry_run:
+        yield from _end_dry_run(one.question)
+    else:
+        yield from _recreate(one, pods) or (NOTHING,)
+
+
+def _opt_in(one: PodVerdict, other: PodVerdict, pods: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not other.would_change:
+        yield f"the namespace is not opted in; if it were: {other.word}"
+        if not other.unread:
+            yield from _of_reason(other)
+        return
+    facts = one.question.facts
+    labels = (one.question.situation.view.namespaces or EMPTY).get(facts.namespace)
+    if setting := unknown_setting(labels):
+        yield f'the value "{setting}" of the label {INJECT_KEY} is unknown'
+    yield opt_in_command(facts.namespace, labels)
+    yield from _recreate(one, pods)
+
+
+def _recreate(one: PodVerdict, pods: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the commands that re-create the pods which the webhook never saw, or left alone."""
+    unseen = [pod for pod in pods if not _is_patched(pod)]
+    if not unseen:
+        return []
+    if one.item.get("kind") in ("Deployment", "StatefulSet", "DaemonSet"):
+        return [recreate_command(one.item)]
+    return list(recreate_commands(unseen, SHOWN_COMMANDS))
+
+
+def _is_patched(pod: Mapping[str, Any]) -> bool:
+    is_done = mapping(pod.get("status")).get("phase") == "Succeeded"
+    return is_done or not text(annotations(pod).get(DECISION_KEY) or Verdict.LEAVE).startswith(Verdict.LEAVE)
+
+
+def _of_reason(one: PodVerdict) -> Iterator[str]:
+    """Yield what the rule of the decision advises."""
+    if one.decision.reason is Reason.RUNTIME_CLASS_MISSING and (handler := _handler_for_class(one.question)):
+        name = one.question.situation.policy.runtime_class
+        yield f"every node that the pod may run on has the handler {handler}, and only the class is missing"
+        yield "with Helm, set runtimeClass.create=true; or:"
+        yield from create_class(name, handler)
+        return
+    yield _advice(one.decision).replace("label node NAME", f"label node {_node(one)}").replace("`", "")
+
+
+def _advice(decision: Decision) -> str:
+    return next((item.action for item in outcomes() if item.word == f"{decision.verdict}/{decision.reason}"), NOTHING)
+
+
+def _node(one: PodVerdict) -> str:
+    return next(iter(one.nodes), text(mapping(one.question.pod.get("spec")).get("nodeName"))) or "NAME"
+
+
+def _handler_for_class(question: DecisionInput) -> str:
+    if question.is_plugin:
+        return ""
+    policy = question.situation.policy
+    context = RuleContext(question.pod, question.facts, policy, question.situation.view)
+    return common_handler((item.kind.handlers for item in context.candidates), policy.runtime_class)
+
+
+def _end_dry_run(question: DecisionInput) -> Iterator[str]:
+    namespace = question.facts.namespace
+    labels = (question.situation.view.namespaces or EMPTY).get(namespace)
+    if question.situation.policy.dry_run:
+        yield "set dryRun: false in the policy"
+    if (labels or EMPTY).get(INJECT_KEY) == "dry-run":
+        yield opt_in_command(namespace, labels)
