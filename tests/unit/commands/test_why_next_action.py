@@ -12,11 +12,13 @@ from support.cluster_world import namespace, runtime_class
 from support.fake_api import FakeApi
 
 from webhook.__main__ import main
-from webhook.names import DECISION_KEY, INJECT_KEY
+from webhook.names import DECISION_KEY, INJECT_KEY, REGISTRATION_PATH
 
 INSTALL = Path(__file__).parents[3] / "deploy/install.yaml"
 GPU = {"containers": [{"name": "c", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}
 OPEN = {INJECT_KEY: "enabled"}
+CLASS_PATH = "/apis/node.k8s.io/v1/runtimeclasses/nvidia"
+REPLACE = "kubectl -n ml replace --force -f FILE"
 RESTART = "kubectl -n ml rollout restart deployment/d"
 
 
@@ -64,7 +66,8 @@ async def test_a_pod_older_than_the_opt_in_is_created_again(fake: FakeApi, tmp_p
     [
         ({"annotations": {DECISION_KEY: "inject/runtime-class"}}, ["nothing"]),
         ({"annotations": {DECISION_KEY: "leave/handler-mixed"}}, [RESTART]),
-        ({"ownerReferences": [{"kind": "Job", "name": "j", "controller": True}]}, ["kubectl -n ml delete pod d-5b-x"]),
+        ({"ownerReferences": [{"kind": "Job", "name": "j", "controller": True}]}, [REPLACE]),
+        ({"ownerReferences": []}, [REPLACE]),
         ({"labels": {INJECT_KEY: "disabled"}}, ["remove the label"]),
     ],
 )
@@ -102,7 +105,7 @@ async def test_the_namespace_is_opted_in_first(
 
 async def test_a_class_that_is_missing_alone_is_created(fake: FakeApi, tmp_path: Path) -> None:
     """Where every node reports the handler; otherwise the rule's advice is given."""
-    fake.delete("RuntimeClass", "nvidia")
+    fake.delete(CLASS_PATH)
     fake.put(node("runc", "nvidia"))
     lines = await next_of(fake, tmp_path, "deploy/d")
     assert "has the handler nvidia, and only the class is missing" in lines[0]
@@ -122,7 +125,7 @@ async def test_what_is_missing_or_unread_comes_first(fake: FakeApi, tmp_path: Pa
     """Without a registration, installation; without the right to read, another user."""
     fake.fault("/api/v1/nodes", status=403)
     assert await next_of(fake, tmp_path, "deploy/d") == ["run it as a user who may read nodes"]
-    fake.delete("MutatingWebhookConfiguration", "gpu-injector")
+    fake.delete(REGISTRATION_PATH)
     assert (await next_of(fake, tmp_path, "deploy/d"))[0].startswith("install gpu-injector: there is no registration")
 
 

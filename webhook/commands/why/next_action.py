@@ -5,11 +5,12 @@ from typing import Any
 
 from webhook.commands.shared.opt_in import opt_in_command, unknown_setting
 from webhook.commands.shared.prediction import DecisionInput, PodVerdict, kind_word
-from webhook.decide.decision import Decision, Reason, Verdict
+from webhook.decide.decision import Decision, Verdict
 from webhook.decide.explain import outcomes
-from webhook.decide.nodes.common_handler import common_handler
 from webhook.decide.pod import annotations
+from webhook.decide.workload.cluster_rules import fallback_context
 from webhook.decide.workload.context import RuleContext
+from webhook.decide.workload.fallback import FALLBACK_RULES
 from webhook.doctor.checks.check_runtime_class import create_class
 from webhook.kube.recreate_command import recreate_command, recreate_commands
 from webhook.kube.values import EMPTY, mapping, text
@@ -18,6 +19,7 @@ from webhook.names import DECISION_KEY, INJECT_KEY
 NOTHING = "nothing"
 # Commands for so many pods are shown.
 SHOWN_COMMANDS = 5
+FALLBACK_STEPS = frozenset(rule.name for rule in FALLBACK_RULES)
 
 
 def next_action(one: PodVerdict, pods: Sequence[Mapping[str, Any]], *, called: bool | None) -> Iterator[str]:
@@ -69,7 +71,7 @@ def _is_patched(pod: Mapping[str, Any]) -> bool:
 
 def _of_reason(one: PodVerdict) -> Iterator[str]:
     """Yield what the rule of the decision advises."""
-    if one.decision.reason is Reason.RUNTIME_CLASS_MISSING and (handler := _handler_for_class(one.question)):
+    if handler := _handler_for_class(one):
         name = one.question.situation.policy.runtime_class
         yield f"every node that the pod may run on has the handler {handler}, and only the class is missing"
         yield "with Helm, set runtimeClass.create=true; or:"
@@ -86,12 +88,14 @@ def _node(one: PodVerdict) -> str:
     return next(iter(one.nodes), text(mapping(one.question.pod.get("spec")).get("nodeName"))) or "NAME"
 
 
-def _handler_for_class(question: DecisionInput) -> str:
-    if question.is_plugin:
+def _handler_for_class(one: PodVerdict) -> str:
+    """Return the handler for the class if the decision is that of the fallback, and only the class is missing."""
+    question = one.question
+    steps = one.steps or question.explain()
+    if question.is_plugin or not any(step.tried and step.name in FALLBACK_STEPS for step in steps):
         return ""
-    policy = question.situation.policy
-    context = RuleContext(question.pod, question.facts, policy, question.situation.view)
-    return common_handler((item.kind.handlers for item in context.candidates), policy.runtime_class)
+    context = RuleContext(question.pod, question.facts, question.situation.policy, question.situation.view)
+    return fallback_context(context).handler_for_class
 
 
 def _end_dry_run(question: DecisionInput) -> Iterator[str]:
