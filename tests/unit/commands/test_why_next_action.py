@@ -12,9 +12,17 @@ from support.cluster_world import namespace, runtime_class
 from support.fake_api import FakeApi
 
 from webhook.__main__ import main
+from webhook.commands.shared.evaluate import predict
+from webhook.commands.shared.prediction import Situation
+from webhook.commands.why.next_action import next_action
 from webhook.names import DECISION_KEY, INJECT_KEY, REGISTRATION_PATH
+from webhook.policy.model import Policy
+from webhook.view.live_view import observe_plugins, utc_now
+from webhook.view.plugin_projections import known_plugins
+from webhook.view.projections import view_of
 
 INSTALL = Path(__file__).parents[3] / "deploy/install.yaml"
+GOLDEN = Path(__file__).parents[2] / "data/golden"
 GPU = {"containers": [{"name": "c", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}
 OPEN = {INJECT_KEY: "enabled"}
 CLASS_PATH = "/apis/node.k8s.io/v1/runtimeclasses/nvidia"
@@ -119,6 +127,21 @@ async def test_a_class_that_is_missing_alone_is_created(fake: FakeApi, tmp_path:
     ]
     fake.put(node("runc"))
     assert await next_of(fake, tmp_path, "deploy/d") == ["create it, or name another in the policy"]
+
+
+def test_the_class_is_not_created_where_others_hand_out_gpus() -> None:
+    """Although every node reports its handler: on one of them the plugin works without the class."""
+    objects = next(yaml.safe_load_all((GOLDEN / "fallback-on-where-some-provide/view.yaml").read_text()))["items"]
+    for item in objects:
+        if item["kind"] == "Node":
+            item["status"]["runtimeHandlers"] = [{"name": "nvidia"}]
+    policy = Policy()
+    view = view_of(objects, known_plugins(policy), policy.is_gpu_resource)
+    observed = observe_plugins(policy.is_gpu_resource, utc_now)(view)
+    (one,) = predict(pod(), Situation(policy, observed, "ml"))
+    lines = list(next_action(one, (), called=True))
+    assert lines[0] == "do not create the class for gpu-2: the GPUs there come from another provider"
+    assert len(lines) == 2
 
 
 async def test_what_is_missing_or_unread_comes_first(fake: FakeApi, tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from typing import Any
 
 from webhook.commands.shared.opt_in import opt_in_command, unknown_setting
 from webhook.commands.shared.prediction import DecisionInput, PodVerdict, kind_word
-from webhook.decide.decision import Decision, Verdict
+from webhook.decide.decision import Decision, Reason, Verdict
 from webhook.decide.explain import outcomes
 from webhook.decide.pod import annotations
 from webhook.decide.workload.cluster_rules import fallback_context
 from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.fallback import FALLBACK_RULES
+from webhook.decide.workload.fallback_context import FallbackContext
 from webhook.doctor.checks.check_runtime_class import create_class
 from webhook.kube.recreate_command import recreate_command, recreate_commands
 from webhook.kube.values import EMPTY, mapping, text
@@ -71,7 +72,12 @@ def _is_patched(pod: Mapping[str, Any]) -> bool:
 
 def _of_reason(one: PodVerdict) -> Iterator[str]:
     """Yield what the rule of the decision advises."""
-    if handler := _handler_for_class(one):
+    fallback = _fallback_of(one)
+    if fallback and one.decision.reason is Reason.RUNTIME_CLASS_MISSING and (names := fallback.providing):
+        yield f"do not create the class for {', '.join(names)}: the GPUs there come from another provider"
+        yield "limit the pod to these nodes, or to the others, by its nodeSelector"
+        return
+    if fallback and (handler := fallback.handler_for_class):
         name = one.question.situation.policy.runtime_class
         yield f"every node that the pod may run on has the handler {handler}, and only the class is missing"
         yield "with Helm, set runtimeClass.create=true; or:"
@@ -88,14 +94,15 @@ def _node(one: PodVerdict) -> str:
     return next(iter(one.nodes), text(mapping(one.question.pod.get("spec")).get("nodeName"))) or "NAME"
 
 
-def _handler_for_class(one: PodVerdict) -> str:
-    """Return the handler for the class if the decision is that of the fallback, and only the class is missing."""
+def _fallback_of(one: PodVerdict) -> FallbackContext | None:
+    """Return what the fallback reads, if the decision is that of the fallback."""
     question = one.question
     steps = one.steps or question.explain()
     if question.is_plugin or not any(step.tried and step.name in FALLBACK_STEPS for step in steps):
-        return ""
-    context = RuleContext(question.pod, question.facts, question.situation.policy, question.situation.view)
-    return fallback_context(context).handler_for_class
+        return None
+    return fallback_context(
+        RuleContext(question.pod, question.facts, question.situation.policy, question.situation.view)
+    )
 
 
 def _end_dry_run(question: DecisionInput) -> Iterator[str]:
