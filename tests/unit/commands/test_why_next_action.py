@@ -147,7 +147,10 @@ def test_the_class_is_not_created_where_others_hand_out_gpus() -> None:
 async def test_what_is_missing_or_unread_comes_first(fake: FakeApi, tmp_path: Path) -> None:
     """Without a registration, installation; without the right to read, another user."""
     fake.fault("/api/v1/nodes", status=403)
-    assert await next_of(fake, tmp_path, "deploy/d") == ["run it as a user who may read nodes"]
+    lines = await next_of(fake, tmp_path, "deploy/d")
+    assert lines[0] == "You may not read nodes. Ask an administrator for one of these:"
+    fake.fault("/api/v1/nodes", status=500)
+    assert await next_of(fake, tmp_path, "deploy/d") == ["try again when these can be read: nodes"]
     fake.delete(REGISTRATION_PATH)
     assert (await next_of(fake, tmp_path, "deploy/d"))[0].startswith("install gpu-injector: there is no registration")
 

@@ -30,13 +30,15 @@ def print_table(found: Sequence[PodVerdict], console: Console) -> None:
             Text(item.title),
             *([Text(_nodes(item))] if nodes else []),
             _word(item),
-            Text("?" if item.unread else changes(item.decision.operations)),
+            Text("?" if item.unread or (item.dry_run and item.would_change) else changes(item.decision.operations)),
         ]
         for item in found
     ]
     if found:
         console.print(columns([head, *rows]), end="")
     for item in found:
+        if item.unread and item.dry_run:
+            console.print(Text(f"\n{_title(item)}\n  {item.dry_run.text}", ATTENTION))
         for warning in () if item.unread else item.decision.warnings:
             console.print(Text(f"\n{_title(item)}\n  Warning: {warning.removeprefix(PREFIX)}", ATTENTION))
     for item in found:
@@ -49,9 +51,12 @@ def print_diff(found: Sequence[PodVerdict], console: Console) -> None:
     """Print each verdict with the diff of the object, for a namespace that is not opted in as if it were."""
     for item in found:
         shown = item.if_opted_in or item
+        tried = item.dry_run
         console.print(Text(f"{_title(item)}: ", "bold") + _word(item))
         for warning in () if shown.unread else shown.decision.warnings:
             console.print(Text(f"  Warning: {warning.removeprefix(PREFIX)}", ATTENTION))
+        if tried and (item.unread or item.would_change):
+            console.print(Text(f"  {tried.text if item.unread else item.obstacle}", ATTENTION))
         if item.steps:
             console.print(steps_of(item.steps))
         if shown.operations:
@@ -156,6 +161,8 @@ def to_json(item: PodVerdict) -> dict[str, Any]:
             "reason": None if other.unread else other.decision.reason,
             "operations": list(other.operations),
         }
+    if tried := item.dry_run:
+        row["serverDryRun"] = tried.to_json()
     if item.nodes:
         row["nodes"] = list(item.nodes)
     if item.steps:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from webhook.commands.shared.needed_rights import rights_lines
 from webhook.commands.shared.opt_in import opt_in_command, unknown_setting
 from webhook.commands.shared.prediction import DecisionInput, PodVerdict, kind_word
 from webhook.decide.decision import Decision, Reason, Verdict
@@ -26,7 +27,7 @@ FALLBACK_STEPS = frozenset(rule.name for rule in FALLBACK_RULES)
 def next_action(one: PodVerdict, pods: Sequence[Mapping[str, Any]], *, called: bool | None) -> Iterator[str]:
     """Yield the lines of the next action. ``pods`` exist; ``called`` says if the webhook would be called for others."""
     if one.unread:
-        yield f"run it as a user who may read {', '.join(map(kind_word, one.unread))}"
+        yield from _read_more(one)
     elif not one.question.concerns_gpus:
         yield "nothing: the pod requests no GPU"
     elif other := one.if_opted_in:
@@ -39,6 +40,16 @@ def next_action(one: PodVerdict, pods: Sequence[Mapping[str, Any]], *, called: b
         yield from _end_dry_run(one.question)
     else:
         yield from _recreate(one, pods) or (NOTHING,)
+
+
+def _read_more(one: PodVerdict) -> Iterator[str]:
+    if one.dry_run and one.dry_run.refusal:
+        yield "correct what the API server rejects, or have it allowed: a pod of the controller is rejected, too"
+    why = {kind: one.question.situation.unread[kind] for kind in one.unread}
+    is_tried = one.dry_run is not None
+    yield from tuple(rights_lines(why, "a file of `gpu-injector collect`, for --from", is_tried=is_tried)) or (
+        f"try again when these can be read: {', '.join(map(kind_word, one.unread))}",
+    )
 
 
 def _opt_in(one: PodVerdict, other: PodVerdict, pods: Sequence[Mapping[str, Any]]) -> Iterator[str]:

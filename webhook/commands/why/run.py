@@ -19,6 +19,7 @@ from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.prediction import PodVerdict, Situation, kind_word
 from webhook.commands.shared.render import ATTENTION, columns, steps_of
+from webhook.commands.shared.try_pods import with_tries
 from webhook.commands.shared.unread import POLICY
 from webhook.commands.why.next_action import next_action
 from webhook.commands.why.resolve_kind import find_object
@@ -109,14 +110,16 @@ async def _ask(options: Options, namespace: str, archive: Archive | None) -> lis
         item = await find_object(client, options.thing, namespace)
         snapshot = await live_view(client, installed.policy, {"namespaces": [namespace]}, lambda: now)
         entries = await _entries(client)
+        unread = {**({POLICY: installed.unread} if installed.unread else {}), **snapshot.unknown}
+        found = list(predict(item, Situation(installed.policy, snapshot.view, namespace, unread)))
+        if archive is None:
+            found = await with_tries(client, found)
         try:
             pods, past_unread = await _pods(client, item, namespace), False
             past = tuple(map(_carries, pods)) or (_why_no_pods(item),)
         except ApiError as error:
             pods, past, past_unread = (), (f"its pods could not be read: {error}",), True
-    unread = {**({POLICY: installed.unread} if installed.unread else {}), **snapshot.unknown}
     labels = (snapshot.view.namespaces or {}).get(namespace)
-    found = list(predict(item, Situation(installed.policy, snapshot.view, namespace, unread)))
     if not found:
         template = "no pod template that could be found"
         raise InputError(f"{options.thing} has {template}; name one of its pods instead: pod/NAME")
@@ -144,6 +147,9 @@ def _called(
     entries: list[Mapping[str, Any]] | str, one: PodVerdict, namespace: str, labels: Mapping[str, str] | None
 ) -> Iterator[Called]:
     wanted = BOOTSTRAP_ENTRY if one.question.is_plugin else WORKLOADS_ENTRY
+    if one.dry_run and one.dry_run.word:
+        yield Called(wanted, (MatchCheck("server-side dry-run", True, f"the webhook answered {one.dry_run.word}"),))
+        return
     if isinstance(entries, str):
         yield Called(wanted, (MatchCheck(REGISTRATION, None, entries),))
         return
@@ -199,6 +205,8 @@ def _print(answer: Explanation, console: Console) -> None:
     console.print(Text("\nWhat would be decided today? ", "bold") + Text(one.word, _colour(one)))
     for kind in one.unread:
         console.print(Text(f"  could not read {kind_word(kind)}: {one.question.situation.unread[kind]}", ATTENTION))
+    if one.unread and one.dry_run:
+        console.print(Text(f"  {one.dry_run.text}", ATTENTION))
     console.print(steps_of(one.steps), end="")
     if rest := ", ".join(step.name for step in one.steps if not step.tried):
         console.print(Text(f"    not reached: {rest}", "dim"))
@@ -239,6 +247,7 @@ def _to_json(answer: Explanation) -> dict[str, Any]:
         "reason": None if one.unread else one.decision.reason,
         "unread": {kind: one.question.situation.unread[kind] for kind in one.unread},
         "dryRun": one.decision.dry_run,
+        **({"serverDryRun": one.dry_run.to_json()} if one.dry_run else {}),
         "rows": [
             {"row": step.name, "rule": step.text, "evidence": list(step.evidence), "tried": step.tried}
             for step in one.steps
