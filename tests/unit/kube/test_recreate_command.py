@@ -35,7 +35,7 @@ def item(kind: str = "Pod", owner: str = "", **labels: str) -> dict[str, Any]:
     ],
 )
 def test_the_controller_is_named(given: dict[str, Any], command: str) -> None:
-    """Kinds that kubectl can restart are restarted; most others create a pod in place of a deleted one, but a Job may fail."""
+    """Kinds that kubectl can restart are restarted; most others replace a deleted pod, but a Job may fail."""
     assert recreate_command(given) == command
 
 

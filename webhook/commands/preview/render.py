@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
+from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.commands.shared.prediction import PodVerdict
 from webhook.commands.shared.render import ATTENTION, columns, diff_of, steps_of
 from webhook.commands.shared.yaml_text import yaml_text
@@ -72,13 +73,14 @@ def print_patch(found: Sequence[PodVerdict], _console: Console) -> None:
 
 
 def print_json(found: Sequence[PodVerdict], _console: Console) -> None:
-    """Print the rows, a stable form; one by one, as all together are large."""
-    begin = "["
+    """Print an object with the verdicts; one by one, as all together are large."""
+    click.echo(f'{{\n  "version": {JSON_VERSION},\n  "verdicts": [', nl=False)
+    begin = ""
     for item in found:
         row = json.dumps(to_json(item), indent=2, ensure_ascii=False)
-        click.echo(f"{begin}\n  " + row.replace("\n", "\n  "), nl=False)
+        click.echo(f"{begin}\n    " + row.replace("\n", "\n    "), nl=False)
         begin = ","
-    click.echo("\n]" if found else "[]")
+    click.echo("\n  ]\n}" if found else "]\n}")
 
 
 def print_yaml(found: Sequence[PodVerdict], _console: Console) -> None:

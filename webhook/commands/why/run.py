@@ -17,6 +17,7 @@ from webhook.commands.shared.cluster import Target, live_view
 from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
+from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.commands.shared.prediction import PodVerdict, Situation, kind_word
 from webhook.commands.shared.render import ATTENTION, columns, steps_of
 from webhook.commands.shared.try_pods import with_tries
@@ -34,7 +35,6 @@ from webhook.names import BOOTSTRAP_ENTRY, DECISION_KEY, WORKLOADS_ENTRY
 from webhook.registration.match import MatchCheck, checks, verdict
 from webhook.view.live_view import utc_now
 
-JSON_VERSION = 1
 REGISTRATION = "registration"
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 MARKS = {True: ("√", "green"), False: ("×", "red"), None: ("?", ATTENTION)}  # noqa: RUF001  as doctor marks
