@@ -2,12 +2,15 @@
 
 import io
 import sys
+from pathlib import Path
+from typing import Any
 
 import click
 
 from webhook.commands.certs.cli import certs
 from webhook.commands.collect.cli import collect
 from webhook.commands.completion.cli import completion
+from webhook.commands.completion.kubectl import completions
 from webhook.commands.decisions.cli import decisions
 from webhook.commands.demo.cli import demo
 from webhook.commands.doctor.cli import doctor
@@ -28,7 +31,16 @@ COMMANDS = (
 INTERRUPTED = 130
 
 
+# kubectl runs the program of this name for `kubectl gpu-injector`.
+PLUGIN = "kubectl-gpu_injector"
+
+
 class _Commands(click.Group):
+    def main(self, *args: Any, prog_name: str | None = None, **more: Any) -> Any:  # noqa: ANN401  as click has it
+        if prog_name is None and Path(sys.argv[0]).stem == PLUGIN:
+            prog_name = "kubectl gpu-injector"
+        return super().main(*args, prog_name=prog_name, **more)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
@@ -59,6 +71,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def complete_for_kubectl() -> None:
+    """Print what completes a line of ``kubectl gpu-injector``."""
+    click.echo("\n".join(completions(main, sys.argv[1:])))
 
 
 if __name__ == "__main__":

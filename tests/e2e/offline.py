@@ -30,6 +30,6 @@ def preview(kubectl: Kubectl, folder: Path, pods: Sequence[Manifest], *kinds: st
         check=False,
     )
     assert done.returncode in WOULD_CHANGE, done.stderr
-    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    rows: list[dict[str, Any]] = json.loads(done.stdout)["verdicts"]
     assert len(rows) == len(pods)
     return rows

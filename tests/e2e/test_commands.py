@@ -64,7 +64,7 @@ def test_preview_shows_what_runs(plane: ControlPlane, kubectl: Kubectl) -> None:
     kubectl.create(pod(ENABLED, container(gpus=1), name=NAME, labels={"gpu-injector.io/inject": "disabled"}))
     kubectl.run("label", "pod", NAME, "-n", ENABLED, "gpu-injector.io/inject-", "team=previewed")
     done = command(plane, "preview", "-n", ENABLED, "-l", "team=previewed", "-o", "json")
-    (row,) = json.loads(done.stdout)
+    (row,) = json.loads(done.stdout)["verdicts"]
     assert (row["object"]["name"], row["verdict"], done.returncode) == (NAME, "inject", 1)
     kubectl.run("delete", "pod", NAME, "-n", ENABLED, "--now")
 
@@ -76,7 +76,7 @@ def test_patched_yaml_is_applied_as_it_is(plane: ControlPlane, kubectl: Kubectl)
     assert (done.returncode, "# one" in done.stdout, done.stdout.startswith("# What an author")) == (0, True, True)
     kubectl.run("apply", "--dry-run=server", "-f", "-", stdin=done.stdout)
     again = command(plane, "preview", "-f", "-", "-o", "json", text=done.stdout)
-    assert [row["reason"] for row in json.loads(again.stdout)] == ["author-chose"]
+    assert [row["reason"] for row in json.loads(again.stdout)["verdicts"]] == ["author-chose"]
 
 
 def test_kubectl_runs_it_as_a_plugin(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,9 @@ from webhook.kube.metadata import controlling_owner, labels_of, name_of, namespa
 from webhook.kube.values import text
 
 RESTARTED_KINDS = {"Deployment": "deployment", "StatefulSet": "statefulset", "DaemonSet": "daemonset"}
+# A Job counts a deleted pod as failed, and may then end as failed itself.
+# https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy
+MANIFEST_KINDS = ("Job",)
 # A Deployment names its ReplicaSets after itself and this label.
 # https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#pod-template-hash-label
 HASH_LABEL = "pod-template-hash"
@@ -18,6 +21,8 @@ def recreate_command(item: Mapping[str, Any]) -> str:
     namespace = namespace_of(item)
     if kind in RESTARTED_KINDS:
         return f"kubectl -n {namespace} rollout restart {RESTARTED_KINDS[kind]}/{name}"
+    if kind in MANIFEST_KINDS:
+        return f"kubectl -n {namespace} replace --force -f FILE   (FILE is the manifest of {kind} {name})"
     if item.get("kind") not in ("Pod", None):
         return f"kubectl -n {namespace} get pods   (delete those of {kind} {name}, so that it creates others)"
     pod = name_of(item)

@@ -82,6 +82,15 @@ def namespace_of(kubeconfig: str | None, context: str | None) -> str:
         return str(found["context"].get("namespace") or DEFAULT_NAMESPACE)
 
 
+def context_names(kubeconfig: str | None) -> list[str]:
+    """Return the names of all contexts. Raises CredentialsError."""
+    from kubernetes import config  # noqa: PLC0415 - see the module's docstring
+
+    with _credentials_errors():
+        contexts, _ = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
+        return [str(item["name"]) for item in contexts]
+
+
 def _is_pod(kubeconfig: str | None, context: str | None) -> bool:
     return kubeconfig is None and context is None and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 

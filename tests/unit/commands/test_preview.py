@@ -38,7 +38,7 @@ def pod(namespace: str | None = "ml", **spec: object) -> str:
 
 def rows(result: Result) -> list[dict[str, Any]]:
     """Return the JSON that was printed."""
-    parsed: list[dict[str, Any]] = json.loads(result.stdout)
+    parsed: list[dict[str, Any]] = json.loads(result.stdout)["verdicts"]
     return parsed
 
 

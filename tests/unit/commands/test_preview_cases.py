@@ -31,7 +31,7 @@ def preview(*arguments: str, text: str | bytes = "", view: Path = VIEW) -> Resul
 
 def rows(text: str) -> list[dict[str, Any]]:
     """Return the rows of ``-o json``."""
-    found: list[dict[str, Any]] = json.loads(preview("-o", "json", text=text).stdout)
+    found: list[dict[str, Any]] = json.loads(preview("-o", "json", text=text).stdout)["verdicts"]
     return found
 
 
@@ -135,7 +135,7 @@ def test_what_a_controller_writes_is_skipped(kind: str, owner: str, is_shown: bo
         "spec": spec,
     }
     result = preview("-o", "json", text=json.dumps(item))
-    assert bool(json.loads(result.stdout)) == is_shown
+    assert bool(json.loads(result.stdout)["verdicts"]) == is_shown
     assert (f"Skipped: {kind} ml/x, which {owner} o controls" in result.stderr) != is_shown
 
 

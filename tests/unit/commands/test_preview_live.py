@@ -51,14 +51,14 @@ async def preview(fake: FakeApi, folder: Path, *arguments: str, text: str = "") 
 
 def names(result: Result) -> list[str]:
     """Return kind and name of each row."""
-    return [f"{row['object']['kind']} {row['object']['name']}" for row in json.loads(result.stdout)]
+    return [f"{row['object']['kind']} {row['object']['name']}" for row in json.loads(result.stdout)["verdicts"]]
 
 
 async def test_what_runs_is_shown_once(fake: FakeApi, tmp_path: Path) -> None:
     """Controllers for what they keep, pods without a listed controller; what requests no GPU is left out."""
     result = await preview(fake, tmp_path, "-A", "-o", "json")
     assert (names(result), result.exit_code) == (["Deployment d", "Pod alone", "Pod job-x"], 1)
-    assert {row["verdict"] for row in json.loads(result.stdout)} == {"inject"}
+    assert {row["verdict"] for row in json.loads(result.stdout)["verdicts"]} == {"inject"}
     assert "managedFields" not in result.stdout
 
 
@@ -69,7 +69,7 @@ async def test_labels_and_namespace_choose(fake: FakeApi, tmp_path: Path) -> Non
         "Pod alone",
     ]
     result = await preview(fake, tmp_path, "-o", "json")
-    assert (result.stdout, result.exit_code) == ("[]\n", 0)
+    assert (json.loads(result.stdout), result.exit_code) == ({"version": 1, "verdicts": []}, 0)
     assert "No GPU workloads in namespace default." in result.stderr
 
 
@@ -94,7 +94,7 @@ async def test_what_may_not_be_looked_at_is_told(fake: FakeApi, tmp_path: Path) 
     assert "Could not read: statefulsets (403" in result.stderr
     assert "Could not read: nodes (403" in result.stderr
     assert names(result) == ["Deployment d", "Pod alone", "Pod job-x"]
-    rows = json.loads(result.stdout)
+    rows = json.loads(result.stdout)["verdicts"]
     assert {(row["verdict"], row["reason"]) for row in rows} == {("unknown", None)}
     assert {row["unread"]["nodes"] for row in rows} == {"403 Fault403"}
     assert result.exit_code == 3
@@ -103,11 +103,11 @@ async def test_what_may_not_be_looked_at_is_told(fake: FakeApi, tmp_path: Path) 
 async def test_a_manifest_meets_the_cluster(fake: FakeApi, tmp_path: Path) -> None:
     """Its namespace is -n's; what the file declares beside it is there, too."""
     result = await preview(fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", text=POD)
-    (row,) = json.loads(result.stdout)
+    (row,) = json.loads(result.stdout)["verdicts"]
     assert (row["object"]["namespace"], row["verdict"]) == ("ml", "inject")
     declared = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: new, labels: {json.dumps(OPEN)}}}\n---\n{POD}"
     result = await preview(fake, tmp_path, "-f", "-", "-n", "new", "-o", "json", text=declared)
-    assert json.loads(result.stdout)[0]["verdict"] == "inject"
+    assert json.loads(result.stdout)["verdicts"][0]["verdict"] == "inject"
 
 
 async def test_a_view_file_joins_the_cluster(fake: FakeApi, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ async def test_a_view_file_joins_the_cluster(fake: FakeApi, tmp_path: Path) -> N
         'apiVersion: v1\nkind: Namespace\nmetadata: {name: ml, labels: {gpu-injector.io/inject: "dry-run"}}\n'
     )
     result = await preview(fake, tmp_path, "-f", "-", "--view", str(view), "-n", "ml", "-o", "json", text=POD)
-    (row,) = json.loads(result.stdout)
+    (row,) = json.loads(result.stdout)["verdicts"]
     assert (row["verdict"], row["dryRun"]) == ("inject", True)
 
 
@@ -132,13 +132,13 @@ async def test_the_policy_is_that_of_the_cluster(fake: FakeApi, tmp_path: Path) 
     """The ConfigMap that the chart writes; a file takes its place, and the output names the policy that is used."""
     put_policy(fake, "gpu-injector")
     result = await preview(fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", text=POD)
-    assert json.loads(result.stdout)[0]["dryRun"] is True
+    assert json.loads(result.stdout)["verdicts"][0]["dryRun"] is True
     assert "Policy: that of the cluster (ConfigMap gpu-injector/gpu-injector)" in result.stderr
     (tmp_path / "own.yaml").write_text("")
     own = await preview(
         fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", "--policy", str(tmp_path / "own.yaml"), text=POD
     )
-    assert (json.loads(own.stdout)[0]["dryRun"], "Policy:" in own.stderr) == (False, False)
+    assert (json.loads(own.stdout)["verdicts"][0]["dryRun"], "Policy:" in own.stderr) == (False, False)
 
 
 async def test_an_installation_is_found_in_any_namespace(fake: FakeApi, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ async def test_an_installation_is_found_in_any_namespace(fake: FakeApi, tmp_path
     fake.put(kind | {"metadata": {"name": "gpu-injector"}} | registration)
     put_policy(fake, "gpu-system")
     result = await preview(fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", text=POD)
-    assert json.loads(result.stdout)[0]["dryRun"] is True
+    assert json.loads(result.stdout)["verdicts"][0]["dryRun"] is True
     assert "Policy: that of the cluster (ConfigMap gpu-system/gpu-injector)" in result.stderr
 
 
@@ -158,7 +158,7 @@ async def test_without_the_right_to_read_the_policy_the_verdict_is_unknown(fake:
     fake.fault("/api/v1/namespaces/gpu-injector/configmaps/gpu-injector", status=403)
     result = await preview(fake, tmp_path, "-f", "-", "-n", "ml", "-o", "json", text=POD)
     assert "Policy: the default one (could not read ConfigMap gpu-injector/gpu-injector: 403" in result.stderr
-    (row,) = json.loads(result.stdout)
+    (row,) = json.loads(result.stdout)["verdicts"]
     assert (row["verdict"], list(row["unread"]), result.exit_code) == ("unknown", ["policy"], 3)
 
 

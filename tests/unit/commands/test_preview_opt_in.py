@@ -72,7 +72,7 @@ async def test_there_is_no_patch_where_the_webhook_is_not_called(
 ) -> None:
     """No annotation either; JSON has what would be done beside it."""
     assert (await preview(fake, tmp_path, *arguments, "-o", "patch")).stdout == ""
-    (row,) = json.loads((await preview(fake, tmp_path, *arguments, "-o", "json")).stdout)
+    (row,) = json.loads((await preview(fake, tmp_path, *arguments, "-o", "json")).stdout)["verdicts"]
     assert (row["verdict"], row["reason"], row["operations"]) == ("leave", "not-opted-in", [])
     assert row["patched"]["metadata"].get("annotations") is None
     assert (row["ifOptedIn"]["verdict"], row["ifOptedIn"]["reason"]) == ("inject", "runtime-class")

@@ -56,7 +56,7 @@ def test_yaml_changes_nothing_but_what_the_patch_says() -> None:
 
 def test_yaml_means_the_same_as_json() -> None:
     """Each object that is patched in one form is in the other; the plugin's nodes differ, so it stays."""
-    rows = json.loads(preview("-o", "json").stdout)
+    rows = json.loads(preview("-o", "json").stdout)["verdicts"]
     printed = [item.content for item in read_documents(preview("-o", "yaml").stdout, "out")]
     changed = [row for row in rows if row["verdict"] == "inject" and row["operations"] and not row["dryRun"]]
     assert [row["object"]["kind"] for row in changed] == ["Deployment", "CronJob", "RayCluster"]

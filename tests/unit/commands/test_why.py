@@ -102,7 +102,7 @@ async def test_a_deployment_is_explained(fake: FakeApi, tmp_path: Path) -> None:
     assert "  p carries inject/runtime-class" in lines
     assert "What would be decided today? inject/runtime-class" in lines
     assert any("→ runtime class" in line and "RuntimeClass nvidia exists" in line for line in lines)
-    assert lines[-2] == "    not reached: mixed, fallback"
+    assert lines[-5:] == ["    not reached: mixed, fallback", "", "What to do next?", "  nothing", ""]
 
 
 async def test_the_output_is_that_of_the_document(fake: FakeApi, tmp_path: Path) -> None:

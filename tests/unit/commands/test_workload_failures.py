@@ -47,7 +47,7 @@ async def run(fake: FakeApi, folder: Path, *arguments: str) -> Result:
 
 def words(result: Result) -> Mapping[str, str]:
     """Return the decisions of ``preview -o json``, by namespace."""
-    found: list[dict[str, Any]] = json.loads(result.stdout)
+    found: list[dict[str, Any]] = json.loads(result.stdout)["verdicts"]
     return {row["object"]["namespace"]: f"{row['verdict']}/{row['reason']}" for row in found}
 
 

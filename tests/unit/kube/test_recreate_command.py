@@ -7,6 +7,7 @@ import pytest
 from webhook.kube.recreate_command import recreate_command, recreate_commands
 
 RESTART = "kubectl -n ml rollout restart"
+REPLACE = "kubectl -n ml replace --force -f FILE  "
 
 
 def item(kind: str = "Pod", owner: str = "", **labels: str) -> dict[str, Any]:
@@ -22,17 +23,19 @@ def item(kind: str = "Pod", owner: str = "", **labels: str) -> dict[str, Any]:
         (item("Deployment"), f"{RESTART} deployment/a"),
         (item("StatefulSet"), f"{RESTART} statefulset/a"),
         (item("DaemonSet"), f"{RESTART} daemonset/a"),
-        (item("Job"), "kubectl -n ml get pods   (delete those of Job a, so that it creates others)"),
+        (item("Job"), f"{REPLACE} (FILE is the manifest of Job a)"),
+        (item("PyTorchJob"), "kubectl -n ml get pods   (delete those of PyTorchJob a, so that it creates others)"),
         (item(owner="ReplicaSet/d-5b9f", **{"pod-template-hash": "5b9f"}), f"{RESTART} deployment/d"),
         (item(owner="ReplicaSet/d-5b9f"), "kubectl -n ml delete pod a   (ReplicaSet d-5b9f creates another one)"),
         (item(owner="StatefulSet/db"), f"{RESTART} statefulset/db"),
         (item(owner="DaemonSet/agent"), f"{RESTART} daemonset/agent"),
-        (item(owner="Job/train"), "kubectl -n ml delete pod a   (Job train creates another one)"),
-        (item(), "kubectl -n ml replace --force -f FILE   (FILE is the manifest of pod a: it has no controller)"),
+        (item(owner="Job/train"), f"{REPLACE} (FILE is the manifest of Job train)"),
+        (item(owner="PyTorchJob/t"), "kubectl -n ml delete pod a   (PyTorchJob t creates another one)"),
+        (item(), f"{REPLACE} (FILE is the manifest of pod a: it has no controller)"),
     ],
 )
 def test_the_controller_is_named(given: dict[str, Any], command: str) -> None:
-    """Kinds that kubectl can restart are restarted; others create a pod in place of a deleted one."""
+    """Kinds that kubectl can restart are restarted; most others replace a deleted pod, but a Job may fail."""
     assert recreate_command(given) == command
 
 

@@ -5,11 +5,20 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.completions import namespaces
 from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import INSTALLED_IN_HELP, TABLE_OR_JSON, target_of, target_options
 
 # Nothing else of this command has a namespace, so kubectl's flag works too.
-IN = click.option("--installed-in", "-n", "--namespace", default="", metavar="NAMESPACE", help=INSTALLED_IN_HELP)
+IN = click.option(
+    "--installed-in",
+    "-n",
+    "--namespace",
+    default="",
+    metavar="NAMESPACE",
+    shell_complete=namespaces,
+    help=INSTALLED_IN_HELP,
+)
 
 
 @click.group()

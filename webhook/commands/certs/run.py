@@ -16,12 +16,11 @@ from certs.tls_probe import PresentedCertificate
 from webhook.commands.certs.render import console, print_report, print_rotation
 from webhook.commands.shared.cluster import Target, UnreadError, api_server, home
 from webhook.commands.shared.input_files import InputError
+from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.commands.shared.replica_certificates import presented
 from webhook.commands.shared.replica_port_forward import Replicas
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
-
-JSON_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.completions import namespaces
 from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import FILE, LIVE_POLICY, target_of, target_options
 
@@ -12,7 +13,9 @@ from webhook.commands.shared.options import FILE, LIVE_POLICY, target_of, target
 @click.command()
 @LIVE_POLICY
 @target_options
-@click.option("-n", "--namespace", default="", help="Only GPU pods and events of this namespace.")
+@click.option(
+    "-n", "--namespace", shell_complete=namespaces, default="", help="Only GPU pods and events of this namespace."
+)
 @click.option("-f", "--file", "file", type=FILE, default="gpu-injector.json.gz", show_default=True)
 @click.option("--anonymise", is_flag=True, help="Replace the names of nodes, namespaces and workloads by hashes.")
 @states_exit_codes("collect")

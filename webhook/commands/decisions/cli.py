@@ -5,14 +5,19 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.completions import namespaces, reasons, verdicts
 from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import INSTALLED_IN, PORT, TABLE_OR_JSON, target_of, target_options
 
 
 @click.command()
-@click.option("-n", "--namespace", default="", help="Only decisions on pods of this namespace.")
-@click.option("--verdict", default="", help="inject, mount, bootstrap or leave.")
-@click.option("--reason", default="", help="One word of docs/reasons.md, such as handler-mixed.")
+@click.option(
+    "-n", "--namespace", shell_complete=namespaces, default="", help="Only decisions on pods of this namespace."
+)
+@click.option("--verdict", shell_complete=verdicts, default="", help="inject, mount, bootstrap or leave.")
+@click.option(
+    "--reason", shell_complete=reasons, default="", help="One word of docs/reasons.md, such as handler-mixed."
+)
 @click.option("-q", "--search", "q", default="", help="Text in names, owner, warnings, evidence or uid.")
 @click.option("--attention", is_flag=True, help="Only decisions with a warning.")
 @TABLE_OR_JSON

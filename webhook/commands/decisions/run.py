@@ -14,6 +14,7 @@ from rich.text import Text
 from webhook.commands.shared.cluster import Target, api_server, home
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
+from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.commands.shared.render import ASIDE, ATTENTION
 from webhook.commands.shared.replica_port_forward import ReplicaAnswer, Replicas
 from webhook.kube_client.api_error import CredentialsError
@@ -22,7 +23,6 @@ from webhook.page.filters import Filters
 
 Records = Sequence[Mapping[str, Any]]
 
-JSON_VERSION = 1
 FOLLOW_SECONDS = 2.0
 COLOURS = {"inject": "green", "mount": ASIDE, "bootstrap": "magenta", "leave": "dim"}
 HEAD = ("TIME (UTC)", "NAMESPACE", "POD", "DECISION", "WARNING")

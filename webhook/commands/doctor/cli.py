@@ -5,13 +5,16 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.completions import namespaces
 from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import FILE, LIVE_POLICY, target_of, target_options
 
 
 @click.command()
 @target_options
-@click.option("-n", "--namespace", default="", help="Check only the GPU pods of this namespace.")
+@click.option(
+    "-n", "--namespace", shell_complete=namespaces, default="", help="Check only the GPU pods of this namespace."
+)
 @LIVE_POLICY
 @click.option("-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", show_default=True)
 @click.option("--from", "archive_file", type=FILE, help="Read a file of `gpu-injector collect` instead of the cluster.")

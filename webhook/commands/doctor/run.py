@@ -20,6 +20,7 @@ from webhook.archive.replay import ReplayClient
 from webhook.commands.shared.archive_files import policy_of_cluster, read_archive
 from webhook.commands.shared.cluster import Target, api_server, installed_policy
 from webhook.commands.shared.exit_codes import ExitCode
+from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.commands.shared.list_workloads import progress_bar
 from webhook.commands.shared.progress_client import ProgressClient
 from webhook.commands.shared.read_cluster import look
@@ -42,7 +43,6 @@ EXIT_CODES = {
 }
 EVIDENCE_SHOWN = 5
 PAUSE_SECONDS = 5
-JSON_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

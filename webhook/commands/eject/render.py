@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webhook.commands.eject.plan import Ejection
+from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.commands.shared.prediction import kind_word
 from webhook.commands.shared.yaml_text import yaml_text
 from webhook.kube.metadata import metadata, name_of
 from webhook.kube.values import empty_mapping
 
-JSON_VERSION = 1
 MADE_BY = "# Made by `gpu-injector eject`"
 KUSTOMIZATION = "kustomization.yaml"
 HEAD = (

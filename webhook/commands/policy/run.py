@@ -10,11 +10,11 @@ import click
 
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import file_text, read_policy, stdin_text
+from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.policy.describe import PolicyKey, keys
 from webhook.policy.load import PolicyError, parse_policy
 from webhook.policy.model import Policy
 
-JSON_VERSION = 1
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 

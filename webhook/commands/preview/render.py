@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
+from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.commands.shared.prediction import PodVerdict
 from webhook.commands.shared.render import ATTENTION, columns, diff_of, steps_of
 from webhook.commands.shared.yaml_text import yaml_text
@@ -30,13 +31,15 @@ def print_table(found: Sequence[PodVerdict], console: Console) -> None:
             Text(item.title),
             *([Text(_nodes(item))] if nodes else []),
             _word(item),
-            Text("?" if item.unread else changes(item.decision.operations)),
+            Text("?" if item.unread or (item.dry_run and item.would_change) else changes(item.decision.operations)),
         ]
         for item in found
     ]
     if found:
         console.print(columns([head, *rows]), end="")
     for item in found:
+        if item.unread and item.dry_run:
+            console.print(Text(f"\n{_title(item)}\n  {item.dry_run.text}", ATTENTION))
         for warning in () if item.unread else item.decision.warnings:
             console.print(Text(f"\n{_title(item)}\n  Warning: {warning.removeprefix(PREFIX)}", ATTENTION))
     for item in found:
@@ -49,9 +52,12 @@ def print_diff(found: Sequence[PodVerdict], console: Console) -> None:
     """Print each verdict with the diff of the object, for a namespace that is not opted in as if it were."""
     for item in found:
         shown = item.if_opted_in or item
+        tried = item.dry_run
         console.print(Text(f"{_title(item)}: ", "bold") + _word(item))
         for warning in () if shown.unread else shown.decision.warnings:
             console.print(Text(f"  Warning: {warning.removeprefix(PREFIX)}", ATTENTION))
+        if tried and (item.unread or item.would_change):
+            console.print(Text(f"  {tried.text if item.unread else item.obstacle}", ATTENTION))
         if item.steps:
             console.print(steps_of(item.steps))
         if shown.operations:
@@ -67,13 +73,14 @@ def print_patch(found: Sequence[PodVerdict], _console: Console) -> None:
 
 
 def print_json(found: Sequence[PodVerdict], _console: Console) -> None:
-    """Print the rows, a stable form; one by one, as all together are large."""
-    begin = "["
+    """Print an object with the verdicts; one by one, as all together are large."""
+    click.echo(f'{{\n  "version": {JSON_VERSION},\n  "verdicts": [', nl=False)
+    begin = ""
     for item in found:
         row = json.dumps(to_json(item), indent=2, ensure_ascii=False)
-        click.echo(f"{begin}\n  " + row.replace("\n", "\n  "), nl=False)
+        click.echo(f"{begin}\n    " + row.replace("\n", "\n    "), nl=False)
         begin = ","
-    click.echo("\n]" if found else "[]")
+    click.echo("\n  ]\n}" if found else "]\n}")
 
 
 def print_yaml(found: Sequence[PodVerdict], _console: Console) -> None:
@@ -156,6 +163,8 @@ def to_json(item: PodVerdict) -> dict[str, Any]:
             "reason": None if other.unread else other.decision.reason,
             "operations": list(other.operations),
         }
+    if tried := item.dry_run:
+        row["serverDryRun"] = tried.to_json()
     if item.nodes:
         row["nodes"] = list(item.nodes)
     if item.steps:

@@ -9,9 +9,11 @@ from rich.console import Console
 from webhook.commands.preview.render import PRINTERS, print_authored
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.list_workloads import progress_bar
+from webhook.commands.shared.needed_rights import rights_lines
 from webhook.commands.shared.opt_in import opt_in_command, unknown_setting
 from webhook.commands.shared.prediction import PodVerdict
-from webhook.commands.shared.selection import Scope, verdicts
+from webhook.commands.shared.selection import Scope, no_tries, verdicts
+from webhook.commands.shared.try_pods import with_tries
 from webhook.kube.manifests import Manifest
 from webhook.kube.values import EMPTY
 from webhook.names import INJECT_KEY
@@ -30,12 +32,17 @@ def preview(options: Options) -> int:
     """Print the decisions; return the exit code."""
     skipped: list[str] = []
     manifests = options.scope.manifests(skipped.append)
-    found = verdicts(options.scope, manifests)
+    # These print patches, which a dry-run does not show.
+    tries = no_tries if options.output in ("patch", "yaml") else with_tries
+    found = verdicts(options.scope, manifests, tries=tries)
     would_change = _print(options, manifests, found.verdicts)
     if not found.verdicts and found.is_complete and not options.scope.files:
         click.echo(f"No GPU workloads in {_place(options.scope)}.", err=True)
     for line in skipped:
         click.echo(f"Skipped: {line}", err=True)
+    is_tried = any(one.dry_run for one in found.verdicts)
+    for line in rights_lines(found.all_unread, "a file of `gpu-injector view`, for --view", is_tried=is_tried):
+        click.echo(line, err=True)
     if not found.is_complete:
         return ExitCode.UNREAD
     return ExitCode.CHANGES if would_change and options.output != "yaml" else ExitCode.DONE

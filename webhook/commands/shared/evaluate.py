@@ -77,6 +77,8 @@ def _of_place(
 def _of_workload(item: Mapping[str, Any], place: PodPlace, question: DecisionInput) -> PodVerdict:
     """Return the verdict, for a GPU pod of a namespace that is not opted in with what it would be otherwise."""
     verdict = _written(PodVerdict.of(item, place.pointer, question), place)
+    is_whole = place.shape in (Shape.POD, Shape.TEMPLATE) and not verdict.is_cluster_scoped
+    verdict = replace(verdict, is_whole_pod=is_whole)
     if verdict.unread or verdict.decision.reason not in WITHOUT_OPT_IN or not question.concerns_gpus:
         return verdict
     return replace(verdict, if_opted_in=_written(PodVerdict.of(item, place.pointer, question.with_opt_in()), place))

@@ -85,6 +85,30 @@ class DecisionInput:
 
 
 @dataclass(frozen=True, slots=True)
+class DryRunAnswer:
+    """What a server-side dry-run of the pod showed: our annotation, our warnings, or why it was refused.
+
+    ``word`` is empty if the webhook wrote no annotation: it did not answer, or is in dry-run.
+    """
+
+    word: str = ""
+    refusal: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer for programs."""
+        return {"decision": self.word, "refusal": self.refusal, "warnings": list(self.warnings)}
+
+    @property
+    def text(self) -> str:
+        """The answer for users."""
+        if self.refusal:
+            return f"a server-side dry-run of the pod was rejected: {' '.join(self.refusal.split())}"
+        shown = self.word or "; ".join(self.warnings) or "no answer of the webhook: it is not called here, or it failed"
+        return f"a server-side dry-run of the pod: {shown}"
+
+
+@dataclass(frozen=True, slots=True)
 class PodVerdict:
     """The decision for one pod, or for one place in an object that describes pods.
 
@@ -93,7 +117,8 @@ class PodVerdict:
     ``steps`` are the decision's rules, if they were requested. ``unread`` are the kinds that the decision depends on
     and that could not be read: then nothing would be changed. ``obstacle`` says why nothing can
     be written into the object, so that only its pods are patched. ``if_opted_in`` is the verdict that a GPU pod would
-    get if its namespace, which is not opted in, were.
+    get if its namespace, which is not opted in, were. ``is_whole_pod`` says that a pod could be created from the place
+    as it is, ``dry_run`` what the API server answered to that.
     """
 
     item: Mapping[str, Any]
@@ -105,6 +130,8 @@ class PodVerdict:
     unread: tuple[str, ...] = ()
     obstacle: str = ""
     is_pod_spec: bool = False
+    is_whole_pod: bool = False
+    dry_run: DryRunAnswer | None = None
     if_opted_in: "PodVerdict | None" = None
 
     @classmethod
@@ -118,6 +145,8 @@ class PodVerdict:
         """The verdict and its reason; or what could not be read."""
         if self.unread:
             return f"unknown (could not read {', '.join(map(kind_word, self.unread))})"
+        if self.dry_run:
+            return f"{self.decision.word} (by a server-side dry-run)"
         return self.decision.word + (" (dry-run)" if self.decision.dry_run else "")
 
     @property
@@ -162,8 +191,11 @@ class PodVerdict:
         return self.subject + place
 
     def explained(self) -> Self:
-        """Return the same with the decision's rules."""
-        return replace(self, steps=self.question.explain())
+        """Return the same with the decision's rules; none decided if the verdict is unknown, or the webhook's own."""
+        steps = self.question.explain()
+        if self.unread or self.dry_run:
+            steps = tuple(Step(step.name, step.text, tried=False) if step.result else step for step in steps)
+        return replace(self, steps=steps)
 
     def as_template(self) -> Self:
         """Return the verdict as for a template: a manifest needs no annotation that records our decision."""

@@ -40,7 +40,7 @@ def columns(rows: Sequence[Sequence[Text]]) -> Text:
 def steps_of(steps: Iterable[Step]) -> Text:
     """Return the rules that were tried, each with its evidence; the last one decided."""
     tried = [step for step in steps if step.tried]
-    width = max(len(step.name) for step in tried)
+    width = max((len(step.name) for step in tried), default=0)
     text = Text()
     for step in tried:
         style = "bold" if step.result else "dim"

@@ -29,6 +29,8 @@ from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
 HINT = "render the manifest first: `envsubst`, `oc process`, or the tool that it is written for"
+# Finds out what is unknown, in another way.
+Tries = Callable[[KubeClient, Sequence[PodVerdict]], Awaitable[Sequence[PodVerdict]]]
 # Looks up the owners of an object of a live cluster, upwards.
 Above = Callable[[KubeClient, Mapping[str, Any]], Awaitable[Sequence[Mapping[str, Any]]]]
 
@@ -69,6 +71,11 @@ class Scope:
         return found
 
 
+async def no_tries(_client: KubeClient, found: Sequence[PodVerdict]) -> Sequence[PodVerdict]:
+    """Return the verdicts as they are: what is unknown stays so."""
+    return found
+
+
 async def nothing_above(_client: KubeClient, _item: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Return no owners: each object is decided on its own."""
     return ()
@@ -86,15 +93,23 @@ class SelectedWorkloads:
         """Whether everything that the answer depends on could be read."""
         return not self.unread and not any(one.unread for one in self.verdicts)
 
+    @property
+    def all_unread(self) -> Mapping[str, str]:
+        """What could not be read, and why: of the lists, and of what the verdicts depend on."""
+        needed = {kind: one.question.situation.unread[kind] for one in self.verdicts for kind in one.unread}
+        return {**self.unread, **needed}
 
-def verdicts(scope: Scope, manifests: Sequence[Manifest], above: Above = nothing_above) -> SelectedWorkloads:
+
+def verdicts(
+    scope: Scope, manifests: Sequence[Manifest], above: Above = nothing_above, tries: Tries = no_tries
+) -> SelectedWorkloads:
     """Return the decisions on the pods of manifests; without any, on the workloads of the cluster.
 
-    Use the topmost owner whose template requests a GPU. Raises InputError for files that cannot be used, and where the
-    API server does not answer.
+    Use the topmost owner whose template requests a GPU. ``tries`` may find out what is unknown. Raises InputError for
+    files that cannot be used, and where the API server does not answer.
     """
     if not scope.is_offline:
-        return asyncio.run(_with_cluster(scope, manifests, above))
+        return asyncio.run(_with_cluster(scope, manifests, above, tries))
     files = asyncio.run(read_view_files(scope.view_files, scope.policy_file))
     usual = scope.namespace or DEFAULT_NAMESPACE
     situation = replace(_situation(files.policy, files.view, usual, files.objects), unread=files.unread)
@@ -110,7 +125,7 @@ def _situation(policy: Policy, view: ClusterView, namespace: str, objects: Seque
     )
 
 
-async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Above) -> SelectedWorkloads:
+async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Above, tries: Tries) -> SelectedWorkloads:
     """Decide with the facts of a cluster; without manifests, on its workloads."""
     usual = scope.usual_namespace()
     documents = [item for manifest in manifests for item in manifest.objects]
@@ -132,10 +147,11 @@ async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Abov
         if not scope.files or any(is_relevant(item.content) for item in documents):
             situation = replace(situation, knative_allows=situation.knative_allows or await _knative_allows(client))
         if scope.files:
-            return SelectedWorkloads(list(_of_manifests(manifests, situation)))
+            return SelectedWorkloads(await tries(client, list(_of_manifests(manifests, situation))))
         if usual and situation.view.namespaces is not None and usual not in situation.view.namespaces:
             raise InputError(f"namespace {usual} does not exist")
-        return await _running(client, scope, situation, above)
+        found = await _running(client, scope, situation, above)
+        return replace(found, verdicts=await tries(client, found.verdicts))
 
 
 async def _running(client: KubeClient, scope: Scope, situation: Situation, above: Above) -> SelectedWorkloads:

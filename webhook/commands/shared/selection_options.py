@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from webhook.commands.shared.completions import files, namespaces
 from webhook.commands.shared.options import FILE, LIVE_POLICY, TARGET, target_of
 
 if TYPE_CHECKING:
     from webhook.commands.shared.selection import Scope
 
 OPTIONS = (
-    click.option("-f", "--filename", "files", multiple=True, help="A file, a folder, or - for stdin; may be repeated."),
+    click.option(
+        "-f",
+        "--filename",
+        "files",
+        multiple=True,
+        shell_complete=files,
+        help="A file, a folder, or - for stdin; may be repeated.",
+    ),
     click.option("-R", "--recursive", is_flag=True, help="With a folder: also the folders below it."),
     click.option(
         "--view",
@@ -23,7 +31,12 @@ OPTIONS = (
     ),
     LIVE_POLICY,
     *TARGET,
-    click.option("-n", "--namespace", help="For objects without a namespace; without -f: the namespace to read."),
+    click.option(
+        "-n",
+        "--namespace",
+        shell_complete=namespaces,
+        help="For objects without a namespace; without -f: the namespace to read.",
+    ),
     click.option("-A", "--all-namespaces", is_flag=True, help="Without -f: read all namespaces."),
     click.option("-l", "--selector", default="", help="Without -f: only objects with these labels."),
 )

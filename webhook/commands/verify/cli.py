@@ -5,13 +5,20 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.completions import namespaces
 from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import LIVE_POLICY, TABLE_OR_JSON, target_of, target_options
 
 
 @click.command()
 @target_options
-@click.option("-n", "--namespace", default="", help="Create the pods in this namespace; by default in a temporary one.")
+@click.option(
+    "-n",
+    "--namespace",
+    shell_complete=namespaces,
+    default="",
+    help="Create the pods in this namespace; by default in a temporary one.",
+)
 @LIVE_POLICY
 @click.option("--node", "nodes", multiple=True, help="Only this node; may be repeated.")
 @click.option("--image", default="", help="An image with Python; by default that of our Deployment.")

@@ -19,6 +19,7 @@ from rich.text import Text
 from webhook.commands.shared.cluster import Target, UnreadError, api_server, home, installed_policy
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
+from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.commands.shared.render import ASIDE
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
@@ -36,7 +37,6 @@ SYMBOLS = {GpuState.WORKS: "√", GpuState.FAILS: "×", GpuState.UNKNOWN: "?"}  
 COLOURS = {GpuState.WORKS: "green", GpuState.FAILS: "red", GpuState.UNKNOWN: ASIDE}
 # The worst first.
 EXIT_CODES = {GpuState.FAILS: ExitCode.CHANGES, GpuState.UNKNOWN: ExitCode.UNREAD, GpuState.WORKS: ExitCode.DONE}
-JSON_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,16 +5,17 @@ from typing import Any
 
 import click
 
+from webhook.commands.shared.completions import namespaces, pods
 from webhook.commands.shared.exit_codes import states_exit_codes
 from webhook.commands.shared.options import FILE, LIVE_POLICY, target_of, target_options
 
 
 @click.command()
-@click.argument("words", metavar="[KIND/]NAME", nargs=-1, required=True)
+@click.argument("words", metavar="[KIND/]NAME", nargs=-1, required=True, shell_complete=pods)
 @LIVE_POLICY
 @target_options
 @click.option("--from", "archive_file", type=FILE, help="Read a file of `gpu-injector collect` instead of the cluster.")
-@click.option("-n", "--namespace", help="Without it, the namespace of the context.")
+@click.option("-n", "--namespace", shell_complete=namespaces, help="Without it, the namespace of the context.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @states_exit_codes("why")
 def why(words: tuple[str, ...], **options: Any) -> None:

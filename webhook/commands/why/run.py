@@ -17,9 +17,12 @@ from webhook.commands.shared.cluster import Target, live_view
 from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
+from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.commands.shared.prediction import PodVerdict, Situation, kind_word
 from webhook.commands.shared.render import ATTENTION, columns, steps_of
+from webhook.commands.shared.try_pods import with_tries
 from webhook.commands.shared.unread import POLICY
+from webhook.commands.why.next_action import next_action
 from webhook.commands.why.resolve_kind import find_object
 from webhook.decide.decision import Verdict
 from webhook.decide.pod import annotations
@@ -32,7 +35,7 @@ from webhook.names import BOOTSTRAP_ENTRY, DECISION_KEY, WORKLOADS_ENTRY
 from webhook.registration.match import MatchCheck, checks, verdict
 from webhook.view.live_view import utc_now
 
-JSON_VERSION = 1
+REGISTRATION = "registration"
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 MARKS = {True: ("√", "green"), False: ("×", "red"), None: ("?", ATTENTION)}  # noqa: RUF001  as doctor marks
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
@@ -71,12 +74,18 @@ class Explanation:
     called: tuple[Called, ...]
     past: tuple[str, ...]
     past_unread: bool = False
+    pods: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def is_complete(self) -> bool:
         """Whether everything could be read that the explanation depends on."""
         unknown = self.past_unread or any(called.holds is None for called in self.called)
         return not unknown and not self.verdict.unread
+
+    @property
+    def is_uninstalled(self) -> bool:
+        """Whether the API server has no registration of ours."""
+        return any(check.name == REGISTRATION and check.holds is False for one in self.called for check in one.checks)
 
 
 def why(options: Options) -> int:
@@ -101,18 +110,21 @@ async def _ask(options: Options, namespace: str, archive: Archive | None) -> lis
         item = await find_object(client, options.thing, namespace)
         snapshot = await live_view(client, installed.policy, {"namespaces": [namespace]}, lambda: now)
         entries = await _entries(client)
+        unread = {**({POLICY: installed.unread} if installed.unread else {}), **snapshot.unknown}
+        found = list(predict(item, Situation(installed.policy, snapshot.view, namespace, unread)))
+        if archive is None:
+            found = await with_tries(client, found)
         try:
-            past, past_unread = await _past(client, item, namespace), False
+            pods, past_unread = await _pods(client, item, namespace), False
+            past = tuple(map(_carries, pods)) or (_why_no_pods(item),)
         except ApiError as error:
-            past, past_unread = (f"its pods could not be read: {error}",), True
-    unread = {**({POLICY: installed.unread} if installed.unread else {}), **snapshot.unknown}
+            pods, past, past_unread = (), (f"its pods could not be read: {error}",), True
     labels = (snapshot.view.namespaces or {}).get(namespace)
-    found = list(predict(item, Situation(installed.policy, snapshot.view, namespace, unread)))
     if not found:
         template = "no pod template that could be found"
         raise InputError(f"{options.thing} has {template}; name one of its pods instead: pod/NAME")
     return [
-        Explanation(one.explained(), tuple(_called(entries, one, namespace, labels)), past, past_unread)
+        Explanation(one.explained(), tuple(_called(entries, one, namespace, labels)), past, past_unread, pods)
         for one in found
     ]
 
@@ -135,28 +147,37 @@ def _called(
     entries: list[Mapping[str, Any]] | str, one: PodVerdict, namespace: str, labels: Mapping[str, str] | None
 ) -> Iterator[Called]:
     wanted = BOOTSTRAP_ENTRY if one.question.is_plugin else WORKLOADS_ENTRY
+    if one.dry_run and one.dry_run.word:
+        yield Called(wanted, (MatchCheck("server-side dry-run", True, f"the webhook answered {one.dry_run.word}"),))
+        return
     if isinstance(entries, str):
-        yield Called(wanted, (MatchCheck("registration", None, entries),))
+        yield Called(wanted, (MatchCheck(REGISTRATION, None, entries),))
         return
     ours = [entry for entry in entries if entry.get("name") == wanted]
     for entry in ours:
         yield Called(wanted, tuple(checks(entry, one.question.pod, namespace, labels)))
     if not ours:
-        yield Called(wanted, (MatchCheck("registration", False, f"no registration has the entry {wanted}"),))
+        yield Called(wanted, (MatchCheck(REGISTRATION, False, f"no registration has the entry {wanted}"),))
 
 
-async def _past(client: KubeClient, item: Mapping[str, Any], namespace: str) -> tuple[str, ...]:
-    """Return the decisions on existing pods: the pod itself, those of the object's selector, or those that it owns."""
+async def _pods(client: KubeClient, item: Mapping[str, Any], namespace: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the existing pods: the pod itself, those of the object's selector, or those that it owns."""
     if item.get("kind") == "Pod":
-        return (_carries(item),)
-    labels = mapping(mapping(mapping(item.get("spec")).get("selector")).get("matchLabels"))
+        return (item,)
+    labels = _selected(item)
     query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else EMPTY
     pods = await objects(client, f"/api/v1/namespaces/{namespace}/pods", query)
-    if labels:
-        return tuple(_carries(pod) for pod in pods) or ("it has no pods now",)
-    return tuple(_carries(pod) for pod in pods if _is_owned(pod, item)) or (
-        "no pod has it as its owner; if its pods have other owners, name one of them: pod/NAME",
-    )
+    return tuple(pod for pod in pods if labels or _is_owned(pod, item))
+
+
+def _selected(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping(mapping(mapping(item.get("spec")).get("selector")).get("matchLabels"))
+
+
+def _why_no_pods(item: Mapping[str, Any]) -> str:
+    if _selected(item):
+        return "it has no pods now"
+    return "no pod has it as its owner; if its pods have other owners, name one of them: pod/NAME"
 
 
 def _is_owned(pod: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
@@ -184,10 +205,23 @@ def _print(answer: Explanation, console: Console) -> None:
     console.print(Text("\nWhat would be decided today? ", "bold") + Text(one.word, _colour(one)))
     for kind in one.unread:
         console.print(Text(f"  could not read {kind_word(kind)}: {one.question.situation.unread[kind]}", ATTENTION))
+    if one.unread and one.dry_run:
+        console.print(Text(f"  {one.dry_run.text}", ATTENTION))
     console.print(steps_of(one.steps), end="")
     if rest := ", ".join(step.name for step in one.steps if not step.tried):
         console.print(Text(f"    not reached: {rest}", "dim"))
+    console.print(Text("\nWhat to do next?", "bold"))
+    if answer.is_uninstalled:
+        console.print(Text("  install gpu-injector: there is no registration; then:"))
+    for line in next_action(one, answer.pods, called=_any(answer.called)):
+        console.print(Text(f"  {line}"))
     console.print()
+
+
+def _any(called: Iterable[Called]) -> bool | None:
+    """Say whether one of the entries would be called (None: unknown)."""
+    states = {one.holds for one in called}
+    return True if True in states else None if None in states else False
 
 
 def _row(check: MatchCheck) -> Sequence[Text]:
@@ -213,6 +247,7 @@ def _to_json(answer: Explanation) -> dict[str, Any]:
         "reason": None if one.unread else one.decision.reason,
         "unread": {kind: one.question.situation.unread[kind] for kind in one.unread},
         "dryRun": one.decision.dry_run,
+        **({"serverDryRun": one.dry_run.to_json()} if one.dry_run else {}),
         "rows": [
             {"row": step.name, "rule": step.text, "evidence": list(step.evidence), "tried": step.tried}
             for step in one.steps

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from webhook.decide.decision import Reason, Verdict
 from webhook.decide.guards import MOUNT_CHANGE, PRIVILEGED_CHANGE, guard_against, guards_evidence
 from webhook.decide.nodes.kind import NodeKind
-from webhook.decide.nodes.providers import node_provider, provider
+from webhook.decide.nodes.providers import node_provider
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves, no_evidence
 from webhook.decide.workload.fallback_context import FallbackContext
 from webhook.decide.workload.mount_setback import MOUNT_SETBACK
@@ -48,7 +48,7 @@ NOT_WANTED = Rule(
 
 def _not_needed(context: FallbackContext) -> RuleResult | None:
     candidates, resources = context.candidates, context.resources
-    if any(provider(item.kind, context.policy, resources) for item in candidates):
+    if context.providing:
         return context.leave(context.reason, "some nodes hand GPUs out by themselves")
     if context.policy.fallback == "on" or (candidates and all(_needs_libraries(item.kind) for item in candidates)):
         return None

@@ -48,13 +48,16 @@ class FallbackContext:
         return host_files(self.policy, kind.driver, kind.driver_version) if kind.driver else ()
 
     @property
+    def providing(self) -> tuple[str, ...]:
+        """An example of each kind of candidates on which something else hands the GPUs out."""
+        return tuple(item.example for item in self.candidates if provider(item.kind, self.policy, self.resources))
+
+    @property
     def handler_for_class(self) -> str:
         """The handler for the class if nothing but the class is missing, else empty."""
-        kinds = [item.kind for item in self.candidates]
-        provides = any(provider(kind, self.policy, self.resources) for kind in kinds)
-        if self.reason is not Reason.RUNTIME_CLASS_MISSING or provides:
+        if self.reason is not Reason.RUNTIME_CLASS_MISSING or self.providing:
             return ""
-        return common_handler((kind.handlers for kind in kinds), self.policy.runtime_class)
+        return common_handler((item.kind.handlers for item in self.candidates), self.policy.runtime_class)
 
     def leave(self, reason: Reason, why: str) -> RuleResult:
         """Return the result that mounts nothing, with a warning that says why."""
