@@ -1,10 +1,11 @@
 """Healthy clusters in which something is unusual: doctor warns at most, and never of what is not wrong."""
 
 from copy import deepcopy
+from datetime import timedelta
 
 from support.cluster_world import namespace
 from support.doctor_cases.changes import second_node
-from support.doctor_world import GPU, PLUGIN, Cluster, Json, event
+from support.doctor_world import GPU, NOW, PLUGIN, Cluster, Json, event
 from support.mixed_platforms import QUIET, quiet
 from support.reported_clusters.table import waiting
 from webhook.names import INJECT_KEY
@@ -114,7 +115,9 @@ def events_of_pods_that_run(cluster: Cluster) -> None:
     """Half an hour ago the toolkit was being installed; the pods of then are Ready."""
     found = event('Failed to create pod sandbox: rpc error: no runtime for "nvidia" is configured')
     found["involvedObject"] = {"kind": "Pod", "namespace": "kube-system", "name": PLUGIN}
+    found["lastTimestamp"] = (NOW - timedelta(minutes=30)).isoformat()
     cluster.add(found)
+    cluster.plugin["status"]["conditions"][0]["lastTransitionTime"] = (NOW - timedelta(minutes=28)).isoformat()
 
 
 @quiet("namespace-is-deleted")

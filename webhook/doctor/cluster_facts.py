@@ -13,11 +13,11 @@ from webhook.decide.nodes.known_facts import NO_FACTS
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
-from webhook.doctor.api_reads import is_ready
 from webhook.doctor.fact import NOT_ASKED, ApiObject, DryRun, Objects, TriedHeartbeat, Unread, known
 from webhook.doctor.node_offers import NodeOffers
 from webhook.doctor.node_providers import Providers, brings_own_driver, is_left_out, is_virtual
 from webhook.doctor.plugin_pods import node_of, recognised, talking_pods
+from webhook.doctor.pod_trouble import ready_since
 from webhook.kube.metadata import full_name, labels_of, name_of
 from webhook.kube.values import empty_mapping
 from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_NAME
@@ -182,11 +182,11 @@ class ClusterFacts(NodeOffers):
         return talking_pods(((item, pod.node) for item, pod in self.plugins), self.others)
 
     @cached_property
-    def ready_pods(self) -> frozenset[str]:
-        """The pods that are Ready, among those that were read."""
+    def ready_since(self) -> Mapping[str, datetime]:
+        """Since when pods are Ready, of those that were read; without those whose time is unknown."""
         lists = (self.gpu_pods, self.plugin_pods, self.other_pods, self.support_pods)
         pods = (pod for found in lists if not isinstance(found, Unread) for pod in found)
-        return frozenset(map(full_name, filter(is_ready, pods)))
+        return {full_name(pod): since for pod in pods if (since := ready_since(pod))}
 
     @cached_property
     def support(self) -> tuple[tuple[ApiObject, Support], ...]:

@@ -5,7 +5,7 @@ from webhook.doctor.fact import ApiObject, Unread
 from webhook.kube.values import mapping, text
 from webhook.nvidia.failure_messages import failure_of
 from webhook.observations.workload_failure import REFUSALS
-from webhook.view.event_projection import project_failure
+from webhook.view.event_projection import last_seen, project_failure
 
 # Part of the names of objects whose pods belong to GPUs: plugins, drivers, exporters.
 GPU_WORDS = ("nvidia", "gpu", "dcgm")
@@ -22,6 +22,13 @@ def names_cause(event: ApiObject) -> bool:
 def is_of_gpus(name: str) -> bool:
     """Say whether an object's name tells that its pods are for GPUs."""
     return any(word in name.lower() for word in GPU_WORDS)
+
+
+def is_resolved(facts: ClusterFacts, event: ApiObject) -> bool:
+    """Say whether an event is about a pod that became Ready since."""
+    about, seen = mapping(event.get("involvedObject")), last_seen(event)
+    ready = facts.ready_since.get(f"{text(about.get('namespace'))}/{text(about.get('name'))}")
+    return about.get("kind") == "Pod" and seen is not None and ready is not None and ready >= seen
 
 
 def last_event(facts: ClusterFacts, kind: str, namespace: str, name: str) -> tuple[str, str]:

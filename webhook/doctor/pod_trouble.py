@@ -1,10 +1,12 @@
 """Why a pod is not well, in one line: from the states of its containers."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from webhook.kube.containers import last_end, waiting_state
 from webhook.kube.values import items, mapping, text
+from webhook.view.recorded_time import parse_time
 
 STATUS_FIELDS = ("initContainerStatuses", "containerStatuses")
 # How a container may end by itself; other reasons have a message.
@@ -31,6 +33,13 @@ def unschedulable(pod: Mapping[str, Any]) -> str:
     """Return why the scheduler finds no node for a pod, empty where it has one or says nothing."""
     conditions = items(mapping(pod.get("status")).get("conditions"))
     return next((text(one.get("message")) for one in conditions if one.get("reason") == "Unschedulable"), "")
+
+
+def ready_since(pod: Mapping[str, Any]) -> datetime | None:
+    """Return since when a pod is Ready, None where it is not, or the time is unknown."""
+    conditions = items(mapping(pod.get("status")).get("conditions"))
+    ready = next((one for one in conditions if one.get("type") == "Ready" and one.get("status") == "True"), {})
+    return parse_time(ready.get("lastTransitionTime"))
 
 
 def is_over(pod: Mapping[str, Any]) -> bool:

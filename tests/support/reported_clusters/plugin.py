@@ -218,3 +218,13 @@ def plugin_counts_fewer(cluster: Cluster) -> None:
     cluster.node["metadata"]["labels"]["nvidia.com/gpu.count"] = "8"
     for name in ("capacity", "allocatable"):
         cluster.node["status"][name] = {"cpu": "16", GPU: "7"}
+
+
+@report("kubeadm", "an error after the start", event_xid=(FAIL, "restart its device plugin's pod"))
+def event_about_a_ready_pod(cluster: Cluster) -> None:
+    """The pod was Ready before the event: it is not resolved."""
+    found = event("NVRM: Xid (PCI:0000:65:00): 48, pid=1234, DBE (double bit error)", reason="NvidiaXid")
+    found["involvedObject"] = {"kind": "Pod", "namespace": "kube-system", "name": PLUGIN}
+    found["lastTimestamp"] = "2026-05-31T09:00:00Z"
+    cluster.plugin["status"]["conditions"][0]["lastTransitionTime"] = "2026-05-31T08:00:00Z"
+    cluster.add(found)

@@ -107,7 +107,7 @@ def feature_discovery_is_missing(cluster: Cluster) -> None:
     gpu_operator=(FAIL, "systemctl enable --now nvidia-fabricmanager"),
     gpu_stack=(WARN, "operator's test pod gpu-operator/nvidia-cuda-validator-x1"),
 )
-def test_pod_fails(cluster: Cluster) -> None:
+def cuda_test_fails(cluster: Cluster) -> None:
     """The validator waits for a pod that runs CUDA, and only that pod says why."""
     cluster.of("ClusterPolicy", "cluster-policy")["status"]["state"] = "notReady"
     log = "Failed to allocate device vector A (error code system not yet initialized)!\n"

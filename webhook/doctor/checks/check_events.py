@@ -8,7 +8,7 @@ from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, CannotTellError, known
 from webhook.doctor.failure_fixes import cdi_fix, fix_for
-from webhook.doctor.last_events import is_of_gpus
+from webhook.doctor.last_events import is_of_gpus, is_resolved
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.metadata import full_name
 from webhook.kube.values import mapping, text
@@ -164,7 +164,7 @@ def _names_gpu(facts: ClusterFacts, message: str) -> bool:
 
 
 def _seen(facts: ClusterFacts, *kinds: FailureKind) -> Iterator[Seen]:
-    """Yield the events that name one of these causes, one for each object; not of pods that are Ready by now."""
+    """Yield the events that name such a cause, one for each object; not for pods that became Ready since."""
     reported = set()
     for event in known(facts.events):
         message = text(event.get("message"))
@@ -172,7 +172,7 @@ def _seen(facts: ClusterFacts, *kinds: FailureKind) -> Iterator[Seen]:
         if failure is None or failure.kind not in kinds:
             continue
         seen = _of(event, message, failure)
-        if seen.of not in reported and seen.of.removeprefix("Pod ") not in facts.ready_pods:
+        if seen.of not in reported and not is_resolved(facts, event):
             reported.add(seen.of)
             yield seen
 
