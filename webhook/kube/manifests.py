@@ -8,6 +8,7 @@ from typing import Any
 
 from webhook.kube.document_stream import Piece, after_value, json_values, pieces
 from webhook.kube.placeholders import without_variables
+from webhook.kube.values import text as text_of
 from webhook.kube.yaml_values import MAX_DEPTH, YamlError, yaml_value
 
 TEMPLATE_MARKS = re.compile(r"\{\{|\{%")
@@ -100,13 +101,16 @@ def _values(piece: Piece, place: _Place) -> list[tuple[str, Any, int]]:
     not_json = ""
     try:
         found = json_values(piece.text)
-        if found is not None:
-            return list(_parts(piece.text, found, place))
     except json.JSONDecodeError as error:
         # YAML in flow style begins like JSON, too.
         not_json = f"{place.at(error.lineno - 1)}: not JSON: {error.msg}"
     except RecursionError as error:
         raise ManifestError(f"{place}: it is nested deeper than {MAX_DEPTH} levels") from error
+    except ValueError as error:
+        raise ManifestError(f"{place}: a number has too many digits") from error
+    else:
+        if found is not None:
+            return list(_parts(piece.text, found, place))
     try:
         value, line = yaml_value(piece.text) or (None, 0)
     except YamlError as error:
@@ -165,16 +169,21 @@ def _objects(content: object, place: _Place, line: int) -> Iterator[Document]:
     if not isinstance(content, dict) or not isinstance(content.get("kind"), str):
         message = f"{place.at(line)}: a Kubernetes object is needed, with apiVersion and kind"
         raise ManifestError(message, is_foreign=not _looks_like_object(content))
-    at = place.line + line + 1
-    if not content["kind"].endswith("List") or not isinstance(content.get("items"), list):
-        yield Document(content, place.source, at, place.number)
+    yield from _flattened(content, place, line, "")
+
+
+def _flattened(content: dict[str, Any], place: _Place, line: int, pointer: str) -> Iterator[Document]:
+    """Yield an object, or the objects of a List, which may hold Lists."""
+    at, kind = place.line + line + 1, text_of(content.get("kind"))
+    if not kind.endswith("List") or not isinstance(content.get("items"), list):
+        yield Document(content, place.source, at, place.number, pointer)
         return
-    if not content["items"] and content["kind"] != "List":
+    if not content["items"] and kind != "List":
         # A typed list that is empty says that there are none.
-        yield Document(content, place.source, at, place.number)
+        yield Document(content, place.source, at, place.number, pointer)
     # `kubectl get --raw` prints typed lists, whose items carry no kind of their own.
-    kind = {"apiVersion": content.get("apiVersion"), "kind": content["kind"].removesuffix("List")}
+    inherited = {"apiVersion": content.get("apiVersion"), "kind": kind.removesuffix("List")}
     for index, item in enumerate(content["items"]):
         if not isinstance(item, dict):
             raise ManifestError(f"{place.at(line)}: items[{index}]: a Kubernetes object is needed")
-        yield Document(kind | item, place.source, at, place.number, f"/items/{index}")
+        yield from _flattened(inherited | item, place, line, f"{pointer}/items/{index}")

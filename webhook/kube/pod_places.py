@@ -6,9 +6,10 @@ They are found by their shape, so that kinds of which nothing is known are searc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
-from webhook.kube.gpu_requests import GpuRequest, gpu_requests, patched_spec
+from webhook.kube.gpu_requests import GpuRequest, gpu_requests, patched_spec, requests_gpu, yaml_mapping
 from webhook.kube.object_rules import NO_REQUESTS, ObjectKind, kind_of
 from webhook.kube.values import EMPTY, elements, mapping
 
@@ -27,6 +28,10 @@ POD_FIELDS = ("nodeSelector", "tolerations", "affinity", "runtimeClassName", "vo
 
 # The members of a step that its pod is built from.
 STEP_MEMBERS = ("container", "script", "containerSet", "sidecars", "initContainers", "metadata")
+
+
+# Texts from which operators create objects: Argo Workflows' resources, and a chart's values for Argo CD and K3s.
+TEXT_KEYS = frozenset({"manifest", "values", "valuesContent"})
 
 
 class Shape(StrEnum):
@@ -113,7 +118,20 @@ def _in_mapping(value: Mapping[str, Any], way: _Way, is_request: IsRequest) -> I
             below = _Way(
                 f"{way.pointer}/{_escaped(key)}", key, way.depth + 1, way.owner, fields, (*way.above[-1:], value)
             )
-            yield from _search(child, below, is_request)
+            yield from _below(child, below, is_request)
+
+
+def _below(value: object, way: _Way, is_request: IsRequest) -> Iterator[PodPlace]:
+    if way.key in TEXT_KEYS and isinstance(value, str):
+        return islice(_in_text(value, way, is_request), 1)
+    return _search(value, way, is_request)
+
+
+def _in_text(value: str, way: _Way, is_request: IsRequest) -> Iterator[PodPlace]:
+    """Yield the GPU pods in a text that is YAML, all with the pointer of the text: nothing is written into it."""
+    for place in _search(yaml_mapping(value), way, is_request):
+        if requests_gpu(place.pod, is_request):
+            yield replace(place, shape=Shape.REQUEST, pointer=way.pointer)
 
 
 def _escaped(key: str) -> str:

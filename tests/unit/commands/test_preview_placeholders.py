@@ -130,6 +130,23 @@ def test_a_parameter_of_an_operator_is_judged_for_one_gpu(text: str, parameter: 
     assert hints(text) == []
 
 
+def test_a_text_with_values_is_one_place() -> None:
+    """Two requests in it are one row, which takes nothing from the object's other places."""
+    pod = {"containers": [{"name": "c", "resources": {"limits": {"nvidia.com/gpu": 1}}}]}
+    request = "resources: {limits: {nvidia.com/gpu: 1}}"
+    values = f"a: {{{request}}}\nb: {{{request}}}\nc: {{spec: {{containers: [{{name: c}}]}}}}\n"
+    item = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "a", "namespace": "ml"},
+        "spec": {"helm": {"values": values}, "template": {"spec": pod}},
+    }
+    rows = json.loads(preview(json.dumps(item), "-o", "json").stdout)
+    assert [row["template"] for row in rows] == ["/spec/helm/values", "/spec/template"]
+    patched = json.loads(preview(json.dumps(item), "-o", "yaml").stdout)
+    assert patched["spec"]["template"]["spec"]["runtimeClassName"] == "nvidia"
+
+
 def test_what_is_beside_a_step_is_searched() -> None:
     """A development workspace has overrides beside a container that looks like a step."""
     component = {
