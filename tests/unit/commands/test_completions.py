@@ -92,7 +92,7 @@ def test_kubectl_runs_the_script_of_that_name(
 
 
 def test_the_usage_of_the_plugin_is_that_of_kubectl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """kubectl runs the program by its own name."""
+    """The program itself has another name."""
     monkeypatch.setattr(sys, "argv", ["/bin/kubectl-gpu_injector"])
     runner = CliRunner()
     monkeypatch.setattr(runner, "get_default_prog_name", lambda _: None)
