@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,10 @@ PLUGIN = "kubectl-gpu_injector"
 
 
 class _Commands(click.Group):
-    def main(self, *args: Any, prog_name: str | None = None, **more: Any) -> Any:  # noqa: ANN401  as click has it
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **more: Any) -> Any:  # noqa: ANN401
         if prog_name is None and Path(sys.argv[0]).stem == PLUGIN:
             prog_name = "kubectl gpu-injector"
-        return super().main(*args, prog_name=prog_name, **more)
+        return super().main(args, prog_name, **more)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
