@@ -56,7 +56,7 @@ def test_few_names_are_kept() -> None:
         ({INJECT_KEY: "enabled"}, Policy(), True),
         ({INJECT_KEY: "dry-run"}, Policy(), False),
         ({}, Policy(), False),
-        ({INJECT_KEY: "enabled"}, Policy(dryRun=True), False),
+        ({INJECT_KEY: "enabled"}, Policy(dry_run=True), False),
     ],
 )
 def test_only_namespaces_that_are_patched_count(labels: dict[str, str], policy: Policy, expected: bool) -> None:  # noqa: FBT001
