@@ -2,7 +2,6 @@
 
 import io
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -31,15 +30,20 @@ COMMANDS = (
 INTERRUPTED = 130
 
 
-# kubectl runs the program of this name for `kubectl gpu-injector`.
-PLUGIN = "kubectl-gpu_injector"
+# kubectl runs a program of this name for `kubectl gpu-injector`.
+USAGE = {"kubectl-gpu_injector": "kubectl gpu-injector"}
 
 
 class _Commands(click.Group):
-    def main(self, *args: Any, prog_name: str | None = None, **more: Any) -> Any:  # noqa: ANN401  as click has it
-        if prog_name is None and Path(sys.argv[0]).stem == PLUGIN:
-            prog_name = "kubectl gpu-injector"
-        return super().main(*args, prog_name=prog_name, **more)
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401  as click has it
+    ) -> click.Context:
+        """Return the context; its name begins the usage line."""
+        return super().make_context(USAGE.get(info_name or "", info_name), args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -54,7 +54,7 @@ def test_why_tells_what_the_webhook_did(plane: ControlPlane, kubectl: Kubectl) -
         (answer,) = json.loads(done.stdout)["explanations"]
         assert (answer["called"][0]["entry"], answer["called"][0]["called"]) == ("workloads.gpu-injector.io", called)
         assert (decision_of(created) is not None) is called
-        assert (decision_of(created) or "no annotation") in answer["pods"][0]
+        assert answer["pods"] == [{"name": NAME, "decision": decision_of(created)}]
         kubectl.run("delete", "pod", NAME, "-n", namespace, "--now")
 
 

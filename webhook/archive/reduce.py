@@ -21,8 +21,8 @@ from webhook.archive.kept_fields import (
 from webhook.archive.settings import paths_of, reduce_env, reduce_words
 from webhook.kube.metadata import name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
-from webhook.node_facts.facts_report import MAX_BYTES, NodeFacts
 from webhook.names import DECISION_KEY, ENTRY_SUFFIX, INJECT_KEY
+from webhook.node_facts.facts_report import MAX_BYTES, NodeFacts
 from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, state_of, write_state
 from webhook.view.admission_controls import mentioned_fields
 from webhook.view.default_runtime import ARGUMENT_ANNOTATIONS, FLAG, default_runtime

@@ -16,6 +16,12 @@ def uncalled(cluster: Cluster) -> None:
     cluster.bare_pod()["metadata"]["creationTimestamp"] = LATER
 
 
+@spoils("pods-uncalled", "ml: 0 of 1 GPU pods injected; the webhook was not called for 1, or failed: model")
+def uncalled_of_how_many(cluster: Cluster) -> None:
+    """The pods of each namespace are counted."""
+    uncalled(cluster)
+
+
 @spoils("pods-too-early", "now it would be inject/runtime-class", State.WARN)
 def too_early(cluster: Cluster) -> None:
     """It is older than the label of its namespace, which the managed fields date."""

@@ -91,9 +91,7 @@ def test_kubectl_runs_the_script_of_that_name(
     assert (printed[0].partition("\t")[0], printed[-1]) == ("preview", ":4")
 
 
-def test_the_usage_of_the_plugin_is_that_of_kubectl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """kubectl runs the program by its own name."""
-    monkeypatch.setattr(sys, "argv", ["/bin/kubectl-gpu_injector"])
-    runner = CliRunner()
-    monkeypatch.setattr(runner, "get_default_prog_name", lambda _: None)
-    assert runner.invoke(main, ["preview", "--help"]).stdout.startswith("Usage: kubectl gpu-injector preview ")
+def test_the_usage_of_the_plugin_is_that_of_kubectl() -> None:
+    """The program itself has another name."""
+    result = CliRunner().invoke(main, ["preview", "--help"], prog_name="kubectl-gpu_injector")
+    assert result.stdout.startswith("Usage: kubectl gpu-injector preview ")

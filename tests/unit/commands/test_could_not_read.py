@@ -46,6 +46,8 @@ COMMANDS = {
     "decisions --web": ["decisions", "--web"],
     "certs show": ["certs", "show"],
     "certs rotate": ["certs", "rotate"],
+    "view": ["view"],
+    "collect": ["collect", "-f", "/dev/null"],
 }
 LOGGED_IN_NEVER = ["verify", "--server-side", "-n", "ml", "--timeout", "3600"]
 

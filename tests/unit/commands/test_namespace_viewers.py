@@ -52,11 +52,11 @@ async def fake() -> AsyncIterator[FakeApi]:
         yield api
 
 
-def may_create(api: FakeApi, status: int = 201, body: Any = None, **headers: str) -> None:  # noqa: ANN401  any object
+def may_create(api: FakeApi, status: int = 201, body: Any = None, headers: dict[str, str] | None = None) -> None:  # noqa: ANN401  any object
     """Give the user the role ``edit``; the API server answers a creation so."""
     review = {"kind": "SelfSubjectAccessReview", "status": {"allowed": True}}
     api.fault(try_pods.REVIEWS_PATH, status=201, body=review)
-    api.fault(PODS, method="POST", status=status, body=body, headers=headers)
+    api.fault(PODS, method="POST", status=status, body=body, headers=headers or {})
 
 
 def decided(word: str) -> dict[str, Any]:
@@ -140,7 +140,7 @@ async def test_an_answer_without_a_decision_stays_unknown(
     fake: FakeApi, tmp_path: Path, answer: dict[str, Any], headers: dict[str, str], shown: str
 ) -> None:
     """It is shown as it is."""
-    may_create(fake, body=answer, **headers)
+    may_create(fake, body=answer, headers=headers)
     result = await run(fake, tmp_path, "preview", "-f", "-")
     assert (result.exit_code, shown in result.stdout, "unknown" in result.stdout) == (3, True, True)
 

@@ -97,3 +97,10 @@ def test_the_schema_knows_every_key() -> None:
     assert set(schema["properties"]) == {key.name for key in keys() if "." not in key.name}
     assert schema["additionalProperties"] is False
     assert TypeAdapter(Policy).json_schema()["title"] == schema["title"]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "  \n\n"])
+def test_an_empty_pipe_is_no_policy(text: str) -> None:
+    """A pipe whose first part failed is empty, and says nothing about a policy."""
+    result = CliRunner().invoke(main, ["policy", "check", "-"], input=text)
+    assert (result.exit_code, result.stdout, "stdin is empty" in result.stderr) == (2, "", True)

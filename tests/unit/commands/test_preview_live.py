@@ -174,3 +174,18 @@ def test_what_does_not_go_together_is_refused(arguments: list[str], message: str
     """As a fault of usage, exit code 2."""
     result = CliRunner().invoke(main, ["preview", *arguments], input=POD)
     assert (result.exit_code, message in result.stderr) == (2, True)
+
+
+async def test_injected_pods_are_counted(fake: FakeApi, tmp_path: Path) -> None:
+    """Per namespace that is opted in, also pods that a controller keeps; -l would count a part."""
+    patched = thing("Pod", "patched", GPU, "ReplicaSet")
+    patched["metadata"]["annotations"] = {"gpu-injector.io/decision": "inject/runtime-class"}
+    fake.put(patched)
+    line = "Namespace ml: 1 of 4 GPU pods injected; the webhook was not called for 3, or failed: alone, d-1-x, job-x\n"
+    result = await preview(fake, tmp_path, "-A")
+    assert line in result.stdout
+    result = await preview(fake, tmp_path, "-A", "-o", "json")
+    assert (line in result.stderr, line in result.stdout) == (True, False)
+    assert "injected" not in (await preview(fake, tmp_path, "-n", "ml", "-l", "team=a")).output
+    fake.fault("/api/v1/pods", status=403)
+    assert "injected" not in (await preview(fake, tmp_path, "-A")).output

@@ -119,7 +119,7 @@ async def test_json_has_the_same(fake: FakeApi, tmp_path: Path) -> None:
     (answer,) = printed["explanations"]
     assert printed["version"] == 1
     assert answer["called"][0]["called"] is True
-    assert answer["pods"] == ["p carries inject/runtime-class"]
+    assert answer["pods"] == [{"name": "p", "decision": "inject/runtime-class"}]
     assert (answer["verdict"], answer["reason"], answer["dryRun"]) == ("inject", "runtime-class", False)
     assert {row["tried"] for row in answer["rows"]} == {True, False}
 
@@ -195,7 +195,7 @@ async def test_any_kind_is_found_as_kubectl_finds_it(fake: FakeApi, tmp_path: Pa
     answers = json.loads((await why(fake, tmp_path, f"{word}/r", "-o", "json")).stdout)["explanations"]
     assert [answer["template"] for answer in answers] == ["/spec/headGroupSpec/template"]
     assert {(answer["verdict"], answer["reason"]) for answer in answers} == {("inject", "runtime-class")}
-    assert answers[0]["pods"] == ["r-head carries inject/runtime-class"]
+    assert answers[0]["pods"] == [{"name": "r-head", "decision": "inject/runtime-class"}]
 
 
 async def test_an_api_that_is_away_hides_its_own_kinds_alone(fake: FakeApi, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from webhook.commands.shared.exit_codes import ExitCode
-from webhook.commands.shared.input_files import file_text, read_policy, stdin_text
+from webhook.commands.shared.input_files import InputError, file_text, read_policy, stdin_text
 from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.policy.describe import PolicyKey, keys
 from webhook.policy.load import PolicyError, parse_policy
@@ -21,6 +21,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def check(file: Path, *, as_json: bool) -> ExitCode:
     """Print whether a policy is valid; each fault names file, line, key and the allowed values."""
     text, source = (stdin_text(), "stdin") if str(file) == "-" else (file_text(file), str(file))
+    if source == "stdin" and not text.strip():
+        # A pipe whose first part failed is empty; an empty file is a policy with every default.
+        raise InputError("stdin is empty")
     try:
         policy = parse_policy(text, source)
     except PolicyError as error:

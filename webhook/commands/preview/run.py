@@ -36,6 +36,8 @@ def preview(options: Options) -> int:
     tries = no_tries if options.output in ("patch", "yaml") else with_tries
     found = verdicts(options.scope, manifests, tries=tries)
     would_change = _print(options, manifests, found.verdicts)
+    for line in found.injected:
+        click.echo(f"Namespace {line}", err=options.output not in ("table", "diff"))
     if not found.verdicts and found.is_complete and not options.scope.files:
         click.echo(f"No GPU workloads in {_place(options.scope)}.", err=True)
     for line in skipped:

@@ -1,8 +1,9 @@
 """List the workloads of a live cluster: controllers with their templates, and pods without a listed controller."""
 
 import sys
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -31,23 +32,41 @@ LISTED_KINDS = frozenset(
 SELECTOR = "labelSelector"
 
 
+def no_interest(_pod: Mapping[str, Any]) -> None:
+    """Pass over a pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What to list: ``namespace`` and ``selector`` (of labels) are empty for all; ``sees_pod`` gets every pod."""
+
+    namespace: str = ""
+    selector: str = ""
+    sees_pod: Callable[[Mapping[str, Any]], None] = no_interest
+
+
 async def workloads(
-    client: KubeClient, namespace: str, selector: str, progress: Progress, unread: dict[str, str]
+    client: KubeClient,
+    listed: Listed,
+    progress: Progress,
+    unread: dict[str, str],
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the objects that no listed controller keeps; a kind that cannot be listed is noted in ``unread``.
 
-    ``namespace`` and ``selector`` (of labels) are empty for all. Raises ``OSError`` when no answer came.
+    Raises ``OSError`` when no answer came.
     """
     for path in RESOURCES:
         group, _, plural = path.rpartition("/")
         task = progress.add_task(plural, total=None)
-        where = f"{group}/namespaces/{namespace}/{plural}" if namespace else path
-        query: Mapping[str, str] = {SELECTOR: selector} if selector else EMPTY
+        where = f"{group}/namespaces/{listed.namespace}/{plural}" if listed.namespace else path
+        query: Mapping[str, str] = {SELECTOR: listed.selector} if listed.selector else EMPTY
         try:
             async for page in pages(client, where, query):
                 done = progress.tasks[task].completed + len(page.items)
                 progress.update(task, completed=done, total=done + (page.remaining or 0))
                 for item in page.items:
+                    if plural == "pods":
+                        listed.sees_pod(item)
                     if not is_kept(item):
                         yield _lean(item)
         except ApiError as error:

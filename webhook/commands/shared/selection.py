@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,16 @@ import click
 from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
 from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.input_files import InputError, read_files, read_tree
-from webhook.commands.shared.list_workloads import is_kept, progress_bar, workloads
+from webhook.commands.shared.list_workloads import Listed, is_kept, progress_bar, workloads
 from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Situation, kind_word, reference
 from webhook.commands.shared.unread import POLICY
 from webhook.commands.shared.view_files import read_view_files, report_missing
 from webhook.commands.shared.view_sources import merged, with_declared
+from webhook.decide.injected_pods import InjectedPods, injected_lines, opted_in
 from webhook.kube.kind_scopes import declared_scopes
 from webhook.kube.knative import CONFIG_MAP_PATH, allows_runtime_class, is_relevant
 from webhook.kube.manifests import Manifest
-from webhook.kube.metadata import controlling_owner
+from webhook.kube.metadata import controlling_owner, namespace_of
 from webhook.kube.placeholders import may_have_placeholders, unrendered
 from webhook.kube.values import EMPTY, empty_mapping, items, text
 from webhook.kube_client.api_error import ApiError
@@ -83,10 +85,14 @@ async def nothing_above(_client: KubeClient, _item: Mapping[str, Any]) -> Sequen
 
 @dataclass(frozen=True, slots=True)
 class SelectedWorkloads:
-    """The verdicts, and what could not be read (it may hide others), with the reason."""
+    """The verdicts, and what could not be read (it may hide others), with the reason.
+
+    ``injected`` has a line for each namespace that is opted in: how many of its GPU pods carry our patch.
+    """
 
     verdicts: Sequence[PodVerdict]
     unread: Mapping[str, str] = field(default_factory=empty_mapping)
+    injected: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -161,14 +167,27 @@ async def _running(client: KubeClient, scope: Scope, situation: Situation, above
     if POLICY in situation.unread:
         unread[POLICY] = situation.unread[POLICY]
     found: dict[str, list[PodVerdict]] = {}
+    counts = _opted_in(situation)
+    listed = Listed(scope.usual_namespace(), scope.selector, partial(_count, counts, situation.policy))
     with progress_bar() as progress:
-        async for item in workloads(client, scope.usual_namespace(), scope.selector, progress, unread):
+        async for item in workloads(client, listed, progress, unread):
             if own := _asking(item, situation):
                 uppermost = [asks for one in await above(client, item) if (asks := _asking(one, situation))]
                 asking = uppermost[-1] if uppermost else own
                 found[str(asking[0].reference)] = asking
     _report({kind: why for kind, why in unread.items() if kind not in situation.unread})
-    return SelectedWorkloads([one for asking in found.values() for one in asking], unread)
+    injected = () if scope.selector or "pods" in unread or POLICY in unread else tuple(injected_lines(counts))
+    return SelectedWorkloads([one for asking in found.values() for one in asking], unread, injected)
+
+
+def _opted_in(situation: Situation) -> dict[str, InjectedPods]:
+    known = situation.view.namespaces or EMPTY
+    return {name: InjectedPods() for name, labels in known.items() if opted_in(labels, situation.policy)}
+
+
+def _count(counts: Mapping[str, InjectedPods], policy: Policy, pod: Mapping[str, Any]) -> None:
+    if namespace := counts.get(namespace_of(pod)):
+        namespace.add(pod, policy)
 
 
 async def _report_registration(client: KubeClient) -> None:

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.text import Text
 
 from webhook.archive.archive import Archive
 from webhook.commands.shared.archive_files import cluster_of, policy_of_cluster, read_archive
@@ -18,27 +17,21 @@ from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.json_output import JSON_VERSION
-from webhook.commands.shared.prediction import PodVerdict, Situation, kind_word
-from webhook.commands.shared.render import ATTENTION, columns, steps_of
+from webhook.commands.shared.prediction import PodVerdict, Situation
 from webhook.commands.shared.try_pods import with_tries
 from webhook.commands.shared.unread import POLICY
-from webhook.commands.why.next_action import next_action
+from webhook.commands.why.explanation import REGISTRATION, Called, Explanation, carries, print_text, to_json
 from webhook.commands.why.resolve_kind import find_object
-from webhook.decide.decision import Verdict
-from webhook.decide.pod import annotations
-from webhook.kube.metadata import metadata, name_of
+from webhook.kube.metadata import metadata
 from webhook.kube.values import EMPTY, items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
-from webhook.names import BOOTSTRAP_ENTRY, DECISION_KEY, WORKLOADS_ENTRY
-from webhook.registration.match import MatchCheck, checks, verdict
+from webhook.names import BOOTSTRAP_ENTRY, WORKLOADS_ENTRY
+from webhook.registration.match import MatchCheck, checks
 from webhook.view.live_view import utc_now
 
-REGISTRATION = "registration"
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
-MARKS = {True: ("√", "green"), False: ("×", "red"), None: ("?", ATTENTION)}  # noqa: RUF001  as doctor marks
-ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,53 +46,18 @@ class Options:
     archive_file: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
-    """The checks of an entry of the registration for the pods."""
-
-    entry: str
-    checks: tuple[MatchCheck, ...]
-
-    @property
-    def holds(self) -> bool | None:
-        """Say whether the API server would call the webhook (None: unknown)."""
-        return verdict(self.checks)
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """All that is known about the pods of one template: by entry, of the past, and of today."""
-
-    verdict: PodVerdict
-    called: tuple[Called, ...]
-    past: tuple[str, ...]
-    past_unread: bool = False
-    pods: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether everything could be read that the explanation depends on."""
-        unknown = self.past_unread or any(called.holds is None for called in self.called)
-        return not unknown and not self.verdict.unread
-
-    @property
-    def is_uninstalled(self) -> bool:
-        """Whether the API server has no registration of ours."""
-        return any(check.name == REGISTRATION and check.holds is False for one in self.called for check in one.checks)
-
-
 def why(options: Options) -> int:
     """Print the explanations; return the exit code. Raises InputError where the object does not exist."""
     archive = read_archive(options.archive_file) if options.archive_file else None
     usual = options.target.namespace() if archive is None else text(archive.facts.get("namespace")) or "default"
     answers = asyncio.run(_ask(options, options.namespace or usual, archive))
     if options.output == "json":
-        found = {"version": JSON_VERSION, "explanations": [_to_json(answer) for answer in answers]}
+        found = {"version": JSON_VERSION, "explanations": [to_json(answer) for answer in answers]}
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         console = Console(highlight=False, soft_wrap=True)
         for answer in answers:
-            _print(answer, console)
+            print_text(answer, console)
     return ExitCode.DONE if all(answer.is_complete for answer in answers) else ExitCode.UNREAD
 
 
@@ -116,7 +74,7 @@ async def _ask(options: Options, namespace: str, archive: Archive | None) -> lis
             found = await with_tries(client, found)
         try:
             pods, past_unread = await _pods(client, item, namespace), False
-            past = tuple(map(_carries, pods)) or (_why_no_pods(item),)
+            past = tuple(map(carries, pods)) or (_why_no_pods(item),)
         except ApiError as error:
             pods, past, past_unread = (), (f"its pods could not be read: {error}",), True
     labels = (snapshot.view.namespaces or {}).get(namespace)
@@ -183,77 +141,3 @@ def _why_no_pods(item: Mapping[str, Any]) -> str:
 def _is_owned(pod: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
     uid = metadata(item).get("uid")
     return any(owner.get("uid") == uid for owner in items(metadata(pod).get("ownerReferences")))
-
-
-def _carries(pod: Mapping[str, Any]) -> str:
-    word = annotations(pod).get(DECISION_KEY)
-    if word is None:
-        return f"{name_of(pod)} has no annotation {DECISION_KEY}: not called, failed, in dry-run, or no GPU pod"
-    return f"{name_of(pod)} carries {text(word)}"
-
-
-def _print(answer: Explanation, console: Console) -> None:
-    one = answer.verdict
-    on = f" on {', '.join(one.nodes)}" if one.nodes else ""
-    console.print(Text(f"{one.title}{on}", "bold"))
-    for called in answer.called:
-        console.print(Text(f"\nWould the webhook be called? {ANSWERS[called.holds]} ({called.entry})", "bold"))
-        console.print(columns([_row(check) for check in called.checks]), end="")
-    console.print(Text("\nWas it called?", "bold"))
-    for line in answer.past:
-        console.print(Text(f"  {line}"))
-    console.print(Text("\nWhat would be decided today? ", "bold") + Text(one.word, _colour(one)))
-    for kind in one.unread:
-        console.print(Text(f"  could not read {kind_word(kind)}: {one.question.situation.unread[kind]}", ATTENTION))
-    if one.unread and one.dry_run:
-        console.print(Text(f"  {one.dry_run.text}", ATTENTION))
-    console.print(steps_of(one.steps), end="")
-    if rest := ", ".join(step.name for step in one.steps if not step.tried):
-        console.print(Text(f"    not reached: {rest}", "dim"))
-    console.print(Text("\nWhat to do next?", "bold"))
-    if answer.is_uninstalled:
-        console.print(Text("  install gpu-injector: there is no registration; then:"))
-    for line in next_action(one, answer.pods, called=_any(answer.called)):
-        console.print(Text(f"  {line}"))
-    console.print()
-
-
-def _any(called: Iterable[Called]) -> bool | None:
-    """Say whether one of the entries would be called (None: unknown)."""
-    states = {one.holds for one in called}
-    return True if True in states else None if None in states else False
-
-
-def _row(check: MatchCheck) -> Sequence[Text]:
-    mark, colour = MARKS[check.holds]
-    return [Text(f"  {mark}", colour), Text(check.name), Text(check.evidence)]
-
-
-def _colour(one: PodVerdict) -> str:
-    return ATTENTION if one.unread or one.decision.verdict is Verdict.LEAVE else "green"
-
-
-def _to_json(answer: Explanation) -> dict[str, Any]:
-    one = answer.verdict
-    return {
-        "object": one.reference,
-        "template": one.template,
-        "nodes": list(one.nodes),
-        "called": [
-            {"entry": called.entry, "called": called.holds, "checks": _plain(called.checks)} for called in answer.called
-        ],
-        "pods": list(answer.past),
-        "verdict": "unknown" if one.unread else one.decision.verdict,
-        "reason": None if one.unread else one.decision.reason,
-        "unread": {kind: one.question.situation.unread[kind] for kind in one.unread},
-        "dryRun": one.decision.dry_run,
-        **({"serverDryRun": one.dry_run.to_json()} if one.dry_run else {}),
-        "rows": [
-            {"row": step.name, "rule": step.text, "evidence": list(step.evidence), "tried": step.tried}
-            for step in one.steps
-        ],
-    }
-
-
-def _plain(found: Iterable[MatchCheck]) -> list[dict[str, Any]]:
-    return [{"name": check.name, "holds": check.holds, "evidence": check.evidence} for check in found]

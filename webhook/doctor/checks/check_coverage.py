@@ -7,19 +7,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
+from webhook.decide.injected_pods import InjectedPods, injected_lines, opted_in
 from webhook.decide.pod import annotations, containers, driver_mounts, runtime_class_name
 from webhook.decide.workload.decide import decide
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, known
 from webhook.doctor.pod_trouble import is_over
-from webhook.kube.metadata import full_name, labels_of, metadata, name_of
+from webhook.kube.metadata import full_name, labels_of, metadata, name_of, namespace_of
 from webhook.kube.recreate_command import recreate_commands
 from webhook.kube.values import items, mapping, text
 from webhook.names import DECISION_KEY, INJECT_KEY
 
 # So many commands are shown.
 SHOWN_COMMANDS = 5
+SHOWN_NAMESPACES = 10
 # Reasons to leave a pod alone that need no action: the author chose so, or something else provides the driver.
 HARMLESS_REASONS = frozenset(
     {
@@ -39,9 +41,23 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 def uncalled(facts: ClusterFacts) -> Result:
     """Each GPU pod that was created since its namespace was opted in has our annotation."""
     found = [pod for pod, since in _unannotated(facts) if _created(pod) > since]
-    troubles = (f"{full_name(pod)} carries no annotation: the webhook was not called, or failed" for pod in found)
+    troubles = [f"{full_name(pod)} carries no annotation: the webhook was not called, or failed" for pod in found]
+    counts = _injected(facts)
     look = f"kubectl -n {facts.home} logs -l app.kubernetes.io/name=gpu-injector --tail=50; then re-create the pods:"
-    return fails_on(troubles, look, *recreate_commands(found, SHOWN_COMMANDS))
+    evidence = [counts, *troubles] if troubles else []
+    return fails_on(evidence, look, *recreate_commands(found, SHOWN_COMMANDS), otherwise=counts)
+
+
+def _injected(facts: ClusterFacts) -> str:
+    """Return how many GPU pods of each namespace that is opted in carry our patch."""
+    labels = {name_of(item): labels_of(item) for item in known(facts.namespaces)}
+    counts = {name: InjectedPods() for name, own in labels.items() if opted_in(own, facts.policy)}
+    for pod in known(facts.gpu_pods):
+        if one := counts.get(namespace_of(pod)):
+            one.add(pod, facts.policy)
+    lines = list(injected_lines(counts))
+    more = [f"and {len(lines) - SHOWN_NAMESPACES} more namespaces"] if len(lines) > SHOWN_NAMESPACES else []
+    return "; ".join([*lines[:SHOWN_NAMESPACES], *more])
 
 
 def too_early(facts: ClusterFacts) -> Result:
