@@ -103,9 +103,10 @@ def test_a_node_that_was_away_proves_nothing(node: Node) -> None:
 
 
 @pytest.mark.parametrize("pod", [by_recipe(READY, "nvml"), CRASHING])
-def test_a_gpu_in_the_capacity_proves_that_the_plugin_found_it(pod: PluginPod) -> None:
-    """A plugin that registered its GPU has used the patch."""
-    assert kind(pod, WORKING) is None
+@pytest.mark.parametrize("name", ["nvidia.com/gpu", "nvidia.com/gpu-small", "nvidia.com/team-a"])
+def test_a_gpu_in_the_capacity_proves_that_the_plugin_found_it(pod: PluginPod, name: str) -> None:
+    """A plugin that registered its GPU has used the patch, whatever its configuration calls the GPU."""
+    assert kind(pod, replace(WORKING, capacity={name: "2"})) is None
 
 
 @pytest.mark.parametrize(
