@@ -1,5 +1,5 @@
 # The base is an argument, so that a mirror, a digest or an image made on the spot can stand in: any with Python >= 3.11.
-ARG BASE_IMAGE=python:3.13-slim
+ARG BASE_IMAGE=docker.io/library/python:3.13-slim
 
 FROM ${BASE_IMAGE} AS build
 # pip's own settings, for builds that reach no PyPI. The hashes hold wherever a file comes from.

@@ -10,14 +10,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile --require-hashes
 PYTEST_E2E := $(BIN)/python -m pytest -c pyproject.toml --override-ini addopts=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
-IMAGE ?= localhost/gpu-injector:dev
-BASE_IMAGE ?= python:3.13-slim
+IMAGE ?= localhost/gpu-injector:$(VERSION)
+BASE_IMAGE ?= docker.io/library/python:3.13-slim
 # pyproject.toml has the version; `make manifest` puts it into the chart.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
-# With buildah, two builds of the same files are the same image.
-BUILD_IMAGE := $(if $(shell command -v buildah),buildah bud --isolation chroot --timestamp 0,docker build)
+has = $(shell command -v $(1))
+# The first that is installed. With buildah, two builds of the same files are the same image.
+BUILD_IMAGE := $(if $(call has,buildah),buildah bud --isolation chroot --timestamp 0,$(if $(call has,docker),docker,podman) build)
 
-.PHONY: help setup run test sabotage fuzz lint audit e2e manifests archives preview-speed faults manifest bench hostile figures image image-twice release verify-release publish lock clean
+.PHONY: help setup run test sabotage fuzz lint audit e2e manifests archives preview-speed doctor-speed faults manifest bench hostile figures image image-twice release verify-release publish lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
@@ -85,6 +86,9 @@ archives: $(VENV)/.dev ## Write the archives of tests/data/archives again, after
 preview-speed: $(VENV)/.dev ## Measure `preview` of 5,000 documents (20 MiB): at most 20 s and 400 MiB, at linear cost.
 	PYTHONPATH=tests $(BIN)/python -m support.measured_preview
 
+doctor-speed: $(VENV)/.dev ## Measure `doctor` and `collect` with 5,000 nodes and 10,000 GPU pods: at most 30 s and 300 MiB each.
+	$(BIN)/python -m tests.bench.doctor_scale
+
 faults: $(VENV)/.dev ## Break a real cluster under load, for as long as faults last there (about 20 minutes); writes build/faults.md.
 	$(PYTEST_E2E) --timeout 1800 -ra --real-lengths tests/e2e/faults
 
@@ -102,7 +106,7 @@ figures: $(VENV)/.dev ## Put what `make bench`, `make faults` and `make hostile`
 	for name in bench.json bench.svg faults.json hostile.json; do if [ -e build/$$name ]; then cp build/$$name docs/; fi; done
 	$(PYTEST_E2E) -q --update-golden tests/unit/docs/test_docs.py -k figures
 
-image: ## Build the container image with buildah, or with docker where there is no buildah.
+image: ## Build the container image with buildah, docker or podman; IMAGE=… names it.
 	$(BUILD_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg VERSION=$(VERSION) --tag $(IMAGE) $(IMAGE_FLAGS) .
 
 image-twice: $(VENV)/.dev ## Build the image twice, on a base made from Debian's packages; both must be the same, byte for byte.

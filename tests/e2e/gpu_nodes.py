@@ -121,7 +121,8 @@ def _info(machine: Machine) -> dict[str, str]:
         "containerRuntimeVersion": machine.runtime,
         "architecture": "amd64",
         "operatingSystem": "linux",
-        "kernelVersion": "6.8.0-85-generic",
+        # A kernel of another distribution would show that the node is a container.
+        "kernelVersion": "6.1.0-37-amd64" if machine.os_image == DEBIAN else "6.8.0-85-generic",
         "kubeletVersion": "v1.33.5",
         "machineID": "",
         "systemUUID": "",

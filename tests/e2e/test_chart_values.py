@@ -1,9 +1,12 @@
 """Sets of values that administrators use: each passes `helm lint --strict`, and both API servers accept the objects."""
 
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
-from support.chart import CHART
+import yaml
+from support.chart import CHART, DESCRIPTION
 
 from e2e.helm import NAMESPACE, Helm, Values, named
 from e2e.kubectl import Kubectl, Manifest, as_list
@@ -13,6 +16,7 @@ SETS: dict[str, Values] = {
     "defaults": {},
     "registry": {"image": {"registry": "registry.example.com/tools", "tag": "1.2.3"}},
     "global-registry": {"global": {"imageRegistry": "mirror.example.com"}, "image": {"registry": "other.example.com"}},
+    "loaded": {"image": {"registry": "localhost", "pullPolicy": "Never"}, "nodeFacts": {"enabled": True}},
     "digest": {"image": {"digest": "sha256:" + "0" * 64}},
     "pull-secrets": {"imagePullSecrets": [{"name": "registry"}]},
     "one-replica": {"replicas": 1},
@@ -68,6 +72,32 @@ def test_the_registry_comes_first(helm: Helm) -> None:
     """A registry of the chart that contains this one counts more."""
     assert image_of(helm.objects(SETS["registry"])) == "registry.example.com/tools/gpu-injector:1.2.3"
     assert image_of(helm.objects(SETS["global-registry"])).startswith("mirror.example.com/gpu-injector:")
+
+
+def test_a_loaded_image_is_never_pulled(helm: Helm) -> None:
+    """Every container of the chart, also that of `helm test`, has the name that `make image` gives."""
+    made = re.search(r"^IMAGE \?= (.*):\$\(VERSION\)$", (CHART.parents[1] / "Makefile").read_text(), re.MULTILINE)
+    assert made
+    values = json.dumps(SETS["loaded"])
+    rendered = helm.run("template", "gpu-injector", CHART, f"--namespace={NAMESPACE}", f"--set-json={values}")
+    version = yaml.safe_load(DESCRIPTION.read_text())["version"]
+    assert set(re.findall(r"^ +(?:- )?image: (.*)$", rendered, re.MULTILINE)) == {f"{made[1]}:{version}"}
+    assert set(re.findall(r"imagePullPolicy: (.*)$", rendered, re.MULTILINE)) == {"Never"}
+
+
+def test_the_notes_say_what_is_missing(helm: Helm, kubectl: Kubectl) -> None:
+    """A class that does not exist, with the command that creates it, and an image without a registry."""
+    where = (f"--kubeconfig={kubectl.kubeconfig}", "--dry-run=server", f"--namespace={NAMESPACE}", "--create-namespace")
+    install = ("install", "gpu-injector", CHART, "--take-ownership", *where)
+    missing = "RuntimeClass never-created does not exist"
+    policy: Values = {"policy": {"runtimeClass": "never-created"}}
+    shown = helm.run(*install, values=policy)
+    assert missing in shown
+    assert "--set runtimeClass.create=true" in shown
+    assert "gpu-injector:" in shown.partition("The image is ")[2]
+    shown = helm.run(*install, values={**policy, **SETS["loaded"], "runtimeClass": {"create": True}})
+    assert missing not in shown
+    assert "The image is " not in shown
 
 
 def image_of(objects: list[Manifest]) -> str:

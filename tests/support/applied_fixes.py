@@ -97,7 +97,10 @@ def _patch(cluster: Cluster, found: "re.Match[str]") -> None:
     _install(cluster, found)
 
 
-@step(r"kubectl apply -f deploy/install.yaml")
+@step(r"^helm install gpu-injector deploy/chart ")
+@step(r"^apply again what you installed: ")
+@step(r"^helm -n \S+ upgrade \S+ deploy/chart ")
+@step(r"^sed '[^']+' deploy/install.yaml \| kubectl apply -f -")
 def _install(cluster: Cluster, _: "re.Match[str]") -> None:
     """Apply the manifest: kubectl merges entries by name, and keeps those of others."""
     for (kind, name), item in healthy().objects.items():

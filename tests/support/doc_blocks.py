@@ -69,9 +69,14 @@ def blocks() -> Iterator[Block]:
         text = document.read_text()
         for found in BLOCK.finditer(text):
             lines = tuple(found["text"].splitlines())
-            if found["language"] in SHELLS or any(line.startswith(PROMPT) for line in lines):
+            if found["language"] in SHELLS or any(map(_is_typed, lines)):
                 line = text.count("\n", 0, found.start()) + 1 + bool(found["mark"])
                 yield Block(document, line, found["mark"] or "", lines)
+
+
+def _is_typed(line: str) -> bool:
+    # A block without a language may have commands without a prompt.
+    return line.startswith(PROMPT) or line.partition(" ")[0] in PROGRAMS
 
 
 def essential_words(line: str) -> Iterator[str]:

@@ -19,4 +19,4 @@ def lost_lines(before: str, after: str) -> list[str]:
 
 
 def _kept(line: str) -> str:
-    return re.sub(r" ?\bnull\b", "", line.rstrip("\r\n"))
+    return re.sub(r" ?(\bnull\b|(?<= )~(?= |$))", "", line.rstrip("\r\n"))

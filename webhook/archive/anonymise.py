@@ -10,6 +10,7 @@ from webhook.archive.archive import ApiObject, Archive
 from webhook.kube.metadata import labels_of, metadata, name_of
 from webhook.kube.values import items, mapping, text
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS
+from webhook.view.node_facts_pods import NAME as FACTS_NAME
 
 # Kinds whose names people choose for what they do.
 NAMED = frozenset(
@@ -22,7 +23,7 @@ NAMED = frozenset(
 COMMON = frozenset(
     {
         *("default", "kube-system", "kube-public", "kube-node-lease", "gpu-injector", "gpu-operator", "nvidia"),
-        *("gpu-operator-resources", "nvidia-device-plugin", "node-feature-discovery"),
+        *("gpu-operator-resources", "nvidia-device-plugin", "node-feature-discovery", FACTS_NAME),
         *(plugin.value for plugin in KNOWN_PLUGINS),
     }
 )

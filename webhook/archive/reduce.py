@@ -10,6 +10,7 @@ from webhook.archive.free_text import HIDDEN, scrub, words_of
 from webhook.archive.kept_fields import (
     CONTAINER_LISTS,
     KINDS,
+    POD_STATUS,
     SHARED_METADATA,
     WORKLOAD,
     WORKLOAD_SPEC,
@@ -21,11 +22,13 @@ from webhook.archive.settings import paths_of, reduce_env, reduce_words
 from webhook.kube.metadata import name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import DECISION_KEY, ENTRY_SUFFIX, INJECT_KEY
+from webhook.node_facts.facts_report import MAX_BYTES, NodeFacts
 from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, state_of, write_state
-from webhook.view.admission_controls import MENTIONED_FIELDS
+from webhook.view.admission_controls import mentioned_fields
 from webhook.view.default_runtime import ARGUMENT_ANNOTATIONS, FLAG, default_runtime
 from webhook.view.dynamic_resources import required_drivers
 from webhook.view.gpu_operator import SET_AS_DEFAULT
+from webhook.view.node_facts_pods import is_facts_object
 from webhook.view.toleration_limits import DEFAULTS_ANNOTATION, WHITELIST_ANNOTATION
 
 Json = dict[str, Any]
@@ -106,7 +109,7 @@ class Reducer:
         """Return the top-level fields that need more than a shape, whole."""
         spec = mapping(item.get("spec"))
         if kind == "Pod":
-            return {"spec": self._pod_spec(spec)}
+            return {"spec": self._pod_spec(spec)} | (self._reports(item) if is_facts_object(item) else {})
         if kind in WORKLOADS:
             kept = self._kept(spec, WORKLOAD_SPEC)
             return {"spec": kept | {"template": self._template(spec.get("template"))}}
@@ -123,6 +126,19 @@ class Reducer:
             "ValidatingAdmissionPolicy": _admission_policy,
         }
         return {"spec": self._kept(spec, KINDS[kind]["spec"]) | rules[kind](spec)} if kind in rules else {}
+
+    def _reports(self, item: Mapping[str, Any]) -> Json:
+        """Return the status of a pod of node facts. Its reports are written anew: no word of them is taken out."""
+        status = mapping(item.get("status"))
+        kept: Json = self._kept(status, POD_STATUS)
+        for name in ("initContainerStatuses", "containerStatuses"):
+            for shown, original in zip(kept.get(name, ()), elements(status.get(name)), strict=True):
+                for state in ("state", "lastState"):
+                    ended = mapping(mapping(mapping(original).get(state)).get("terminated"))
+                    facts = NodeFacts.parse(text(ended.get("message"))[: MAX_BYTES + 1])
+                    if facts:
+                        shown[state]["terminated"]["message"] = facts.to_text()
+        return {"status": kept}
 
     def _template(self, template: object) -> Json:
         found = mapping(template)
@@ -242,7 +258,8 @@ def _admission_policy(spec: Mapping[str, Any]) -> Json:
     found: Json = {}
     for name in ("validations", "variables", "matchConditions"):
         expressions = [text(one.get("expression")) for one in items(spec.get(name))]
-        mentioned = [[word for word in MENTIONED_FIELDS if word in expression] for expression in expressions]
         if expressions:
-            found[name] = [{"expression": " ".join(words)} for words in mentioned]
+            found[name] = [
+                {"expression": " ".join(f".{word}" for word in mentioned_fields(one))} for one in expressions
+            ]
     return found

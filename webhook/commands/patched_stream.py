@@ -1,11 +1,12 @@
 """``-o yaml`` of manifests: one stream of the author's documents, patched, and checked before it is printed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.yaml_edit.comment_preserving_patch import NotPatchedError, Patched, patch, rendered
 from webhook.decide.patch import Operation
-from webhook.kube.document_stream import ends_with_marker, has_directive, has_marker, pieces
+from webhook.kube.document_stream import ends_with_marker, has_directive, has_marker, pieces, with_marker_alone
 from webhook.kube.manifests import Manifest, ManifestError, load
 
 BOM = "\ufeff"
@@ -22,6 +23,7 @@ def patched_stream(manifests: Iterable[Manifest], operations_of: OperationsOf, n
         if documents:
             documents[-1] = _finished(documents[-1])
         documents.append(_patched(manifest, operations_of(manifest), note))
+    documents = [_with_marker_alone(document) for document in documents]
     parts: list[str] = []
     for document in documents:
         text = document.text.removeprefix(BOM) if parts else document.text
@@ -44,6 +46,11 @@ def _patched(manifest: Manifest, operations: Sequence[Operation], note: Callable
     if patched.is_rendered:
         note(f"{where}: comments and layout could not be kept; the document is rendered again")
     return patched
+
+
+def _with_marker_alone(document: Patched) -> Patched:
+    text = with_marker_alone(document.text)
+    return document if text == document.text or load(text) != document.value else replace(document, text=text)
 
 
 def _finished(document: Patched) -> Patched:

@@ -4,20 +4,25 @@ A decision does not need this: a rule that does not apply is only asked for its 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webhook.decide.decision import Reason, RequestInfo, Verdict
+from webhook.decide.nodes.fact_differences import report_lines
+from webhook.decide.nodes.known_facts import facts_on
+from webhook.decide.plugin.class_rules import NO_GPU_EVIDENCE
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.decide import RULES as PLUGIN_RULES
 from webhook.decide.pod import Pod
 from webhook.decide.rule import Context, Outcome, Rule, RuleResult, leaves
-from webhook.decide.workload.cluster_rules import fallback_context
+from webhook.decide.workload.cluster_rules import PROVIDED, fallback_context
 from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.decide import RULES
 from webhook.decide.workload.fallback import FALLBACK_RULES
 from webhook.policy.model import Policy
-from webhook.view.view import ClusterView
+from webhook.view.view import ClusterView, Node
 
+# Kinds of candidate nodes of which the reports are shown.
+MAX_REPORTING_NODES = 8
 # The server's own answer: no rule gives it.
 PATCH_REFUSED = leaves(
     Reason.PATCH_REFUSED,
@@ -46,12 +51,35 @@ def explain(pod: Pod, request: RequestInfo, policy: Policy, view: ClusterView) -
     steps = list(_steps(RULES, context))
     if steps[-1].tried:
         steps[-1:] = _steps(FALLBACK_RULES, fallback_context(context))
-    return tuple(steps)
+    return _with_reports(steps, PROVIDED.name, _candidate_nodes(context), context)
 
 
 def explain_plugin(pod: Pod, request: RequestInfo, policy: Policy, view: ClusterView) -> tuple[Step, ...]:
     """Return the rules of ``decide_plugin`` for the same arguments."""
-    return tuple(_steps(PLUGIN_RULES, PluginContext.of(pod, request, policy, view)))
+    context = PluginContext.of(pod, request, policy, view)
+    nodes = [context.node] if context.node else []
+    return _with_reports(_steps(PLUGIN_RULES, context), NO_GPU_EVIDENCE.name, nodes, context.base)
+
+
+def _with_reports(steps: Iterable[Step], rule: str, nodes: Iterable[Node], context: RuleContext) -> tuple[Step, ...]:
+    """Add what nodes report by themselves to the evidence of a rule, if it was tried."""
+    return tuple(
+        replace(step, evidence=tuple(dict.fromkeys((*step.evidence, *_reports(nodes, context)))))
+        if step.tried and step.name == rule
+        else step
+        for step in steps
+    )
+
+
+def _candidate_nodes(context: RuleContext) -> Iterator[Node]:
+    for item in context.served_candidates[:MAX_REPORTING_NODES]:
+        if node := (context.view.nodes or {}).get(item.example):
+            yield node
+
+
+def _reports(nodes: Iterable[Node], context: RuleContext) -> Iterator[str]:
+    for node in nodes:
+        yield from report_lines(context.view, node, facts_on(context.view, node), context.policy)
 
 
 def outcomes() -> list[Outcome]:

@@ -25,7 +25,7 @@ MOUNT_CHANGE = frozenset({"hostPath", "volumes", "volumeMounts"})
 """What ``mount`` changes in a pod."""
 PRIVILEGED_CHANGE = MOUNT_CHANGE | {"privileged", "allowPrivilegeEscalation"}
 """What ``mount`` with privileged devices changes."""
-PLUGIN_CHANGE = PRIVILEGED_CHANGE | {"LD_LIBRARY_PATH"}
+PLUGIN_CHANGE = PRIVILEGED_CHANGE | {"LD_LIBRARY_PATH", "env"}
 """What the other recipes for plugin pods change."""
 
 

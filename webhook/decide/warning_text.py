@@ -2,6 +2,8 @@
 
 # Longer warnings are cut by the API server or by kubectl.
 WARNING_LIMIT = 120
+# Of a text whose end is shown.
+LEAST_ENDING = 20
 WARNING_PREFIX = "gpu-injector: "
 # The start of warnings that only say what a dry-run would do.
 DRY_RUN_WARNING = "gpu-injector: dry-run: "
@@ -13,3 +15,9 @@ def warning_line(text: str) -> str:
     shown = "".join(c if c.isprintable() else " " for c in text[: 4 * WARNING_LIMIT])
     line = WARNING_PREFIX + " ".join(shown.split())
     return line if len(line) <= WARNING_LIMIT else line[: WARNING_LIMIT - 1] + "…"
+
+
+def ending_with(lead: str, text: str) -> str:
+    """Return a warning that ends as a text does, if it is too long as a whole: errors say the cause last."""
+    room = max(WARNING_LIMIT - len(WARNING_PREFIX) - len(lead), LEAST_ENDING)
+    return lead + (text if len(text) <= room else f"…{text[1 - room :]}")

@@ -16,17 +16,19 @@ from webhook.decide.workload.context import RuleContext
 from webhook.doctor.fact import NOT_ASKED, ApiObject, DryRun, Objects, TriedHeartbeat, Unread, known
 from webhook.doctor.node_offers import NodeOffers
 from webhook.doctor.node_providers import Providers, brings_own_driver, is_left_out, is_virtual
+from webhook.doctor.plugin_pods import node_of, recognised, talking_pods
+from webhook.doctor.pod_trouble import ready_since
 from webhook.kube.metadata import full_name, labels_of, name_of
-from webhook.kube.values import empty_mapping, mapping, text
+from webhook.kube.values import empty_mapping
 from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_NAME
-from webhook.nvidia.device_plugins import DevicePlugin, device_plugin_of
+from webhook.nvidia.device_plugins import DevicePlugin
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.support_pods import Support, support_of
 from webhook.observations.plugin_observation import Moment
 from webhook.observations.stored_state import StoredState
 from webhook.policy.fingerprint import fingerprint
 from webhook.policy.model import Policy
-from webhook.view.plugin_projections import known_plugins, template_of
+from webhook.view.plugin_projections import known_plugins
 from webhook.view.plugin_watch import with_observations
 from webhook.view.projections import Kind, kinds
 from webhook.view.view import ClusterView, Node, PluginPod
@@ -128,6 +130,11 @@ class ClusterFacts(NodeOffers):
         return {name: node for name, node in self._all_nodes.items() if not is_virtual(node)}
 
     @cached_property
+    def virtual_nodes(self) -> frozenset[str]:
+        """The nodes that are no machines."""
+        return frozenset(self._all_nodes.keys() - self.node_facts.keys())
+
+    @cached_property
     def providers(self) -> Providers:
         """The provider of each node's GPUs."""
         return Providers.of(self.view, self.policy)
@@ -151,7 +158,7 @@ class ClusterFacts(NodeOffers):
         """The nodes whose GPUs go to virtual machines, as a device plugin on them shows."""
         if self.other_pods is NOT_ASKED:
             return frozenset()
-        return frozenset(_node_of(pod) for pod, plugin in self.others if not plugin.serves_containers)
+        return frozenset(node_of(pod) for pod, plugin in self.others if not plugin.serves_containers)
 
     @cached_property
     def plugins(self) -> tuple[tuple[ApiObject, PluginPod], ...]:
@@ -162,18 +169,24 @@ class ClusterFacts(NodeOffers):
     @cached_property
     def others(self) -> tuple[tuple[ApiObject, DevicePlugin], ...]:
         """The pods of device plugins for GPUs that are not known to the policy: forks, and those of other names."""
-        return _recognised(known(self.other_pods))
+        return recognised(known(self.other_pods))
 
     @cached_property
     def other_daemon_sets(self) -> tuple[tuple[ApiObject, DevicePlugin], ...]:
         """The DaemonSets of such plugins."""
-        return _recognised(known(self.other_sets))
+        return recognised(known(self.other_sets))
 
     @cached_property
     def talking(self) -> tuple[tuple[ApiObject, str], ...]:
         """The pods of all device plugins for containers' GPUs, each with its node."""
-        others = ((item, _node_of(item)) for item, one in self.others if one.serves_containers)
-        return (*((item, pod.node) for item, pod in self.plugins), *others)
+        return talking_pods(((item, pod.node) for item, pod in self.plugins), self.others)
+
+    @cached_property
+    def ready_since(self) -> Mapping[str, datetime]:
+        """Since when pods are Ready, of those that were read; without those whose time is unknown."""
+        lists = (self.gpu_pods, self.plugin_pods, self.other_pods, self.support_pods)
+        pods = (pod for found in lists if not isinstance(found, Unread) for pod in found)
+        return {full_name(pod): since for pod in pods if (since := ready_since(pod))}
 
     @cached_property
     def support(self) -> tuple[tuple[ApiObject, Support], ...]:
@@ -229,15 +242,6 @@ class ClusterFacts(NodeOffers):
     def log_of(self, pod: ApiObject) -> str:
         """Return the last lines of a plugin's pod; empty where they were not needed."""
         return known(known(self.plugin_logs).get(full_name(pod), ""))
-
-
-def _recognised(found: Objects) -> tuple[tuple[ApiObject, DevicePlugin], ...]:
-    pairs = ((item, device_plugin_of(template_of(item))) for item in found)
-    return tuple((item, plugin) for item, plugin in pairs if plugin is not None)
-
-
-def _node_of(pod: ApiObject) -> str:
-    return text(mapping(pod.get("spec")).get("nodeName"))
 
 
 def _named(found: Objects, name: str) -> ApiObject | None:

@@ -8,6 +8,11 @@ from webhook.nvidia.gpu_resources import is_sharing_resource, may_be_renamed_gpu
 from webhook.policy.model import Policy
 from webhook.view.view import Node
 
+GPU = "nvidia.com/gpu"
+# Labels of GPU feature discovery.
+COUNT_LABEL, REPLICAS_LABEL = "nvidia.com/gpu.count", "nvidia.com/gpu.replicas"
+STRATEGY_LABEL = "nvidia.com/mig.strategy"
+
 
 class NodeOffers:
     """The questions to a node's quantities; what is counted depends on the policy."""
@@ -47,6 +52,13 @@ class NodeOffers:
             for name, amount in node.capacity.items()
             if self.policy.is_gpu_resource(name) and _count(node.allocatable.get(name)) < _count(amount)
         }
+
+    def counts_fewer(self, node: Node) -> bool:
+        """Say whether a node has fewer GPUs than feature discovery counted, where none is shared or cut into parts."""
+        replicas, strategy = node.labels.get(REPLICAS_LABEL, "1"), node.labels.get(STRATEGY_LABEL, "none")
+        counted, has = node.labels.get(COUNT_LABEL), node.capacity.get(GPU)
+        whole = replicas in ("", "0", "1") and strategy == "none"
+        return whole and is_positive(has) and _count(has) < _count(counted)
 
 
 def _count(amount: str | None) -> int:

@@ -9,6 +9,7 @@ from webhook.decide.pod_security import ENFORCE_LABEL
 from webhook.decide.warning_text import WARNING_PREFIX
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import CannotTellError, known
+from webhook.doctor.install_fixes import install_again
 from webhook.kube.metadata import labels_of, name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.nvidia.known_plugins import CHART_LABEL
@@ -35,7 +36,6 @@ BY_WARNING = frozenset(
         Reason.SCHEDULING_CONFLICT,
     }
 )
-NOT_INSTALLED = f"kubectl apply -f deploy/install.yaml, then {NEXT}"
 UNDER_CLASS = "its RuntimeClass brings no driver on {node}: on it, run nvidia-smi and nvidia-ctk cdi list"
 HIDDEN = (
     "the RuntimeClass works on {node}, and NVIDIA's runtime gives nothing to this unprivileged container "
@@ -75,7 +75,7 @@ def cure_for(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
 
 def _cure(facts: ClusterFacts, pod: Mapping[str, Any], node: str) -> str:
     if facts.registration is None:
-        return NOT_INSTALLED
+        return f"{install_again(facts)}, then {NEXT}"
     found = next((item for item in facts.blind if item.pod.plugin.name == name_of(pod)), None)
     return cure_of(found) if found else _cure_of_served(facts, pod, node)
 

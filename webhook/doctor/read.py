@@ -13,6 +13,9 @@ from webhook.doctor.api_reads import is_ready, read_everywhere, read_list, read_
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.doctor.fact import ApiObject, CannotTellError, DryRun, Objects, Unread, known
+from webhook.doctor.last_events import names_cause
+from webhook.doctor.pod_trouble import unschedulable
+from webhook.doctor.scheduling_fixes import names_claim
 from webhook.doctor.tried_heartbeat import try_heartbeat
 from webhook.kube.metadata import labels_of, metadata, name_of
 from webhook.kube.values import items, text
@@ -21,12 +24,10 @@ from webhook.kube_client.client import KubeClient
 from webhook.kube_client.served_version import client_for
 from webhook.names import APP_SELECTOR, INJECT_KEY
 from webhook.nvidia.device_plugins import Vendor, device_plugin_of
-from webhook.nvidia.failure_messages import failure_of
 from webhook.nvidia.support_pods import support_of
 from webhook.observations.stored_state import StoredState, state_of, state_path
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
-from webhook.view.event_projection import project_failure
 from webhook.view.plugin_projections import find_plugin, known_plugins, template_of
 from webhook.view.projections import KINDS
 from webhook.view.watched_resources import GROUPS_PATH
@@ -148,13 +149,6 @@ def _parted(found: Objects | Unread, sorting: Sorting) -> tuple[Objects | Unread
     return tuple(filter(sorting.is_plugin, found)), tuple(filter(sorting.is_other, found))
 
 
-def names_cause(event: ApiObject) -> bool:
-    """Say whether an event shows why a pod does not start."""
-    if failure_of(text(event.get("message")), text(event.get("reason"))) is not None:
-        return True
-    return project_failure(event) is not None
-
-
 def _is_in(item: ApiObject, namespace: str) -> bool:
     return namespace in ("", metadata(item).get("namespace"))
 
@@ -235,6 +229,7 @@ def _concerns_gpus(pod: ApiObject, policy: Policy) -> bool:
         runtime_class_name(pod) == policy.runtime_class
         or any(container.names_gpu for container in found)
         or any(path for container in found for path in driver_mounts(pod, container))
+        or names_claim(unschedulable(pod))
     )
 
 

@@ -41,7 +41,8 @@ COMMANDS = {
     Runtime.MICROK8S: "microk8s enable nvidia",
     Runtime.TALOS: "add the system extensions nvidia-container-toolkit and nvidia-open-gpu-kernel-modules to the image",
     Runtime.CRIO: "nvidia-ctk runtime configure --runtime=crio && systemctl restart crio",
-    Runtime.DOCKER: "move the node to containerd: Docker knows no runtime classes",
+    Runtime.DOCKER: "nvidia-ctk runtime configure --runtime=docker && systemctl restart docker   (cri-dockerd before "
+    "0.4 knows no runtime classes: upgrade it, or move the node to containerd)",
     Runtime.UNKNOWN: f"{CONFIGURE}, and restart the container runtime",
 }
 

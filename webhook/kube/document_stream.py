@@ -19,6 +19,7 @@ MARKER_BEFORE_JSON = re.compile(r"\ufeff?(---[ \t]*(\r?\n)?)?\s*\ufeff?\s*(?=\{)
 MARKER_BEFORE_BOM = re.compile(r"\ufeff?---[ \t]*\r?\n(?=\ufeff)")
 # A line that is neither blank nor a comment nor a directive.
 CONTENT = re.compile(r"(?m)^(?!%)[ \t\ufeff]*[^\s#\ufeff]")
+CONTENT_AFTER_MARKER = re.compile(r"[ \t]+(?=[^\s#])")
 DIRECTIVE = re.compile(r"(?m)^%")
 LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 BLANK = re.compile(r"\s*")
@@ -65,6 +66,16 @@ def has_marker(piece: str) -> bool:
     """Say whether a piece begins with ``---``, so that it can follow any other."""
     found = MARKER.search(piece)
     return found is not None and found[1] == "---" and not CONTENT.search(piece, 0, found.start())
+
+
+def with_marker_alone(piece: str) -> str:
+    """Return a piece whose content begins below its ``---``: kubectl rejects content on the line of the marker."""
+    found = MARKER.search(piece) if has_marker(piece) else None
+    content = CONTENT_AFTER_MARKER.match(piece, found.end()) if found else None
+    if content is None:
+        return piece
+    newline = "\r\n" if "\r\n" in piece else "\n"
+    return piece[: content.end()] + newline + piece[content.end() :]
 
 
 def ends_with_marker(piece: str) -> bool:

@@ -49,8 +49,18 @@ def gpu_requests(
 def patched_spec(value: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the PodSpec in a member ``podSpecPatch``; an empty one if it cannot be read, as with Argo's variables."""
     text = value.get(POD_SPEC_PATCH)
-    if not isinstance(text, str):
-        return EMPTY
+    return yaml_mapping(text) if isinstance(text, str) else EMPTY
+
+
+def requests_gpu(pod: Mapping[str, Any], is_request: IsRequest) -> bool:
+    """Say whether a container of a pod requests a GPU."""
+    spec = mapping(pod.get("spec"))
+    containers = [*items(spec.get("initContainers")), *items(spec.get("containers"))]
+    return any(_container_requests(one, is_request) for one in containers)
+
+
+def yaml_mapping(text: str) -> Mapping[str, Any]:
+    """Return the mapping that a text is as YAML; an empty one if it cannot be read, or is something else."""
     try:
         found = yaml_value(text)
     except YamlError:

@@ -7,21 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhook.kube.document_stream import Piece, after_value, json_values, pieces
+from webhook.kube.placeholders import without_variables
+from webhook.kube.values import text as text_of
 from webhook.kube.yaml_values import MAX_DEPTH, YamlError, yaml_value
 
 TEMPLATE_MARKS = re.compile(r"\{\{|\{%")
 TEMPLATE_HINT = "render it first: `helm template CHART | gpu-injector preview -f -`"
+VARIABLE_HINT = "replace its variables first: `envsubst < FILE | gpu-injector preview -f -`"
 
 
 class ManifestError(ValueError):
     """Text that holds no Kubernetes objects; the message says source, line, document and why.
 
-    ``is_template`` if it looks like a template that was not rendered.
+    ``hint`` says how to render what looks like a template. ``is_foreign`` if it could be read, and is something else
+    than a Kubernetes object.
     """
 
-    def __init__(self, message: str, *, is_template: bool = False) -> None:
-        super().__init__(f"{message}; it looks like a template: {TEMPLATE_HINT}" if is_template else message)
-        self.is_template = is_template
+    def __init__(self, message: str, *, hint: str = "", is_foreign: bool = False) -> None:
+        super().__init__(f"{message}; it looks like a template: {hint}" if hint else message)
+        self.is_template = bool(hint)
+        self.is_foreign = is_foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +101,39 @@ def _values(piece: Piece, place: _Place) -> list[tuple[str, Any, int]]:
     not_json = ""
     try:
         found = json_values(piece.text)
-        if found is not None:
-            return list(_parts(piece.text, found, place))
     except json.JSONDecodeError as error:
         # YAML in flow style begins like JSON, too.
         not_json = f"{place.at(error.lineno - 1)}: not JSON: {error.msg}"
     except RecursionError as error:
         raise ManifestError(f"{place}: it is nested deeper than {MAX_DEPTH} levels") from error
+    except ValueError as error:
+        raise ManifestError(f"{place}: a number has too many digits") from error
+    else:
+        if found is not None:
+            return list(_parts(piece.text, found, place))
     try:
         value, line = yaml_value(piece.text) or (None, 0)
     except YamlError as error:
-        is_template = TEMPLATE_MARKS.search(piece.text) is not None
         message = not_json or f"{place.at(error.line)}: not YAML: {error.problem}"
-        raise ManifestError(message, is_template=is_template) from error
+        raise ManifestError(message, hint=_hint(piece.text)) from error
     if not_json and not (isinstance(value, dict) and "kind" in value):
         raise ManifestError(not_json)
     return [(piece.text, value, line)]
+
+
+def _hint(text: str) -> str:
+    """Return how to render a text that is not YAML; empty if it is no template."""
+    if TEMPLATE_MARKS.search(text):
+        return TEMPLATE_HINT
+    return VARIABLE_HINT if any(_is_yaml(replaced) for replaced in without_variables(text)) else ""
+
+
+def _is_yaml(text: str) -> bool:
+    try:
+        yaml_value(text)
+    except YamlError:
+        return False
+    return True
 
 
 def _parts(text: str, found: list[Any], place: _Place) -> Iterator[tuple[str, Any, int]]:
@@ -136,21 +158,32 @@ def _depth_exceeds(value: object, limit: int) -> bool:
     return True
 
 
+def _looks_like_object(content: object) -> bool:
+    """Say whether a value without a kind has keys that only objects have; a Chart.yaml has an apiVersion, too."""
+    return isinstance(content, dict) and "apiVersion" in content and not {"metadata", "spec"}.isdisjoint(content)
+
+
 def _objects(content: object, place: _Place, line: int) -> Iterator[Document]:
     if content is None:
         return
     if not isinstance(content, dict) or not isinstance(content.get("kind"), str):
-        raise ManifestError(f"{place.at(line)}: a Kubernetes object is needed, with apiVersion and kind")
-    at = place.line + line + 1
-    if not content["kind"].endswith("List") or not isinstance(content.get("items"), list):
-        yield Document(content, place.source, at, place.number)
+        message = f"{place.at(line)}: a Kubernetes object is needed, with apiVersion and kind"
+        raise ManifestError(message, is_foreign=not _looks_like_object(content))
+    yield from _flattened(content, place, line, "")
+
+
+def _flattened(content: dict[str, Any], place: _Place, line: int, pointer: str) -> Iterator[Document]:
+    """Yield an object, or the objects of a List, which may hold Lists."""
+    at, kind = place.line + line + 1, text_of(content.get("kind"))
+    if not kind.endswith("List") or not isinstance(content.get("items"), list):
+        yield Document(content, place.source, at, place.number, pointer)
         return
-    if not content["items"] and content["kind"] != "List":
+    if not content["items"] and kind != "List":
         # A typed list that is empty says that there are none.
-        yield Document(content, place.source, at, place.number)
+        yield Document(content, place.source, at, place.number, pointer)
     # `kubectl get --raw` prints typed lists, whose items carry no kind of their own.
-    kind = {"apiVersion": content.get("apiVersion"), "kind": content["kind"].removesuffix("List")}
+    inherited = {"apiVersion": content.get("apiVersion"), "kind": kind.removesuffix("List")}
     for index, item in enumerate(content["items"]):
         if not isinstance(item, dict):
             raise ManifestError(f"{place.at(line)}: items[{index}]: a Kubernetes object is needed")
-        yield Document(kind | item, place.source, at, place.number, f"/items/{index}")
+        yield from _flattened(inherited | item, place, line, f"{pointer}/items/{index}")

@@ -6,9 +6,10 @@ They are found by their shape, so that kinds of which nothing is known are searc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
-from webhook.kube.gpu_requests import GpuRequest, gpu_requests, patched_spec
+from webhook.kube.gpu_requests import GpuRequest, gpu_requests, patched_spec, requests_gpu, yaml_mapping
 from webhook.kube.object_rules import NO_REQUESTS, ObjectKind, kind_of
 from webhook.kube.values import EMPTY, elements, mapping
 
@@ -23,6 +24,14 @@ POD_SPEC_FIELDS = frozenset(
 )
 # Fields of a PodSpec that operators take above a container, and that matter to the decision.
 POD_FIELDS = ("nodeSelector", "tolerations", "affinity", "runtimeClassName", "volumes", "hostUsers")
+
+
+# The members of a step that its pod is built from.
+STEP_MEMBERS = ("container", "script", "containerSet", "sidecars", "initContainers", "metadata")
+
+
+# Texts from which operators create objects: Argo Workflows' resources, and a chart's values for Argo CD and K3s.
+TEXT_KEYS = frozenset({"manifest", "values", "valuesContent"})
 
 
 class Shape(StrEnum):
@@ -92,27 +101,48 @@ def _in_mapping(value: Mapping[str, Any], way: _Way, is_request: IsRequest) -> I
     if way.pointer and _is_template(value):
         yield PodPlace(Shape.TEMPLATE, way.pointer, value, way.owner)
         return
-    if _is_step(value):
+    is_step = _is_step(value)
+    if is_step:
         yield PodPlace(Shape.STEP, way.pointer, _pod_of_step(value, way.fields), way.owner)
-        return
+        skipped = STEP_MEMBERS
     if way.owner.has_pod_specs and way.pointer != "/spec" and _is_pod_spec(value, way.key):
         yield PodPlace(
             Shape.POD_SPEC, way.pointer, {"metadata": {"labels": value.get("labels")}, "spec": value}, way.owner
         )
         skipped = ("containers", "initContainers")
-    fields = {**way.fields, **{name: value[name] for name in POD_FIELDS if value.get(name)}, **patched_spec(value)}
-    for request in gpu_requests(value, way.above, is_request):
+    fields = {**way.fields, **_pod_fields(value), **patched_spec(value)}
+    for request in () if is_step else gpu_requests(value, way.above, is_request):
         yield PodPlace(Shape.REQUEST, way.pointer + request.pointer, _pod_of_request(request, fields), way.owner)
     for key, child in value.items():
         if key not in skipped and key not in NO_REQUESTS and way.owner.is_searched(key, way.depth):
             below = _Way(
                 f"{way.pointer}/{_escaped(key)}", key, way.depth + 1, way.owner, fields, (*way.above[-1:], value)
             )
-            yield from _search(child, below, is_request)
+            yield from _below(child, below, is_request)
+
+
+def _below(value: object, way: _Way, is_request: IsRequest) -> Iterator[PodPlace]:
+    if way.key in TEXT_KEYS and isinstance(value, str):
+        return islice(_in_text(value, way, is_request), 1)
+    return _search(value, way, is_request)
+
+
+def _in_text(value: str, way: _Way, is_request: IsRequest) -> Iterator[PodPlace]:
+    """Yield the GPU pods in a text that is YAML, all with the pointer of the text: nothing is written into it."""
+    for place in _search(yaml_mapping(value), way, is_request):
+        if requests_gpu(place.pod, is_request):
+            yield replace(place, shape=Shape.REQUEST, pointer=way.pointer)
 
 
 def _escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1") if "/" in key or "~" in key else key
+
+
+def _pod_fields(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of a PodSpec in a mapping; NVIDIA's operators name the class ``runtimeClass``."""
+    found = {name: value[name] for name in POD_FIELDS if value.get(name)}
+    named = value.get("runtimeClass")
+    return {"runtimeClassName": named, **found} if named and isinstance(named, str) else found
 
 
 def _pod_of_request(request: GpuRequest, fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -124,7 +154,7 @@ def _pod_of_step(step: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[
 
     Source: https://argo-workflows.readthedocs.io/en/latest/fields/#template
     """
-    own = {**fields, **{key: step[key] for key in POD_FIELDS if step.get(key)}, **patched_spec(step)}
+    own = {**fields, **_pod_fields(step), **patched_spec(step)}
     main = [{"name": "main", **mapping(step.get(word))} for word in ("container", "script") if step.get(word)]
     main = main or elements(mapping(step.get("containerSet")).get("containers"))
     containers = [*own.pop("containers", ()), *main, *elements(step.get("sidecars"))]

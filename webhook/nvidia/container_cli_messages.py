@@ -19,6 +19,41 @@ FIXES = tuple(
             ),
         ),
         (
+            r"requirement error: invalid expression",
+            (
+                "nvidia-container-toolkit is older than the image's requirements: upgrade it "
+                "(NVIDIA_DISABLE_REQUIRE=true skips them)"
+            ),
+        ),
+        (
+            r"change root failed",
+            (
+                f"`root` in {CONFIG} names a directory that is not there: correct it, or start the driver container "
+                "that makes it (/run/nvidia/driver)"
+            ),
+        ),
+        (
+            r"/proc/driver/nvidia/gpus/",
+            (
+                "the driver does not know this GPU any more: on the node, nvidia-smi -L and dmesg | grep -i xid; then "
+                "reboot it"
+            ),
+        ),
+        (
+            r"tensorrt|tegra",
+            (
+                "the lists in /etc/nvidia-container-runtime/host-files-for-container.d name a file that is not on the "
+                "Jetson: install nvidia-jetpack of the system's release, or take the line out"
+            ),
+        ),
+        (
+            r"(?:cuda|nvml) error: unknown error",
+            (
+                "the driver does not answer: on the node, nvidia-modprobe -u -c=0 and nvidia-smi; if these fail, dmesg "
+                "| grep -i -e nvrm -e xid, and reboot it"
+            ),
+        ),
+        (
             r"load library failed: libnvidia-ml",
             (
                 f"NVIDIA's runtime finds no driver on the node: install the driver, or correct `root` in {CONFIG} (a "
@@ -60,7 +95,7 @@ FIXES = tuple(
             "the image contains files of a driver: build it on a machine without NVIDIA's runtime as the default",
         ),
         (
-            r"insufficient permissions",
+            r"insufficient permissions|permission denied|operation not permitted",
             "the node refuses access to its GPUs: see SELinux (ausearch -m avc) and the rights of /dev/nvidia*",
         ),
         (

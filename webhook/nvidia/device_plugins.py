@@ -67,7 +67,8 @@ OTHER_VENDORS = frozenset(
         *("amd", "amdgpu", "rocm", "intel", "xpu", "i915", "habana", "gaudi", "neuron", "inferentia", "tpu"),
         *("ascend", "huawei", "npu", "cambricon", "mlu", "hygon", "dcu", "iluvatar", "enflame", "mthreads", "metax"),
         *("kunlun", "xilinx", "fpga", "qat", "sgx", "dsa", "rdma", "hca", "sriov", "mofed", "kvm", "kubevirt", "vfio"),
-        *("fuse", "smarter", "akri", "usb"),
+        *("fuse", "smarter", "akri", "usb", "generic", "hostdev", "nvme", "tpm", "gpio", "i2c", "zigbee"),
+        *("efa", "infiniband", "roce", "mellanox"),
     }
 )
 WORD = re.compile(r"[a-z0-9]+", re.ASCII)

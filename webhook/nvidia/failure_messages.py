@@ -5,89 +5,10 @@ may write Events, so the status of the pod decides what happened, and the text n
 """
 
 import re
-from dataclasses import dataclass
-from enum import StrEnum
 
+from webhook.nvidia.failure_kinds import Failure, FailureKind
 
-class FailureKind(StrEnum):
-    """The cause that a text names; in brackets what ``subject`` is."""
-
-    HANDLER_UNKNOWN = "handler-unknown"
-    """The runtime has no such handler (the handler)."""
-    CDI_HOOK_MISSING = "cdi-hook-missing"
-    """A CDI specification names a program that the host lacks (its path)."""
-    RUNTIME_MISSING = "runtime-missing"
-    """The handler is configured, its program is missing (its path)."""
-    HOST_PATH_TYPE = "host-path-type"
-    """A hostPath is missing or of another type (the path); ``volume`` names the volume."""
-    CDI_UNRESOLVED = "cdi-unresolved"
-    """The runtime knows no such CDI device (the first device)."""
-    CONTAINER_CLI = "container-cli"
-    """NVIDIA's legacy runtime could not prepare the container (what it says)."""
-    RUNTIME_FAILED = "runtime-failed"
-    """NVIDIA's runtime or one of its hooks failed (what it says)."""
-    PROGRAM_MISSING = "program-missing"
-    """The container starts a program of the driver, and the driver's programs are not in it (the program)."""
-    DEVICE_NODE_MISSING = "device-node-missing"
-    """A device file of the driver is not on the node (its path)."""
-    READ_ONLY_HOST = "read-only-host"
-    """A place for a mount cannot be made, as the file system is read-only (the place)."""
-    GPU_LOST = "gpu-lost"
-    """The driver lost a GPU, or waits for its reset (what it says)."""
-    XID = "xid"
-    """The driver reported an error of a GPU (its number, and what it says)."""
-    MOUNT_TARGET = "mount-target"
-    """A mount cannot be made in the container's file system (the place in the container)."""
-    DEVICE_ALLOCATION = "device-allocation"
-    """The kubelet got no device from the plugin (what it says)."""
-    SHARED_TOO_MANY = "shared-too-many"
-    """A container requests more than one of a shared GPU, and the plugin refuses (the resource)."""
-    TOPOLOGY = "topology"
-    """The kubelet's topology manager found no GPUs that fit the pod's CPUs."""
-    IMAGE_PLATFORM = "image-platform"
-    """The image is not built for the node's architecture."""
-    IMAGE_SPACE = "image-space"
-    """The node's disk is full."""
-    IMAGE = "image"
-    """The image cannot be pulled."""
-    DEVICE_CLAIM = "device-claim"
-    """A DRA driver could not prepare a claim (what it says)."""
-    CLASS_NOT_FOUND = "class-not-found"
-    """There is no such RuntimeClass (the class)."""
-    CLASS_SCHEDULING = "class-scheduling"
-    """The RuntimeClass's node selector contradicts the pod's (what the API server says)."""
-    CLASS_OVERHEAD = "class-overhead"
-    """The pod's overhead is not the RuntimeClass's."""
-    TOLERATIONS = "tolerations"
-    """The namespace does not allow the pod's tolerations."""
-    QUOTA = "quota"
-    """A ResourceQuota is used up (the quota)."""
-    QUOTA_SCOPE = "quota-scope"
-    """Pods of this priority class need a ResourceQuota in their namespace (the classes)."""
-    LIMIT_RANGE = "limit-range"
-    """A LimitRange of the namespace (what it says)."""
-    GPU_QUANTITY = "gpu-quantity"
-    """The API server refuses the quantity of a resource (which, and why)."""
-    POD_SECURITY = "pod-security"
-    """PodSecurity of the namespace (the level)."""
-    SECURITY_CONTEXT_CONSTRAINTS = "security-context-constraints"
-    """OpenShift's SecurityContextConstraints."""
-    ADMISSION_POLICY = "admission-policy"
-    """A ValidatingAdmissionPolicy (the policy)."""
-    ADMISSION_WEBHOOK = "admission-webhook"
-    """An admission webhook (the webhook)."""
-    CONTAINER_START = "container-start"
-    """The container could not be started, for another cause."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A cause, and the name that the text gives for it, see ``FailureKind``."""
-
-    kind: FailureKind
-    subject: str = ""
-    volume: str = ""
-
+__all__ = ["LONGEST_TEXT", "PATTERNS", "Failure", "FailureKind", "failure_of"]
 
 LONGEST_TEXT = 8192
 """Of longer texts the beginning is read. Events have at most 1,024 characters."""
@@ -121,6 +42,7 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
                 rf"no runtime for {QUOTE}{NAME}{QUOTE} is configured",  # containerd 1.x and 2.x
                 rf"failed to find runtime handler {NAME} from runtime list",  # CRI-O
                 rf"RuntimeHandler {QUOTE}{NAME}{QUOTE} not supported",  # cri-dockerd, dockershim
+                rf"unknown or invalid runtime name: {NAME}",  # Docker
             ),
         ),
         (FailureKind.CDI_HOOK_MISSING, _absent_program(HOOKS)),
@@ -140,7 +62,8 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
             (
                 rf"failed to stat CDI host device {QUOTE}{PATH}{QUOTE}",
                 rf"while adding custom device {QUOTE}{PATH}{QUOTE}",
-                r"stat(?: failed:)? (/dev/nvidia[a-z0-9/-]{0,60}): no such file or directory",
+                r"stat(?: failed:)? (/(?:run/nvidia/driver/)?dev/nvidia[a-z0-9/-]{0,60}): no such file or directory",
+                r"mount (/dev/nvidia[a-z0-9/-]{0,60}):[^\n]{1,512}: no such file or directory",
             ),
         ),
         (
@@ -163,9 +86,31 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
         (FailureKind.MOUNT_TARGET, (rf"to rootfs at {QUOTE}{PATH}{QUOTE}",)),
         (
             FailureKind.RUNTIME_FAILED,
-            (rf"(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{{0,400}}?{FAILED}[^\n]{{0,400}})",),
+            (
+                rf"(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{{0,400}}?{FAILED}[^\n]{{0,400}})",
+                r"error running (?:prestart )?hook[^\n]{0,300}?(nvidia-(?:container-runtime|cdi-hook|ctk)[^\n]{0,400})",
+            ),
+        ),
+        (
+            FailureKind.CLAIM_DRIVER,
+            (r"(?:DRA driver|plugin name) ([a-z0-9.-]{1,253}) (?:is not registered|not found in the list)",),
         ),
         (FailureKind.DEVICE_CLAIM, (r"Failed to prepare dynamic resources: ([^\n]{1,400})",)),
+        (
+            FailureKind.PLUGIN_AWAY,
+            (
+                r"(can't allocate unregistered device [^\s,]{1,253})",
+                r"(?:Allocate|GetPreferredAllocation rpc) failed[^\n]{1,40}code = (Unavailable desc = [^\n]{1,200})",
+            ),
+        ),
+        (
+            FailureKind.SHARING_SCHEDULER,
+            (
+                r"Allocate failed due to [^\n]{0,100}((?:no binding pod|candidate pod not) found[^\n]{0,200})",
+                r"Allocate failed due to [^\n]{0,100}(device number not matched|failed to find gpu id)",
+            ),
+        ),
+        (FailureKind.NODE_FULL, (r"Node didn't have enough resource: ([^\s,]{1,253})",)),
         (
             FailureKind.DEVICE_ALLOCATION,
             (
@@ -189,11 +134,13 @@ PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = tuple(
             FailureKind.GPU_QUANTITY,
             (r"(resources\.(?:limits|requests)\[[^\]\s]{1,253}\]: (?:Invalid|Required|Forbidden)[^\n]{1,200})",),
         ),
+        (FailureKind.QUOTA_REQUEST, (r"failed quota: [^\s:]{1,253}: must specify ([^\s,;]{1,253})",)),
         (FailureKind.QUOTA, (r"(?:exceeded|failed) quota: ([^\s,:]{1,253})",)),
         (FailureKind.POD_SECURITY, (rf"violates PodSecurity {QUOTE}([a-z]{{1,20}}):",)),
         (FailureKind.SECURITY_CONTEXT_CONSTRAINTS, (r"unable to validate against any security context constraint",)),
         (FailureKind.ADMISSION_POLICY, (rf"ValidatingAdmissionPolicy {QUOTE}{NAME}{QUOTE} with binding",)),
         (FailureKind.ADMISSION_WEBHOOK, (rf"admission webhook {QUOTE}{NAME}{QUOTE} denied the request",)),
+        (FailureKind.WEBHOOK_AWAY, (rf"failed calling webhook {QUOTE}{NAME}{QUOTE}",)),
         (
             FailureKind.CONTAINER_START,
             (r"failed to create (?:containerd|shim) task", r"OCI runtime create failed"),
@@ -207,6 +154,7 @@ VOLUME = re.compile(rf"MountVolume\.SetUp failed for volume {QUOTE}{NAME}{QUOTE}
 KINDS_BY_REASON = {
     "UnexpectedAdmissionError": FailureKind.DEVICE_ALLOCATION,
     "TopologyAffinityError": FailureKind.TOPOLOGY,
+    "NodeAffinity": FailureKind.NODE_LABELS,
     "ErrImagePull": FailureKind.IMAGE,
     "ImagePullBackOff": FailureKind.IMAGE,
     "InvalidImageName": FailureKind.IMAGE,

@@ -90,7 +90,11 @@ AWS_PREFIXES = (
     "topology.ebs.csi.aws.com/",
     "topology.k8s.aws/",
     "k8s.io/cloud-provider-aws",
+    "alpha.eksctl.io/",
 )
+ZONE_LABELS = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
+# us-east-1a. Google's zones have a hyphen before the letter: us-east1-b.
+AWS_ZONE = re.compile(r"[a-z]{2}(?:-gov|-iso[a-z]?)?-(?:north|south|east|west|central|northeast|southeast)-\d[a-z]")
 
 # NFD names PCI devices by class and vendor; NVIDIA's vendor is 10de. Classes 03 (display), 0b40 (co-processor) and
 # 12 (accelerator) are GPUs; NVIDIA also has sound, USB and network devices.
@@ -185,7 +189,10 @@ def shows_gpu_by_key(key: str) -> LabelEvidence | None:
 
 def _instance_types(labels: Mapping[str, str]) -> Iterable[str]:
     for key in INSTANCE_TYPE_LABELS:
-        if value := labels.get(key):
-            on_aws = any(name.startswith(AWS_PREFIXES) for name in labels)
-            if is_nvidia_instance_type(value, on_aws=on_aws):
-                yield f"{key}={value}"
+        if (value := labels.get(key)) and is_nvidia_instance_type(value, on_aws=_is_on_aws(labels)):
+            yield f"{key}={value}"
+
+
+def _is_on_aws(labels: Mapping[str, str]) -> bool:
+    is_zone = any(AWS_ZONE.fullmatch(labels.get(key, "")) for key in ZONE_LABELS)
+    return is_zone or any(name.startswith(AWS_PREFIXES) for name in labels)

@@ -4,6 +4,10 @@ Sharing plugins have resources of their own, and an administrator may rename tho
 manifests of these plugins, and docs/platform-facts.md.
 """
 
+from collections.abc import Callable, Mapping
+
+from webhook.kube.quantity import is_positive
+from webhook.nvidia.gpu_models import names_gpus
 from webhook.nvidia.passthrough import PREFIX, is_passthrough_resource
 
 # The resource of a plugin that shares GPUs by its own scheduler. Pods request it in place of nvidia.com/gpu.
@@ -36,3 +40,19 @@ def is_sharing_resource(name: str) -> bool:
 def may_be_renamed_gpu(name: str) -> bool:
     """Say whether a resource of NVIDIA's may be a GPU for containers under a name of the administrator's."""
     return name.startswith(PREFIX) and not is_passthrough_resource(name) and not name.startswith(NOT_GPUS)
+
+
+def is_renamed_gpu(name: str) -> bool:
+    """Say whether a resource of NVIDIA's is a GPU under another name: it speaks of GPUs, or names a model."""
+    return may_be_renamed_gpu(name) and names_gpus(name.removeprefix(PREFIX))
+
+
+def offers_gpus(quantities: Mapping[str, str], is_gpu_resource: Callable[[str], bool]) -> bool | None:
+    """Say whether a node's quantities have a GPU for containers; None where a resource may be one under another name.
+
+    ``is_gpu_resource`` says which names are those of the policy.
+    """
+    positive = [name for name, amount in quantities.items() if is_positive(amount)]
+    if any(is_gpu_resource(name) or is_renamed_gpu(name) for name in positive):
+        return True
+    return None if any(is_sharing_resource(name) or may_be_renamed_gpu(name) for name in positive) else False

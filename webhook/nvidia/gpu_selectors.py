@@ -10,8 +10,15 @@ from itertools import islice
 from typing import Any
 
 from webhook.kube.values import elements, items, mapping, text
-from webhook.nvidia.gpu_labels import FALSE_VALUES, LabelEvidence, label_evidence, mentions_gpu, shows_gpu_by_key
-from webhook.nvidia.gpu_models import names_gpus, names_other_vendor
+from webhook.nvidia.gpu_labels import (
+    FALSE_VALUES,
+    INSTANCE_TYPE_LABELS,
+    LabelEvidence,
+    label_evidence,
+    mentions_gpu,
+    shows_gpu_by_key,
+)
+from webhook.nvidia.gpu_models import is_nvidia_instance_type, names_gpus, names_other_vendor
 
 MOST_LABELS, MOST_TERMS, MOST_EXPRESSIONS, MOST_VALUES = 500, 500, 500, 1000
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
@@ -98,6 +105,9 @@ def _value_evidence(key: str, value: str) -> LabelEvidence | None:
         return None if shown is LabelEvidence.AGAINST else shown
     if key == HOSTNAME_LABEL:
         return LabelEvidence.GPU if value else None
+    if key in INSTANCE_TYPE_LABELS:
+        # A name that is short enough to be another cloud's would not be selected for this plugin there.
+        return LabelEvidence.GPU if is_nvidia_instance_type(value, on_aws=True) else None
     is_false = value.lower() in FALSE_VALUES and not _is_role(key)
     if is_false or names_other_vendor(key) or names_other_vendor(value):
         return None

@@ -35,10 +35,14 @@ DRIVER_DIRECTORIES = (
     "/usr/lib/wsl",
     "/usr/lib/aarch64-linux-gnu/tegra",
     "/usr/lib/aarch64-linux-gnu/nvidia",
+    "/usr/lib/x86_64-linux-gnu/nvidia",
     "/run/opengl-driver",
     "/x86_64-bottlerocket-linux-gnu/sys-root/usr/lib/nvidia",
     "/aarch64-bottlerocket-linux-gnu/sys-root/usr/lib/nvidia",
 )
+
+# Of older packages of Ubuntu: /usr/lib/nvidia-384.
+VERSIONED_DIRECTORY = re.compile(r"/usr/lib(?:32|64)?/nvidia-\d{2,4}(?:/.*)?", re.DOTALL)
 
 LIBRARY = re.compile(r"lib(cuda|cudadebugger|nvcuvid|nvoptix|nvidia-[a-z0-9-]+|[A-Za-z0-9]+_nvidia)\.so(\.\d+)*")
 
@@ -51,7 +55,7 @@ def is_driver_path(host_path: str) -> bool:
 def is_driver_directory(host_path: str) -> bool:
     """Say whether a hostPath is a directory with the driver's libraries, or a path below a directory of the driver."""
     path = "/" + normpath(host_path).lstrip("/")
-    if path in SHARED_LIBRARY_DIRECTORIES:
+    if path in SHARED_LIBRARY_DIRECTORIES or VERSIONED_DIRECTORY.fullmatch(path):
         return True
     return any(path == directory or path.startswith(directory + "/") for directory in DRIVER_DIRECTORIES)
 

@@ -17,6 +17,8 @@ class LogProblem(StrEnum):
     """The same, in the words of a plugin with a CDI strategy; also on Tegra, where such strategies do not work."""
     CDI_SPECIFICATION = "cdi-specification"
     """The plugin could not write its CDI specification: files of the driver are missing."""
+    LIBRARY_CRASH = "library-crash"
+    """The plugin crashed in the driver's library, or misses a function there: the driver is older than the plugin."""
     ACCESS_LOST = "access-lost"
     """The container may not open its devices any more, as after ``systemctl daemon-reload``."""
     ACCESS_BLOCKED = "access-blocked"
@@ -37,10 +39,14 @@ class LogProblem(StrEnum):
     """The container may not read the state of MIG devices."""
     MIG_CONFIGURATION = "mig-configuration"
     """The MIG devices of the node do not fit the plugin's MIG strategy."""
+    ARCHITECTURE = "architecture"
+    """The image is not built for the node's architecture."""
     OPEN_FILES = "open-files"
     """The host allows too few file watches (inotify)."""
     KUBELET_SOCKET = "kubelet-socket"
     """The kubelet's socket is not where the plugin looks for it."""
+    OWN_SOCKET = "own-socket"
+    """The plugin may not create its socket in the kubelet's directory."""
     UNHEALTHY = "unhealthy"
     """A GPU reported an error (Xid), or cannot be asked."""
     NO_DEVICES = "no-devices"
@@ -64,11 +70,15 @@ PATTERNS = {
         r"could not load NVML library|(?:(?:[Ff]ailed to initialize NVML|nvml init failed): )?"
         r"ERROR_LIB(?:RARY_NOT_FOUND|NOTFOUND)|libnvidia-ml\.so[.\d]{0,20}: cannot open"
         r"|Incompatible (?:platform|strategy) detected|Detected non-NVML platform|NVML doesn't exist on this system"
+        r"|invalid device discovery strategy"
     ),
     LogProblem.CDI_WITHOUT_NVML: re.compile(
         r"CDI (?:--device-list-strategy )?options are only supported on NVML-based systems"
     ),
     LogProblem.CDI_SPECIFICATION: re.compile(r"(?:unable|failed) to (?:create|generate) (?:cdi|CDI) spec"),
+    LogProblem.LIBRARY_CRASH: re.compile(
+        r"(?<!\[signal )SIGSEGV: segmentation violation|undefined symbol: nvml|ERROR_FUNCTION_NOT_FOUND"
+    ),
     LogProblem.ACCESS_LOST: re.compile(
         r"(?:(?:[Ff]ailed to initialize NVML|nvml init failed|nvml): )(?:Unknown Error|ERROR_UNKNOWN)"
     ),
@@ -82,6 +92,7 @@ PATTERNS = {
     LogProblem.CONFIG: re.compile(
         r"unable to (?:load|parse|finalize) config|[Ee]rror parsing config|pecified config [^\n]{1,100} does not exist"
         r"|unknown (?:field|version)[^\n]{1,100}config|flag provided but not defined"
+        r"|invalid --[a-z-]{1,40} option"
     ),
     LogProblem.VERSION_MISMATCH: re.compile(r"Driver/library version mismatch|ERROR_LIB_RM_VERSION_MISMATCH"),
     LogProblem.NO_DRIVER: re.compile(
@@ -102,10 +113,14 @@ PATTERNS = {
         r"invalid MIG configuration|[Mm]ore than one MIG device type present|[Nn]o MIG devices associated"
         r"|must be configured with the same migEnabled value|migEnabled=true was not configured correctly"
     ),
+    LogProblem.ARCHITECTURE: re.compile(r"exec [^\n]{1,200}exec format error"),
     LogProblem.OPEN_FILES: re.compile(r"[Ff]ailed to created? FS watcher[^\n]{0,200}too many open files"),
     LogProblem.KUBELET_SOCKET: re.compile(
         r"[Cc]ould not contact Kubelet|[Cc]ould not register device plugin|[Ff]ailed to created? FS watcher"
-        r"|kubelet\.sock: connect: [^\n]{1,100}"
+        r"|kubelet\.sock: connect: [^\n]{1,100}|unable to dial [^\n]{1,100}kubelet\.sock|failed to dial kubelet"
+    ),
+    LogProblem.OWN_SOCKET: re.compile(
+        r"listen unix [^\s:]{1,200}: bind: (?:permission denied|read-only file system|operation not permitted)"
     ),
     LogProblem.UNHEALTHY: re.compile(
         r"XidCriticalError: [^\n]{1,200}|device marked unhealthy"
@@ -144,6 +159,11 @@ def last_error_line(log: str) -> str:
         if ERROR_LINE.search(line[: 4 * LONGEST_LINE]) and not text.startswith(ADVICE):
             return _short(text)
     return ""
+
+
+def last_line(log: str) -> str:
+    """Return the last line of a log that is not empty."""
+    return next((_short(line) for line in reversed(log[-LONGEST_LOG:].splitlines()) if line.strip()), "")
 
 
 def _short(line: str) -> str:

@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Protocol
 
+from webhook.nvidia.container_nodes import is_container_node
+
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
 
@@ -41,7 +43,7 @@ class SpecialHost:
     key starts with one of the prefixes, or one of the labels. ``why`` is for people. ``directory`` is where the driver
     of such hosts usually is, with ``{triplet}`` for the architecture's; ``/run/nvidia/driver`` is the root of a driver
     container. It is empty where a mount of files cannot help. ``serves_pods`` says that NVIDIA's runtime is the
-    platform's default on GPU nodes.
+    platform's default on GPU nodes, ``own_plugin`` that a device plugin of the platform's own brings the driver.
     """
 
     name: str
@@ -52,6 +54,7 @@ class SpecialHost:
     labels: tuple[tuple[str, str], ...] = ()
     directory: str = ""
     serves_pods: bool = False
+    own_plugin: bool = False
 
     def has_system(self, os_image: str, kernel: str) -> bool:
         """Say whether a system's name or its kernel shows a host of this kind."""
@@ -83,6 +86,7 @@ SPECIAL_HOSTS = (
         "Google's device plugin provides the driver, from /home/kubernetes/bin/nvidia",
         kernels=("*-gke", "*-gke+"),
         label_prefixes=("cloud.google.com/",),
+        own_plugin=True,
     ),
     SpecialHost(
         "AKS",
@@ -125,7 +129,15 @@ SPECIAL_HOSTS = (
         directory="/run/nvidia/driver",
     ),
     SpecialHost("COS", "Container-Optimized OS keeps its driver for Google's plugin", ("Container-Optimized OS*",)),
-    SpecialHost("Bottlerocket", "Bottlerocket runs the device plugin as a host service", ("Bottlerocket*",)),
+    SpecialHost(
+        "Bottlerocket",
+        "Bottlerocket runs the device plugin as a host service",
+        ("Bottlerocket*",),
+        serves_pods=True,
+        own_plugin=True,
+    ),
+    SpecialHost("container", "the node is a container, as those of kind: its kernel is that of another system"),
+    SpecialHost("Windows", "NVIDIA's device plugin and runtime are for Linux", ("Windows*", "Microsoft Windows*")),
     SpecialHost(
         "Talos",
         "the kubelet of Talos cannot see files below /usr/local: create RuntimeClass nvidia instead",
@@ -156,6 +168,9 @@ SPECIAL_HOSTS = (
 )
 
 
+# With this label Google's plugin stays away, for another one.
+# Source: https://docs.cloud.google.com/kubernetes-engine/docs/how-to/gpu-operator
+NO_OWN_PLUGIN = "gke-no-default-nvidia-gpu-device-plugin"
 VIRTUAL_TAINT = "virtual-kubelet.io/provider"
 PLATFORM_PREFIXES = tuple(prefix for kind in SPECIAL_HOSTS for prefix in kind.label_prefixes)
 
@@ -171,13 +186,20 @@ def special_host(host: Host) -> SpecialHost | None:
 @lru_cache(maxsize=256)
 def _kinds_by_system(os_image: str, kernel: str) -> frozenset[str]:
     # Thousands of nodes have a handful of systems.
-    return frozenset(kind.name for kind in SPECIAL_HOSTS if kind.has_system(os_image, kernel))
+    found = {kind.name for kind in SPECIAL_HOSTS if kind.has_system(os_image, kernel)}
+    return frozenset(found | ({"container"} if is_container_node(os_image, kernel) else set()))
 
 
 def serves_pods(host: Host) -> bool:
     """Say whether a host's platform makes NVIDIA's runtime the default on its GPU nodes."""
     kind = special_host(host)
     return kind is not None and kind.serves_pods
+
+
+def has_own_plugin(host: Host) -> bool:
+    """Say whether a device plugin of the platform's own brings the driver into pods."""
+    kind = special_host(host)
+    return kind is not None and kind.own_plugin and host.labels.get(NO_OWN_PLUGIN) != "true"
 
 
 def is_virtual_node(labels: Mapping[str, str], taint_keys: Iterable[str]) -> bool:
@@ -190,6 +212,11 @@ def is_virtual_node(labels: Mapping[str, str], taint_keys: Iterable[str]) -> boo
         or labels.get("liqo.io/type") == "virtual-node"
         or VIRTUAL_TAINT in taint_keys
     )
+
+
+def is_tegra(host: Host) -> bool:
+    """Say whether a host has the kernel of a Tegra system, which has a GPU inside."""
+    return "Tegra" in _kinds_by_system(host.os_image, host.kernel)
 
 
 def is_wsl(host: Host) -> bool:

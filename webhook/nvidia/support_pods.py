@@ -19,6 +19,7 @@ class Support(StrEnum):
     MIG = "MIG manager"
     MPS = "MPS control daemon"
     DRA = "DRA driver"
+    VALIDATION = "operator's test pod"
     VALIDATOR = "operator's validator"
 
 
@@ -32,7 +33,11 @@ LABELS = (
     ("app", "nvidia-device-plugin-mps-control-daemon", Support.MPS),
     ("app.kubernetes.io/component", "nvidia-device-plugin-mps-control-daemon", Support.MPS),
     ("nvidia-dra-driver-gpu-component", "", Support.DRA),
+    ("dra-driver-nvidia-gpu-component", "", Support.DRA),
     (CHART_LABEL, "nvidia-dra-driver-gpu", Support.DRA),
+    (CHART_LABEL, "dra-driver-nvidia-gpu", Support.DRA),
+    ("app", "nvidia-cuda-validator", Support.VALIDATION),
+    ("app", "nvidia-device-plugin-validator", Support.VALIDATION),
     ("app", "nvidia-operator-validator", Support.VALIDATOR),
     ("app", "gpu-operator", Support.OPERATOR),
 )
@@ -71,14 +76,32 @@ FIXES = tuple(
             "pods on the node still use the driver: drain it, or delete its GPU pods",
         ),
         (
-            r"(?i:driver (?:is )?(?:already|pre-?)(?: |-)?installed|already loaded)",
+            r"cannot delete Pods|error when evicting pods|[Ff]ailed to drain|[Uu]nable to cleanup driver modules",
+            (
+                "the driver cannot be unloaded while pods use it: delete the pods that the log names, or drain the "
+                "node, then delete the driver's pod"
+            ),
+        ),
+        (
+            r"(?i:driver (?:is )?(?:already|pre-?)(?: |-)?installed|already loaded(?! with refcount))",
             "the node has a driver of its own: set driver.enabled=false in the GPU Operator",
         ),
         (
-            r"(?i:system not yet initialized|fabric ?manager)",
+            r"(?i:system not yet initialized|fabric ?manager[^\n]{0,80}(?:fail|error|not running|inactive|mismatch))",
             (
                 "the fabric manager does not run: on the node, systemctl enable --now nvidia-fabricmanager (of the "
                 "driver's own version)"
+            ),
+        ),
+        (
+            r"driver version is insufficient for CUDA|unsupported display driver",
+            "the driver is older than the test needs: set a newer driver.version in the GPU Operator, or upgrade it",
+        ),
+        (
+            r"no CUDA-capable device|CUDA_ERROR_UNKNOWN|error code unknown error",
+            (
+                "CUDA finds no usable GPU: on the node, nvidia-smi and dmesg | grep -i -e nvrm -e xid; reboot the node "
+                "after a change of its driver"
             ),
         ),
         (
@@ -91,6 +114,14 @@ FIXES = tuple(
         (
             r"(?i:temporary failure (?:in name resolution|resolving)|could not resolve host|failed to fetch)",
             "the pod reaches no package repository: see DNS and the proxy (driver.env in the GPU Operator)",
+        ),
+        (
+            r"unable to load config: [^\n]{0,200}(?:unexpected|template|cannot contain)",
+            (
+                "CONTAINERD_CONFIG names a template, which the toolkit cannot read: set it to config.toml itself (k3s, "
+                "RKE2: /var/lib/rancher/.../agent/etc/containerd/config.toml), or toolkit.enabled=false, as these find "
+                "NVIDIA's runtime by themselves"
+            ),
         ),
         (
             r"(?i:containerd|config\.toml|docker\.sock|crio)[^\n]{0,200}(?i:no such file|unable to|failed|refused)",

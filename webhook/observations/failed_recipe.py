@@ -17,7 +17,6 @@ from webhook.observations.plugin_observation import (
     Moment,
     ObservedNode,
     ObservedPod,
-    offers_gpus,
 )
 from webhook.observations.pod_start import PodEvent, PodStart
 from webhook.observations.setback import MAX_TEXT, SetbackKind
@@ -44,6 +43,7 @@ CLASS_FAILURES = frozenset(
         FailureKind.RUNTIME_MISSING,
         FailureKind.CDI_HOOK_MISSING,
         FailureKind.CDI_UNRESOLVED,
+        FailureKind.DEVICE_NODE_MISSING,
         FailureKind.CONTAINER_CLI,
         FailureKind.RUNTIME_FAILED,
         FailureKind.MOUNT_TARGET,
@@ -124,7 +124,7 @@ def _kind(pod: PatchedPod, node: BootedNode, moment: Moment) -> SetbackKind | No
 def _lacks_gpu(pod: PatchedPod, node: BootedNode, moment: Moment) -> bool:
     """Say whether a device plugin that got privileges found no GPU: then the patch has no effect."""
     is_judged = pod.plugin.role == "device-plugin" and pod.recipe != Recipe.RUNTIME_CLASS
-    return is_judged and not offers_gpus(node.capacity, moment)
+    return is_judged and moment.finds_gpus(node.capacity) is False
 
 
 def _names_recipe(recipe: str, reason: str, message: str) -> bool:

@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from webhook.nvidia.gpu_labels import gpu_labels
+from webhook.nvidia.gpu_resources import offers_gpus
 from webhook.observations.waits import DEFAULT_WAITS, Waits
 
 # A management pod other than the device plugin proves nothing before.
@@ -149,6 +151,10 @@ class Moment:
         """Say whether a time is long enough ago. A time that is not recorded counts as long ago."""
         return since is None or (self.now is not None and self.now - since >= duration)
 
+    def finds_gpus(self, quantities: Mapping[str, str]) -> bool | None:
+        """Say whether quantities of a node have a GPU for containers; None where that is not known."""
+        return offers_gpus(quantities, self.is_gpu_resource)
+
 
 def observe(
     previous: Observations, pods: Mapping[str, ObservedPod], nodes: Mapping[str, ObservedNode], moment: Moment
@@ -156,11 +162,13 @@ def observe(
     """Return the observations after a look at all plugin pods; the previous value itself if nothing changed.
 
     Where pods of one key disagree, a healthy one counts: the nodes of the others differ in what nodes do not report.
-    ``pods`` must be those that a DaemonSet controls which the caller trusts.
+    A pod that is idle on a node which nothing shows to have a GPU does not refute a healthy one. ``pods`` must be those
+    that a DaemonSet controls which the caller trusts.
     """
     seen: dict[ObservationKey, PluginState] = {}
-    for key, state in _states(pods, nodes, moment):
-        if seen.get(key) is not PluginState.HEALTHY:
+    for key, state, node in _states(pods, nodes, moment):
+        refutes = state is PluginState.BLIND and previous.state(key) is PluginState.HEALTHY
+        if seen.get(key) is not PluginState.HEALTHY and (not refutes or _shows_gpu(node, moment)):
             seen[key] = state
     changed = {key: _next(previous.entries.get(key), state, moment) for key, state in seen.items()}
     entries = {**previous.entries, **changed}
@@ -185,38 +193,32 @@ def plugin_state(pod: ObservedPod, node: ObservedNode, moment: Moment) -> Plugin
 
 def _states(
     pods: Mapping[str, ObservedPod], nodes: Mapping[str, ObservedNode], moment: Moment
-) -> Iterator[tuple[ObservationKey, PluginState]]:
+) -> Iterator[tuple[ObservationKey, PluginState, ObservedNode]]:
     for pod in pods.values():
         node = nodes.get(pod.node)
         if node is None or pod.patched or not pod.owner_name:
             continue
         state = plugin_state(pod, node, moment)
         if state is not None:
-            plugin = pod.plugin
-            yield (
-                ObservationKey(plugin.namespace, pod.owner_name, node.host, str(plugin.nvml), plugin.runtime_class),
-                state,
-            )
+            name, found = pod.owner_name, pod.plugin
+            yield ObservationKey(found.namespace, name, node.host, str(found.nvml), found.runtime_class), state, node
+
+
+def _shows_gpu(node: ObservedNode, moment: Moment) -> bool:
+    """Say whether a node shows that it has a GPU: one image may be used for all nodes, with the plugin on each."""
+    return any(map(moment.is_gpu_resource, node.capacity)) or gpu_labels(node.labels).show_gpu
 
 
 def _device_plugin_state(pod: ObservedPod, node: ObservedNode, moment: Moment) -> PluginState | None:
-    if not offers_gpus(node.capacity, moment):
+    has_gpus = moment.finds_gpus(node.capacity)
+    if has_gpus is False:
         is_blind = moment.has_passed(SETTLING, pod.ready_since) if pod.ready else pod.waiting == CRASH_LOOP
         return PluginState.BLIND if is_blind else None
-    if not pod.ready:
+    if has_gpus is None or not pod.ready:
         return None
     # An allocatable GPU was registered by this pod. Capacity alone may be that of the pod before it.
-    is_own = offers_gpus(node.allocatable, moment) or moment.has_passed(STALE_CAPACITY, pod.ready_since)
+    is_own = moment.finds_gpus(node.allocatable) or moment.has_passed(STALE_CAPACITY, pod.ready_since)
     return PluginState.HEALTHY if is_own else None
-
-
-def offers_gpus(quantities: Mapping[str, str], moment: Moment) -> bool:
-    """Say whether a node's quantities have a positive one of a GPU resource."""
-    # The API server prints a count in its canonical form: "8", "2k", "0".
-    return any(
-        moment.is_gpu_resource(name) and not quantity.startswith("-") and quantity.strip("0") != ""
-        for name, quantity in quantities.items()
-    )
 
 
 def _next(known: Observation | None, state: PluginState, moment: Moment) -> Observation:

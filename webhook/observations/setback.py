@@ -100,6 +100,11 @@ class Setbacks:
         found = self.entries.get(key)
         return found if found and key not in self.expired and holds_on(found, node) else None
 
+    def failed_nodes(self, recipe: str, nodes: Mapping[str, SetbackNode]) -> frozenset[str]:
+        """Return the names of the nodes on which a recipe failed for some DaemonSet, and the failure counts now."""
+        found = ((one, nodes.get(one.key.node)) for one in self.current() if one.key.recipe == recipe)
+        return frozenset(node.name for one, node in found if node is not None and holds_on(one, node))
+
     def current(self) -> Iterator[Setback]:
         """Yield the setbacks whose time is not over."""
         return (found for key, found in self.entries.items() if key not in self.expired)

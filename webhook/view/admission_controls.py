@@ -3,7 +3,8 @@
 Only what concerns the creation of pods is kept; of expressions, only the fields that they mention.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,10 @@ Selector = Mapping[str, Any]
 MENTIONED_FIELDS = (
     *("runtimeClassName", "tolerations", "nodeSelector", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
     *("hostPath", "volumes", "volumeMounts", "privileged", "allowPrivilegeEscalation", "LD_LIBRARY_PATH"),
+    "env",
 )
+# The field, as in c.env, c.?env and c["env"], and no label or annotation of that name.
+ENV_FIELD = re.compile(r"""(?<!labels)(?<!annotations)(?:\.\??|\[\??["'])env\b""")
 # A configuration with more entries is kept as one that selects every namespace.
 MAX_SELECTORS = 100
 
@@ -133,10 +137,17 @@ def project_policy(item: Mapping[str, Any]) -> PodAdmissionPolicy:
     ]
     return PodAdmissionPolicy(
         name=name_of(item),
-        mentions=frozenset(word for word in MENTIONED_FIELDS if any(word in expression for expression in expressions)),
+        mentions=frozenset(word for expression in expressions for word in mentioned_fields(expression)),
         namespace_selector=mapping(constraints.get("namespaceSelector")),
         object_selector=mapping(constraints.get("objectSelector")),
     )
+
+
+def mentioned_fields(expression: str) -> Iterator[str]:
+    """Yield those of ``MENTIONED_FIELDS`` that an expression names."""
+    for word in MENTIONED_FIELDS:
+        if word in expression and (word != "env" or ENV_FIELD.search(expression)):
+            yield word
 
 
 def denies_pods(item: Mapping[str, Any]) -> bool:

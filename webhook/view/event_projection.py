@@ -63,7 +63,7 @@ def project_failure(item: Mapping[str, Any]) -> WorkloadFailure | None:
         about=InvolvedObject(text(about.get("kind"))[:MAX_NAME], text(about.get("name"))[:MAX_NAME], uid[:MAX_NAME]),
         message=message,
         node=_node_of(item)[:MAX_NAME],
-        seen=_last_seen(item),
+        seen=last_seen(item),
         cause=cause_of(message, reason),
     )
     return failure if concerns_patch(failure) else None
@@ -74,7 +74,8 @@ def _node_of(item: Mapping[str, Any]) -> str:
     return text(source.get("host") or item.get("reportingInstance"))
 
 
-def _last_seen(item: Mapping[str, Any]) -> datetime | None:
+def last_seen(item: Mapping[str, Any]) -> datetime | None:
+    """Return when an Event happened last, None where it names no time."""
     series = mapping(item.get("series"))
     written = (series.get("lastObservedTime"), *(item.get(key) for key in (*EVENT_TIMES, *DEPRECATED_TIMES)))
     return latest(*(parse_time(value) for value in written if value))

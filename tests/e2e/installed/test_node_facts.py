@@ -43,6 +43,8 @@ def stand_in(with_image: Cluster) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def chart(with_image: Cluster, helm: Helm, kubectl: Kubectl, stand_in: Path) -> Iterator[None]:  # noqa: ARG001
     """Install the chart with node facts into a namespace that enforces PodSecurity ``restricted``; the node is bare."""
+    # Another test may have left it being deleted: this waits for the end of that.
+    kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found")
     kubectl.run("create", "namespace", NAMESPACE)
     kubectl.run("label", "namespace", NAMESPACE, RESTRICTED)
     with_image.hide_gpus()

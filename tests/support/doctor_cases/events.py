@@ -66,7 +66,7 @@ def our_file(cluster: Cluster) -> None:
     cluster.add(event(said, reason="FailedMount"))
 
 
-@spoils("event-allocation", "the device plugin had no healthy device")
+@spoils("event-allocation", "the device plugin had no free and healthy device")
 def unexpected_admission_error(cluster: Cluster) -> None:
     """The plugin refused."""
     said = (

@@ -148,9 +148,17 @@ def our_mount(cluster: Cluster) -> None:
     pod["metadata"]["annotations"] = {"gpu-injector.io/decision": "bootstrap/nvml"}
 
 
-@spoils("plugin-nvml", "fix: kubectl apply -f deploy/install.yaml, then kubectl -n kube-system delete pod")
+@spoils("plugin-nvml", "without a registry: docs/image.md), then kubectl -n kube-system delete pod")
 def incident_without_us(cluster: Cluster) -> None:
     """Before anything is installed, doctor explains what would help."""
+    incident_with_emergency(cluster)
+    cluster.remove("ValidatingWebhookConfiguration", "gpu-injector")
+    cluster.remove("Deployment", "gpu-injector")
+
+
+@spoils("plugin-nvml", "deploy/install.yaml | kubectl apply -f -, then kubectl -n kube-system delete pod")
+def incident_with_emergency(cluster: Cluster) -> None:
+    """The registration was deleted, and the replicas still run."""
     cluster.blind_plugin("could not load NVML library")
     cluster.remove("MutatingWebhookConfiguration", "gpu-injector")
 

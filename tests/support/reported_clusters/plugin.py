@@ -164,3 +164,67 @@ def xid_of_node_problem_detector(cluster: Cluster) -> None:
     found = event("NVRM: Xid (PCI:0000:65:00): 48, pid=1, DBE (double bit error)", reason="NvidiaXid")
     found["involvedObject"] = {"kind": "Node", "namespace": "", "name": "gpu-node"}
     cluster.add(found)
+
+
+@report(
+    "k3s",
+    "k3s-io/k3s: the plugin under a class that the node lacks",
+    gpus_allocatable=(FAIL, "gpu-node offers none"),
+    plugin_running=(FAIL, "configure the handler nvidia on the node"),
+    event_no_runtime=(FAIL, "apt-get install nvidia-container-toolkit"),
+)
+def plugin_has_no_sandbox(cluster: Cluster) -> None:
+    """Its pod has no container yet; only the event says why."""
+    offers_nothing(cluster)
+    status = waiting("ContainerCreating", name="nvidia-device-plugin-ctr")
+    cluster.plugin["status"] = {"phase": "Pending", "conditions": [], "containerStatuses": [status]}
+    found = event('Failed to create pod sandbox: rpc error: no runtime for "nvidia" is configured')
+    found["involvedObject"] = {"kind": "Pod", "namespace": "kube-system", "name": PLUGIN}
+    cluster.add(found)
+
+
+@report(
+    "k3s",
+    "a DaemonSet whose ServiceAccount is missing",
+    gpus_allocatable=(FAIL, "gpu-node offers none"),
+    plugin_everywhere=(FAIL, 'serviceaccount "nvidia-device-plugin" not found'),
+)
+def plugin_without_account(cluster: Cluster) -> None:
+    """The words of the API server are quoted, as no pattern knows them."""
+    offers_nothing(cluster)
+    cluster.remove("Pod", PLUGIN)
+    said = 'error looking up service account: serviceaccount "nvidia-device-plugin" not found'
+    found = event(f'Error creating: pods "a-" is forbidden: {said}', reason="FailedCreate", host="")
+    found["involvedObject"] = {"kind": "DaemonSet", "namespace": "kube-system", "name": "nvidia-device-plugin"}
+    cluster.add(found)
+
+
+@report(
+    "kubeadm",
+    "amd64 images on arm64",
+    **nothing_offered(
+        plugin_running=(FAIL, "exec format error"),
+        plugin_log=(FAIL, "not built for gpu-node's architecture"),
+    ),
+)
+def plugin_of_another_architecture(cluster: Cluster) -> None:
+    """A mirror kept one architecture."""
+    plugin_fails(cluster, "exec /usr/bin/nvidia-device-plugin: exec format error\n")
+
+
+@report("kubeadm", "NVIDIA/k8s-device-plugin#75, #234", gpus_healthy=(WARN, "counts 8"))
+def plugin_counts_fewer(cluster: Cluster) -> None:
+    """A GPU fell off the bus, and the plugin was restarted: it does not know of that GPU any more."""
+    cluster.node["metadata"]["labels"]["nvidia.com/gpu.count"] = "8"
+    for name in ("capacity", "allocatable"):
+        cluster.node["status"][name] = {"cpu": "16", GPU: "7"}
+
+
+@report("kubeadm", "an error after the start", event_xid=(FAIL, "restart its device plugin's pod"))
+def event_about_a_ready_pod(cluster: Cluster) -> None:
+    """The pod was Ready before the event: it is not resolved."""
+    found = event("NVRM: Xid (PCI:0000:65:00): 48, pid=1234, DBE (double bit error)", reason="NvidiaXid")
+    found["involvedObject"] = {"kind": "Pod", "namespace": "kube-system", "name": PLUGIN}
+    found["lastTimestamp"] = "2026-05-31T09:00:00Z"
+    cluster.plugin["status"]["conditions"][0]["lastTransitionTime"] = "2026-05-31T08:00:00Z"
+    cluster.add(found)

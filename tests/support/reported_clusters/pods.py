@@ -194,3 +194,13 @@ def renamed_resource(cluster: Cluster) -> None:
     """Pods request nvidia.com/a100, and nothing helps them."""
     for name in ("capacity", "allocatable"):
         cluster.node["status"][name] = {"cpu": "16", "nvidia.com/a100": "2"}
+
+
+@report(
+    "kubeadm",
+    "NVIDIA/nvidia-container-toolkit#48: CUDA in a pod that runs",
+    pods_not_starting=(WARN, "the container lost its devices, as after systemctl daemon-reload"),
+)
+def pod_lost_its_devices(cluster: Cluster) -> None:
+    """The container's last words are in its status."""
+    pod_fails(cluster, "CrashLoopBackOff", "Failed to initialize NVML: Unknown Error", ended="Error", code=255)

@@ -128,3 +128,14 @@ def test_any_pod_means_the_same_as_yaml(pod: dict[str, object], flow: bool) -> N
 
     (manifest,) = read_manifests(yaml.safe_dump(pod, default_flow_style=flow, allow_unicode=True), "x")
     assert load(patch(manifest, [CLASS]).text) == apply(pod, [CLASS])
+
+
+@pytest.mark.parametrize("name", ["aliased-template", "merged-replica"])
+def test_an_alias_follows_its_anchor(name: str) -> None:
+    """Both templates get the class by one line, where the anchor is."""
+    path = Path(__file__).parents[2] / "data" / "manifests" / f"{name}.yaml"
+    view = path.parents[1] / "preview" / "field-view.yaml"
+    result = CliRunner().invoke(main, ["preview", "-f", str(path), "--view", str(view), "-o", "yaml"])
+    added = [line for line in result.stdout.splitlines() if line not in path.read_text().splitlines()]
+    assert [line.strip() for line in added] == ["runtimeClassName: nvidia"]
+    assert load(result.stdout) != load(path.read_text())

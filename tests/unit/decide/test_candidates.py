@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,12 +10,15 @@ from support.clusters import plugin_pod
 
 from webhook.decide.nodes.candidates import candidates, node_groups
 from webhook.decide.nodes.kind import node_kind
+from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
+from webhook.observations.setback import Setback, SetbackKey, SetbackKind, Setbacks
 from webhook.policy.model import Policy
 from webhook.view.dynamic_resources import DeviceClass, ResourceSlice
-from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet
+from webhook.view.view import ClusterView, Node, Nvml, Plugin, PluginDaemonSet, RuntimeClass
 
 GPUS = frozenset({"nvidia.com/gpu"})
 GPU_CLASS = DeviceClass("mig", "nvidia.com/mig-1g.5gb", "gpu.nvidia.com")
+THEN = datetime(2026, 1, 1, tzinfo=UTC)
 PLUGIN = Plugin("kube-system", "plugin", nvml=Nvml.CLASS, runtime_class="nvidia")
 
 
@@ -111,6 +115,39 @@ def test_a_pod_of_a_plugin_has_its_own_node_judged(view: ClusterView, judged: li
     changed = {"kube-system/gpu-03": plugin_pod(PLUGIN, "gpu-03", False)}
     node_groups(replace(view, plugin_pods={**(view.plugin_pods or {}), **changed}), policy)
     assert judged == ["gpu-03"]
+
+
+SANDBOX = SetbackKey("kube-system", "plugin", "gpu-07", "runtime-class")
+CLASS = RuntimeClass("nvidia", "nvidia")
+
+
+@pytest.mark.parametrize(
+    ("key", "expired", "handlers", "state"),
+    [
+        (SANDBOX, False, None, HandlerState.DISPROVED),
+        (SANDBOX, True, None, HandlerState.UNKNOWN),
+        (SANDBOX._replace(recipe="nvml"), False, None, HandlerState.UNKNOWN),
+        (SANDBOX, False, frozenset({"nvidia"}), HandlerState.PROVEN),
+    ],
+    ids=["failed", "its time is over", "another recipe", "the node reports the handler"],
+)
+def test_a_plugin_pod_that_could_not_start_with_the_class_disproves_the_handler(
+    judged: list[str],
+    key: SetbackKey,
+    expired: bool,  # noqa: FBT001
+    handlers: frozenset[str] | None,
+    state: HandlerState,
+) -> None:
+    """On its node, until the setback's time is over; what the node reports counts more."""
+    nodes = {one.name: one for one in (node(number, handlers=handlers) for number in (6, 7, 8))}
+    failed = Setback(key, SetbackKind.BLOCKED, "", THEN, THEN, host=nodes["gpu-07"].host)
+    before, policy = ClusterView(nodes=nodes), Policy()
+    node_groups(before, policy)
+    judged.clear()
+    setbacks = Setbacks({key: failed}, expired=frozenset({key} if expired else ()))
+    found = candidates(replace(before, setbacks=setbacks), policy, {"nodeName": "gpu-07"}, GPUS)
+    assert [handler_evidence(one.kind, CLASS) for one in found] == [state]
+    assert judged == ([] if expired or key != SANDBOX else ["gpu-07"])
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,19 @@ def found(*objects: dict[str, Any], policy: Policy | None = None, age: float = 0
     return [(item.pod.node, item.decision.word, item.is_repairable) for item in blind]
 
 
+def with_quantities(capacity: dict[str, str], allocatable: dict[str, str]) -> dict[str, Any]:
+    """Return the GPU node with these quantities."""
+    changed = node("gpu-1")
+    changed["status"] |= {"capacity": capacity, "allocatable": allocatable}
+    return changed
+
+
+def renamed(name: str, gpus: str = "") -> dict[str, Any]:
+    """Return a GPU node that offers one more resource."""
+    quantities = {name: "4"} | ({"nvidia.com/gpu": gpus} if gpus else {})
+    return with_quantities(quantities, quantities)
+
+
 BLIND = {
     "made without us": ((PLUGIN, GPU, pod_of(PLUGIN, "gpu-1")), "bootstrap/nvml"),
     "crash-looping": ((PLUGIN, GPU, pod_of(PLUGIN, "gpu-1", ready=False)), "bootstrap/nvml"),
@@ -32,6 +45,7 @@ BLIND = {
         (runtime_class(), PLUGIN, node("gpu-1", handlers=["nvidia"]), pod_of(PLUGIN, "gpu-1")),
         "bootstrap/runtime-class",
     ),
+    "only network cards": ((PLUGIN, renamed("nvidia.com/hostdev"), pod_of(PLUGIN, "gpu-1")), "bootstrap/nvml"),
     "no evidence": ((PLUGIN, node("cpu-1", labels={}), pod_of(PLUGIN, "cpu-1")), "leave/no-gpu-evidence"),
     "its template selects GPU nodes": (
         (
@@ -60,6 +74,15 @@ def test_a_pod_that_finds_no_gpu_is_blind(objects: tuple[dict[str, Any], ...], w
 
 SEEING = {
     "offers a GPU": (PLUGIN, node("gpu-1", gpus="2"), pod_of(PLUGIN, "gpu-1")),
+    "its GPU is unhealthy": (
+        PLUGIN,
+        with_quantities({"nvidia.com/gpu": "1"}, {"nvidia.com/gpu": "0"}),
+        pod_of(PLUGIN, "gpu-1"),
+    ),
+    "renamed": (PLUGIN, renamed("nvidia.com/gpu-small"), pod_of(PLUGIN, "gpu-1")),
+    "renamed, the old name is left": (PLUGIN, renamed("nvidia.com/gpu-small", gpus="0"), pod_of(PLUGIN, "gpu-1")),
+    "renamed to anything": (PLUGIN, renamed("nvidia.com/team-a"), pod_of(PLUGIN, "gpu-1")),
+    "another plugin shares the GPU": (PLUGIN, renamed("volcano.sh/vgpu-number"), pod_of(PLUGIN, "gpu-1")),
     "has the library": (PLUGIN, GPU, pod_of(PLUGIN, "gpu-1", containers=[MOUNT], volumes=[NVML])),
     "has the class": (PLUGIN, GPU, pod_of(PLUGIN, "gpu-1", runtimeClassName="nvidia")),
     "starts": (PLUGIN, GPU, pod_of(PLUGIN, "gpu-1", phase="Pending")),

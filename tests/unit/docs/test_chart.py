@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,10 @@ from support.chart import (
     values_of_the_chart,
     values_table,
 )
+from support.metric_registry import series
 
 from webhook.policy.load import parse_policy
 from webhook.policy.model import Policy
-from webhook.server.certificate_metrics import CertificateMetrics
-from webhook.server.heartbeat_status import HeartbeatStatus
-from webhook.server.metrics import Metrics
-from webhook.view.live_view import ignore
 
 OUR_METRIC = re.compile(r"\b(?:gpu_injector|controller_runtime)_\w+")
 
@@ -59,13 +56,6 @@ def test_the_manifest_is_of_this_chart() -> None:
     assert f"sha256:{chart_digest()}" in MANIFEST.read_text()
 
 
-def test_the_documents_name_this_version() -> None:
-    """An image of another version in a command would not be the one that was built."""
-    version = yaml.safe_load(DESCRIPTION.read_text())["version"]
-    named = re.findall(r"gpu-injector:(\d[\w.]*)", (CHART.parents[1] / "README.md").read_text())
-    assert set(named) == {version}
-
-
 @pytest.mark.parametrize("name", ["alerts.yaml", "dashboard.json"])
 def test_alerts_and_dashboard_name_metrics_that_exist(name: str) -> None:
     """A renamed metric would silence them without an error."""
@@ -79,16 +69,6 @@ def test_alerts_point_to_existing_rows() -> None:
     named = re.findall(r'See (docs/\S+\.md), "([^"]+)"', (CHART / "files" / "alerts.yaml").read_text())
     assert named
     assert [words for page, words in named if words not in (CHART.parents[1] / page).read_text()] == []
-
-
-def series() -> Iterator[str]:
-    """Yield the name of every series that the webhook exports."""
-    registry = Metrics.create().registry
-    CertificateMetrics(registry, ignore)
-    HeartbeatStatus().register(registry)
-    for metric in registry.collect():
-        endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(metric.type, [""])
-        yield from (metric.name + ending for ending in endings)
 
 
 def test_every_panel_of_the_dashboard_has_a_query() -> None:

@@ -4,25 +4,19 @@ import re
 from collections.abc import Iterator
 
 import yaml
-from prometheus_client import CollectorRegistry
 from support.chart import CHART
-from support.doc_blocks import ROOT, between
+from support.doc_blocks import DOCUMENTS, ROOT, between
+from support.metric_registry import registered, series
 
-from webhook.server.certificate_metrics import CertificateMetrics
-from webhook.server.metrics import Metrics
-from webhook.view.live_view import ignore
+from webhook.server.heartbeat_status import STATES
+from webhook.server.workload_setbacks import KINDS
 
 PAGE = ROOT / "docs" / "metrics.md"
 PROCESS = "process_"
 ENDINGS = {"counter": "_total"}
+OURS = re.compile(r"\b(?:gpu_injector|controller_runtime)_\w+")
+IN_CODE = re.compile(r"\"(gpu_injector_\w+)\"")
 TEMPLATE = re.compile(r"\{\{.*?\}\}")
-
-
-def registered() -> CollectorRegistry:
-    """Return a registry with every metric of a replica."""
-    registry = Metrics.create().registry
-    CertificateMetrics(registry, ignore)
-    return registry
 
 
 def metric_rows() -> Iterator[str]:
@@ -70,3 +64,24 @@ def test_each_label_has_its_values_on_the_page() -> None:
     named = {word for cell in explained for word in re.findall(r"`(\w+)`", cell)}
     used = {word for row in metric_rows() for word in re.findall(r"`(\w+)`", row.split(" | ")[2])}
     assert used - named == set()
+
+
+def test_every_metric_of_the_code_is_registered_here() -> None:
+    """A metric that only ``serve`` registers would be missing on the page."""
+    sources = [path.read_text() for path in (ROOT / "webhook").rglob("*.py")]
+    named = {name for text in sources for name in IN_CODE.findall(text)}
+    assert len(named) > 10
+    assert {name for name in named if not any(one.startswith(name) for one in series())} == set()
+
+
+def test_every_metric_that_a_document_names_exists() -> None:
+    """A query with another name finds nothing, and says nothing."""
+    known = list(series())
+    named = {(page.name, name) for page in DOCUMENTS for name in OURS.findall(page.read_text())}
+    assert {(page, name) for page, name in named if not any(one.startswith(name) for one in known)} == set()
+
+
+def test_every_state_and_kind_is_explained() -> None:
+    """The values of the labels that the code lists."""
+    text = PAGE.read_text()
+    assert [value for value in (*STATES, *KINDS.values()) if f"`{value}`" not in text] == []

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from support.doctor_world import Cluster, healthy, look
-from support.mixed_platforms import PLATFORMS, QUIET
+from support.mixed_platforms import PLATFORMS
 from support.platforms import cluster_on
+from support.quiet_clusters import QUIET
 from support.reported_clusters import REPORTS
 
 from webhook.doctor.check import State, examine

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhook.doctor.runtime_setup import handler_fix
+from webhook.doctor.runtime_setup import COMMANDS, Runtime, handler_fix
 
 CONFIGURE = "nvidia-ctk runtime configure --runtime=containerd"
 TOOLKIT = "apt-get install nvidia-container-toolkit (dnf, zypper) && systemctl restart"
@@ -82,7 +82,7 @@ def test_another_handler_is_named() -> None:
     ("runtime", "command"),
     [
         ("cri-o://1.33.0", "nvidia-ctk runtime configure --runtime=crio && systemctl restart crio"),
-        ("docker://24.0.7", "move the node to containerd: Docker knows no runtime classes"),
+        ("docker://24.0.7", COMMANDS[Runtime.DOCKER]),
         ("", f"{CONFIGURE}, and restart the container runtime"),
     ],
 )

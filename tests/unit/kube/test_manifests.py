@@ -49,6 +49,16 @@ def test_a_view_is_read_from_what_kubectl_prints(text: str, view: ClusterView) -
     assert (found.runtime_classes, found.namespaces) == (view.runtime_classes, view.namespaces)
 
 
+def test_a_list_may_hold_lists() -> None:
+    """As kubectl reads them; each object has its place."""
+    text = (
+        "kind: List\nitems:\n- kind: List\n  items: [{kind: A}, {kind: BList, items: [{}]}]\n- {kind: C}\n- {kind: 3}\n"
+    )
+    found = [(item.content["kind"], item.pointer) for item in read_documents(text, "x")]
+    places = ["/items/0/items/0", "/items/0/items/1/items/0", "/items/1", "/items/2"]
+    assert found == list(zip(["A", "B", "C", 3], places, strict=True))
+
+
 def test_a_time_stays_text() -> None:
     """YAML would make a date of it, which JSON cannot carry."""
     (item,) = read_documents(DOCUMENTS.partition("---\n---")[0], "x")
@@ -88,6 +98,8 @@ def test_a_document_knows_its_line() -> None:
         ("kind: List\nitems: [1]\n", "x.yaml:1: document 1: items[0]: a Kubernetes object is needed"),
         ("{kind: Pod", "x.yaml:1: document 1: not JSON: "),
         ("[" * 20_000, "x.yaml:"),
+        ('{"kind": "A", "a": ' + "1" * 5_000 + "}", "x.yaml:1: document 1: a number has too many digits"),
+        ("kind: List\nitems: [{kind: List, items: [1]}]\n", "x.yaml:1: document 1: items[0]: a Kubernetes"),
         ("a: !!python/object:os.system {}\n", "x.yaml:1: document 1: a Kubernetes object is needed"),
     ],
 )

@@ -214,7 +214,15 @@ FILE = "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
             f"{CREATE}exceeded quota: team-a, requested: requests.memory=128Mi, used: 1Gi, limited: 1Gi",
             Failure(FailureKind.QUOTA, "team-a"),
         ),
-        (f"{CREATE}failed quota: team-a: must specify limits.cpu", Failure(FailureKind.QUOTA, "team-a")),
+        (f"{CREATE}failed quota: team-a: must specify limits.cpu", Failure(FailureKind.QUOTA_REQUEST, "limits.cpu")),
+        (
+            'Internal error occurred: failed calling webhook "pods.example.com": failed to call webhook: x509: expired',
+            Failure(FailureKind.WEBHOOK_AWAY, "pods.example.com"),
+        ),
+        (
+            f"{TASK}mount /dev/nvidia0:/run/x/dev/nvidia0: no such file or directory",
+            Failure(FailureKind.DEVICE_NODE_MISSING, "/dev/nvidia0"),
+        ),
         (
             f'{CREATE}violates PodSecurity "baseline:latest": hostPath volumes (volume "gpu-injector-nvml")',
             Failure(FailureKind.POD_SECURITY, "baseline"),

@@ -12,6 +12,7 @@ from webhook.view.view import Node
 
 GPU, PCI, TEGRA = LabelEvidence.GPU, LabelEvidence.PCI, LabelEvidence.TEGRA
 NFD = "feature.node.kubernetes.io"
+TYPE = "node.kubernetes.io/instance-type"
 PCI_KEY, TEGRA_KEY, PRESENT = f"{NFD}/pci-10de.present", f"{NFD}/cpu-model.vendor_id", "nvidia.com/gpu.present"
 
 
@@ -54,6 +55,11 @@ NVIDIAS_CHART = affinity([among(PCI_KEY, "true")], [among(TEGRA_KEY, "NVIDIA")],
         ({"nodeSelector": {"agentpool": "gpunp"}}, GPU),
         ({"nodeSelector": {"pool": "a100"}}, GPU),
         ({"nodeSelector": {"pool": "rtx4090-nodes"}}, GPU),
+        ({"nodeSelector": {TYPE: "g5.xlarge"}}, GPU),
+        ({"nodeSelector": {TYPE: "m5.xlarge"}}, None),
+        ({"nodeSelector": {TYPE: "g4ad.xlarge"}}, None),
+        (affinity([among(TYPE, "g5.xlarge", "Standard_NC6s_v3")]), GPU),
+        (affinity([among(TYPE, "g5.xlarge", "m5.xlarge")]), None),
         ({"nodeSelector": {"pool": "amd-gpu"}}, None),
         ({"nodeSelector": {"pool": "no-gpu"}}, None),
         ({"nodeSelector": {"pool": "nogpu"}}, None),

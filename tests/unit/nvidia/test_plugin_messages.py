@@ -20,6 +20,15 @@ PLUGINS = "error starting plugins: error getting plugins: "
         ("Incompatible platform detected", LogProblem.NO_NVML),
         ("Incompatible strategy detected auto", LogProblem.NO_NVML),
         ("NVML doesn't exist on this system", LogProblem.NO_NVML),
+        (f"{PLUGINS}failed to construct resource managers: invalid device discovery strategy", LogProblem.NO_NVML),
+        ("SIGSEGV: segmentation violation\nPC=0x0 m=5 sigcode=1 addr=0x0", LogProblem.LIBRARY_CRASH),
+        ("nvidia-device-plugin: undefined symbol: nvmlDeviceGetGpuInstanceProfileInfoV", LogProblem.LIBRARY_CRASH),
+        ("invalid --device-list-strategy option: cdi", LogProblem.CONFIG),
+        (
+            "listen unix /var/lib/kubelet/device-plugins/nvidia-gpu.sock: bind: permission denied",
+            LogProblem.OWN_SOCKET,
+        ),
+        ("unable to dial /var/lib/kubelet/device-plugins/kubelet.sock: context deadline", LogProblem.KUBELET_SOCKET),
         ("libnvidia-ml.so.1: cannot open shared object file", LogProblem.NO_NVML),
         (
             "unable to validate flags: CDI --device-list-strategy options are only supported on NVML-based systems",

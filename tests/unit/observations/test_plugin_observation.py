@@ -35,6 +35,7 @@ READY = PluginPod(PLUGIN, "pod-1", "a", "ds-1", running=True, ready=True, owner_
 GPU, ZERO = {"nvidia.com/gpu": "1"}, {"nvidia.com/gpu": "0"}
 WORKING = Node("a", os_image="Ubuntu", capacity=GPU, allocatable=GPU, ready=True)
 IDLE = replace(WORKING, capacity={}, allocatable={})
+LOST = replace(WORKING, capacity=ZERO, allocatable=ZERO)
 KEY = ObservationKey("kube-system", "plugin", WORKING.host)
 LONG = timedelta(days=1)
 
@@ -49,6 +50,11 @@ def look(previous: Observations, *pods: PluginPod, moment: Moment = MOMENT, node
     """Observe some pods on nodes that are alike."""
     nodes = {one.node: replace(node, name=one.node) for one in pods}
     return observe(previous, {str(number): one for number, one in enumerate(pods)}, nodes, moment)
+
+
+def offering(name: str) -> Node:
+    """Return the node with one resource, of which it has some."""
+    return replace(WORKING, capacity={name: "4"}, allocatable={name: "4"})
 
 
 def later(minutes: float) -> Moment:
@@ -75,8 +81,15 @@ CRASHING: dict[str, Any] = {"ready": False, "waiting": "CrashLoopBackOff"}
         (pod(), IDLE, BLIND),
         (pod(ago=None), IDLE, BLIND),
         (pod(ago=SETTLING / 2), IDLE, None),
-        (pod(), replace(WORKING, capacity=ZERO, allocatable=ZERO), BLIND),
+        (pod(), LOST, BLIND),
         (pod(), replace(WORKING, capacity={"nvidia.com/GA102": "1"}, allocatable={}), BLIND),
+        (pod(), offering("nvidia.com/a100"), HEALTHY),
+        (pod(), offering("nvidia.com/gpu-small"), HEALTHY),
+        (pod(ready=False), offering("nvidia.com/gpu-small"), None),
+        (pod(), offering("nvidia.com/team-a"), None),
+        (pod(**CRASHING), offering("nvidia.com/team-a"), None),
+        (pod(), offering("volcano.sh/vgpu-number"), None),
+        (pod(), offering("nvidia.com/hostdev"), BLIND),
         (pod(**CRASHING), IDLE, BLIND),
         (pod(**CRASHING), WORKING, None),
         (pod(ready=False, waiting="ImagePullBackOff"), IDLE, None),
@@ -160,11 +173,24 @@ def test_nodes_of_another_kind_are_observed_apart() -> None:
 def test_a_plugin_that_loses_its_driver_is_blind_after_a_minute() -> None:
     """A kubelet that restarts reports no devices for a moment, which must not count."""
     healthy = look(NO_OBSERVATIONS, pod())
-    doubted = look(healthy, pod(), node=IDLE, moment=later(1))
+    doubted = look(healthy, pod(), node=LOST, moment=later(1))
     assert doubted.entries == {KEY: Observation(HEALTHY, NOW, blind_since=later(1).now)}
-    assert look(doubted, pod(), node=IDLE, moment=later(1.5)) is doubted
+    assert look(doubted, pod(), node=LOST, moment=later(1.5)) is doubted
     assert look(doubted, pod(), moment=later(1.5)) == healthy
-    assert look(doubted, pod(), node=IDLE, moment=later(2)).entries == {KEY: Observation(BLIND, later(2).now)}
+    assert look(doubted, pod(), node=LOST, moment=later(2)).entries == {KEY: Observation(BLIND, later(2).now)}
+
+
+@pytest.mark.parametrize(
+    ("labels", "state"),
+    [({}, HEALTHY), ({"nvidia.com/gpu.present": "true"}, BLIND), ({"nvidia.com/gpu.present": "false"}, HEALTHY)],
+    ids=["no sign of a GPU", "labelled", "labelled without"],
+)
+def test_an_idle_pod_on_a_node_without_a_gpu_refutes_nothing(labels: Mapping[str, str], state: PluginState) -> None:
+    """One manifest and one image serve all nodes: while the GPU node's pod restarts, only idle pods are left."""
+    healthy = look(NO_OBSERVATIONS, pod())
+    idle = replace(IDLE, labels=labels)
+    doubted = look(healthy, pod(node="cpu-1"), node=idle, moment=later(1))
+    assert look(doubted, pod(node="cpu-1"), node=idle, moment=later(9)).state(KEY) is state
 
 
 def test_a_blind_plugin_that_finds_its_gpu_is_healthy_at_once() -> None:
@@ -198,7 +224,7 @@ def test_observations_of_two_views_are_joined() -> None:
 LOOKS = st.lists(
     st.tuples(
         st.sampled_from([pod(), pod(ready=False), pod(running=False), pod(patched=True), pod(**CRASHING), None]),
-        st.sampled_from([WORKING, IDLE, replace(IDLE, ready=False)]),
+        st.sampled_from([WORKING, LOST, replace(LOST, ready=False)]),
     ),
     max_size=12,
 )

@@ -17,6 +17,7 @@ from webhook.kube.knative import KNATIVE_MODES, MAY_REFUSE, REFUSES, kserve_mode
 from webhook.kube.metadata import metadata, name_of
 from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.object_rules import KSERVE_GROUP
+from webhook.kube.placeholders import is_parameter, with_single_gpus
 from webhook.kube.pod_places import PodPlace, Shape, pod_places
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import EMPTY, items, text
@@ -51,12 +52,26 @@ def _verdicts(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerd
     for place in pod_places(item, partial(_requests_gpu, situation.policy)):
         is_plugin = find_plugin(place.pod, known_plugins(situation.policy)) is not None
         if not is_plugin or place.shape not in (Shape.POD, Shape.TEMPLATE):
-            question = DecisionInput(place.pod, _facts(item, namespace, place.pointer), situation)
-            yield _of_workload(item, place, question)
+            yield from _of_place(item, place, _facts(item, namespace, place.pointer), situation)
         elif item.get("kind") == "DaemonSet":
             yield from _of_daemon_set(item, place.pointer, namespace, situation)
         else:
             yield _of_plugin_pod(item, place.pointer, place.pod, namespace, situation)
+
+
+def _of_place(
+    item: Mapping[str, Any], place: PodPlace, facts: RequestInfo, situation: Situation
+) -> Iterator[PodVerdict]:
+    """Yield the verdict; where an operator replaces a parameter by the number of GPUs, it is that for one GPU."""
+    pod, parameter = place.pod, ""
+    if place.shape in (Shape.STEP, Shape.REQUEST):
+        pod, parameter = with_single_gpus(pod, situation.policy.is_gpu_resource)
+    verdict = _of_workload(item, place, DecisionInput(pod, facts, situation))
+    yield (
+        _with_warning(verdict, f"gpu-injector: the number of GPUs is {parameter}; judged for 1")
+        if parameter
+        else verdict
+    )
 
 
 def _of_workload(item: Mapping[str, Any], place: PodPlace, question: DecisionInput) -> PodVerdict:
@@ -77,7 +92,7 @@ def _facts(item: Mapping[str, Any], namespace: str, pointer: str) -> RequestInfo
 
 
 def _requests_gpu(policy: Policy, name: str, quantity: object) -> bool:
-    return policy.is_gpu_resource(name) and is_positive(quantity)
+    return policy.is_gpu_resource(name) and (is_positive(quantity) or is_parameter(quantity))
 
 
 def _written(verdict: PodVerdict, place: PodPlace) -> PodVerdict:

@@ -19,7 +19,9 @@ MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
 # A shorter text is read before a user could see a bar.
 SHOWN_LENGTH = 1 << 20
 # Only manifests have these keys at the top: such a file is not skipped if it has a mistake.
-OBJECT_KEY = re.compile(r"""(?m)^["']?(kind|apiVersion)["']?:|^\s*\{?\s*"(kind|apiVersion)"\s*:""")
+OBJECT_KEY = re.compile(r"""(?m)^["']?(kind|apiVersion)["']?:""")
+OBJECT_KEYS = tuple(re.compile(rf"""(?m)^["']?{key}["']?:""") for key in ("kind", "apiVersion"))
+JSON_KEYS = tuple(re.compile(rf'"{key}"\s*:') for key in ("kind", "apiVersion"))
 # Expressions of templates that are valid YAML because they are within quotes.
 UNRENDERED = re.compile(r"\{\{-?\s*\.(Values|Release|Chart)\b|\{%-?\s*(if|for|set|endif|endfor)\b")
 
@@ -77,13 +79,27 @@ def read_tree(names: Iterable[str], skipped: Callable[[str], None], progress: "P
                 continue
             if file.stem == "kustomization":
                 skipped(f"{file}: a kustomization: `kubectl kustomize` prints its manifests")
+            elif _is_foreign(manifests):
+                skipped(f"{file}: not of Kubernetes: it has a kind, but neither apiVersion nor metadata")
             else:
+                _hint_at_template(text, str(file))
                 yield from manifests
 
 
 def is_no_manifest(error: ManifestError, text: str) -> bool:
     """Say whether a file is not meant as a manifest. A manifest with a mistake still counts as one."""
-    return error.is_template or not OBJECT_KEY.search(text)
+    if error.is_template:
+        return True
+    if error.is_foreign:
+        # Another document of the file may be an object.
+        return not all(key.search(text) for key in OBJECT_KEYS)
+    return not OBJECT_KEY.search(text) and not all(key.search(text) for key in JSON_KEYS)
+
+
+def _is_foreign(manifests: Iterable[Manifest]) -> bool:
+    """Say whether no document is an object of Kubernetes, such as values that have a ``kind``."""
+    objects = [one.content for manifest in manifests for one in manifest.objects]
+    return bool(objects) and not any("apiVersion" in one or "metadata" in one for one in objects)
 
 
 def examples() -> Path:
@@ -105,6 +121,10 @@ def _files(path: Path, pattern: str) -> list[Path]:
 def _manifests(text: str, source: str, progress: "Progress | None") -> Iterator[Manifest]:
     with _as_input_error():
         yield from _advancing(read_manifests(text, source), text, source, progress)
+    _hint_at_template(text, source)
+
+
+def _hint_at_template(text: str, source: str) -> None:
     if UNRENDERED.search(text):
         click.echo(f"{source}: expressions of a template were read as text; {TEMPLATE_HINT}", err=True)
 

@@ -20,7 +20,8 @@ from webhook.commands.shared.replica_port_forward import ADMIN_PORT, Replicas, p
 from webhook.doctor.archived_facts import to_json
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import Unread
-from webhook.doctor.read import Asked, Sorting, names_cause, read_facts
+from webhook.doctor.last_events import names_cause
+from webhook.doctor.read import Asked, Sorting, read_facts
 from webhook.kube.metadata import labels_of, name_of
 from webhook.kube.templates import pods_within
 from webhook.kube.values import items, mapping, text
@@ -30,6 +31,7 @@ from webhook.kube_client.paging import pages
 from webhook.names import APP_SELECTOR
 from webhook.policy.model import Policy
 from webhook.view.live_view import utc_now
+from webhook.view.node_facts_pods import is_facts_object
 
 METRICS_SECONDS = 10
 GATEWAY_TIMEOUT = 504
@@ -63,7 +65,7 @@ class Interest:
         if kind == "Event":
             return names_cause(item)
         key, _, value = APP_SELECTOR.partition("=")
-        if labels_of(item).get(key) == value or kind not in WITH_PODS:
+        if labels_of(item).get(key) == value or kind not in WITH_PODS or is_facts_object(item):
             return True
         return sorting.keeps(item) or any(sorting.keeps(pod) for _, pod in pods_within(item))
 

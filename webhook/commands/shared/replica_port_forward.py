@@ -26,6 +26,7 @@ DECISIONS_PORT, ADMIN_PORT = "--decisions-port", "--admin-port"
 # Options of a replica's command line, with their defaults.
 DEFAULT_PORTS = {"--port": 8443, DECISIONS_PORT: 8081, ADMIN_PORT: 8080}
 ANSWER_SECONDS: float = 15
+PORT_FORWARD_PATH = "/api/v1/namespaces/{namespace}/pods/{name}/portforward"
 
 
 class UnreachableError(Exception):
@@ -121,13 +122,24 @@ def _read(connection: "_Forwarded", query: Mapping[str, str]) -> tuple[dict[str,
 
 def forward(client: KubeClient, namespace: str, name: str, port: int) -> Any:  # noqa: ANN401 - it has no types
     """Return a `kubernetes.stream.portforward` to a port of a pod. Blocks. Raises UnreachableError, OSError."""
-    from kubernetes.client import ApiClient, ApiException, CoreV1Api  # noqa: PLC0415 - takes its time
-    from kubernetes.stream import portforward  # noqa: PLC0415 - likewise
+    # Not by CoreV1Api: to import all of the API takes 80 MiB and a second.
+    from kubernetes.client import ApiClient, ApiException  # noqa: PLC0415 - takes its time
+    from kubernetes.stream import ws_client  # noqa: PLC0415 - likewise
+
+    call: Any = ws_client.portforward_call  # it has no types
 
     # With the credentials in use: an exec plugin is not run again for each replica.
     try:
-        core = CoreV1Api(ApiClient(client.configuration()))
-        return portforward(core.connect_get_namespaced_pod_portforward, name, namespace, ports=str(port))
+        configuration = client.configuration()
+        method, url, headers, *_ = ApiClient(configuration).param_serialize(
+            "GET",
+            PORT_FORWARD_PATH,
+            path_params={"namespace": namespace, "name": name},
+            query_params=[("ports", str(port))],
+            header_params={"Accept": "*/*"},
+            auth_settings=["BearerToken"],
+        )
+        return call(configuration, method, url, headers=headers)
     except ApiException as error:
         raise UnreachableError(_first_line(error.reason)) from error
     except CredentialsError as error:

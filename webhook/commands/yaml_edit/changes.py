@@ -58,23 +58,30 @@ def words_of(operation: Operation) -> list[str]:
     return [unescape(word) for word in operation["path"].split("/")[1:]]
 
 
-def note_changes(root: YamlNode, value: Any, operations: Iterable[Operation]) -> Any:  # noqa: ANN401  any JSON
-    """Note operations in the tree; return the value that the document then has. Raises CannotEditError."""
+def note_changes(root: YamlNode, value: Any, operations: Iterable[Operation], *, is_shared: bool) -> Any:  # noqa: ANN401  any JSON
+    """Note operations in the tree; return the value that the document then has. Raises CannotEditError.
+
+    With ``is_shared``, an operation within an alias or a merged member is not noted: its anchor may get the same.
+    """
     patched = PatchedValue(value)
     for operation in operations:
         words = words_of(operation)
         before = [patched.at(words[:end]) for end in range(1, len(words))]
-        _note(root, words, operation, before)
+        _note(root, words, operation, before, is_shared=is_shared)
         patched.apply(words, operation)
     return patched.root
 
 
-def _note(root: YamlNode, words: Sequence[str], operation: Operation, before: Sequence[Any]) -> None:
+def _note(
+    root: YamlNode, words: Sequence[str], operation: Operation, before: Sequence[Any], *, is_shared: bool
+) -> None:
     """Note one operation; ``before`` are the values on its way."""
     node = root
     for index, word in enumerate(words[:-1]):
         node.is_touched = True
         entry = _find(node, word)
+        if is_shared and (entry is None or (entry.node and entry.node.kind is YamlKind.ALIAS)):
+            return
         if entry is None:
             # It comes from a merge key: the member becomes the mapping's own.
             entry = YamlEntry(None, word, new=New(before[index]))

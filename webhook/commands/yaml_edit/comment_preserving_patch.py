@@ -37,19 +37,27 @@ class Patched:
 
 def patch(manifest: Manifest, operations: Sequence[Operation]) -> Patched:
     """Apply operations, which start at the document's root, to its text. Raises NotPatchedError."""
-    tree = None
+    # Where the anchor gets the same patch, its aliases need no text of their own.
+    for is_shared in (True, False) if "*" in manifest.text else (False,):
+        if found := _in_place(manifest, operations, is_shared=is_shared):
+            return found
+    patched = PatchedValue(manifest.value)
+    for operation in operations:
+        patched.apply(words_of(operation), operation)
+    return rendered(Patched(manifest.text, patched.root))
+
+
+def _in_place(manifest: Manifest, operations: Sequence[Operation], *, is_shared: bool) -> Patched | None:
+    """Return the edited text; None if it is not what the operations mean, or if the text allows no edit."""
     try:
         tree = document_tree(manifest.text, wanted_by(map(words_of, operations)))
-        expected = note_changes(tree, manifest.value, operations)
+        expected = note_changes(tree, manifest.value, operations, is_shared=is_shared)
         text = edited(manifest.text, list(_edits(manifest.text, tree)))
         if load(text) == expected:
             return Patched(text, expected)
     except (CannotEditError, ManifestError, YamlError, RecursionError):
         pass
-    patched = PatchedValue(manifest.value)
-    for operation in operations:
-        patched.apply(words_of(operation), operation)
-    return _rendered(manifest.text, patched.root, tree)
+    return None
 
 
 def rendered(document: Patched) -> Patched:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from webhook.decide.nodes.index import NodeIndex, Positions, by_value, moved
-from webhook.decide.nodes.kind import KindSources, NodeKind, node_kind, offered_gpus
+from webhook.decide.nodes.kind import KindSources, NodeKind, failed_with_class, node_kind, offered_gpus
 from webhook.kube.node_affinity import tolerates_all
 from webhook.kube.values import EMPTY, items
 from webhook.policy.model import Policy
@@ -146,7 +146,7 @@ def _fleet(policy: _Same) -> _Fleet:
 
 # What a view says of many nodes at once.
 _SHARED_FIELDS = ("daemon_sets", "cluster_policies", "gpu_clusters", "device_classes", "facts_daemon_sets")
-_NODE_FIELDS = ("nodes", "plugin_pods", "resource_slices", "facts_pods", "observations")
+_NODE_FIELDS = ("nodes", "plugin_pods", "resource_slices", "facts_pods", "observations", "setbacks")
 
 
 def _is_same(one: ClusterView, other: ClusterView) -> bool:
@@ -164,7 +164,7 @@ def _touched(before: ClusterView, now: ClusterView) -> set[str]:
         return {*(before.nodes or ()), *(now.nodes or ())}
     found = _differing(before.nodes, now.nodes)
     found.update(item.node for item in (*pods, *slices, *_shown(before, now, "facts_pods")))
-    return found | _observed(before, now)
+    return found | _observed(before, now) | (failed_with_class(before) ^ failed_with_class(now))
 
 
 def _observed(before: ClusterView, now: ClusterView) -> set[str]:
@@ -195,7 +195,7 @@ def _part(view: ClusterView, names: set[str]) -> ClusterView:
     """Return what the view says about some nodes."""
     nodes, pods, slices = view.nodes or EMPTY, view.plugin_pods or EMPTY, view.resource_slices
     return ClusterView(
-        **{field: getattr(view, field) for field in (*_SHARED_FIELDS, "observations")},
+        **{field: getattr(view, field) for field in (*_SHARED_FIELDS, "observations", "setbacks")},
         nodes={name: nodes[name] for name in names if name in nodes},
         plugin_pods={key: pod for key, pod in pods.items() if pod.node in names},
         facts_pods={key: pod for key, pod in view.facts_pods.items() if pod.node in names},

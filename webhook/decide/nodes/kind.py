@@ -11,11 +11,13 @@ from webhook.decide.nodes.operator_nodes import operator_provider
 from webhook.decide.nodes.trusted_plugins import TrustedPlugins, observed_state
 from webhook.kube.label_selector import has_labels
 from webhook.kube.quantity import is_positive
+from webhook.kube.values import EMPTY
 from webhook.nvidia.driver_profiles import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
 from webhook.nvidia.gpu_labels import gpu_labels
 from webhook.nvidia.plugin_settings import CDI_PREFIX
-from webhook.nvidia.special_hosts import is_virtual_node, serves_pods
+from webhook.nvidia.special_hosts import has_own_plugin, is_virtual_node, serves_pods
 from webhook.nvidia.startup_taints import is_temporary_taint
+from webhook.observations.failed_recipe import Recipe
 from webhook.observations.plugin_observation import ObservationKey, PluginState
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, Node, Nvml, Plugin, Taint
@@ -36,7 +38,8 @@ class NodeKind(NamedTuple):
     what follows is that plugin's, None where none is known. ``classes`` are the RuntimeClasses under which GPU
     management pods run there. ``template_nvml`` and ``template_class`` are those of the plugin's DaemonSet,
     ``observed`` is how its pods without our patch fared on such nodes, and ``observed_plain`` how those fared that had
-    neither a class nor a mount. ``operator`` is how the GPU Operator hands GPUs out on the node.
+    neither a class nor a mount. ``operator`` is how the GPU Operator hands GPUs out on the node. ``class_failed`` says
+    that a plugin pod could not start there with the class.
     """
 
     offers: frozenset[str]
@@ -66,6 +69,7 @@ class NodeKind(NamedTuple):
     operator: Reason | None = None
     has_default_runtime: bool = False
     is_virtual: bool = False
+    class_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class KindSources:
     drivers: HostDrivers
     devices: DynamicDevices
     facts: Mapping[str, KnownFacts]
+    class_failed: frozenset[str]
 
     @classmethod
     def of(cls, view: ClusterView, policy: Policy) -> Self:
@@ -89,11 +94,17 @@ class KindSources:
             HostDrivers(profiles(policy)),
             DynamicDevices.of(view, policy),
             facts_by_node(view),
+            failed_with_class(view),
         )
 
     def known(self, node: Node) -> KnownFacts:
         """Return what a node reports by itself, as far as it counts."""
         return self.facts.get(node.name, NO_FACTS)
+
+
+def failed_with_class(view: ClusterView) -> frozenset[str]:
+    """Return the names of the nodes on which a plugin pod could not start with the class."""
+    return view.setbacks.failed_nodes(Recipe.RUNTIME_CLASS, view.nodes or EMPTY)
 
 
 def nodes_of_interest(sources: KindSources) -> Iterator[tuple[Node, NodeKind]]:
@@ -154,6 +165,7 @@ def node_kind(node: Node, offers: frozenset[str], sources: KindSources) -> NodeK
         is_cordoned=node.unschedulable,
         has_default_runtime=node.default_runtime.startswith(NVIDIA_RUNTIME) or known.has_nvidia_default,
         is_virtual=is_virtual_node(node.labels, (taint.key for taint in node.taints)),
+        class_failed=node.name in sources.class_failed,
     )
     dynamic = sources.devices.on(node.name) - offers
     if offers or has_gpu(node, sources.policy, known):
@@ -180,14 +192,15 @@ def _gpu_kind(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
 
 
 def _without_plugin(node: Node, kind: NodeKind, sources: KindSources) -> NodeKind:
+    knows_nvidia = bool(kind.classes) or any(NVIDIA_RUNTIME in name for name in kind.handlers or ())
+    if has_own_plugin(node) and not knows_nvidia:
+        return kind._replace(of_platform=True)
     if not kind.offers:
         # A node that a driver of DRA has not reached yet will be served by it.
         return kind._replace(dynamic=kind.dynamic | sources.devices.resources)
-    if any(NVIDIA_RUNTIME in name for name in kind.handlers or ()):
-        # The class names a runtime that the node has: it takes nothing away from pods.
-        return kind
-    # A device plugin that was deleted, or that was moved away from the node, registered its GPUs.
-    state = sources.trusted.bare.get(node.host)
+    # A device plugin that is not known, or not any more, registered the node's GPUs. Others with nothing in their pods
+    # show what such nodes give to every container. Where the node knows NVIDIA's runtime, the class gives the same.
+    state = None if knows_nvidia else sources.trusted.bare.get(node.host)
     return kind._replace(template_nvml=Nvml.NEITHER, observed=state) if state is PluginState.HEALTHY else kind
 
 

@@ -20,4 +20,5 @@ def handler_evidence(kind: NodeKind, runtime_class: RuntimeClass) -> HandlerStat
         return HandlerState.PROVEN
     if kind.handlers is not None:
         return HandlerState.PROVEN if runtime_class.handler in kind.handlers else HandlerState.DISPROVED
-    return HandlerState.DISPROVED if kind.is_docker or kind.is_virtual else HandlerState.UNKNOWN
+    is_disproved = kind.class_failed or kind.is_docker or kind.is_virtual
+    return HandlerState.DISPROVED if is_disproved else HandlerState.UNKNOWN

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from webhook.decide.nodes.fact_differences import differences
 from webhook.decide.nodes.kind import KindSources, NodeKind, nodes_of_interest
 from webhook.decide.nodes.known_facts import summary
 from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
@@ -17,7 +18,7 @@ class NodeRow:
     """Nodes that show the same, by name; ``allocatable`` and ``capacity`` are those of the GPU resources.
 
     ``handler`` is None where the policy's RuntimeClass does not exist. ``reported`` is what the nodes report by
-    themselves (node facts), empty for nothing.
+    themselves (node facts), empty for nothing; ``differences`` is where labels and others say something else.
     """
 
     nodes: tuple[str, ...]
@@ -26,6 +27,7 @@ class NodeRow:
     handler: HandlerState | None
     kind: NodeKind
     reported: str = ""
+    differences: tuple[str, ...] = ()
 
     @property
     def needs_attention(self) -> bool:
@@ -47,6 +49,7 @@ class NodeRow:
             "nvml": kind.nvml,
             "pluginClass": kind.plugin_class,
             "reported": self.reported,
+            "differences": self.differences,
         }
 
 
@@ -57,8 +60,10 @@ def node_rows(view: ClusterView, policy: Policy) -> list[NodeRow]:
     sources = KindSources.of(view, policy)
     for node, kind in nodes_of_interest(sources):
         handler = handler_evidence(kind, found) if found else None
-        reported = summary(sources.known(node))
-        alike = NodeRow((), _gpus(node.allocatable, policy), _gpus(node.capacity, policy), handler, kind, reported)
+        known = sources.known(node)
+        offers, has = _gpus(node.allocatable, policy), _gpus(node.capacity, policy)
+        differing = tuple(differences(node, known, policy))
+        alike = NodeRow((), offers, has, handler, kind, summary(known), differing)
         rows.setdefault(alike, []).append(node.name)
     merged = (replace(row, nodes=tuple(sorted(names))) for row, names in rows.items())
     return sorted(merged, key=lambda row: (not row.needs_attention, row.nodes))

@@ -47,10 +47,7 @@ class TrustedPlugins:
             if key.namespace in policy.bootstrap.namespaces and (key.namespace, key.daemon_set) not in others
         ]
         plugins = tuple(item for item in sets if item.plugin.hands_out_gpus)
-        # A plugin that hands GPUs out by CDI says nothing of what other nodes' pods get.
-        by_cdi = {(item.plugin.namespace, item.plugin.name) for item in sets if _lists_by_cdi(item.plugin)}
-        own = ((key, found) for key, found in known if (key.namespace, key.daemon_set) not in by_cdi)
-        return cls(_by_node(pods), plugins, _classes(pods), _bare_states(own))
+        return cls(_by_node(pods), plugins, _classes(pods), _bare_states(known))
 
     def device_plugin(self, node: Node) -> Plugin | None:
         """Return what is known of the device plugin on a node, by its pod or else by the DaemonSet that is for it."""
@@ -105,10 +102,6 @@ def _bare_states(known: Iterable[tuple[ObservationKey, Observation]]) -> Mapping
     bare = ((key.host, found) for key, found in known if key.nvml == Nvml.NEITHER and not key.runtime_class)
     oldest_first = sorted(bare, key=lambda item: item[1].since.timestamp() if item[1].since else 0.0)
     return {host: found.state for host, found in oldest_first}
-
-
-def _lists_by_cdi(plugin: Plugin) -> bool:
-    return any(strategy.startswith("cdi") for strategy in plugin.list_strategies or ())
 
 
 def _by_node(pods: list[PluginPod]) -> Mapping[str, PluginPod]:

@@ -12,6 +12,7 @@ from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.gpu_evidence import evidence_against, gpu_evidence
 from webhook.decide.plugin.need_rules import recipe_evidence
 from webhook.decide.rule import Outcome, Rule, RuleResult, leave, leaves
+from webhook.decide.warning_text import ending_with
 from webhook.decide.workload import pod_rules
 from webhook.decide.workload.admission_rules import overhead_of
 from webhook.decide.workload.cluster_rules import VIEW_STALE
@@ -59,7 +60,8 @@ def setback_result(context: PluginContext, recipe: str) -> RuleResult | None:
     if failed is None:
         return None
     why = f"the recipe {recipe} failed on {context.node_name}: {failed.text}"
-    return leave(Reason.SETBACK, why, f"{recipe} failed on node {context.node_name}; pod left alone: {failed.text}")
+    warning = ending_with(f"{recipe} failed on node {context.node_name}; pod left alone: ", failed.text)
+    return leave(Reason.SETBACK, why, warning)
 
 
 def _class_setback(context: PluginContext) -> RuleResult | None:

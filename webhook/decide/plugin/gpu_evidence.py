@@ -8,8 +8,10 @@ from webhook.kube.label_selector import has_labels
 from webhook.kube.node_affinity import term_selects
 from webhook.kube.quantity import is_positive
 from webhook.nvidia.gpu_labels import gpu_labels
+from webhook.nvidia.gpu_resources import is_renamed_gpu
 from webhook.nvidia.gpu_selectors import selector_evidence
 from webhook.nvidia.passthrough import passthrough_resource
+from webhook.nvidia.special_hosts import is_tegra, is_virtual_node
 from webhook.view.plugin_projections import daemon_set_uid
 from webhook.view.view import Node
 
@@ -50,14 +52,15 @@ def other_driver(context: RuleContext, node: Node | None) -> str:
     A GPU resource in the capacity shows that some GPU is for containers. So does the policy's ``gpuNodes``, for which
     the caller looks: an administrator knows better.
     """
-    if node is None or any(map(context.policy.is_gpu_resource, node.capacity)):
+    if node is None or _has_gpu_resource(context, node):
         return ""
-    offered = (name for name, amount in node.capacity.items() if is_positive(amount))
-    name = passthrough_resource(name for name in offered if not context.policy.is_gpu_resource(name))
+    name = passthrough_resource(name for name, amount in node.capacity.items() if is_positive(amount))
     return f"{node.name} offers {name}, so its GPUs are for virtual machines" if name else ""
 
 
 def _labels_against(node: Node | None) -> str:
+    if node and is_virtual_node(node.labels, (taint.key for taint in node.taints)):
+        return f"{node.name} is a virtual node, so it has no devices"
     against = gpu_labels(node.labels).against if node else ()
     return f"{node.name} has the label {against[0]}, so it has no GPU for containers" if node and against else ""
 
@@ -68,9 +71,15 @@ def _of_node(context: RuleContext, node: Node | None) -> Iterator[str]:
     shown = gpu_labels(node.labels)
     for label in (*shown.gpu, *shown.tegra, *shown.pci):
         yield f"{node.name} has the label {label}"
+    if is_tegra(node):
+        yield f"{node.name} has the kernel of a Tegra system"
     # A plugin that registered once and finds no GPU now leaves the resource with zero.
-    if any(map(context.policy.is_gpu_resource, node.capacity)):
+    if _has_gpu_resource(context, node):
         yield f"{node.name} has a GPU resource in its capacity"
+
+
+def _has_gpu_resource(context: RuleContext, node: Node) -> bool:
+    return any(context.policy.is_gpu_resource(name) or is_renamed_gpu(name) for name in node.capacity)
 
 
 def _of_policy(context: RuleContext, node: Node | None) -> Iterator[str]:

@@ -4,16 +4,19 @@ from collections.abc import Iterable, Iterator
 
 from webhook.decide.decision import Reason
 from webhook.decide.nodes.known_facts import why_default
+from webhook.decide.nodes.operator_nodes import operator_provider
 from webhook.decide.plugin.context import PluginContext
+from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.pod import Container, runtime_class_name
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
-from webhook.kube.quantity import is_positive
+from webhook.nvidia.gpu_resources import offers_gpus
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.plugin_settings import asks_remote_engine, plugin_settings
 from webhook.nvidia.plugin_support import driver_root_provides_nvml
+from webhook.nvidia.special_hosts import has_own_plugin, serves_pods
 from webhook.observations.plugin_observation import PluginState
 from webhook.view.plugin_projections import driver_roots, nvml_directory
-from webhook.view.view import Nvml, PluginPod
+from webhook.view.view import Node, Nvml, PluginPod
 
 
 def _author_provides(context: PluginContext) -> RuleResult | None:
@@ -106,20 +109,26 @@ def _without_us(context: PluginContext) -> str:
         return f"pods of DaemonSet {context.daemon_set} find their GPU without a patch on nodes like {node.name}"
     if node.default_runtime.startswith("nvidia"):
         return f"{node.name} was started with the default runtime {node.default_runtime}"
-    return why_default(node.name, context.facts)
+    return why_default(node.name, context.facts) or _by_platform(context, node)
+
+
+def _by_platform(context: PluginContext, node: Node) -> str:
+    """Return who makes NVIDIA's runtime the default on a GPU node, empty where that is not known."""
+    if not gpu_evidence(context.base, node.name, context.facts):
+        return ""
+    if serves_pods(node) and not has_own_plugin(node):
+        return f"the platform of {node.name} makes NVIDIA's runtime the default on GPU nodes"
+    operator = operator_provider(context.base.view, node, has_other_plugin=True)
+    is_default = operator is Reason.PLATFORM_PROVIDES
+    return f"the GPU Operator makes NVIDIA's runtime the default on {node.name}" if is_default else ""
 
 
 def _is_blind_here(context: PluginContext) -> bool:
     """Say whether this node shows the contrary: a capacity of zero, or a pod that runs and finds no GPU."""
-    node = context.node
-    amounts = [amount for name, amount in (node.capacity if node else {}).items() if _is_gpu(context, name)]
-    if any(map(is_positive, amounts)):
+    capacity, is_gpu_resource = (context.node.capacity if context.node else {}), context.policy.is_gpu_resource
+    if offers_gpus(capacity, is_gpu_resource) is not False:
         return False
-    return bool(amounts) or any(map(_runs_as_it_is, _pods_here(context)))
-
-
-def _is_gpu(context: PluginContext, resource: str) -> bool:
-    return context.policy.is_gpu_resource(resource)
+    return any(map(is_gpu_resource, capacity)) or any(map(_runs_as_it_is, _pods_here(context)))
 
 
 def _pods_here(context: PluginContext) -> Iterable[PluginPod]:

@@ -16,6 +16,7 @@ from webhook.nvidia.plugin_settings import list_strategies, plugin_settings
 from webhook.nvidia.plugin_support import nvml_suffices
 from webhook.nvidia.profile_lines import profile_line, profile_lines
 from webhook.nvidia.special_hosts import is_wsl, special_host
+from webhook.view.plugin_projections import driver_roots
 
 MPS = "the MPS daemon runs programs of the host"
 
@@ -93,6 +94,9 @@ def _nvml(context: PluginContext) -> RuleResult:
         return failed
     if not context.library:
         return _driver_unknown(context)
+    if root := _root_elsewhere(context):
+        why = f"the pod's driver root is {root}: a plugin from 0.18.1 on finds NVML there"
+        return leave(Reason.DRIVER_UNKNOWN, why, f"{why}; left alone")
     if names := taken_names(context.base.spec):
         warning = f"the plugin has a volume of its own named {names[0]}; pod left alone"
         return leave(Reason.MOUNT_CONFLICT, f"volume name {names[0]} is taken", warning)
@@ -104,6 +108,12 @@ def _nvml(context: PluginContext) -> RuleResult:
     return RuleResult(
         Verdict.BOOTSTRAP, Reason.NVML, evidence=(*gpu_evidence(context.base, node, context.facts), profile)
     )
+
+
+def _root_elsewhere(context: PluginContext) -> str:
+    """Return the author's driver root on the host if the profile's library is not below it, empty otherwise."""
+    roots = (root for container in context.containers for root in driver_roots(context.base.spec, container.spec))
+    return next((root for root in roots if not context.library.startswith(f"{root.rstrip('/')}/")), "")
 
 
 def _driver_unknown(context: PluginContext) -> RuleResult:

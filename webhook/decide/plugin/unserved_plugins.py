@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
-from webhook.decide.nodes.kind import offered_gpus
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.plugin.rules import CREATORS
 from webhook.decide.pod import Pod
 from webhook.kube.node_affinity import only_on
 from webhook.kube.values import mapping
+from webhook.nvidia.gpu_resources import offers_gpus
 from webhook.nvidia.known_plugins import Role
 from webhook.observations.setback import SetbackKind
 from webhook.policy.model import Policy
@@ -101,7 +101,8 @@ def _is_unserved(pod: PluginPod, daemon_set: PluginDaemonSet, node: Node, policy
     found = find_plugin(daemon_set.template, known_plugins(policy))
     match found[0].role if found else Role.OTHER:
         case Role.DEVICE_PLUGIN:
-            return not offered_gpus(node, policy)
+            # Capacity, not what is allocatable: a GPU that is unhealthy was found, too.
+            return offers_gpus(node.capacity, policy.is_gpu_resource) is False
         case Role.FEATURE_DISCOVERY:
             return DISCOVERED_LABEL not in node.labels
         case _:

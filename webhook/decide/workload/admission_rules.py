@@ -87,19 +87,19 @@ def _class_refused(context: RuleContext) -> RuleResult | None:
     found = context.runtime_class
     if found is None or is_overruled(Reason.ADMISSION_POLICY, context.policy):
         return None
-    guard = guard_against(frozenset(_changes(context, found)), context.guarded)
+    guard = guard_against(frozenset(class_changes(context, found)), context.guarded)
     return leave(guard.reason, guard.why, f"{guard.why}; pod left alone, it may see no GPU") if guard else None
 
 
-def _changes(context: RuleContext, found: RuntimeClass) -> Iterator[str]:
+def class_changes(context: RuleContext, found: RuntimeClass) -> Iterator[str]:
     """Yield what ``inject`` changes in this pod."""
     yield from class_change(found)
     if context.policy.add_toleration:
         yield "tolerations"
     if context.policy.driver_capabilities:
-        yield DRIVER_CAPABILITIES
+        yield from (DRIVER_CAPABILITIES, "env")
     if hides_gpus(context) and any(map(gets_void, context.containers)):
-        yield VISIBLE_DEVICES
+        yield from (VISIBLE_DEVICES, "env")
 
 
 CLASS_REFUSED = Rule(

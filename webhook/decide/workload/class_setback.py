@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from webhook.decide.decision import Reason, Verdict
-from webhook.decide.guards import CLASS_CHANGE
 from webhook.decide.nodes.runtime_handler import HandlerState, handler_evidence
 from webhook.decide.rule import Rule, RuleResult, leaves
+from webhook.decide.workload.admission_rules import class_changes
 from webhook.decide.workload.cluster_rules import MIXED, RUNTIME_CLASS
 from webhook.decide.workload.context import RuleContext
 from webhook.decide.workload.patch_runtime_class import DRIVER_CAPABILITIES
@@ -62,7 +62,9 @@ def _lacks_runtime(context: RuleContext, found: RuntimeClass, failure: WorkloadF
 
 def _names_class(context: RuleContext, found: RuntimeClass, failure: WorkloadFailure) -> bool:
     text, kind = failure.lowered, failure.cause.kind if failure.cause else None
-    if any(word in text for word in CLASS_WORDS) or is_refused_by_policy(failure, CLASS_CHANGE, context.view):
+    if any(word in text for word in CLASS_WORDS) or is_refused_by_policy(
+        failure, frozenset(class_changes(context, found)), context.view
+    ):
         return True
     if kind is FailureKind.QUOTA:
         # A quota that is used up anyway is no failure of ours: it must limit what the class adds.

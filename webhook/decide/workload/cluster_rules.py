@@ -73,7 +73,8 @@ PROVIDED = Rule(
         leaves(
             Reason.PLATFORM_PROVIDES,
             "the platform or NVIDIA's runtime as the default provides GPUs: the plugin was healthy with nothing in its "
-            "pod, the GPU Operator's toolkit is enabled, or k3s and RKE2 were started that way",
+            "pod, the GPU Operator's toolkit is enabled, k3s and RKE2 were started that way, or the platform brings a "
+            "plugin of its own (GKE, Bottlerocket)",
             "nothing; `overrule: [platform-provides]` if that is wrong",
         ),
     ),

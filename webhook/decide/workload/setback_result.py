@@ -2,13 +2,12 @@
 
 from webhook.decide.decision import Reason, Verdict
 from webhook.decide.rule import RuleResult
+from webhook.decide.warning_text import ending_with
 from webhook.nvidia.failure_messages import FailureKind
 from webhook.observations.workload_failure import EventReason, WorkloadFailure
 from webhook.view.view import ClusterView
 
 MAX_TEXT = 300
-# Shown in warnings, of which little fits into a line.
-SHORT_TEXT = 40
 BY_REASON = {
     EventReason.SANDBOX: "configure the runtime on the node, or set `handlerUnknown: fallback` or another "
     "`runtimeClass` in the policy",
@@ -26,8 +25,7 @@ def setback(what: str, failure: WorkloadFailure, namespace: str) -> RuleResult:
         f"to resolve it: {resolution(failure)}",
         f"to try again at once: kubectl delete events -n {namespace} --field-selector reason={failure.reason}",
     )
-    shown = text if len(text) <= SHORT_TEXT else f"…{text[-SHORT_TEXT:]}"
-    warning = f"{what} failed in this namespace; pod left alone: {shown}"
+    warning = ending_with(f"{what} failed in this namespace; pod left alone: ", text)
     return RuleResult(Verdict.LEAVE, Reason.SETBACK, warning, evidence)
 
 

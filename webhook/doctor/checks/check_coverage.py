@@ -13,6 +13,7 @@ from webhook.decide.workload.decide import decide
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, known
+from webhook.doctor.pod_trouble import is_over
 from webhook.kube.metadata import full_name, labels_of, metadata, name_of, namespace_of
 from webhook.kube.recreate_command import recreate_commands
 from webhook.kube.values import items, mapping, text
@@ -80,6 +81,7 @@ def not_opted_in(facts: ClusterFacts) -> Result:
         text(metadata(pod).get("namespace"))
         for pod in known(facts.gpu_pods)
         if text(metadata(pod).get("namespace")) not in opted
+        and not is_over(pod)
         and _is_bare(facts, pod)
         and _today(facts, pod).verdict is not Verdict.LEAVE
     )
@@ -121,7 +123,7 @@ def _unannotated(facts: ClusterFacts) -> Iterator[tuple[ApiObject, datetime]]:
     for pod in known(facts.gpu_pods):
         since = opted.get(text(metadata(pod).get("namespace")))
         ours = DECISION_KEY in annotations(pod) or labels_of(pod).get(INJECT_KEY) == "disabled"
-        if since and not ours and _is_bare(facts, pod):
+        if since and not ours and not is_over(pod) and _is_bare(facts, pod):
             yield pod, max(since, _created(registration))
 
 

@@ -8,6 +8,7 @@ from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, CannotTellError, known
 from webhook.doctor.failure_fixes import cdi_fix, fix_for
+from webhook.doctor.last_events import is_of_gpus, is_resolved
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.metadata import full_name
 from webhook.kube.values import mapping, text
@@ -24,10 +25,17 @@ HOOK_KINDS = (
     FailureKind.PROGRAM_MISSING,
     FailureKind.DEVICE_NODE_MISSING,
 )
-ALLOCATION_KINDS = (FailureKind.DEVICE_ALLOCATION, FailureKind.SHARED_TOO_MANY, FailureKind.TOPOLOGY)
+ALLOCATION_KINDS = (
+    FailureKind.DEVICE_ALLOCATION,
+    FailureKind.PLUGIN_AWAY,
+    FailureKind.SHARING_SCHEDULER,
+    FailureKind.SHARED_TOO_MANY,
+    FailureKind.TOPOLOGY,
+)
 DRIVER_FILES = ("nvidia", "libcuda")
 REFUSALS = (
     FailureKind.QUOTA,
+    FailureKind.QUOTA_REQUEST,
     FailureKind.QUOTA_SCOPE,
     FailureKind.LIMIT_RANGE,
     FailureKind.GPU_QUANTITY,
@@ -35,12 +43,11 @@ REFUSALS = (
     FailureKind.SECURITY_CONTEXT_CONSTRAINTS,
     FailureKind.ADMISSION_POLICY,
     FailureKind.ADMISSION_WEBHOOK,
+    FailureKind.WEBHOOK_AWAY,
     FailureKind.CLASS_SCHEDULING,
     FailureKind.CLASS_OVERHEAD,
     FailureKind.TOLERATIONS,
 )
-# Part of the names of objects whose pods belong to GPUs: plugins, drivers, exporters.
-GPU_WORDS = ("nvidia", "gpu", "dcgm")
 # A refusal contains one of these if our patch is its cause.
 OUR_WORDS = (VOLUME_PREFIX, "runtimeClassName")
 
@@ -114,7 +121,7 @@ def xid(facts: ClusterFacts) -> Result:
 
 def claim(facts: ClusterFacts) -> Result:
     """No DRA driver failed to prepare a device."""
-    seen = list(_seen(facts, FailureKind.DEVICE_CLAIM))
+    seen = list(_seen(facts, FailureKind.DEVICE_CLAIM, FailureKind.CLAIM_DRIVER))
     return fails_on(map(_line, seen), *(fix_for(item.failure, item.namespace) for item in seen[:1]))
 
 
@@ -142,7 +149,7 @@ def refused(facts: ClusterFacts) -> Result:
 
 
 def _is_of_gpus(seen: Seen) -> bool:
-    return any(word in seen.of.lower() for word in GPU_WORDS)
+    return is_of_gpus(seen.of)
 
 
 def _refusal_fix(seen: Seen) -> str:
@@ -157,12 +164,15 @@ def _names_gpu(facts: ClusterFacts, message: str) -> bool:
 
 
 def _seen(facts: ClusterFacts, *kinds: FailureKind) -> Iterator[Seen]:
-    """Yield the events that name one of these causes, one for each object."""
+    """Yield the events that name such a cause, one for each object; not for pods that became Ready since."""
     reported = set()
     for event in known(facts.events):
         message = text(event.get("message"))
         failure = failure_of(message, text(event.get("reason")))
-        if failure and failure.kind in kinds and (seen := _of(event, message, failure)).of not in reported:
+        if failure is None or failure.kind not in kinds:
+            continue
+        seen = _of(event, message, failure)
+        if seen.of not in reported and not is_resolved(facts, event):
             reported.add(seen.of)
             yield seen
 

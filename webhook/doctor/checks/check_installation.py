@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
+from webhook.doctor.install_fixes import install_again
 from webhook.kube.containers import waiting_state
 from webhook.kube.metadata import labels_of, name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import INJECT_KEY
 from webhook.status_words import problems_in_log
 
-INSTALL = "kubectl apply -f deploy/install.yaml"
 MINOR_WITH_CONDITIONS = 30
 
 
@@ -32,7 +32,7 @@ def webhook_pods(facts: ClusterFacts) -> Result:
     """The Deployment has all its replicas ready."""
     deployment = known(facts.deployment)
     if deployment is None:
-        return fails_on([f"there is no Deployment gpu-injector in {facts.home}"], INSTALL)
+        return fails_on([f"there is no Deployment gpu-injector in {facts.home}"], install_again(facts))
     wanted = mapping(deployment.get("spec")).get("replicas", 1)
     ready = mapping(deployment.get("status")).get("readyReplicas", 0)
     if not wanted:

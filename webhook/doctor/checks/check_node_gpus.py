@@ -7,8 +7,11 @@ from datetime import timedelta
 
 from webhook.doctor.api_reads import is_ready
 from webhook.doctor.check import Result, fails_on, passes, warns_on
+from webhook.doctor.checks.check_plugin_log import seen_in
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, Unread, known
+from webhook.doctor.maintenance import is_in_maintenance
+from webhook.doctor.node_offers import COUNT_LABEL, GPU
 from webhook.doctor.node_providers import BOTTLEROCKET, by_dra
 from webhook.kube.metadata import metadata, name_of, namespace_of
 from webhook.kube.values import items, mapping, text
@@ -19,8 +22,9 @@ from webhook.view.view import Node
 
 # Labels in which the GPU Operator keeps a node's state -> the values that report a failure, and the fix.
 # Source: https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/gpu-driver-upgrades.html
+UPGRADE_LABEL = "nvidia.com/gpu-driver-upgrade-state"
 STATE_LABELS = {
-    "nvidia.com/gpu-driver-upgrade-state": (
+    UPGRADE_LABEL: (
         ("upgrade-failed", "drain-failed", "pod-deletion-failed"),
         "kubectl -n gpu-operator logs -l app=nvidia-driver-daemonset --all-containers   (on {node})",
     ),
@@ -34,6 +38,12 @@ CONDITION_FIX = (
 )
 LONGEST_MESSAGE = 200
 CORDONED = "cordoned"
+# The operator takes nvidia.com/gpu.present away again from nodes that lack the labels of feature discovery.
+DISCOVERY = (
+    "the GPU Operator waits for labels of Node Feature Discovery (feature.node.kubernetes.io/pci-10de.present): its "
+    "workers must run on the GPU nodes: kubectl get pods -A -o wide | grep -i feature-discovery   (nothing, if an "
+    "autoscaler adds GPU nodes on demand)"
+)
 STARTING = timedelta(minutes=10)
 NO_PLUGIN = "no pod of a device plugin runs: kubectl get daemonsets -A | grep -i -e device-plugin -e gpu"
 HOST_PLUGIN = (
@@ -55,6 +65,8 @@ def gpu_nodes(facts: ClusterFacts) -> Result:
     label = f"if {name} has a GPU: kubectl label node {name} nvidia.com/gpu.present=true"
     others = "likewise other nodes with one; " if len(facts.node_facts) > 1 else ""
     fix = f"{label}   ({others}nothing, if an autoscaler adds GPU nodes on demand)"
+    if known(facts.cluster_policies) or known(facts.gpu_clusters):
+        fix = DISCOVERY
     # Without a GPU pod there may be no GPU node: an autoscaler starts from zero.
     return fails_on(troubles, fix) if known(facts.gpu_pods) else warns_on(troubles, fix)
 
@@ -67,8 +79,14 @@ def ready(facts: ClusterFacts) -> Result:
     # Nodes come and go. While another one takes pods, a node that does not is no reason why GPU pods fail.
     state = warns_on if any(not reasons for reasons in found.values()) else fails_on
     first = next((name for name, reasons in found.items() if reasons), "")
-    is_cordoned = found.get(first) == [CORDONED]
-    return state(troubles, f"kubectl {'uncordon' if is_cordoned else 'describe node'} {first}")
+    return state(troubles, *(_fix_of_unready(facts, first, found[first]) for _ in troubles[:1]))
+
+
+def _fix_of_unready(facts: ClusterFacts, name: str, reasons: list[str]) -> str:
+    step = facts.node_facts[name].labels.get(UPGRADE_LABEL, "")
+    if step and step not in (*STATE_LABELS[UPGRADE_LABEL][0], "upgrade-done", "upgrade-required"):
+        return f"nothing yet: the GPU Operator upgrades the driver of {name} ({step}), and uncordons it afterwards"
+    return f"kubectl {'uncordon' if reasons == [CORDONED] else 'describe node'} {name}"
 
 
 def _unready(node: object) -> Iterator[str]:
@@ -98,9 +116,8 @@ def allocatable(facts: ClusterFacts) -> Result:
         return warns_on(
             troubles, "nothing yet: the node is new, and its driver and device plugin may still be starting"
         )
-    return fails_on(
-        troubles, _look_at_plugins(facts), otherwise=summary or (f"{by_slices} by DRA" if by_slices else "")
-    )
+    state = warns_on if is_in_maintenance(facts, [node.name for node in lacking]) else fails_on
+    return state(troubles, _look_at_plugins(facts), otherwise=summary or (f"{by_slices} by DRA" if by_slices else ""))
 
 
 def _offers_nothing(facts: ClusterFacts, node: Node) -> bool:
@@ -147,7 +164,7 @@ def _look_at_plugins(facts: ClusterFacts) -> str:
             f"kubectl -n {namespace_of(pod)} delete pod {name_of(pod)}   (it registered, and the kubelet lost it: a "
             "restart of the kubelet removes the plugin's socket)"
         )
-    return f"kubectl -n {namespace_of(pod)} logs {name_of(pod)} --all-containers"
+    return seen_in(log) or f"kubectl -n {namespace_of(pod)} logs {name_of(pod)} --all-containers"
 
 
 def _why_fewer(facts: ClusterFacts, node: Node, offers: str) -> str:
@@ -164,9 +181,15 @@ def healthy(facts: ClusterFacts) -> Result:
         for node, found in lacking
         for name, (offers, has) in found.items()
     ]
-    node = lacking[0][0].name if lacking else ""
+    fewer = [node for node in facts.gpu_nodes if facts.counts_fewer(node)]
+    troubles += [
+        f"{node.name} has {node.capacity[GPU]} {GPU}, and its label {COUNT_LABEL} counts {node.labels[COUNT_LABEL]}"
+        for node in fewer
+    ]
+    node = next((one.name for one in (*(one for one, _ in lacking), *fewer)), "")
     fix = f"on {node}: dmesg | grep -i xid; restart its device plugin pod; where that does not help, reboot the node"
-    return fails_on(troubles, fix) if any(not facts.offers_gpus(one) for one, _ in lacking) else warns_on(troubles, fix)
+    idle = [one.name for one, _ in lacking if not facts.offers_gpus(one)]
+    return (warns_on if not idle or is_in_maintenance(facts, idle) else fails_on)(troubles, fix)
 
 
 def states(facts: ClusterFacts) -> Result:
@@ -180,7 +203,8 @@ def states(facts: ClusterFacts) -> Result:
     found += [
         (node.name, said, CONDITION_FIX) for node in facts.gpu_nodes for said in _conditions(facts.node(node.name))
     ]
-    return fails_on(
+    state = warns_on if is_in_maintenance(facts, {name for name, _, _ in found}) else fails_on
+    return state(
         (f"{name} has {label}" for name, label, _ in found), *(f"{fix.format(node=name)}" for name, _, fix in found[:1])
     )
 

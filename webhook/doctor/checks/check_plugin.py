@@ -6,22 +6,21 @@ from typing import Any
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks import check_plugin_log as plugin_log
 from webhook.doctor.checks.check_node_gpus import HOST_PLUGIN
+from webhook.doctor.checks.check_plugin_places import daemon_sets, everywhere
 from webhook.doctor.checks.check_plugin_pods import running
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import known
-from webhook.doctor.node_providers import BOTTLEROCKET, GKE_LABEL, by_dra, gpu_drivers
+from webhook.doctor.node_providers import BOTTLEROCKET, GKE_LABEL, gpu_drivers
 from webhook.doctor.plugin_fixes import cure_of, if_it_has_a_gpu, plugin_rule
+from webhook.doctor.pod_trouble import is_over
 from webhook.kube.metadata import full_name, name_of, namespace_of
-from webhook.kube.node_affinity import selects, tolerates_all
 from webhook.kube.values import elements, items, mapping, text
 from webhook.nvidia.device_plugins import DevicePlugin, Vendor
 from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.plugin_settings import CONFIG_FLAG, CONFIG_VARIABLE
 from webhook.view.plugin_projections import find_plugin, known_plugins, template_of
-from webhook.view.projections import kinds
-from webhook.view.view import Node, Nvml, PluginDaemonSet
+from webhook.view.view import Nvml
 
-MISSING = "DaemonSet {} wants to run there; its pod is missing"
 HELM_LINE = (
     "helm upgrade --install nvdp nvidia-device-plugin --repo https://nvidia.github.io/k8s-device-plugin -n kube-system"
 )
@@ -30,7 +29,7 @@ GKE_PLUGIN = "GKE installs its own plugin: kubectl -n kube-system get daemonsets
 
 def present(facts: ClusterFacts) -> Result:
     """Something provides GPUs: a device plugin, a service of the host, or DRA."""
-    sets = [text(item.plugin.name) for item in _daemon_sets(facts)]
+    sets = [text(item.plugin.name) for item in daemon_sets(facts)]
     others = [
         f"{name_of(item)} ({plugin.name})" for item, plugin in facts.other_daemon_sets if plugin.serves_containers
     ]
@@ -70,38 +69,6 @@ def recognised(facts: ClusterFacts) -> Result:
 
 def _may_be_gpus(plugin: DevicePlugin) -> bool:
     return plugin.vendor is Vendor.NVIDIA
-
-
-def everywhere(facts: ClusterFacts) -> Result:
-    """Each GPU node has a plugin pod: the DaemonSet's selectors let it in, and its taints are tolerated."""
-    sets = list(_daemon_sets(facts))
-    served = {node for _, node in facts.talking}
-    lacking = [node for node in facts.gpu_nodes if node.name not in served and not _needs_no_plugin(facts, node)]
-    troubles = (
-        f"{node.name} has no device plugin: {'; '.join(_why_not(item, node) for item in sets)}" for node in lacking
-    )
-    return fails_on(
-        troubles if sets else (),
-        "change tolerations or selectors of the DaemonSet's template: a webhook is asked too late for that",
-        otherwise=f"{len(served)} nodes",
-    )
-
-
-def _needs_no_plugin(facts: ClusterFacts, node: Node) -> bool:
-    """Say whether DRA or a service of the host offers a node's GPUs: then a missing pod is no error."""
-    wanted = any(_why_not(item, node) == MISSING.format(item.plugin.name) for item in _daemon_sets(facts))
-    return by_dra(facts.providers.of_node(node)) or (facts.offers_gpus(node) and not wanted)
-
-
-def _why_not(item: PluginDaemonSet, node: Node) -> str:
-    if not selects(item.placement, node):
-        return f"DaemonSet {item.plugin.name} does not select it"
-    tolerations = items(item.placement.get("tolerations"))
-    missing = [taint for taint in node.taints if not tolerates_all(tolerations, (taint,))]
-    if missing:
-        taints = ", ".join(f"{taint.key}={taint.value}:{taint.effect}".replace("=:", ":") for taint in missing)
-        return f"DaemonSet {item.plugin.name} does not tolerate {taints}"
-    return MISSING.format(item.plugin.name)
 
 
 def restart_needed(facts: ClusterFacts) -> Result:
@@ -161,7 +128,7 @@ def once(facts: ClusterFacts) -> Result:
     """No node runs two device plugins for GPUs, which would take the resource from each other."""
     pods: dict[str, list[str]] = {}
     for item, node in facts.talking:
-        if node and mapping(item.get("status")).get("phase") == "Running":
+        if node and mapping(item.get("status")).get("phase") == "Running" and not is_over(item):
             pods.setdefault(node, []).append(full_name(item))
     troubles = (
         f"{node} runs {len(names)} device plugins: {', '.join(names)}"
@@ -179,12 +146,6 @@ def passes_devices(facts: ClusterFacts) -> Result:
         if pod.plugin.nvml is Nvml.MOUNT and pod.plugin.passes_devices is False
     )
     return warns_on(troubles, "set PASS_DEVICE_SPECS=true in the plugin's DaemonSet")
-
-
-def _daemon_sets(facts: ClusterFacts) -> Iterator[PluginDaemonSet]:
-    project = kinds(known_plugins(facts.policy))["apps", "DaemonSet"].project
-    found = map(project, known(facts.daemon_sets))
-    return (item for item in found if item.plugin.hands_out_gpus)
 
 
 def _containers(daemon_set: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -6,13 +6,16 @@ from typing import Any
 from webhook.decide.pod import containers
 from webhook.doctor.check import Result, warns_on
 from webhook.doctor.cluster_facts import ClusterFacts
-from webhook.doctor.fact import ApiObject, CannotTellError, known
+from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
 from webhook.doctor.failure_fixes import fix_for
 from webhook.doctor.node_providers import by_dra
+from webhook.doctor.scheduling_fixes import names_claim, scheduling_fix
 from webhook.kube.containers import last_end, waiting_state
 from webhook.kube.metadata import full_name, name_of, namespace_of
 from webhook.kube.values import items, mapping, text
+from webhook.nvidia.cuda_messages import fix_of_cuda
 from webhook.nvidia.failure_messages import failure_of
+from webhook.view.dynamic_resources import project_device_class
 
 IMAGE = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull")
 NOT_STARTED = (
@@ -22,6 +25,7 @@ NOT_STARTED = (
 # Reasons for which a kubelet rejects a pod of which a device is missing; OutOf<resource> too.
 REJECTED = ("UnexpectedAdmissionError", "TopologyAffinityError", "NodeAffinity", "AdmissionError")
 OUT_OF = "OutOf"
+NVIDIA, NOT_SEEN = "nvidia", "no scheduler has looked at it"
 SCHEDULED, DEFAULT_SCHEDULER = "PodScheduled", "default-scheduler"
 LOOK = "kubectl -n {namespace} describe pod {name}; kubectl -n {namespace} logs {name} --previous"
 # Reasons of a container's end -> what helps, where its message names no cause.
@@ -36,13 +40,30 @@ def asking(facts: ClusterFacts) -> Iterator[ApiObject]:
 
 def pending(facts: ClusterFacts) -> Result:
     """No GPU pod waits for a node."""
-    found = [(pod, said) for pod in asking(facts) if (said := _waits(pod))]
+    found = [(pod, said) for pod in known(facts.gpu_pods) if (said := _waits(pod)) and _wants_gpu(facts, pod, said)]
     most = _most_of_a_node(facts) if found else {}
     why = [(pod, said, _why_none(facts, pod, most)) for pod, said in found]
     troubles = (f"{full_name(pod)}: {said}{f' ({reason})' if reason else ''}" for pod, said, reason in why)
     reasons = [reason for _, _, reason in why if reason]
-    look = "kubectl describe nodes | grep -A8 Allocatable   (are they taken, or not offered?)"
-    return warns_on(troubles, f"change the pod's request: {reasons[0]}" if reasons else look)
+    if reasons:
+        return warns_on(troubles, f"change the pod's request: {reasons[0]}")
+    return warns_on(troubles, *(_fix_of_waiting(facts, *one) for one in found[:1]))
+
+
+def _wants_gpu(facts: ClusterFacts, pod: ApiObject, said: str) -> bool:
+    """Say whether a pod that waits requests a GPU, by a resource or by a claim of NVIDIA's driver."""
+    if any(container.requests_gpu for container in containers(pod, facts.policy)):
+        return True
+    if not names_claim(said):
+        return False
+    classes = () if isinstance(facts.device_classes, Unread) else map(project_device_class, facts.device_classes)
+    return NVIDIA in said or any(NVIDIA in one.driver or NVIDIA in one.name for one in classes)
+
+
+def _fix_of_waiting(facts: ClusterFacts, pod: ApiObject, said: str) -> str:
+    if said.startswith(NOT_SEEN):
+        return "install and start that scheduler, or take schedulerName out of the pod"
+    return scheduling_fix(facts, pod, said)
 
 
 def _waits(pod: ApiObject) -> str:
@@ -55,7 +76,7 @@ def _waits(pod: ApiObject) -> str:
     if conditions or spec.get("nodeName") or status.get("phase") != "Pending":
         return ""
     scheduler = text(spec.get("schedulerName")) or DEFAULT_SCHEDULER
-    return f'no scheduler has looked at it: does the scheduler "{scheduler}" run?'
+    return f'{NOT_SEEN}: does the scheduler "{scheduler}" run?'
 
 
 def _most_of_a_node(facts: ClusterFacts) -> Mapping[str, int]:
@@ -105,13 +126,14 @@ def not_starting(facts: ClusterFacts) -> Result:
     fixes = (_fix(reason, message, namespace_of(pod)) for pod, _, reason, message in found)
     fix = next(filter(None, fixes), "")
     look = LOOK.format(namespace=namespace_of(found[0][0]), name=name_of(found[0][0])) if found else ""
-    return warns_on((f"{where}: {reason} {message}".rstrip() for _, where, reason, message in found), fix or look)
+    troubles = (f"{where}: {reason} {' '.join(message.split())}".rstrip() for _, where, reason, message in found)
+    return warns_on(troubles, fix or look)
 
 
 def _fix(reason: str, message: str, namespace: str) -> str:
     failure = failure_of(message, reason)
     by_end = next((fix for end, fix in FIXES_BY_END.items() if end in reason), "")
-    return (fix_for(failure, namespace) if failure else "") or by_end
+    return (fix_for(failure, namespace) if failure else "") or by_end or fix_of_cuda(message)
 
 
 def _failures(pod: ApiObject) -> Iterator[tuple[str, str, str]]:

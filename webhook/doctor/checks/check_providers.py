@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from webhook.decide.decision import Reason
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
-from webhook.doctor.checks.check_support import support
+from webhook.doctor.checks.check_support import fix_of_support, support
 from webhook.doctor.cluster_facts import ClusterFacts
-from webhook.doctor.fact import ApiObject, known
+from webhook.doctor.fact import ApiObject, Unread, known
 from webhook.doctor.node_providers import HandedOut, gpu_slices
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.values import mapping, text
@@ -24,7 +24,14 @@ def operator(facts: ClusterFacts) -> Result:
         for item in known(found)
         if (state := text(mapping(item.get("status")).get("state"))) not in HEALTHY_STATES
     )
-    return fails_on(troubles, "kubectl describe clusterpolicies,gpuclusters", otherwise=_operators(facts))
+    return fails_on(troubles, _fix_of_operator(facts), otherwise=_operators(facts))
+
+
+def _fix_of_operator(facts: ClusterFacts) -> str:
+    """Return what helps the first pod for which the operator waits, else where it says why."""
+    look = "kubectl describe clusterpolicies,gpuclusters"
+    fix = "" if isinstance(facts.support_pods, Unread) else fix_of_support(facts)
+    return f"{fix}   (see gpu-stack)" if fix else look
 
 
 def _operators(facts: ClusterFacts) -> str:

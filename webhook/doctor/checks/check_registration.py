@@ -10,11 +10,11 @@ from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.checks import check_mutators as mutators
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
+from webhook.doctor.install_fixes import install_again
 from webhook.kube.values import elements, items, mapping, text
 from webhook.names import MUTATING_ENTRIES, VALIDATING_ENTRIES
 from webhook.registration.drift import entry_drift, missing_entries
 
-INSTALL = "kubectl apply -f deploy/install.yaml"
 STOLEN = "then find out who could add them: a stolen ServiceAccount token can (docs/security.md)"
 SOON = timedelta(days=7)
 LONGEST_SECONDS = 10
@@ -25,7 +25,7 @@ def registered(facts: ClusterFacts) -> Result:
     there = set(_entries(facts))
     return fails_on(
         (f"{name} is not registered" for name in missing_entries(there)),
-        INSTALL,
+        install_again(facts),
         otherwise=f"{len(there)} entries",
     )
 
@@ -39,7 +39,7 @@ def drift(facts: ClusterFacts) -> Result:
         if _is_ours(entry, facts.home)
         for trouble in entry_drift(entry, facts.policy, facts.home)
     )
-    return fails_on(troubles, f"{INSTALL}   (it must be of the same version and policy)")
+    return fails_on(troubles, install_again(facts))
 
 
 def foreign_entries(facts: ClusterFacts) -> Result:
@@ -50,7 +50,7 @@ def foreign_entries(facts: ClusterFacts) -> Result:
     }
     troubles = [f"{name} ({kind}) leads elsewhere" for kind, entries in found.items() for _, name in entries]
     fix = [_removal(kind, entries) for kind, entries in found.items() if entries]
-    return fails_on(troubles, *fix, *((STOLEN, INSTALL) if fix else ()))
+    return fails_on(troubles, *fix, *((STOLEN, install_again(facts)) if fix else ()))
 
 
 def _indexed(item: ApiObject | None) -> Iterator[tuple[int, ApiObject]]:

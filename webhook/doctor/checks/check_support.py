@@ -50,6 +50,11 @@ def unwell_support(facts: ClusterFacts) -> list[Unwell]:
     return sorted(found, key=lambda one: (order.index(one.role), not one.matters, full_name(one.pod)))
 
 
+def fix_of_support(facts: ClusterFacts) -> str:
+    """Return what helps the first pod that is not well, empty where all are well."""
+    return next((_fix(facts, one) for one in unwell_support(facts)), "")
+
+
 def _unwell(facts: ClusterFacts, pod: ApiObject, role: Support) -> Unwell | None:
     status, node = mapping(pod.get("status")), text(mapping(pod.get("spec")).get("nodeName"))
     if is_ready(pod) or status.get("phase") == "Succeeded" or "deletionTimestamp" in metadata(pod):

@@ -10,6 +10,7 @@ from webhook.doctor.checks.check_pod_starts import asking, not_starting, pending
 from webhook.doctor.checks.check_runtime_class import missing_class_fix
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, known
+from webhook.doctor.pod_trouble import is_over
 from webhook.doctor.runtime_setup import handler_fix
 from webhook.kube.metadata import full_name, name_of
 from webhook.kube.values import items, mapping, text
@@ -22,7 +23,8 @@ GPU, SHARED = "nvidia.com/gpu", "nvidia.com/gpu.shared"
 def class_cannot_run(facts: ClusterFacts) -> Result:
     """No GPU pod names a class that its node does not run."""
     handlers = {name_of(item): text(item.get("handler")) for item in known(facts.runtime_classes)}
-    found = [(pod, *trouble) for pod in known(facts.gpu_pods) if (trouble := _cannot_run(facts, pod, handlers))]
+    pods = [pod for pod in known(facts.gpu_pods) if not is_over(pod)]
+    found = [(pod, *trouble) for pod in pods if (trouble := _cannot_run(facts, pod, handlers))]
     return fails_on((f"{full_name(pod)}: {why}" for pod, why, _ in found), *(fix for _, _, fix in found[:1]))
 
 
