@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
+from webhook.commands.shared.cluster_settings import knative_allows_class, report_registration
+from webhook.commands.shared.count_injected import count_pod, opted_in_namespaces
 from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.input_files import InputError, read_files, read_tree
 from webhook.commands.shared.list_workloads import Listed, is_kept, progress_bar, workloads
@@ -17,16 +19,14 @@ from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Si
 from webhook.commands.shared.unread import POLICY
 from webhook.commands.shared.view_files import read_view_files, report_missing
 from webhook.commands.shared.view_sources import merged, with_declared
-from webhook.decide.injected_pods import InjectedPods, injected_lines, opted_in
+from webhook.decide.injected_pods import injected_lines
 from webhook.kube.kind_scopes import declared_scopes
-from webhook.kube.knative import CONFIG_MAP_PATH, allows_runtime_class, is_relevant
+from webhook.kube.knative import allows_runtime_class, is_relevant
 from webhook.kube.manifests import Manifest
-from webhook.kube.metadata import controlling_owner, namespace_of
+from webhook.kube.metadata import controlling_owner
 from webhook.kube.placeholders import may_have_placeholders, unrendered
-from webhook.kube.values import EMPTY, empty_mapping, items, text
-from webhook.kube_client.api_error import ApiError
+from webhook.kube.values import empty_mapping
 from webhook.kube_client.client import KubeClient
-from webhook.names import REGISTRATION_NAME, REGISTRATION_PATH, WORKLOADS_ENTRY
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
 
@@ -147,11 +147,13 @@ async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Abov
         # Kinds in a file need not be read from the cluster.
         unread |= {kind: why for kind, why in snapshot.unknown.items() if getattr(situation.view, kind) is None}
         # The policy in use is printed already.
-        await _report_registration(client)
+        await report_registration(client)
         _report({kind: why for kind, why in unread.items() if kind != POLICY})
         situation = replace(situation, unread=unread)
         if not scope.files or any(is_relevant(item.content) for item in documents):
-            situation = replace(situation, knative_allows=situation.knative_allows or await _knative_allows(client))
+            situation = replace(
+                situation, knative_allows=situation.knative_allows or await knative_allows_class(client)
+            )
         if scope.files:
             return SelectedWorkloads(await tries(client, list(_of_manifests(manifests, situation))))
         if usual and situation.view.namespaces is not None and usual not in situation.view.namespaces:
@@ -167,8 +169,8 @@ async def _running(client: KubeClient, scope: Scope, situation: Situation, above
     if POLICY in situation.unread:
         unread[POLICY] = situation.unread[POLICY]
     found: dict[str, list[PodVerdict]] = {}
-    counts = _opted_in(situation)
-    listed = Listed(scope.usual_namespace(), scope.selector, partial(_count, counts, situation.policy))
+    counts = opted_in_namespaces(situation)
+    listed = Listed(scope.usual_namespace(), scope.selector, partial(count_pod, counts, situation.policy))
     with progress_bar() as progress:
         async for item in workloads(client, listed, progress, unread):
             if own := _asking(item, situation):
@@ -178,36 +180,6 @@ async def _running(client: KubeClient, scope: Scope, situation: Situation, above
     _report({kind: why for kind, why in unread.items() if kind not in situation.unread})
     injected = () if scope.selector or "pods" in unread or POLICY in unread else tuple(injected_lines(counts))
     return SelectedWorkloads([one for asking in found.values() for one in asking], unread, injected)
-
-
-def _opted_in(situation: Situation) -> dict[str, InjectedPods]:
-    known = situation.view.namespaces or EMPTY
-    return {name: InjectedPods() for name, labels in known.items() if opted_in(labels, situation.policy)}
-
-
-def _count(counts: Mapping[str, InjectedPods], policy: Policy, pod: Mapping[str, Any]) -> None:
-    if namespace := counts.get(namespace_of(pod)):
-        namespace.add(pod, policy)
-
-
-async def _report_registration(client: KubeClient) -> None:
-    """Say where the API server calls no webhook of ours; an unread registration is in the policy's line already."""
-    try:
-        found = await client.find(REGISTRATION_PATH)
-    except ApiError:
-        return
-    if WORKLOADS_ENTRY not in {text(entry.get("name")) for entry in items((found or EMPTY).get("webhooks"))}:
-        what = "exists" if found is None else f"has the entry {WORKLOADS_ENTRY}"
-        click.echo(f"Not installed: no registration {REGISTRATION_NAME} {what}. The webhook is not called.", err=True)
-
-
-async def _knative_allows(client: KubeClient) -> bool:
-    """Say whether the cluster's Knative accepts a RuntimeClass; an unread setting does not allow it."""
-    try:
-        found = await client.find(CONFIG_MAP_PATH)
-    except ApiError:
-        return False
-    return allows_runtime_class([{"apiVersion": "v1", "kind": "ConfigMap", **found}] if found else [])
 
 
 def _of_manifests(manifests: Sequence[Manifest], situation: Situation) -> Iterator[PodVerdict]:
