@@ -16,23 +16,24 @@ from webhook.kube_client.clock import Clock
 
 # These steps repair what another client broke; the others happen a few times a year, or when a rotation is requested.
 REPAIRS = (Action.CREATE, Action.RESTORE)
-REPAIR_LIMIT, STEP_LIMIT, WINDOW = 10, 200, timedelta(minutes=50)
+REPAIR_LIMIT, STEP_LIMIT = 10, 200
+REPAIR_PAUSE, STEP_PAUSE = timedelta(minutes=5), timedelta(seconds=15)
 
 
 class WriteLimit:
-    """At most `limit` writes in a window, on a monotonic clock (seconds)."""
+    """At most `limit` writes at once, and one more after each `pause`, on a monotonic clock (seconds)."""
 
-    def __init__(self, limit: int, window: timedelta) -> None:
-        self._limit = limit
-        self._window = window.total_seconds()
-        self._spent: list[float] = []
+    def __init__(self, limit: int, pause: timedelta) -> None:
+        self._pause = pause.total_seconds()
+        self._most = (limit - 1) * self._pause
+        self._full_at = float("-inf")
 
     def spend(self, at: float) -> bool:
         """Count one write; False if none is left."""
-        self._spent = [when for when in self._spent if at - when < self._window]
-        if len(self._spent) >= self._limit:
+        full_at = max(self._full_at, at)
+        if full_at - at > self._most:
             return False
-        self._spent.append(at)
+        self._full_at = full_at + self._pause
         return True
 
 
@@ -49,8 +50,9 @@ class Writer:
     ) -> None:
         self._client, self._installation, self._schedule = client, installation, schedule
         self._clock, self._events = clock, events
-        limits = {"steps": STEP_LIMIT, "repairs": REPAIR_LIMIT} | dict.fromkeys(REGISTRATION_KINDS, REPAIR_LIMIT)
-        self._limits = {subject: WriteLimit(limit, WINDOW) for subject, limit in limits.items()}
+        self._limits = {"steps": WriteLimit(STEP_LIMIT, STEP_PAUSE)} | {
+            subject: WriteLimit(REPAIR_LIMIT, REPAIR_PAUSE) for subject in ("repairs", *REGISTRATION_KINDS)
+        }
         self._given: dict[str, Trust] = {}
         self._stopped = False
 
@@ -114,9 +116,8 @@ class Writer:
 
     def _may_write(self, subject: str, limited_as: str, **about: str) -> bool:
         if self._limits[limited_as].spend(self._clock.monotonic()):
-            self._events.forget(f"{limited_as} contested")
             return True
-        why = f"another client undoes these writes repeatedly; no more writes until {WINDOW} have passed"
+        why = f"another client undoes these writes repeatedly; from now on one write in {REPAIR_PAUSE}"
         self._events.report(
             f"{limited_as} contested", f"{subject}-contested", reason="undone-too-often", why=why, **about
         )
