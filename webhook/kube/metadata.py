@@ -29,6 +29,11 @@ def labels_of(item: Mapping[str, Any]) -> Mapping[str, str]:
     return text_map(metadata(item).get("labels"))
 
 
+def labels_as_written(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return ``metadata.labels`` without a copy: a pod that is reviewed may have very many, of which few are read."""
+    return mapping(metadata(item).get("labels"))
+
+
 def controlling_owner(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the owner reference of the object's controller, empty where it has none."""
     owners = items(metadata(item).get("ownerReferences"))

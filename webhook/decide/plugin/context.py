@@ -13,7 +13,7 @@ from webhook.decide.pod import Container, Pod
 from webhook.decide.pod_security import PRIVILEGED
 from webhook.decide.workload.class_fitness import class_misfit, toleration_misfit
 from webhook.decide.workload.context import RuleContext
-from webhook.kube.metadata import labels_of
+from webhook.kube.metadata import labels_as_written
 from webhook.kube.node_affinity import target_node
 from webhook.kube.values import EMPTY, elements
 from webhook.nvidia.driver_profiles import HostDriver, HostDrivers, usr_root_works
@@ -125,7 +125,7 @@ class PluginContext:
     def guarded(self) -> GuardedPod:
         """The pod as admission control sees it."""
         default = PRIVILEGED if self.namespace == HOME_NAMESPACE else "unset"
-        labels = labels_of(self.base.pod)
+        labels = labels_as_written(self.base.pod)
         return GuardedPod(self.base.view, self.namespace, self.base.namespace_labels, labels, default)
 
     @property

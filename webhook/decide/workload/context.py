@@ -12,7 +12,7 @@ from webhook.decide.nodes.expected import expected_candidates
 from webhook.decide.pod import Container, Pod, containers, label, requests_gpu
 from webhook.decide.workload.patch_runtime_class import TOLERATION
 from webhook.decide.workload.seen_failures import SeenFailures
-from webhook.kube.metadata import labels_of
+from webhook.kube.metadata import labels_as_written
 from webhook.kube.values import EMPTY, elements, mapping
 from webhook.names import ALWAYS, INJECT_KEY
 from webhook.policy.model import Policy
@@ -73,7 +73,7 @@ class RuleContext:
     @property
     def guarded(self) -> GuardedPod:
         """The pod as admission control sees it."""
-        default, labels = self.policy.pod_security_default, labels_of(self.pod)
+        default, labels = self.policy.pod_security_default, labels_as_written(self.pod)
         return GuardedPod(self.view, self.request.namespace, self.namespace_labels, labels, default)
 
     @property
