@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from webhook.decide.nodes.kind import profiles
-from webhook.nvidia.driver_profiles import DEFAULT_PROFILES, HostDriver, HostDrivers, host_driver, usr_root_works
+from webhook.nvidia.driver_directory import HostDriver, HostDrivers, host_driver, usr_root_works
+from webhook.nvidia.driver_profiles import DEFAULT_PROFILES
 from webhook.nvidia.special_hosts import special_host
 from webhook.policy.load import parse_policy
 from webhook.view.view import Node

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.decide.nodes.kind import profiles
-from webhook.nvidia.driver_profiles import host_driver
+from webhook.nvidia.driver_directory import host_driver
 from webhook.nvidia.profile_lines import profile_line, profile_lines
 from webhook.policy.load import parse_policy
 from webhook.view.view import Node

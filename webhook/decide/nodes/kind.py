@@ -12,7 +12,8 @@ from webhook.decide.nodes.trusted_plugins import TrustedPlugins, observed_state
 from webhook.kube.label_selector import has_labels
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import EMPTY
-from webhook.nvidia.driver_profiles import DEFAULT_PROFILES, DriverProfile, HostDriver, HostDrivers
+from webhook.nvidia.driver_directory import HostDriver, HostDrivers
+from webhook.nvidia.driver_profiles import DEFAULT_PROFILES, DriverProfile
 from webhook.nvidia.gpu_labels import gpu_labels
 from webhook.nvidia.plugin_settings import CDI_PREFIX
 from webhook.nvidia.special_hosts import has_own_plugin, is_virtual_node, serves_pods

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from webhook.kube.values import EMPTY
 from webhook.node_facts.facts_report import NVIDIA_DRIVER, NodeFacts
-from webhook.nvidia.driver_profiles import HostDriver, HostDrivers
+from webhook.nvidia.driver_directory import HostDriver, HostDrivers
 from webhook.nvidia.special_hosts import is_wsl, special_host
 from webhook.view.node_facts_pods import NodeFactsPod
 from webhook.view.view import ClusterView, Node

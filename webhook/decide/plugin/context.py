@@ -16,7 +16,7 @@ from webhook.decide.workload.context import RuleContext
 from webhook.kube.metadata import labels_as_written
 from webhook.kube.node_affinity import target_node
 from webhook.kube.values import EMPTY, elements
-from webhook.nvidia.driver_profiles import HostDriver, HostDrivers, usr_root_works
+from webhook.nvidia.driver_directory import HostDriver, HostDrivers, usr_root_works
 from webhook.nvidia.known_plugins import KnownPlugin, Role, companion_role
 from webhook.observations.plugin_observation import ObservationKey, PluginState
 from webhook.observations.setback import Setback

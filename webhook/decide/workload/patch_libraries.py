@@ -13,7 +13,7 @@ from webhook.decide.pod import containers as pod_containers
 from webhook.kube.containers import meets, mount_paths
 from webhook.kube.values import items, mapping, text
 from webhook.names import DEVICES_VOLUME_NAME, VOLUME_PREFIX
-from webhook.nvidia.driver_profiles import HostDriver
+from webhook.nvidia.driver_directory import HostDriver
 from webhook.nvidia.own_driver_mounts import HostFile
 from webhook.policy.model import Policy
 

@@ -11,7 +11,7 @@ from webhook.doctor.fact import known
 from webhook.doctor.runtime_setup import Runtime, handler_fix, runtime_of
 from webhook.kube.metadata import name_of
 from webhook.kube.values import mapping
-from webhook.nvidia.driver_profiles import host_driver
+from webhook.nvidia.driver_directory import host_driver
 from webhook.view.view import RuntimeClass
 
 

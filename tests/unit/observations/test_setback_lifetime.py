@@ -18,7 +18,7 @@ from webhook.observations.setback import (
     Setbacks,
     duration,
 )
-from webhook.observations.setback_rules import LEFT, due, look_at_pods, with_released
+from webhook.observations.setback_lifetime import LEFT, due, look_at_pods, with_released
 from webhook.observations.waits import Waits
 from webhook.view.view import Node, PluginPod
 
