@@ -18,6 +18,14 @@ def not_installed(cluster: Cluster) -> None:
     cluster.remove("Deployment", "gpu-injector")
 
 
+@spoils("webhook-pods", "the image reaches the nodes: docs/image.md")
+def image_not_loaded(cluster: Cluster) -> None:
+    """It was installed without a registry, and a node has no image."""
+    no_image(cluster)
+    (status,) = cluster.of("Pod", "webhook-a")["status"]["containerStatuses"]
+    status["state"]["waiting"]["reason"] = "ErrImageNeverPull"
+
+
 @spoils("webhook-pods", "webhook-a: ImagePullBackOff")
 def no_image(cluster: Cluster) -> None:
     """No replica starts."""

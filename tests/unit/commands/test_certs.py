@@ -23,6 +23,7 @@ from certs.secret_content import ROTATE_ANNOTATION, Rotation, SecretContent, wri
 from webhook.commands.certs import run as certs
 from webhook.commands.shared.cluster import Target
 from webhook.commands.shared.input_files import InputError
+from webhook.names import MUTATING_ENTRIES, VALIDATING_ENTRIES
 
 NAMES = ("gpu-injector.gpu-injector.svc", "127.0.0.1")
 NOW = datetime.now(UTC)
@@ -79,11 +80,11 @@ async def test_the_page_shows_what_is_printed(
 ) -> None:
     """Dates, fingerprints and the replica's address differ; every other word of docs/certificates.md is printed."""
     async with replica(OURS) as url:
-        names = ("workloads", "bootstrap", "ephemeral")
-        item = registration("Mutating", *(trusting(OURS, {"url": url}) for _ in names))
-        for entry, name in zip(item["webhooks"], names, strict=True):
-            entry["name"] = f"{name}.gpu-injector.io"
-        fake.put(item)
+        for kind, names in (("Mutating", MUTATING_ENTRIES), ("Validating", VALIDATING_ENTRIES)):
+            item = registration(kind, *(trusting(OURS, {"url": url}) for _ in names))
+            for entry, name in zip(item["webhooks"], names, strict=True):
+                entry["name"] = name
+            fake.put(item)
         await show(fake, tmp_path)
     typed = "$ gpu-injector certs show"
     (block,) = (one for one in blocks() if one.document_name == "docs/certificates.md" and one.lines[0] == typed)

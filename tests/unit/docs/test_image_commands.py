@@ -1,6 +1,7 @@
 """The image that the documents name: the one that `make image` builds, and never the manifest's own name."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -67,3 +68,26 @@ def test_the_page_uses_the_name_that_make_image_gives() -> None:
     assert f"localhost/{yaml.safe_load(VALUES.read_text())['image']['repository']}:{VERSION}" == LOADED
     saved = re.findall(r"`((?:buildah push|docker save|podman save) .*?)`", PAGE.read_text())
     assert [program.split()[0] for program in saved if LOADED in program] == ["buildah", "docker", "podman"]
+
+
+@pytest.mark.parametrize(
+    ("installed", "program"),
+    [
+        ("buildah docker podman", "buildah bud --isolation chroot --timestamp 0"),
+        ("docker podman", "docker build"),
+        ("podman", "podman build"),
+    ],
+)
+def test_make_image_uses_the_first_program_that_is_installed(installed: str, program: str, tmp_path: Path) -> None:
+    """What docs/image.md says, and the name that the chart expects."""
+    sed, make = shutil.which("sed"), shutil.which("make")
+    assert sed
+    assert make
+    (tmp_path / "sed").symlink_to(sed)
+    for name in installed.split():
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    command = [make, "--dry-run", "--silent", "image"]
+    done = subprocess.run(command, cwd=ROOT, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(program)
+    assert f" --tag {LOADED} " in done.stdout

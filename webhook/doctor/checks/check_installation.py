@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
+from webhook.doctor.checks.check_pod_starts import IMAGE
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, CannotTellError, Unread, known
 from webhook.doctor.install_fixes import install_again
@@ -40,8 +41,11 @@ def webhook_pods(facts: ClusterFacts) -> Result:
         return fails_on(["the Deployment is scaled to 0: no replica answers"], scale)
     if ready >= wanted:
         return passes(f"{ready} of {wanted} ready")
-    troubles = [f"{ready} of {wanted} replicas are ready", *_waiting(facts)]
+    waiting = list(_waiting(facts))
+    troubles = [f"{ready} of {wanted} replicas are ready", *waiting]
     look = f"kubectl -n {facts.home} describe pods -l app.kubernetes.io/name=gpu-injector"
+    if any(reason in line for line in waiting for reason in IMAGE):
+        look += "   (how the image reaches the nodes: docs/image.md)"
     return fails_on(troubles, look) if not ready else warns_on(troubles, look)
 
 
