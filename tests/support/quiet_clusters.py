@@ -99,6 +99,15 @@ def node_away_and_its_plugin(cluster: Cluster) -> None:
     another_plugin(cluster, "plugin-2", "second")["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
 
 
+@quiet("node-reboots", "nodes-ready")
+def node_reboots(cluster: Cluster) -> None:
+    """The MIG manager reboots a node, which offers nothing meanwhile."""
+    node = second_node(cluster)
+    node["metadata"]["labels"]["nvidia.com/mig.config.state"] = "rebooting"
+    node["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    node["status"]["allocatable"] = {"cpu": "16", GPU: "0"}
+
+
 @quiet("node-in-maintenance", "nodes-ready", "gpus-healthy", "node-states", "plugin-running", "plugin-log")
 def node_in_maintenance(cluster: Cluster) -> None:
     """A node with a broken GPU is cordoned: warnings for its repair, and no failure, as others serve."""

@@ -228,3 +228,18 @@ def event_about_a_ready_pod(cluster: Cluster) -> None:
     found["lastTimestamp"] = "2026-05-31T09:00:00Z"
     cluster.plugin["status"]["conditions"][0]["lastTransitionTime"] = "2026-05-31T08:00:00Z"
     cluster.add(found)
+
+
+@report(
+    "k3s",
+    "a DaemonSet for one type of machine",
+    gpus_allocatable=(FAIL, "gpu-node offers none"),
+    plugin_everywhere=(FAIL, "change tolerations or selectors of the DaemonSet's template"),
+    never="kubectl label node",
+)
+def plugin_for_another_machine(cluster: Cluster) -> None:
+    """The label is the cloud's: it is not set by hand."""
+    offers_nothing(cluster)
+    cluster.remove("Pod", PLUGIN)
+    selector = {"node.kubernetes.io/instance-type": "p4d.24xlarge"}
+    cluster.daemon_set["spec"]["template"]["spec"]["nodeSelector"] = selector

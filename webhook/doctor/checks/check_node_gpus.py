@@ -175,13 +175,15 @@ def _why_fewer(facts: ClusterFacts, node: Node, offers: str) -> str:
 
 def healthy(facts: ClusterFacts) -> Result:
     """No GPU of a node is unhealthy: the node offers all that it has."""
-    lacking = [(node, facts.lacking(node)) for node in facts.gpu_nodes if facts.lacking(node)]
+    # What a node that is away offered last tells nothing of its GPUs.
+    nodes = [node for node in facts.gpu_nodes if node.ready is not False]
+    lacking = [(node, facts.lacking(node)) for node in nodes if facts.lacking(node)]
     troubles = [
         f"{node.name} has {has} {name} and offers {offers}: {_why_fewer(facts, node, offers)}"
         for node, found in lacking
         for name, (offers, has) in found.items()
     ]
-    fewer = [node for node in facts.gpu_nodes if facts.counts_fewer(node)]
+    fewer = [node for node in nodes if facts.counts_fewer(node)]
     troubles += [
         f"{node.name} has {node.capacity[GPU]} {GPU}, and its label {COUNT_LABEL} counts {node.labels[COUNT_LABEL]}"
         for node in fewer

@@ -21,7 +21,7 @@ TOLERATED_BY_ALL = "node.kubernetes.io/"
 # The GPU Operator's label for its device plugin, and how its values begin while MIG or the driver is changed.
 DEPLOY_LABEL, PAUSED = "nvidia.com/gpu.deploy.device-plugin", "paused-for-"
 LONGEST = 400
-OPERATOR_LABELS = "nvidia.com/gpu.deploy."
+NVIDIA_LABELS, OPERATOR_LABELS = "nvidia.com/", "nvidia.com/gpu.deploy."
 WAIT = (
     "nothing yet: the GPU Operator changes the MIG configuration or the driver of {node}. If it stays so: kubectl logs "
     "-A -l app=nvidia-mig-manager --prefix, and give the label nvidia.com/mig.config of {node} another value and the "
@@ -33,7 +33,8 @@ def everywhere(facts: ClusterFacts) -> Result:
     """Each GPU node has a plugin pod: the DaemonSet's selectors let it in, and its taints are tolerated."""
     sets = list(daemon_sets(facts))
     served = {wanted_node(item) for item, _ in facts.talking}
-    lacking = [node for node in facts.gpu_nodes if node.name not in served and not _needs_no_plugin(facts, node)]
+    nodes = (node for node in facts.gpu_nodes if node.ready is not False)
+    lacking = [node for node in nodes if node.name not in served and not _needs_no_plugin(facts, node)]
     if not sets or not lacking:
         return fails_on((), otherwise=f"{len(served)} nodes")
     troubles = (
@@ -62,10 +63,15 @@ def _fix(facts: ClusterFacts, sets: list[PluginDaemonSet], node: Node) -> str:
         name = f"kubectl -n {namespace} describe daemonset {name}"
         return f"{name}   (its events say what refuses the pod, or whether the controller has just not created it yet)"
     labels = next((labels for one in sets if not _shutting(one, node) and (labels := _wanted_labels(one))), {})
-    if labels and not any(key.startswith(OPERATOR_LABELS) for key in labels):
+    if labels and all(map(_is_for_people, labels)):
         pairs = " ".join(f"{key}={value}" for key, value in labels.items())
         return f"kubectl label node {node.name} {pairs}   (or change the selectors of the DaemonSet's template)"
     return "change tolerations or selectors of the DaemonSet's template: a webhook is asked too late for that"
+
+
+def _is_for_people(key: str) -> bool:
+    """Say whether a person may set a label: not those of Kubernetes, of a cloud, or of the GPU Operator."""
+    return "/" not in key or (key.startswith(NVIDIA_LABELS) and not key.startswith(OPERATOR_LABELS))
 
 
 def _wanted_labels(item: PluginDaemonSet) -> dict[str, str]:
