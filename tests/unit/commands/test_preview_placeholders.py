@@ -124,7 +124,7 @@ spec:
 def test_a_parameter_of_an_operator_is_judged_for_one_gpu(text: str, parameter: str) -> None:
     """The number is known when its pods are created; unknown is not zero."""
     result = preview(text, "-o", "json")
-    (row,) = json.loads(result.stdout)
+    (row,) = json.loads(result.stdout)["verdicts"]
     assert (result.exit_code, row["verdict"], row["operations"]) == (1, "inject", [])
     assert JUDGED.format(parameter) in row["warnings"]
     assert hints(text) == []
@@ -141,7 +141,7 @@ def test_a_text_with_values_is_one_place() -> None:
         "metadata": {"name": "a", "namespace": "ml"},
         "spec": {"helm": {"values": values}, "template": {"spec": pod}},
     }
-    rows = json.loads(preview(json.dumps(item), "-o", "json").stdout)
+    rows = json.loads(preview(json.dumps(item), "-o", "json").stdout)["verdicts"]
     assert [row["template"] for row in rows] == ["/spec/helm/values", "/spec/template"]
     patched = json.loads(preview(json.dumps(item), "-o", "yaml").stdout)
     assert patched["spec"]["template"]["spec"]["runtimeClassName"] == "nvidia"
@@ -160,7 +160,7 @@ def test_what_is_beside_a_step_is_searched() -> None:
         "metadata": {"name": "d", "namespace": "ml"},
         "spec": {"template": {"components": [component]}},
     }
-    rows = json.loads(preview(json.dumps(item), "-o", "json").stdout)
+    rows = json.loads(preview(json.dumps(item), "-o", "json").stdout)["verdicts"]
     place = "/spec/template/components/0"
     assert [row["template"] for row in rows] == [
         place,
