@@ -1,6 +1,7 @@
 """``preview -o yaml`` over generated streams in many layouts: the same documents, patched, and all other lines kept."""
 
 import json
+import re
 from random import Random
 from typing import Any
 
@@ -77,9 +78,12 @@ def patched(text: str, policy: Policy) -> tuple[str, list[Any], list[str]]:
     return patched_stream(manifests, operations, notes.append), expected, notes
 
 
+LATER_MARK = re.compile("(---\r?\n)\ufeff")
+
+
 def referred(text: str) -> list[Any]:
     """Return the documents as PyYAML reads them; it takes a byte order mark at a later document for content."""
-    return [one for one in yaml.load_all(text.replace("---\n\ufeff", "---\n"), Reference) if one is not None]
+    return [one for one in yaml.load_all(LATER_MARK.sub(r"\1", text), Reference) if one is not None]
 
 
 @given(
