@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from webhook.archive.archive import ApiObject, Archive
+from webhook.archive.node_reports import REPORT_WORDS
 from webhook.kube.metadata import labels_of, metadata, name_of
 from webhook.kube.values import items, mapping, text
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS
@@ -25,6 +26,7 @@ COMMON = frozenset(
         *("default", "kube-system", "kube-public", "kube-node-lease", "gpu-injector", "gpu-operator", "nvidia"),
         *("gpu-operator-resources", "nvidia-device-plugin", "node-feature-discovery", FACTS_NAME),
         *(plugin.value for plugin in KNOWN_PLUGINS),
+        *REPORT_WORDS,
     }
 )
 SHORTEST = 3

@@ -10,7 +10,6 @@ from webhook.archive.free_text import HIDDEN, scrub, words_of
 from webhook.archive.kept_fields import (
     CONTAINER_LISTS,
     KINDS,
-    POD_STATUS,
     SHARED_METADATA,
     WORKLOAD,
     WORKLOAD_SPEC,
@@ -18,17 +17,16 @@ from webhook.archive.kept_fields import (
     Keep,
     Shape,
 )
+from webhook.archive.node_reports import keep_reports
 from webhook.archive.settings import paths_of, reduce_env, reduce_words
 from webhook.kube.metadata import name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
-from webhook.node_facts.facts_report import MAX_BYTES, NodeFacts
 from webhook.names import DECISION_KEY, ENTRY_SUFFIX, INJECT_KEY
 from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, state_of, write_state
 from webhook.view.admission_controls import MENTIONED_FIELDS
 from webhook.view.default_runtime import ARGUMENT_ANNOTATIONS, FLAG, default_runtime
 from webhook.view.dynamic_resources import required_drivers
 from webhook.view.gpu_operator import SET_AS_DEFAULT
-from webhook.view.node_facts_pods import is_facts_object
 from webhook.view.toleration_limits import DEFAULTS_ANNOTATION, WHITELIST_ANNOTATION
 
 Json = dict[str, Any]
@@ -57,6 +55,7 @@ class Reducer:
         if about := self._metadata(mapping(item.get("metadata"))):
             found["metadata"] = about
         kept: Json = self._kept(item, shape)
+        keep_reports(kept, item)
         return found | kept | self._special(kind, item)
 
     def _state(self, item: Mapping[str, Any]) -> Json | None:
@@ -109,7 +108,7 @@ class Reducer:
         """Return the top-level fields that need more than a shape, whole."""
         spec = mapping(item.get("spec"))
         if kind == "Pod":
-            return {"spec": self._pod_spec(spec)} | (self._reports(item) if is_facts_object(item) else {})
+            return {"spec": self._pod_spec(spec)}
         if kind in WORKLOADS:
             kept = self._kept(spec, WORKLOAD_SPEC)
             return {"spec": kept | {"template": self._template(spec.get("template"))}}
@@ -126,19 +125,6 @@ class Reducer:
             "ValidatingAdmissionPolicy": _admission_policy,
         }
         return {"spec": self._kept(spec, KINDS[kind]["spec"]) | rules[kind](spec)} if kind in rules else {}
-
-    def _reports(self, item: Mapping[str, Any]) -> Json:
-        """Return the status of a pod of node facts. Its reports are written anew: no word of them is taken out."""
-        status = mapping(item.get("status"))
-        kept: Json = self._kept(status, POD_STATUS)
-        for name in ("initContainerStatuses", "containerStatuses"):
-            for shown, original in zip(kept.get(name, ()), elements(status.get(name)), strict=True):
-                for state in ("state", "lastState"):
-                    ended = mapping(mapping(mapping(original).get(state)).get("terminated"))
-                    facts = NodeFacts.parse(text(ended.get("message"))[: MAX_BYTES + 1])
-                    if facts:
-                        shown[state]["terminated"]["message"] = facts.to_text()
-        return {"status": kept}
 
     def _template(self, template: object) -> Json:
         found = mapping(template)

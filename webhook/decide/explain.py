@@ -61,9 +61,7 @@ def explain_plugin(pod: Pod, request: RequestInfo, policy: Policy, view: Cluster
     return _with_reports(_steps(PLUGIN_RULES, context), NO_GPU_EVIDENCE.name, nodes, context.base)
 
 
-def _with_reports(
-    steps: Iterable[Step], rule: str, nodes: Iterable[Node], context: RuleContext
-) -> tuple[Step, ...]:
+def _with_reports(steps: Iterable[Step], rule: str, nodes: Iterable[Node], context: RuleContext) -> tuple[Step, ...]:
     """Add what nodes report by themselves to the evidence of a rule, if it was tried."""
     return tuple(
         replace(step, evidence=tuple(dict.fromkeys((*step.evidence, *_reports(nodes, context)))))

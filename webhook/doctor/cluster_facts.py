@@ -9,13 +9,14 @@ from typing import Any
 from certs.report import Report
 from certs.tls_probe import PresentedCertificate
 from webhook.decide.decision import RequestInfo
-from webhook.decide.nodes.known_facts import NO_FACTS
+from webhook.decide.nodes.known_facts import NO_FACTS, KnownFacts, facts_by_node
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
 from webhook.doctor.fact import NOT_ASKED, ApiObject, DryRun, Objects, TriedHeartbeat, Unread, known
 from webhook.doctor.node_offers import NodeOffers
 from webhook.doctor.node_providers import Providers, brings_own_driver, is_left_out, is_virtual
+from webhook.doctor.node_reports import NodeReports
 from webhook.kube.metadata import full_name, labels_of, name_of
 from webhook.kube.values import empty_mapping, mapping, text
 from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_NAME
@@ -26,6 +27,7 @@ from webhook.observations.plugin_observation import Moment
 from webhook.observations.stored_state import StoredState
 from webhook.policy.fingerprint import fingerprint
 from webhook.policy.model import Policy
+from webhook.view.node_projection import project_node
 from webhook.view.plugin_projections import known_plugins, template_of
 from webhook.view.plugin_watch import with_observations
 from webhook.view.projections import Kind, kinds
@@ -39,10 +41,9 @@ class ClusterFacts(NodeOffers):
     ``scope`` is the namespace of ``gpu_pods`` and ``events``, empty for all. ``gpu_pods`` name a GPU resource, the
     policy's class or the driver's files. ``plugin_pods`` and ``daemon_sets`` are those of known plugins, ``other_pods``
     and ``other_sets`` those of other device plugins for GPUs, unknown to the policy; ``support_pods`` bring what these
-    need, such as the driver. ``webhooks`` are all mutating
-    configurations, ``deployment`` and what follows are our own installation's. Logs are the last lines of pods, by
-    ``namespace/name``. ``dry_run`` is None where no namespace is opted in. ``state`` is what the
-    replicas remember together, None where they have stored nothing yet.
+    need, such as the driver. ``webhooks`` are all mutating configurations, ``deployment`` and what follows are our own
+    installation's. Logs are the last lines of pods, by ``namespace/name``. ``dry_run`` is None where no namespace is
+    opted in. ``state`` is what the replicas remember together, None where they have stored nothing yet.
     """
 
     policy: Policy
@@ -80,11 +81,12 @@ class ClusterFacts(NodeOffers):
     dry_run: DryRun | Unread | None = NOT_ASKED
     heartbeat: TriedHeartbeat | Unread = NOT_ASKED
     state: StoredState | Unread | None = NOT_ASKED
+    node_reports: NodeReports | Unread = NOT_ASKED
 
     @cached_property
     def view(self) -> ClusterView:
         """The view that the webhook would have; raises CannotTellError if a part of it could not be read."""
-        view = ClusterView(**self._projected(), api_groups=known(self.api_groups))
+        view = ClusterView(**self._projected(), **known(self.node_reports).fields, api_groups=known(self.api_groups))
         return with_observations(view, Moment(self.now, self.policy.is_gpu_resource))
 
     def _projected(self) -> dict[str, Any]:
@@ -101,13 +103,17 @@ class ClusterFacts(NodeOffers):
 
     @cached_property
     def _all_nodes(self) -> Mapping[str, Node]:
-        project = kinds()["", "Node"].project
-        return {name_of(item): project(item) for item in known(self.nodes)}
+        return {name_of(item): project_node(item) for item in known(self.nodes)}
 
     @cached_property
     def _plugin_pods(self) -> Mapping[str, PluginPod]:
         project = kinds(known_plugins(self.policy))["", "Pod"].project
         return {full_name(item): project(item) for item in known(self.plugin_pods)}
+
+    @cached_property
+    def reported(self) -> Mapping[str, KnownFacts]:
+        """What nodes report by themselves, as far as it counts."""
+        return facts_by_node(ClusterView(nodes=self._all_nodes, **known(self.node_reports).fields))
 
     def _objects_of_view(self) -> Mapping[str, list[tuple[Kind, Objects]]]:
         """Return the objects of each field of the view, with the kind that projects them."""
@@ -142,7 +148,6 @@ class ClusterFacts(NodeOffers):
     @cached_property
     def gpu_nodes(self) -> tuple[Node, ...]:
         """The nodes that offer a GPU, or with evidence of one."""
-        # The nodes first: without them the other fact is not needed.
         nodes, hidden = self.node_facts.values(), self._nodes_of_virtual_machines
         return tuple(node for node in nodes if node.name not in hidden and self.shows_gpu(node))
 
@@ -216,7 +221,8 @@ class ClusterFacts(NodeOffers):
         """Say whether there is evidence that a node has a GPU."""
         view = ClusterView(nodes={node.name: node})
         case = RuleContext({}, RequestInfo(""), self.policy, view)
-        return self.offers_gpus(node) or (not is_left_out(node) and bool(gpu_evidence(case, node.name, NO_FACTS)))
+        reported = self.reported.get(node.name, NO_FACTS)
+        return self.offers_gpus(node) or (not is_left_out(node) and bool(gpu_evidence(case, node.name, reported)))
 
     def node(self, name: str) -> ApiObject:
         """Return the raw node of that name, empty where it is gone."""

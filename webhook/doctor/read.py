@@ -13,6 +13,7 @@ from webhook.doctor.api_reads import is_ready, read_everywhere, read_list, read_
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.doctor.fact import ApiObject, CannotTellError, DryRun, Objects, Unread, known
+from webhook.doctor.node_reports import read_reports
 from webhook.doctor.tried_heartbeat import try_heartbeat
 from webhook.kube.metadata import labels_of, metadata, name_of
 from webhook.kube.values import items, text
@@ -175,6 +176,7 @@ def _of_installation(client: KubeClient, facts: ClusterFacts) -> Mapping[str, Aw
         "own_pods": read_list(client, f"/api/v1/namespaces/{home}/pods", {"labelSelector": APP_SELECTOR}),
         "certificates": _certificates(client, facts),
         "state": _state(client, home),
+        "node_reports": read_reports(client, home),
     }
 
 
