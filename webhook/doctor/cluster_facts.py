@@ -9,13 +9,14 @@ from typing import Any
 from certs.report import Report
 from certs.tls_probe import PresentedCertificate
 from webhook.decide.decision import RequestInfo
-from webhook.decide.nodes.known_facts import NO_FACTS
+from webhook.decide.nodes.known_facts import NO_FACTS, KnownFacts, facts_by_node
 from webhook.decide.plugin.gpu_evidence import gpu_evidence
 from webhook.decide.plugin.unserved_plugins import UnservedPlugin, unserved_plugins
 from webhook.decide.workload.context import RuleContext
 from webhook.doctor.fact import NOT_ASKED, ApiObject, DryRun, Objects, TriedHeartbeat, Unread, known
 from webhook.doctor.node_offers import NodeOffers
 from webhook.doctor.node_providers import Providers, brings_own_driver, is_left_out, is_virtual
+from webhook.doctor.node_reports import NodeReports
 from webhook.doctor.plugin_pods import node_of, recognised, talking_pods
 from webhook.doctor.pod_trouble import ready_since
 from webhook.kube.metadata import full_name, labels_of, name_of
@@ -26,8 +27,8 @@ from webhook.nvidia.known_plugins import Role
 from webhook.nvidia.support_pods import Support, support_of
 from webhook.observations.plugin_observation import Moment
 from webhook.observations.stored_state import StoredState
-from webhook.policy.fingerprint import fingerprint
 from webhook.policy.model import Policy
+from webhook.view.node_projection import project_node
 from webhook.view.plugin_projections import known_plugins
 from webhook.view.plugin_watch import with_observations
 from webhook.view.projections import Kind, kinds
@@ -41,10 +42,9 @@ class ClusterFacts(NodeOffers):
     ``scope`` is the namespace of ``gpu_pods`` and ``events``, empty for all. ``gpu_pods`` name a GPU resource, the
     policy's class or the driver's files. ``plugin_pods`` and ``daemon_sets`` are those of known plugins, ``other_pods``
     and ``other_sets`` those of other device plugins for GPUs, unknown to the policy; ``support_pods`` bring what these
-    need, such as the driver. ``webhooks`` are all mutating
-    configurations, ``deployment`` and what follows are our own installation's. Logs are the last lines of pods, by
-    ``namespace/name``. ``dry_run`` is None where no namespace is opted in. ``state`` is what the
-    replicas remember together, None where they have stored nothing yet.
+    need, such as the driver. ``webhooks`` are all mutating configurations, ``deployment`` and what follows are our own
+    installation's. Logs are the last lines of pods, by ``namespace/name``. ``dry_run`` is None where no namespace is
+    opted in. ``state`` is what the replicas remember together, None where they have stored nothing yet.
     """
 
     policy: Policy
@@ -82,11 +82,12 @@ class ClusterFacts(NodeOffers):
     dry_run: DryRun | Unread | None = NOT_ASKED
     heartbeat: TriedHeartbeat | Unread = NOT_ASKED
     state: StoredState | Unread | None = NOT_ASKED
+    node_reports: NodeReports | Unread = NOT_ASKED
 
     @cached_property
     def view(self) -> ClusterView:
         """The view that the webhook would have; raises CannotTellError if a part of it could not be read."""
-        view = ClusterView(**self._projected(), api_groups=known(self.api_groups))
+        view = ClusterView(**self._projected(), **known(self.node_reports).fields, api_groups=known(self.api_groups))
         return with_observations(view, Moment(self.now, self.policy.is_gpu_resource))
 
     def _projected(self) -> dict[str, Any]:
@@ -103,13 +104,17 @@ class ClusterFacts(NodeOffers):
 
     @cached_property
     def _all_nodes(self) -> Mapping[str, Node]:
-        project = kinds()["", "Node"].project
-        return {name_of(item): project(item) for item in known(self.nodes)}
+        return {name_of(item): project_node(item) for item in known(self.nodes)}
 
     @cached_property
     def _plugin_pods(self) -> Mapping[str, PluginPod]:
         project = kinds(known_plugins(self.policy))["", "Pod"].project
         return {full_name(item): project(item) for item in known(self.plugin_pods)}
+
+    @cached_property
+    def reported(self) -> Mapping[str, KnownFacts]:
+        """What nodes report by themselves, as far as it counts."""
+        return facts_by_node(ClusterView(nodes=self._all_nodes, **known(self.node_reports).fields))
 
     def _objects_of_view(self) -> Mapping[str, list[tuple[Kind, Objects]]]:
         """Return the objects of each field of the view, with the kind that projects them."""
@@ -149,7 +154,6 @@ class ClusterFacts(NodeOffers):
     @cached_property
     def gpu_nodes(self) -> tuple[Node, ...]:
         """The nodes that offer a GPU, or with evidence of one."""
-        # The nodes first: without them the other fact is not needed.
         nodes, hidden = self.node_facts.values(), self._nodes_of_virtual_machines
         return tuple(node for node in nodes if node.name not in hidden and self.shows_gpu(node))
 
@@ -200,11 +204,6 @@ class ClusterFacts(NodeOffers):
         name = self.policy.runtime_class
         return frozenset(pod.node for _, pod in self.plugins if pod.running and pod.plugin.runtime_class == name)
 
-    @property
-    def policy_fingerprint(self) -> str:
-        """The text by which the replicas know the policy."""
-        return fingerprint(self.policy)
-
     @cached_property
     def registration(self) -> ApiObject | None:
         """Our own MutatingWebhookConfiguration, None where there is none."""
@@ -229,7 +228,8 @@ class ClusterFacts(NodeOffers):
         """Say whether there is evidence that a node has a GPU."""
         view = ClusterView(nodes={node.name: node})
         case = RuleContext({}, RequestInfo(""), self.policy, view)
-        return self.offers_gpus(node) or (not is_left_out(node) and bool(gpu_evidence(case, node.name, NO_FACTS)))
+        reported = self.reported.get(node.name, NO_FACTS)
+        return self.offers_gpus(node) or (not is_left_out(node) and bool(gpu_evidence(case, node.name, reported)))
 
     def node(self, name: str) -> ApiObject:
         """Return the raw node of that name, empty where it is gone."""

@@ -14,6 +14,7 @@ from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.doctor.fact import ApiObject, CannotTellError, DryRun, Objects, Unread, known
 from webhook.doctor.last_events import names_cause
+from webhook.doctor.node_reports import read_reports
 from webhook.doctor.pod_trouble import unschedulable
 from webhook.doctor.scheduling_fixes import names_claim
 from webhook.doctor.tried_heartbeat import try_heartbeat
@@ -169,6 +170,7 @@ def _of_installation(client: KubeClient, facts: ClusterFacts) -> Mapping[str, Aw
         "own_pods": read_list(client, f"/api/v1/namespaces/{home}/pods", {"labelSelector": APP_SELECTOR}),
         "certificates": _certificates(client, facts),
         "state": _state(client, home),
+        "node_reports": read_reports(client, home),
     }
 
 

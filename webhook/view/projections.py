@@ -8,6 +8,7 @@ from typing import Any
 
 from webhook.kube.metadata import full_name, labels_of, metadata, name_of
 from webhook.kube.values import items, mapping, text, text_map
+from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_NAME
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin
 from webhook.policy.model import Policy
 from webhook.view import admission_controls as controls
@@ -57,6 +58,7 @@ def view_of(
     """
     found: dict[str, dict[str, Any]] = {}
     groups: set[str] = set()
+    home = DEFAULT_NAMESPACE
     events: list[ApiObject] = []
     now: datetime | None = None
     of = kinds(known)
@@ -71,12 +73,25 @@ def view_of(
             of_kind = found.setdefault(kind.field, {})
             if not name.endswith("List") and kind.keeps(item):
                 of_kind[kind.key(item)] = kind.project(item)
+        home = _home(item) or home
         of_facts = _FACTS_KINDS.get((group_of(item), name))
         if of_facts and of_facts.keeps(item):
             found.setdefault(of_facts.field, {})[of_facts.key(item)] = of_facts.project(item)
+    for kind in _FACTS_KINDS.values():
+        # Anyone may have a DaemonSet with this label in another namespace, and have it report anything.
+        reports = found.pop(kind.field, {})
+        found[kind.field] = {key: one for key, one in reports.items() if key.startswith(f"{home}/")}
     values: dict[str, Any] = {field: MappingProxyType(kept) for field, kept in found.items()}
     view = ClusterView(**values, api_groups=frozenset(groups) if groups else None)
     return with_events(view, events, now, is_gpu_resource)
+
+
+def _home(item: ApiObject) -> str:
+    """Return the namespace of the webhook if an object is its registration, which only administrators can write."""
+    if item.get("kind") != "MutatingWebhookConfiguration" or name_of(item) != REGISTRATION_NAME:
+        return ""
+    services = (mapping(mapping(entry.get("clientConfig")).get("service")) for entry in items(item.get("webhooks")))
+    return next((text(service["namespace"]) for service in services if service.get("namespace")), "")
 
 
 def _groups(item: ApiObject) -> set[str]:

@@ -3,15 +3,16 @@
 The report decides in any case; a difference shows that something else about the node is old or wrong.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from webhook.decide.nodes.kind import VERSION_LABEL
-from webhook.decide.nodes.known_facts import NO_FACTS, KnownFacts, describe, describe_gpus
+from webhook.decide.nodes.known_facts import KnownFacts, describe, describe_gpus
 from webhook.kube.label_selector import has_labels
 from webhook.kube.quantity import is_positive
 from webhook.node_facts.facts_report import NVIDIA_DRIVER, NodeFacts
 from webhook.nvidia.gpu_labels import gpu_labels
 from webhook.policy.model import Policy
+from webhook.view.node_facts_pods import NodeFactsPod
 from webhook.view.view import ClusterView, Node
 
 # Older versions of GPU feature discovery write a label for each part of the version.
@@ -28,26 +29,36 @@ def differences(node: Node, known: KnownFacts, policy: Policy) -> Iterator[str]:
         yield f"it was started with the default runtime {node.default_runtime}, but NVIDIA's runtime is the default"
 
 
-def missing_report(view: ClusterView, node: Node) -> str:
-    """Return why a node has no report that counts, empty where it has one or node facts are off."""
-    if not view.facts_daemon_sets:
-        return ""
+def missing_reports(view: ClusterView, nodes: Iterable[Node]) -> Iterator[tuple[Node, str]]:
+    """Yield the nodes without a report that counts, each with the reason; none where node facts are off."""
     owners = frozenset(view.facts_daemon_sets.values())
-    pods = [pod for pod in view.facts_pods.values() if pod.node == node.name and pod.owner in owners]
+    pods: dict[str, list[NodeFactsPod]] = {}
+    for pod in view.facts_pods.values():
+        if pod.owner in owners:
+            pods.setdefault(pod.node, []).append(pod)
+    for node in nodes if owners else ():
+        if why := _why_missing(node, pods.get(node.name, [])):
+            yield node, why
+
+
+def _why_missing(node: Node, pods: Sequence[NodeFactsPod]) -> str:
     if not pods:
         return "no pod of node facts runs there"
-    if any(pod.failure or (pod.facts and node.boot_id and pod.facts.boot_id == node.boot_id) for pod in pods):
+    if any(pod.failure for pod in pods):
         return ""
-    if any(pod.facts for pod in pods):
-        return "the report is of an earlier boot, or of the kernel of a sandbox"
-    return "its pod of node facts has not reported yet, or its report cannot be read by this version"
+    boots = {pod.facts.boot_id for pod in pods if pod.facts}
+    if not boots:
+        return "its pod of node facts has not reported yet, or this version cannot read the report"
+    if not node.boot_id:
+        return "the node shows no boot ID, so its report cannot be proven"
+    return "" if node.boot_id in boots else "its report is of an earlier boot, or of the kernel of a sandbox"
 
 
 def report_lines(view: ClusterView, node: Node, known: KnownFacts, policy: Policy) -> Iterator[str]:
     """Yield what a node reports by itself, what differs from that, or why nothing is reported; in sentences."""
     yield from describe(node.name, known)
     yield from (f"{node.name}: {difference}" for difference in differences(node, known, policy))
-    if known == NO_FACTS and (why := missing_report(view, node)):
+    for _, why in missing_reports(view, [node]):
         yield f"{node.name} reports nothing by itself: {why}"
 
 

@@ -2,17 +2,19 @@
 
 from collections import Counter
 
-from webhook.decide.nodes.kind import VERSION_LABEL, profiles
+from webhook.decide.nodes.kind import VERSION_LABEL, driver_version, profiles
+from webhook.decide.nodes.known_facts import NO_FACTS
 from webhook.decide.workload.patch_libraries import needs_version
 from webhook.doctor.check import Category, Check, Result, State, fails_on, passes, warns_on
 from webhook.doctor.checks import check_node_gpus as gpus
+from webhook.doctor.checks import check_node_reports as reports
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import known
 from webhook.doctor.runtime_setup import Runtime, handler_fix, runtime_of
 from webhook.kube.metadata import name_of
 from webhook.kube.values import mapping
 from webhook.nvidia.driver_directory import host_driver
-from webhook.view.view import RuntimeClass
+from webhook.view.view import Node, RuntimeClass
 
 
 def handler(facts: ClusterFacts) -> Result:
@@ -80,20 +82,24 @@ def driver_profile(facts: ClusterFacts) -> Result:
 
 def driver_label(facts: ClusterFacts) -> Result:
     """The GPU nodes report their driver's version if the policy needs it."""
-    versions = Counter(node.labels.get(VERSION_LABEL, "") for node in facts.gpu_nodes)
+    versions = Counter(_version(facts, node) for node in facts.gpu_nodes)
     wanted = needs_version(facts.policy) or "{driver_version}" in facts.policy.bootstrap.library
     troubles = [
         f"{node.name} has no label {VERSION_LABEL}, and the policy's file names need it"
         for node in facts.gpu_nodes
-        if wanted and not node.labels.get(VERSION_LABEL)
+        if wanted and not _version(facts, node)
     ]
     summary = ", ".join(f"{count} with {version or 'no label'}" for version, count in versions.items())
     return fails_on(troubles, "run GPU feature discovery, or name the files without a version", otherwise=summary)
 
 
+def _version(facts: ClusterFacts, node: Node) -> str:
+    return driver_version(node, facts.reported.get(node.name, NO_FACTS))
+
+
 def driver_same(facts: ClusterFacts) -> Result:
     """The GPU nodes have one driver version, so that a pod finds the same one everywhere."""
-    versions = sorted({node.labels[VERSION_LABEL] for node in facts.gpu_nodes if VERSION_LABEL in node.labels})
+    versions = sorted({version for node in facts.gpu_nodes if (version := _version(facts, node))})
     if len(versions) <= 1:
         return passes(*versions)
     return Result(State.WARN, (f"driver versions: {', '.join(versions)}",), ("bring the nodes to one driver",))
@@ -113,5 +119,8 @@ CATEGORY = Category(
         Check("driver-profile", "it is known where the driver's libraries are", driver_profile),
         Check("driver-label", "the driver's version is known where it is needed", driver_label),
         Check("driver-same", "the GPU nodes have the same driver", driver_same),
+        Check("node-facts", "each node reports its facts, where node facts are on", reports.reporting),
+        Check("node-facts-agree", "labels agree with what the nodes report", reports.agreeing),
+        Check("default-runtime", "NVIDIA's runtime works where it is the default", reports.default_runtime),
     ),
 )

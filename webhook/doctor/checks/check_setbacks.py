@@ -8,6 +8,7 @@ from webhook.doctor.checks.check_workload_setbacks import workload_setbacks
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import known
 from webhook.observations.setback import Setback, holds_on
+from webhook.policy.fingerprint import fingerprint
 
 MOUNTED = (
     "the driver is not where it was mounted: name its directory under `drivers` in the policy, or configure NVIDIA's "
@@ -41,7 +42,7 @@ def _current(facts: ClusterFacts) -> Iterator[Setback]:
     state = known(facts.state)
     if state is None:
         return
-    for found in state.setbacks.under(facts.policy_fingerprint).as_of(facts.now).current():
+    for found in state.setbacks.under(fingerprint(facts.policy)).as_of(facts.now).current():
         node = facts.node_facts.get(found.key.node)
         if node is not None and holds_on(found, node):
             yield found
