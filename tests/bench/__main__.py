@@ -19,6 +19,7 @@ from .image import image
 from .image_python import use_image
 from .load import CONNECTIONS, LoadError
 from .machine import RequirementError, describe_machine, require_programs, two_cores
+from .node_reports import node_reports
 from .process import ServerError
 from .rates import rates
 from .report import Results, as_json, print_report
@@ -36,6 +37,7 @@ SECTIONS: Mapping[str, Section] = {
     "creation": creation,
     "cluster": cluster,
     "scale": scale,
+    "node-facts": node_reports,
     "image": image,
     "endurance": endurance,
 }

@@ -67,11 +67,19 @@ def aims(results: Results) -> Iterator[Aim]:
         ("scaleSyncedSeconds", "5,000 nodes listed in 10 s", 10, "s"),
         ("scaleBlockedMilliseconds", "no request waits longer than 50 ms because of that", 50, "ms"),
         ("scalePeakMiB", "at most 100 MiB with them", 100, "MiB"),
+        ("factsMiB", "at most 6 MiB for 5,000 reports of node facts", 6, "MiB"),
         ("scaleDecisionP99Milliseconds", "p99 of a decision at most 2 ms with them", 2, "ms"),
     )
+    if (ratio := _with_reports(results)) is not None:
+        yield Aim("at most 1.1 times the time of a decision with these reports", f"{ratio:.2f} times", ratio <= 1.1)
     for key, text, limit, unit in limits:
         if (worst := results.worst(key)) is not None:
             yield Aim(text, f"{worst:.2f} {unit}", worst <= limit)
+
+
+def _with_reports(results: Results) -> float | None:
+    with_them, without = (results.median(f"{word}DecisionP50Milliseconds") for word in ("facts", "noFacts"))
+    return None if with_them is None or not without else with_them / without
 
 
 def print_report(console: Console, results: Results) -> None:

@@ -37,12 +37,14 @@ class NodeFactsPod:
     """A pod that reports node facts: its node, the UID of its DaemonSet, and its newest report.
 
     ``failure`` is what NVIDIA's runtime said, where it is the default and could not create the pod's containers.
+    ``created`` is the time of the pod's creation in RFC 3339: of two pods on a node the newer one counts.
     """
 
     node: str
     owner: str
     facts: NodeFacts | None = None
     failure: str = ""
+    created: str = ""
 
 
 def is_facts_object(item: Mapping[str, Any]) -> bool:
@@ -58,7 +60,9 @@ def project_facts_pod(item: Mapping[str, Any]) -> NodeFactsPod:
     node = text(spec.get("nodeName"))
     if spec.get("runtimeClassName"):
         return NodeFactsPod(node, uid)
-    return NodeFactsPod(node, uid, _newest(status), intern(_failure(status)))
+    # Equal texts are one object: the pods of a rollout have few different times.
+    created = intern(text(metadata(item).get("creationTimestamp")))
+    return NodeFactsPod(node, intern(uid), _newest(status), intern(_failure(status)), created)
 
 
 def project_facts_daemon_set(item: Mapping[str, Any]) -> str:
@@ -95,11 +99,16 @@ def _ends(statuses: object, name: str) -> Iterator[Mapping[str, Any]]:
 
 def _failure(status: Mapping[str, Any]) -> str:
     for item in (*items(status.get("initContainerStatuses")), *items(status.get("containerStatuses"))):
-        states = (mapping(item.get(state)) for state in ("state", "lastState"))
-        shown = [mapping(state.get(key)) for state in states for key in ("waiting", "terminated")]
-        for state in shown:
-            message = text(state.get("message"))
-            found = failure_of(message, text(state.get("reason"))) if message else None
+        for shown in _failing(mapping(item.get("state")), mapping(item.get("lastState"))):
+            message = text(shown.get("message"))
+            found = failure_of(message, text(shown.get("reason"))) if message else None
             if found and found.kind in DEFAULT_RUNTIME_FAILURES:
                 return found.subject[:LONGEST_FAILURE] or found.kind
     return ""
+
+
+def _failing(state: Mapping[str, Any], last: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the states of a container that does not start; what failed before a start that worked is past."""
+    if "running" in state or mapping(state.get("terminated")).get("exitCode") == 0:
+        return
+    yield from (mapping(state.get("waiting")), mapping(state.get("terminated")), mapping(last.get("terminated")))

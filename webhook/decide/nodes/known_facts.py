@@ -47,7 +47,7 @@ def facts_by_node(view: ClusterView) -> Mapping[str, KnownFacts]:
     owners = frozenset(view.facts_daemon_sets.values())
     nodes = view.nodes or EMPTY
     found: dict[str, KnownFacts] = {}
-    for _, pod in sorted(view.facts_pods.items()):
+    for _, pod in sorted(view.facts_pods.items(), key=lambda item: (item[1].created, item[0])):
         node = nodes.get(pod.node)
         if node and pod.owner and pod.owner in owners:
             known = _known(pod, node)
