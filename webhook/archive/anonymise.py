@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from webhook.archive.archive import ApiObject, Archive
-from webhook.archive.node_reports import REPORT_WORDS
+from webhook.archive.kept_reports import REPORT_WORDS
 from webhook.kube.metadata import labels_of, metadata, name_of
 from webhook.kube.values import items, mapping, text
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS

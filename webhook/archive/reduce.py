@@ -17,7 +17,7 @@ from webhook.archive.kept_fields import (
     Keep,
     Shape,
 )
-from webhook.archive.node_reports import keep_reports
+from webhook.archive.kept_reports import keep_reports
 from webhook.archive.settings import paths_of, reduce_env, reduce_words
 from webhook.kube.metadata import name_of, namespace_of
 from webhook.kube.values import elements, items, mapping, text
