@@ -15,11 +15,11 @@ from .cluster import cluster
 from .containers import containers
 from .creation import creation
 from .endurance import endurance
+from .facts_cost import node_reports
 from .image import image
 from .image_python import use_image
 from .load import CONNECTIONS, LoadError
 from .machine import RequirementError, describe_machine, require_programs, two_cores
-from .node_reports import node_reports
 from .process import ServerError
 from .rates import rates
 from .report import Results, as_json, print_report

@@ -1,7 +1,7 @@
 """What tenants and kubelets can forge of node facts, with the rights that a real API server gives them.
 
-A report that says that the default runtime adds GPUs changes the decision for GPU pods on its node: a forged one would be
-seen. The role is ``edit``, and the credential of another node's kubelet.
+A report that the default runtime adds GPUs changes the decision for GPU pods on its node: a forged one would be seen.
+The role is ``edit``, and the credential of another node's kubelet.
 """
 
 import json

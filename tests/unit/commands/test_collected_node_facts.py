@@ -129,7 +129,7 @@ def test_a_failure_of_the_runtime_is_kept() -> None:
 
 
 def test_a_report_is_written_again_from_what_was_read() -> None:
-    """What a future version adds, or what somebody hides in it, does not reach the file."""
+    """What a future version adds, or what is hidden in it, does not reach the file."""
     pod = report_from(healthy())
     ended = pod["status"]["initContainerStatuses"][0]["state"]["terminated"]
     report = json.loads(ended["message"])

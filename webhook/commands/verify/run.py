@@ -24,6 +24,7 @@ from webhook.commands.shared.render import ASIDE
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.doctor.fact import DryRun, Unread
+from webhook.doctor.node_reports import NodeReports, read_reports
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import items, mapping, text
 from webhook.kube_client.client import KubeClient
@@ -122,7 +123,10 @@ def _end_in_order() -> None:
 async def _plan(client: KubeClient, options: Options) -> Plan:
     policy = (await installed_policy(client, options.policy_file)).policy
     listed = await objects(client, "/api/v1/nodes", page_size=NODES_PAGE_SIZE)
-    facts = ClusterFacts(policy=policy, now=datetime.now(UTC), nodes=tuple(listed))
+    reports = await read_reports(client, await home(client))
+    # A user who may not read the reports sees what labels show.
+    known = NodeReports() if isinstance(reports, Unread) else reports
+    facts = ClusterFacts(policy=policy, now=datetime.now(UTC), nodes=tuple(listed), node_reports=known)
     nodes = {node.name: _resource(facts.offered(node)) for node in facts.gpu_nodes}
     missing = sorted(set(options.nodes) - nodes.keys())
     if missing:
