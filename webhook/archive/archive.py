@@ -6,7 +6,7 @@ path of the API, how each request was answered: a kind that could not be read st
 
 import gzip
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -62,7 +62,16 @@ class Archive:
 
 def dump(archive: Archive) -> bytes:
     """Return the archive as JSON."""
-    return json.dumps(archive.to_list(), ensure_ascii=False, separators=(",", ":")).encode()
+    return b"".join(json_lines(archive))
+
+
+def json_lines(archive: Archive) -> Iterator[bytes]:
+    """Yield the archive as JSON, one object in each line: as a whole it would need much memory."""
+    yield b'{"apiVersion":"v1","kind":"List","items":['
+    for number, item in enumerate(archive.to_list()["items"]):
+        text_of_item = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+        yield f"{',' if number else ''}\n{text_of_item}".encode()
+    yield b"\n]}\n"
 
 
 def load(content: bytes, source: str) -> Archive:

@@ -29,8 +29,12 @@ class Recorded:
     _objects: dict[tuple[str, str], Json] = field(default_factory=dict)
 
     def objects(self) -> tuple[Json, ...]:
-        """Return the objects, from whose messages the words that were taken out anywhere are gone."""
-        again = (self.reduce(item) for item in self._objects.values())
+        """Return the objects, from whose messages the words that were taken out anywhere are gone.
+
+        They are handed over: a large cluster has tens of thousands, and two copies need much memory.
+        """
+        recorded, self._objects = list(reversed(self._objects.values())), {}
+        again = (self.reduce(recorded.pop()) for _ in range(len(recorded)))
         return tuple(item for item in again if item is not None)
 
     def logs(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from webhook.archive.anonymise import anonymise
-from webhook.archive.archive import Archive, dump
+from webhook.archive.archive import Archive, json_lines
 from webhook.commands.shared.archive_files import report_unread
 from webhook.commands.shared.cluster import Target, api_server
 from webhook.commands.shared.exit_codes import ExitCode
@@ -36,9 +36,10 @@ def collect(options: Options) -> int:
     archive = asyncio.run(_recorded(options))
     if options.anonymise:
         archive = anonymise(archive, secrets.token_bytes(SALT_BYTES))
-    content = dump(archive)
+    is_compressed = options.file.suffix == ".gz"
     try:
-        options.file.write_bytes(gzip.compress(content) if options.file.suffix == ".gz" else content)
+        with gzip.open(options.file, "wb") if is_compressed else options.file.open("wb") as file:
+            file.writelines(json_lines(archive))
     except OSError as error:
         raise InputError(f"{options.file}: {error.strerror or error}") from error
     report_unread(archive)
