@@ -23,9 +23,14 @@ class Watch:
     def run(self, scene: Scene) -> None:
         """Look until a replica reports it, or the fault is over."""
         while not self.over.wait(LOOK_SECONDS):
-            if any(_reports(replica) for replica in tuple(scene.replicas.running)):
+            if is_reported(scene):
                 self.found_at = time.monotonic()
                 return
+
+
+def is_reported(scene: Scene) -> bool:
+    """Say whether a replica reports that the API server does not call the webhook."""
+    return any(_reports(replica) for replica in tuple(scene.replicas.running))
 
 
 def _reports(replica: Webhook) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from e2e.conftest import FIGURES
-from e2e.faults.detection import watching
+from e2e.faults.detection import is_reported, watching
 from e2e.faults.faults import FAULTS, HEALED_WITHIN_SECONDS, Fault
 from e2e.faults.scene import Lengths, Scene
 from e2e.faults.table import Row
@@ -38,6 +38,8 @@ def measured(scene: Scene, fault: Fault, lengths: Lengths) -> tuple[PodLoad, Row
     with constant_load(scene.plane, scene.replicas.namespace, PODS_PER_SECOND) as load:
         until(lambda: load.total > PODS_PER_SECOND, "pods are created before the fault")
         assert not load.missed, load.outcomes
+        # What the fault before has left would count as found at once.
+        until(lambda: not is_reported(scene), "the heartbeat is answered", seconds=HEALED_WITHIN_SECONDS)
         began = time.monotonic()
         with watching(scene) as watch, fault.happen(scene):
             over = time.monotonic()
