@@ -43,6 +43,8 @@ def _pytest(folder: Path, test: str) -> subprocess.CompletedProcess[str]:
         "pytest",
         "-q",
         "-x",
+        # Rendering a failure with a value of many megabytes takes minutes.
+        "--tb=no",
         "-p",
         "no:cacheprovider",
         "--hypothesis-profile",
