@@ -4,7 +4,7 @@ A pool stands for one kind of cluster, so that one control plane shows them all 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,7 +77,8 @@ def gpu_nodes(kubectl: Kubectl, pools: Mapping[str, Sequence[Machine]]) -> Itera
     # Admission marks each new node so until its kubelet says otherwise.
     kubectl.run("taint", "nodes", "--selector", POOL_LABEL, "node.kubernetes.io/not-ready:NoSchedule-")
     try:
-        with device_plugins(kubectl, {name_of(one): plugin_of(one) for one in nodes if plugin_of(one)}):
+        plugins = {name_of(one): plugin_of(one) for one in nodes if plugin_of(one)}
+        with device_plugins(kubectl, plugins) if plugins else nullcontext():
             yield
     finally:
         kubectl.run("delete", "nodes", "--selector", POOL_LABEL)

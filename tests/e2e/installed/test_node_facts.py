@@ -133,23 +133,6 @@ def _decided(found: dict[str, Any], decision: str) -> dict[str, Any]:
     return found if decision_of(found) == decision else {}
 
 
-def test_with_eviction_no_restart_is_needed(with_image: Cluster, helm: Helm, kubectl: Kubectl, stand_in: Path) -> None:
-    """The driver is loaded after the plugin's pod was created: the pod is evicted, and the next one finds its GPUs."""
-    device = next((stand_in / "sys/bus/pci/devices").iterdir()) / "driver"
-    device.unlink()
-    until(lambda: reported(kubectl)["gpus"] == {"none": 1}, "no driver is reported", seconds=120)
-    facts = {"enabled": True, "testRoot": f"/{STAND_IN}"}
-    evicting = {**VALUES, "nodeFacts": facts, "policy": {"bootstrap": {"repair": "evict"}}}
-    helm.run("upgrade", RELEASE, CHART, IN_OURS, values=evicting)
-    rolled_out(kubectl)
-    with installed(kubectl, static_release(with_image.setup.plugins[0])) as plugin:
-        first = plugin.pod(NODE)
-        assert decision_of(first) == "leave/no-gpu-evidence"
-        device.symlink_to("../../drivers/nvidia")
-        until(lambda: decision_of(plugin.pod(NODE)) == "bootstrap/runtime-class", "the pod is evicted", seconds=300)
-        until(lambda: with_image.gpus() == "2", "the node offers two GPUs")
-
-
 def test_nvidias_runtime_as_default_is_seen(with_image: Cluster, kubectl: Kubectl) -> None:
     """The init container gets the GPUs, so GPU pods need no class, and no container gets a variable that hides them."""
     two = pod(ENABLED)
