@@ -190,12 +190,14 @@ def test_what_a_tenant_forges_has_no_effect(pods: Mapping[str, Json], kubectl: K
     # The garbage collector deletes a pod whose owner is of another namespace; until then it has the owner's UID.
     owned = {**lookalike, "metadata": {**metadata, "name": "owned", "ownerReferences": owners}}
     mallory.create(owned)
+    assert_unchanged(kubectl, pods)
+    # The DaemonSet's controller would adopt them.
+    kubectl.run("delete", "pods", "lookalike", "owned", "--namespace", ENABLED, "--ignore-not-found", *AT_ONCE)
     # A tenant may create the DaemonSet; its controller binds the pods to any node.
     assert mallory.succeeds("create", "--dry-run=server", "-f", "-", stdin=json.dumps(daemon_set(ENABLED)))
     with placed(kubectl, ENABLED) as theirs:
         report(kubectl, theirs[TARGET], lie())
         assert_unchanged(kubectl, pods)
-    kubectl.run("delete", "pods", "lookalike", "owned", "--namespace", ENABLED, "--ignore-not-found", *AT_ONCE)
 
 
 FALSE = {
