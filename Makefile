@@ -86,7 +86,7 @@ archives: $(VENV)/.dev ## Write the archives of tests/data/archives again, after
 preview-speed: $(VENV)/.dev ## Measure `preview` of 5,000 documents (20 MiB): at most 20 s and 400 MiB, at linear cost.
 	PYTHONPATH=tests $(BIN)/python -m support.measured_preview
 
-doctor-speed: $(VENV)/.dev ## Measure `doctor` and `collect` with 5,000 nodes and 10,000 GPU pods: at most 30 s and 300 MiB each.
+doctor-speed: $(VENV)/.dev ## Measure `doctor` and `collect` with 5,000 nodes and 10,000 GPU pods: at most 30 s each, and 300 MiB for `doctor`.
 	$(BIN)/python -m tests.bench.doctor_scale
 
 faults: $(VENV)/.dev ## Break a real cluster under load, for as long as faults last there (about 20 minutes); writes build/faults.md.

@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.doctor_world import HOME, REPLICAS, Cluster, healthy, served
 
 NODES, PODS_OF_A_NODE = 5_000, 2
-MOST_SECONDS, MOST_MIB = 30, 300
+# A file is written and read once for a support case; it holds the whole cluster.
+MOST_SECONDS, MOST_MIB, MOST_MIB_OF_FILES = 30, 300, 512
 GOOD_ENDS = (0, 3)
 
 
@@ -58,7 +59,7 @@ def _placed(pod: dict[str, Any], name: str, node: str) -> dict[str, Any]:
     return found
 
 
-async def measure(*arguments: str) -> bool:
+async def measure(*arguments: str, most_mib: int = MOST_MIB_OF_FILES) -> bool:
     """Run a command and print what it took; return whether it kept to the limits."""
     started = time.monotonic()
     process = await asyncio.create_subprocess_exec(
@@ -69,7 +70,7 @@ async def measure(*arguments: str) -> bool:
     seconds, mib = time.monotonic() - started, await peak
     last = ((printed or said).decode().splitlines() or [""])[-1]
     sys.stdout.write(f"{' '.join(arguments[:2])}: {seconds:.1f} s, VmHWM {mib:.0f} MiB; {last}\n")
-    return process.returncode in GOOD_ENDS and seconds <= MOST_SECONDS and mib <= MOST_MIB
+    return process.returncode in GOOD_ENDS and seconds <= MOST_SECONDS and mib <= most_mib
 
 
 async def measure_all(nodes: int, folder: Path) -> bool:
@@ -79,7 +80,7 @@ async def measure_all(nodes: int, folder: Path) -> bool:
     file = str(folder / "collected.json.gz")
     async with served(large_cluster(nodes)) as fake:
         access = ("--kubeconfig", fake.kubeconfig(folder))
-        found = [await measure("doctor", "-o", "short", *access)]
+        found = [await measure("doctor", "-o", "short", *access, most_mib=MOST_MIB)]
         # The simulated replicas answer no HTTP, and would be waited for.
         for name in REPLICAS:
             fake.delete(f"/api/v1/namespaces/{HOME}/pods/{name}")

@@ -93,14 +93,17 @@ async def record_all(client: KubeClient, asked_for: Mapping[str, Any], progress:
     recorded.keeps = Interest(installed.policy)
     task = progress.add_task("checks", total=3)
     facts = await look(recording, Asked(installed.policy, asked_for["scope"], asked_for["own_namespace"]), utc_now())
+    told, scope, home = to_json(facts), facts.scope, facts.home
+    # The objects as they were read are large; what is kept of them has been recorded.
+    del facts
     progress.update(task, completed=1)
     await live_view(recording, installed.policy)
     progress.update(task, completed=2)
-    await _list_workloads(recording, facts.scope, progress)
-    replicas = await _replicas(client, facts.home)
-    await _metrics(client, facts.home, recorded)
+    await _list_workloads(recording, scope, progress)
+    replicas = await _replicas(client, home)
+    await _metrics(client, home, recorded)
     progress.update(task, completed=3)
-    return _archive(recorded, installed, {**to_json(facts), "namespace": facts.scope, **replicas})
+    return _archive(recorded, installed, {**told, "namespace": scope, **replicas})
 
 
 async def _list_workloads(client: KubeClient, scope: str, progress: Progress) -> None:
