@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from webhook.decide.decision import Verdict
 from webhook.decide.pod import Pod, annotations, label, requests_gpu
-from webhook.kube.metadata import name_of
+from webhook.kube.metadata import name_of, namespace_of
 from webhook.kube.values import mapping, text
 from webhook.names import DECISION_KEY, INJECT_KEY
 from webhook.policy.model import Policy
@@ -36,9 +36,22 @@ class InjectedPods:
             self.names += [name_of(pod)][: NAMES_SHOWN - len(self.names)]
 
 
-def opted_in(labels: Mapping[str, str], policy: Policy) -> bool:
-    """Say whether the pods of a namespace with these labels are patched."""
-    return not policy.dry_run and labels.get(INJECT_KEY, "enabled" if policy.opt_out else "") == "enabled"
+def setting_of(labels: Mapping[str, str], policy: Policy) -> str:
+    """Return the value of a namespace's label, or what the policy's ``optOut`` makes of a namespace without it."""
+    return labels.get(INJECT_KEY, "enabled" if policy.opt_out else "")
+
+
+def no_pods_yet(namespaces: Mapping[str, Mapping[str, str]], policy: Policy) -> dict[str, InjectedPods]:
+    """Return empty counts for each namespace, of those with these labels, whose pods are patched."""
+    if policy.dry_run:
+        return {}
+    return {name: InjectedPods() for name, labels in namespaces.items() if setting_of(labels, policy) == "enabled"}
+
+
+def count_pod(counts: Mapping[str, InjectedPods], policy: Policy, pod: Pod) -> None:
+    """Add a pod to the counts of its namespace, if that is counted."""
+    if found := counts.get(namespace_of(pod)):
+        found.add(pod, policy)
 
 
 def injected_lines(found: Mapping[str, InjectedPods]) -> Iterator[str]:

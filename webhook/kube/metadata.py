@@ -21,7 +21,7 @@ def name_of(item: Mapping[str, Any]) -> str:
 
 def full_name(item: Mapping[str, Any]) -> str:
     """Return ``namespace/name``."""
-    return f"{text(metadata(item).get('namespace'))}/{name_of(item)}"
+    return f"{namespace_of(item)}/{name_of(item)}"
 
 
 def labels_of(item: Mapping[str, Any]) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from webhook.kube.metadata import metadata, namespace_of
+from webhook.kube.metadata import namespace_of
 from webhook.kube.values import mapping, text
 from webhook.observations.pod_start import PodEvent
 from webhook.observations.workload_failure import (
@@ -33,7 +33,7 @@ DEPRECATED_TIMES = ("deprecatedLastTimestamp", "deprecatedFirstTimestamp")
 def project_event(item: Mapping[str, Any]) -> PodEvent | None:
     """Return what an Event (of the core API, or of events.k8s.io) says about a pod; None for other Events."""
     about = mapping(item.get("involvedObject")) or mapping(item.get("regarding"))
-    namespace, uid = text(metadata(item).get("namespace")), text(about.get("uid"))
+    namespace, uid = namespace_of(item), text(about.get("uid"))
     if about.get("kind") != "Pod" or text(about.get("namespace")) != namespace or not (namespace and uid):
         return None
     message = text(item.get("message") or item.get("note"))

@@ -10,7 +10,7 @@ from sys import intern
 from typing import Any
 
 from webhook.kube.containers import host_mounts, host_paths
-from webhook.kube.metadata import controlling_owner, metadata, name_of
+from webhook.kube.metadata import controlling_owner, metadata, name_of, namespace_of
 from webhook.kube.values import EMPTY, elements, items, mapping, text
 from webhook.names import BOOTSTRAP_VOLUME, DECISION_KEY, ROOT_VOLUME, VOLUME_PREFIX
 from webhook.nvidia.known_plugins import KNOWN_PLUGINS, KnownPlugin, Role
@@ -106,7 +106,7 @@ class PluginProjection:
         bootstrapped = any(mount.get("name") in (BOOTSTRAP_VOLUME, ROOT_VOLUME) for mount in mounts)
         runtime_class = text(spec.get("runtimeClassName"))
         return Plugin(
-            namespace=intern(text(metadata(item).get("namespace"))),
+            namespace=intern(namespace_of(item)),
             name=name_of(item),
             hands_out_gpus=found is not None and found[0].role is Role.DEVICE_PLUGIN,
             runtime_class=runtime_class,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from webhook.decide.injected_pods import InjectedPods, injected_lines, opted_in
+from webhook.decide.injected_pods import InjectedPods, injected_lines, no_pods_yet
 from webhook.names import DECISION_KEY, INJECT_KEY
 from webhook.policy.model import Policy
 
@@ -61,4 +61,4 @@ def test_few_names_are_kept() -> None:
 )
 def test_only_namespaces_that_are_patched_count(labels: dict[str, str], policy: Policy, expected: bool) -> None:  # noqa: FBT001
     """In a dry-run no pod carries an annotation."""
-    assert opted_in(labels, policy) is expected
+    assert ("ml" in no_pods_yet({"ml": labels}, policy)) is expected

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from webhook.kube.metadata import controlling_owner, metadata
+from webhook.kube.metadata import controlling_owner, namespace_of
 from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
@@ -30,7 +30,7 @@ class Owners:
     async def above(self, client: KubeClient, item: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Return the controllers above an object, the nearest first. Raises ``OSError`` when no answer came."""
         found: list[Mapping[str, Any]] = []
-        namespace = text(metadata(item).get("namespace"))
+        namespace = namespace_of(item)
         while len(found) < MAX_OWNER_DEPTH and (owner := _controller(item)):
             above = await self._owner(client, owner, namespace)
             if above is None:

@@ -11,7 +11,6 @@ import click
 
 from webhook.commands.shared.cluster import Target, api_server, installed_policy, live_view
 from webhook.commands.shared.cluster_settings import knative_allows_class, report_registration
-from webhook.commands.shared.count_injected import count_pod, opted_in_namespaces
 from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.input_files import InputError, read_files, read_tree
 from webhook.commands.shared.list_workloads import Listed, is_kept, progress_bar, workloads
@@ -19,13 +18,13 @@ from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Si
 from webhook.commands.shared.unread import POLICY
 from webhook.commands.shared.view_files import read_view_files, report_missing
 from webhook.commands.shared.view_sources import merged, with_declared
-from webhook.decide.injected_pods import injected_lines
+from webhook.decide.injected_pods import count_pod, injected_lines, no_pods_yet
 from webhook.kube.kind_scopes import declared_scopes
 from webhook.kube.knative import allows_runtime_class, is_relevant
 from webhook.kube.manifests import Manifest
 from webhook.kube.metadata import controlling_owner
 from webhook.kube.placeholders import may_have_placeholders, unrendered
-from webhook.kube.values import empty_mapping
+from webhook.kube.values import EMPTY, empty_mapping
 from webhook.kube_client.client import KubeClient
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
@@ -169,7 +168,7 @@ async def _running(client: KubeClient, scope: Scope, situation: Situation, above
     if POLICY in situation.unread:
         unread[POLICY] = situation.unread[POLICY]
     found: dict[str, list[PodVerdict]] = {}
-    counts = opted_in_namespaces(situation)
+    counts = no_pods_yet(situation.view.namespaces or EMPTY, situation.policy)
     listed = Listed(scope.usual_namespace(), scope.selector, partial(count_pod, counts, situation.policy))
     with progress_bar() as progress:
         async for item in workloads(client, listed, progress, unread):

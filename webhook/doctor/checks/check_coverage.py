@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
-from webhook.decide.injected_pods import InjectedPods, injected_lines, opted_in
+from webhook.decide.injected_pods import count_pod, injected_lines, no_pods_yet, setting_of
 from webhook.decide.pod import annotations, containers, driver_mounts, runtime_class_name
 from webhook.decide.workload.decide import decide
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
@@ -50,11 +50,9 @@ def uncalled(facts: ClusterFacts) -> Result:
 
 def _injected(facts: ClusterFacts) -> str:
     """Return how many GPU pods of each namespace that is opted in carry our patch."""
-    labels = {name_of(item): labels_of(item) for item in known(facts.namespaces)}
-    counts = {name: InjectedPods() for name, own in labels.items() if opted_in(own, facts.policy)}
+    counts = no_pods_yet({name_of(item): labels_of(item) for item in known(facts.namespaces)}, facts.policy)
     for pod in known(facts.gpu_pods):
-        if one := counts.get(namespace_of(pod)):
-            one.add(pod, facts.policy)
+        count_pod(counts, facts.policy, pod)
     lines = list(injected_lines(counts))
     more = [f"and {len(lines) - SHOWN_NAMESPACES} more namespaces"] if len(lines) > SHOWN_NAMESPACES else []
     return "; ".join([*lines[:SHOWN_NAMESPACES], *more])
@@ -78,9 +76,9 @@ def not_opted_in(facts: ClusterFacts) -> Result:
     """No namespace has GPU pods that need us and no label."""
     opted = _opted_in(facts)
     needing = Counter(
-        text(metadata(pod).get("namespace"))
+        namespace_of(pod)
         for pod in known(facts.gpu_pods)
-        if text(metadata(pod).get("namespace")) not in opted
+        if namespace_of(pod) not in opted
         and not is_over(pod)
         and _is_bare(facts, pod)
         and _today(facts, pod).verdict is not Verdict.LEAVE
@@ -121,7 +119,7 @@ def _unannotated(facts: ClusterFacts) -> Iterator[tuple[ApiObject, datetime]]:
         return
     opted = {name: since for name, (setting, since) in _opted_in(facts).items() if setting == "enabled"}
     for pod in known(facts.gpu_pods):
-        since = opted.get(text(metadata(pod).get("namespace")))
+        since = opted.get(namespace_of(pod))
         ours = DECISION_KEY in annotations(pod) or labels_of(pod).get(INJECT_KEY) == "disabled"
         if since and not ours and not is_over(pod) and _is_bare(facts, pod):
             yield pod, max(since, _created(registration))
@@ -129,8 +127,7 @@ def _unannotated(facts: ClusterFacts) -> Iterator[tuple[ApiObject, datetime]]:
 
 def _opted_in(facts: ClusterFacts) -> Mapping[str, tuple[str, datetime]]:
     """Return the namespaces that are opted in: their setting, and since when, as far as the API server shows it."""
-    default = "enabled" if facts.policy.opt_out else ""
-    settings = ((item, labels_of(item).get(INJECT_KEY, default)) for item in known(facts.namespaces))
+    settings = ((item, setting_of(labels_of(item), facts.policy)) for item in known(facts.namespaces))
     return {name_of(item): (word, _labelled(item)) for item, word in settings if word in ("enabled", "dry-run")}
 
 
@@ -156,7 +153,7 @@ def _is_bare(facts: ClusterFacts, pod: ApiObject) -> bool:
 def _today(facts: ClusterFacts, pod: ApiObject) -> Decision:
     """Return what the pod would get if it were created now, and its namespace were opted in."""
     spec = {key: value for key, value in mapping(pod.get("spec")).items() if key != "nodeName"}
-    return _decide(facts, {"metadata": metadata(pod), "spec": spec}, text(metadata(pod).get("namespace")))
+    return _decide(facts, {"metadata": metadata(pod), "spec": spec}, namespace_of(pod))
 
 
 def _decide(facts: ClusterFacts, pod: Mapping[str, Any], namespace: str) -> Decision:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from webhook.decide.injected_pods import setting_of
 from webhook.doctor.check import Result, warns_on
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, known
@@ -10,7 +11,7 @@ from webhook.kube.label_selector import matches_selector
 from webhook.kube.metadata import full_name, labels_of, name_of, namespace_of
 from webhook.kube.quantity import is_positive
 from webhook.kube.values import elements, items, mapping, text
-from webhook.names import INJECT_KEY, REGISTRATION_NAME
+from webhook.names import REGISTRATION_NAME
 
 # Webhooks that set classes, variables or resources of GPU pods by themselves, by a word of their configuration's name.
 OTHER_MUTATORS = {"kai": "KAI-Scheduler", "hami": "HAMi", "runai": "Run:ai", "run-ai": "Run:ai", "4pd": "HAMi"}
@@ -60,8 +61,8 @@ def later_mutators(facts: ClusterFacts) -> Result:
 
 def _opted_in(facts: ClusterFacts, namespace: ApiObject) -> Mapping[str, str] | None:
     """Return the labels of a namespace that is opted in, None for another one."""
-    labels, default = labels_of(namespace), "enabled" if facts.policy.opt_out else ""
-    return labels if labels.get(INJECT_KEY, default) in ("enabled", "dry-run") else None
+    labels = labels_of(namespace)
+    return labels if setting_of(labels, facts.policy) in ("enabled", "dry-run") else None
 
 
 def _default_gpus(facts: ClusterFacts, item: ApiObject) -> Iterator[tuple[str, str]]:
