@@ -1,6 +1,10 @@
 """ServiceAccounts as users, with one of Kubernetes' own roles in one namespace."""
 
-from e2e.kubectl import Manifest
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from e2e.control_plane import ControlPlane
+from e2e.kubectl import Kubectl, Manifest, as_list
 
 
 def account_with_role(name: str, namespace: str, role: str) -> list[Manifest]:
@@ -16,3 +20,12 @@ def account_with_role(name: str, namespace: str, role: str) -> list[Manifest]:
             "subjects": [{"kind": "ServiceAccount", **metadata}],
         },
     ]
+
+
+@contextmanager
+def editor_of(namespace: str, name: str, plane: ControlPlane) -> Iterator[Kubectl]:
+    """Have a ServiceAccount with the role ``edit`` in a namespace, until the context ends; yield its kubectl."""
+    account = account_with_role(name, namespace, "edit")
+    plane.kubectl.apply(account)
+    yield Kubectl(plane.kubectl.program, plane.kubeconfig_of(name, namespace))
+    plane.kubectl.run("delete", "-f", "-", stdin=as_list(account))

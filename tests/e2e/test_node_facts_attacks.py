@@ -20,7 +20,7 @@ from e2e.kubectl import Kubectl, KubectlError, as_list
 from e2e.namespaces import ENABLED
 from e2e.pods import decision_of, pod
 from e2e.processes import until
-from e2e.service_accounts import account_with_role
+from e2e.service_accounts import editor_of
 from webhook.node_facts.facts_report import MAX_BYTES, NodeFacts
 from webhook.view.node_facts_pods import LABEL
 from webhook.view.node_facts_pods import NAME as FACTS
@@ -132,12 +132,10 @@ def _target(item: Json) -> str:
 
 
 @pytest.fixture
-def mallory(plane: ControlPlane, kubectl: Kubectl) -> Iterator[Kubectl]:
+def mallory(plane: ControlPlane) -> Iterator[Kubectl]:
     """Have a ServiceAccount with the role ``edit`` in a tenant's namespace; return its kubectl."""
-    account = account_with_role(MALLORY, ENABLED, "edit")
-    kubectl.apply(account)
-    yield Kubectl(kubectl.program, plane.kubeconfig_of(MALLORY, ENABLED))
-    kubectl.run("delete", "-f", "-", stdin=as_list(account))
+    with editor_of(ENABLED, MALLORY, plane) as found:
+        yield found
 
 
 def report(kubectl: Kubectl, item: Json, message: str, *as_whom: str) -> None:

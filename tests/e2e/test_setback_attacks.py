@@ -27,10 +27,10 @@ from e2e.blocked_plugins import (
 from e2e.control_plane import ControlPlane
 from e2e.device_plugins import NAMESPACE
 from e2e.installation import Webhook
-from e2e.kubectl import Kubectl, KubectlError, as_list
+from e2e.kubectl import Kubectl, KubectlError
 from e2e.namespaces import ENABLED
 from e2e.processes import until
-from e2e.service_accounts import account_with_role
+from e2e.service_accounts import editor_of
 
 MALLORY = "mallory"
 AT_ONCE = ("--force", "--grace-period=0")
@@ -52,12 +52,10 @@ def patched(webhook: Webhook, kubectl: Kubectl) -> Iterator[dict[str, dict[str, 
 
 
 @pytest.fixture
-def mallory(plane: ControlPlane, kubectl: Kubectl) -> Iterator[Kubectl]:
+def mallory(plane: ControlPlane) -> Iterator[Kubectl]:
     """Have a ServiceAccount with the role ``edit`` in a tenant's namespace; return its kubectl."""
-    account = account_with_role(MALLORY, ENABLED, "edit")
-    kubectl.apply(account)
-    yield Kubectl(kubectl.program, plane.kubeconfig_of(MALLORY, ENABLED))
-    kubectl.run("delete", "-f", "-", stdin=as_list(account))
+    with editor_of(ENABLED, MALLORY, plane) as found:
+        yield found
 
 
 def test_what_a_tenant_forges_has_no_effect(

@@ -11,7 +11,6 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from rich.progress import Progress
 
@@ -20,8 +19,8 @@ from support.cluster_world import session
 from support.doctor_world import LATER, NOW, served
 from support.mixed_platforms import PLATFORMS
 from support.platforms import cluster_on
+from support.silent_replicas import silent_replicas
 from webhook.archive.archive import dump
-from webhook.commands.shared import replica_port_forward
 from webhook.commands.shared.read_cluster import record_all
 
 Json = dict[str, Any]
@@ -34,8 +33,6 @@ SECONDS = re.compile(r'("seconds": )[0-9.]{1,8}')
 THEN = datetime(2026, 6, 1, 12, tzinfo=UTC)
 # Times that the clusters have whatever the clock says.
 FIXED = ("2026-01-01T00:00:00Z", LATER)
-# A replica of these clusters answers no HTTP: it is waited for no longer than needed.
-ANSWER_SECONDS = 0.1
 
 
 async def collect(name: str, folder: Path) -> str:
@@ -84,7 +81,7 @@ def refreshed(case: Json, model: Json) -> Json:
 
 def platform_text(name: str) -> str:
     """Return the text of a platform's archive."""
-    with tempfile.TemporaryDirectory() as folder, patch.object(replica_port_forward, "ANSWER_SECONDS", ANSWER_SECONDS):
+    with tempfile.TemporaryDirectory() as folder, silent_replicas():
         return asyncio.run(collect(name, Path(folder)))
 
 

@@ -10,10 +10,10 @@ from support.cluster_world import session
 from support.doctor_world import Cluster, healthy, look, served
 from support.quiet_clusters import QUIET
 from support.reported_clusters import REPORTS
+from support.silent_replicas import silent_replicas
 
 from webhook.archive.anonymise import anonymise
 from webhook.archive.archive import Archive, dump, load
-from webhook.commands.shared import replica_port_forward
 from webhook.commands.shared.read_cluster import record_all
 from webhook.doctor.check import Result, examine
 from webhook.doctor.registry import CATEGORIES
@@ -41,11 +41,10 @@ async def told_and_collected(cluster: Cluster, folder: Path) -> tuple[dict[str, 
 
 
 @pytest.mark.parametrize("name", [*SHOWN, *QUIET])
-def test_a_file_says_the_same_as_the_cluster(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_says_the_same_as_the_cluster(name: str, tmp_path: Path) -> None:
     """Each check has the same state, evidence and fix; without the names the same state."""
-    # The simulated replicas answer no HTTP.
-    monkeypatch.setattr(replica_port_forward, "ANSWER_SECONDS", 0.1)
-    told, archive = asyncio.run(told_and_collected(cluster_of(name), tmp_path))
+    with silent_replicas():
+        told, archive = asyncio.run(told_and_collected(cluster_of(name), tmp_path))
     assert {check: one.result for check, one in outcomes_of(archive).items()} == told
     hidden = outcomes_of(anonymise(archive, b"salt"))
     states = {check: result.state for check, result in told.items()}

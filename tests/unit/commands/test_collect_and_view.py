@@ -4,15 +4,14 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner, Result
 from support.doctor_cases.setbacks import remember
 from support.doctor_world import healthy, served
+from support.silent_replicas import silent_replicas
 
 from webhook.__main__ import main
-from webhook.commands.shared import replica_port_forward
 
 METRICS = "/api/v1/namespaces/gpu-injector/pods/webhook-a:8080/proxy/metrics"
 CANARY = "canary-s3cr3t-0123456789"
@@ -32,7 +31,7 @@ def run(*arguments: str) -> Result:
 @pytest.fixture(scope="module", autouse=True)
 def no_http() -> Iterator[None]:
     """Have replicas that answer no HTTP, so that nothing is waited for."""
-    with patch.object(replica_port_forward, "ANSWER_SECONDS", 0.1):
+    with silent_replicas():
         yield
 
 

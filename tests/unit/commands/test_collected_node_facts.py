@@ -5,16 +5,15 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner, Result
 from support.doctor_cases.node_reports import DRIVER, FAILED, report_from
 from support.doctor_world import Cluster, healthy, served
+from support.silent_replicas import silent_replicas
 
 from webhook.__main__ import main
 from webhook.archive.reduce import Reducer
-from webhook.commands.shared import replica_port_forward
 from webhook.node_facts.facts_report import NodeFacts
 from webhook.view.node_facts_pods import project_facts_pod
 
@@ -29,7 +28,7 @@ def run(*arguments: str) -> Result:
 @pytest.fixture(scope="module", autouse=True)
 def no_http() -> Iterator[None]:
     """Have replicas that answer no HTTP, so that nothing is waited for."""
-    with patch.object(replica_port_forward, "ANSWER_SECONDS", 0.1):
+    with silent_replicas():
         yield
 
 
