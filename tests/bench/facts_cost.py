@@ -9,18 +9,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from support.node_reports import HOME, facts_daemon_set, facts_pod
+from support.node_reports import HOME, facts_daemon_set
 
 from webhook.decide.decision import RequestInfo
 from webhook.decide.nodes.candidates import node_groups
 from webhook.decide.workload.decide import decide
 from webhook.kube_client.resource import Found
-from webhook.node_facts.facts_report import NodeFacts
 from webhook.policy.model import Policy
 from webhook.view.projections import FACTS_POD, view_of
 from webhook.view.store import KindCache
 from webhook.view.view import ClusterView
 
+from .reports import report_pod
 from .rows import OURS, Bench, Row
 from .scale import NODES, node
 
@@ -113,19 +113,10 @@ def _decided(view: ClusterView) -> tuple[float, float]:
 
 
 def _cluster(count: int) -> ClusterView:
-    nodes = [node(number) for number in range(count)]
-    for number, item in enumerate(nodes):
-        item["status"]["nodeInfo"]["bootID"] = _boot_id(number)
-    return view_of((*nodes, CLASS, NAMESPACE))
+    return view_of((*(node(number) for number in range(count)), CLASS, NAMESPACE))
 
 
 def _report(number: int) -> dict[str, Any]:
-    facts = NodeFacts(_boot_id(number), "amd64", {"nvidia": 8}, "570.86.15")
-    pod = facts_pod(f"gpu-{number}", facts, UID)
-    # As long as the names of real pods.
-    pod["metadata"] |= {"name": f"{pod['metadata']['name']}-{number:05}", "resourceVersion": str(10**6 + number)}
+    pod = report_pod(number, UID)
+    pod["metadata"]["resourceVersion"] = str(10**6 + number)
     return pod
-
-
-def _boot_id(number: int) -> str:
-    return f"{number:08x}-0000-4000-8000-000000000000"

@@ -2,29 +2,27 @@
 
 import http.client
 import json
-import ssl
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from e2e.control_plane import LOOPBACK, ControlPlane
 from e2e.installation import Webhook, running_webhook
 
+from .api_writes import Write, write_all
 from .load import measure
 from .plane import installed
-from .process import Running, ServerError, running, thread_seconds, usage
+from .process import Running, running, thread_seconds, usage
+from .reports import boot_id, prepare, written
 from .rows import GO, OURS, Bench, Row
 from .servers import go_peer_for
 
 NODES, NAMESPACES, RUNTIME_CLASSES = 5000, 5000, 50
-AT_ONCE = 8
 INFORMERS = "informers:"
 SYNCED_WITHIN_SECONDS = 120
 
@@ -37,6 +35,17 @@ HEADINGS = {
     "scaleDecisionP50Milliseconds": "p50 ms of a decision with all nodes as candidates",
     "scaleDecisionP99Milliseconds": "p99 ms of a decision with all nodes as candidates",
 }
+FACTS = "Facts"
+# The same once more, with a report of node facts for each node.
+FACTS_HEADINGS = {
+    "scaleFactsSyncedSeconds": f"s to list them, and {NODES} reports of node facts",
+    "scaleFactsBlockedMilliseconds": "ms at most until a probe was answered meanwhile, with node facts",
+    "scaleFactsBusyMilliseconds": "ms of processor time at most until a probe was answered, with node facts",
+    "scaleFactsListedMiB": "MiB with them and the reports",
+    "scaleFactsPeakMiB": "MiB with them and the reports and under load, at most",
+    "scaleFactsDecisionP50Milliseconds": "p50 ms of a decision with all nodes as candidates, and their reports",
+    "scaleFactsDecisionP99Milliseconds": "p99 ms of a decision with all nodes as candidates, and their reports",
+}
 
 
 def scale(bench: Bench) -> Iterator[Row]:
@@ -47,7 +56,7 @@ def scale(bench: Bench) -> Iterator[Row]:
     bench.say(f"a cluster with {NODES} nodes; filling it takes minutes")
     with tempfile.TemporaryDirectory(prefix="gpu-injector-bench-") as temporary:
         measured = _measure(Path(temporary), bench)
-    for key, heading in HEADINGS.items():
+    for key, heading in (HEADINGS | FACTS_HEADINGS).items():
         peer = {GO: [measured[INFORMERS + key]]} if INFORMERS + key in measured else {}
         yield Row(key, heading, {OURS: [measured[key]], **peer}, "{:,.2f}")
 
@@ -58,24 +67,37 @@ def _measure(folder: Path, bench: Bench) -> Mapping[str, float]:
         bench.say("the Go webhook with informers for the same kinds")
         informers = _measure_informers(plane, bench, folder)
         bench.say("listing it")
-        began = time.monotonic()
-        with running_webhook(plane, port) as webhook, _Probe(webhook) as probe:
-            synced = webhook.process.wait_until(partial(_synced_at, webhook), "lists", seconds=SYNCED_WITHIN_SECONDS)
-            blocked, busy = probe.longest_seconds, probe.busiest_seconds
-            webhook.process.wait_until(lambda: webhook.read("/readyz") == b"ok\n", "is ready")
-            server = Running(webhook.process.process.pid, port, ready_seconds=0)
-            listed = usage(server.pid).resident_mib
-            measure(server, core=bench.cores[1], seconds=bench.seconds, folder=folder)
-            durations = _durations_ms(webhook.process.log)
-            return informers | {
-                "scaleSyncedSeconds": synced - began,
-                "scaleBlockedMilliseconds": blocked * 1000,
-                "scaleBusyMilliseconds": busy * 1000,
-                "scaleListedMiB": listed,
-                "scalePeakMiB": usage(server.pid).peak_mib,
-                "scaleDecisionP50Milliseconds": statistics.median(durations),
-                "scaleDecisionP99Milliseconds": statistics.quantiles(durations, n=100)[-1],
-            }
+        listed = _measure_ours(plane, port, bench, folder)
+        bench.say("listing it with node facts")
+        return informers | listed | _measure_ours(plane, port, bench, folder, FACTS, "--node-facts")
+
+
+def _measure_ours(
+    plane: ControlPlane, port: int, bench: Bench, folder: Path, word: str = "", *arguments: str
+) -> dict[str, float]:
+    """Measure the webhook while it lists, and while it decides; ``word`` is part of the keys."""
+    began = time.monotonic()
+    name = f"listing{word}"
+    with running_webhook(plane, port, *arguments, name=name) as webhook, _Probe(webhook) as probe:
+        synced = webhook.process.wait_until(partial(_synced_at, webhook), "lists", seconds=SYNCED_WITHIN_SECONDS)
+        blocked, busy = probe.longest_seconds, probe.busiest_seconds
+        webhook.process.wait_until(lambda: webhook.read("/readyz") == b"ok\n", "is ready")
+        server = Running(webhook.process.process.pid, port, ready_seconds=0)
+        listed = usage(server.pid).resident_mib
+        own = folder / name
+        own.mkdir()
+        measure(server, core=bench.cores[1], seconds=bench.seconds, folder=own)
+        durations = _durations_ms(webhook.process.log)
+        found = {
+            "SyncedSeconds": synced - began,
+            "BlockedMilliseconds": blocked * 1000,
+            "BusyMilliseconds": busy * 1000,
+            "ListedMiB": listed,
+            "PeakMiB": usage(server.pid).peak_mib,
+            "DecisionP50Milliseconds": statistics.median(durations),
+            "DecisionP99Milliseconds": statistics.quantiles(durations, n=100)[-1],
+        }
+    return {f"scale{word}{key}": value for key, value in found.items()}
 
 
 def _measure_informers(plane: ControlPlane, bench: Bench, folder: Path) -> dict[str, float]:
@@ -136,29 +158,14 @@ class _Probe:
 
 
 def _fill(plane: ControlPlane) -> None:
-    """Create all objects, over a few connections; ``kubectl`` would hold itself back to 50 requests a second."""
-    rows = [
-        *(("/apis/node.k8s.io/v1/runtimeclasses", runtime_class(number)) for number in range(RUNTIME_CLASSES)),
-        *(("/api/v1/namespaces", namespace(number)) for number in range(NAMESPACES)),
-        *(("/api/v1/nodes", node(number)) for number in range(NODES)),
+    owner = prepare(plane)
+    writes = [
+        *(Write("POST", "/apis/node.k8s.io/v1/runtimeclasses", runtime_class(one)) for one in range(RUNTIME_CLASSES)),
+        *(Write("POST", "/api/v1/namespaces", namespace(number)) for number in range(NAMESPACES)),
+        *(Write("POST", "/api/v1/nodes", node(number)) for number in range(NODES)),
     ]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(partial(_create, plane), (rows[start::AT_ONCE] for start in range(AT_ONCE))))
-
-
-def _create(plane: ControlPlane, rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
-    token = yaml.safe_load(plane.kubectl.kubeconfig.read_text())["users"][0]["user"]["token"]
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    context = ssl.create_default_context(cafile=plane.certificate_authority)
-    address = plane.url.removeprefix("https://")
-    connection = http.client.HTTPSConnection(address, context=context, timeout=60)
-    for path, item in rows:
-        connection.request("POST", path, json.dumps(item), headers)
-        response = connection.getresponse()
-        answer = response.read()
-        if response.status != http.client.CREATED:
-            raise ServerError(f"{path}: {response.status} {answer[:500]!r}")
-    connection.close()
+    write_all(plane, writes)
+    write_all(plane, tuple(written(NODES, owner)))
 
 
 def runtime_class(number: int) -> dict[str, Any]:
@@ -212,7 +219,7 @@ def node(number: int) -> dict[str, Any]:
         ],
         "nodeInfo": {
             "architecture": "amd64",
-            "bootID": "",
+            "bootID": boot_id(number),
             "containerRuntimeVersion": "containerd://2.1.4",
             "kernelVersion": "6.8.0-85-generic",
             "kubeProxyVersion": "",

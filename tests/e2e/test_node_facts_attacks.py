@@ -18,6 +18,7 @@ from e2e.gpu_nodes import NVIDIA, Machine, gpu_nodes
 from e2e.installation import NAME, Webhook, running_webhook
 from e2e.kubectl import Kubectl, KubectlError, as_list
 from e2e.namespaces import ENABLED
+from e2e.node_facts_objects import daemon_set, pod_spec, rights
 from e2e.pods import decision_of, pod
 from e2e.processes import until
 from e2e.service_accounts import editor_of
@@ -30,54 +31,9 @@ MALLORY = "mallory"
 TARGET, MARKER = "facts-1", "facts-2"
 POOLS = {"facts": [Machine(NVIDIA), Machine(NVIDIA)]}
 BOOT_IDS = {TARGET: "b-1", MARKER: "b-2"}
-ROLE = FACTS
 AT_ONCE = ("--force", "--grace-period=0")
 OTHER_KUBELET = (f"--as=system:node:{MARKER}", "--as-group=system:nodes")
 HONEST, CHANGED = "inject/runtime-class", "leave/platform-provides"
-RESTRICTED = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
-CONTAINER = {
-    "image": "registry.example.com/facts:1",
-    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-}
-
-
-def rights() -> list[Json]:
-    """Return the webhook's rights for node facts, as the chart grants them."""
-    rules = [
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
-        {"apiGroups": ["apps"], "resources": ["daemonsets"], "resourceNames": [FACTS], "verbs": ["list", "watch"]},
-    ]
-    api, metadata = "rbac.authorization.k8s.io", {"name": ROLE, "namespace": NAME}
-    reference = {"apiGroup": api, "kind": "Role", "name": ROLE}
-    subject = {"kind": "ServiceAccount", "name": NAME, "namespace": NAME}
-    return [
-        {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": metadata, "rules": rules},
-        {
-            "apiVersion": f"{api}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": reference,
-            "subjects": [subject],
-        },
-    ]
-
-
-def pod_spec() -> Json:
-    """Return the spec of a pod of node facts, as far as the webhook reads it."""
-    containers = {"initContainers": [{"name": "report", **CONTAINER}], "containers": [{"name": "follow", **CONTAINER}]}
-    return {"securityContext": RESTRICTED, "automountServiceAccountToken": False, **containers}
-
-
-def daemon_set(namespace: str) -> Json:
-    """Return the DaemonSet of node facts for the nodes of the pool."""
-    labels = {LABEL: FACTS}
-    spec = {**pod_spec(), "nodeSelector": {"example.com/pool": "facts"}, "tolerations": [{"operator": "Exists"}]}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {"name": FACTS, "namespace": namespace, "labels": labels},
-        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},
-    }
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, state_of, w
 from webhook.view.admission_controls import mentioned_fields
 from webhook.view.default_runtime import ARGUMENT_ANNOTATIONS, FLAG, default_runtime
 from webhook.view.dynamic_resources import required_drivers
+from webhook.view.facts_daemon_set import DISABLED, SETTING_KEY
 from webhook.view.gpu_operator import SET_AS_DEFAULT
 from webhook.view.toleration_limits import DEFAULTS_ANNOTATION, WHITELIST_ANNOTATION
 
@@ -177,7 +178,10 @@ def _policy(item: Mapping[str, Any]) -> Json | None:
         return None
     plain = policy.model_dump_json(by_alias=True, exclude_defaults=True)
     kept = {"name": POLICY_NAME, "namespace": text(about.get("namespace"))}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept, "data": {POLICY_KEY: plain}}
+    data = {POLICY_KEY: plain}
+    if mapping(item["data"]).get(SETTING_KEY) == DISABLED:
+        data[SETTING_KEY] = DISABLED
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept, "data": data}
 
 
 def _scalar(value: object) -> object:

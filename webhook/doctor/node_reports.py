@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from webhook.doctor.api_reads import read_list, read_one
+from webhook.doctor.api_reads import read_list, why
 from webhook.doctor.fact import ApiObject, Objects, Unread
+from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
+from webhook.view.facts_daemon_set import find_facts_daemon_set
 from webhook.view.node_facts_pods import LABEL, NAME
 from webhook.view.projections import FACTS_DAEMON_SET, FACTS_POD
 
@@ -32,8 +34,11 @@ class NodeReports:
 
 async def read_reports(client: KubeClient, home: str) -> NodeReports | Unread:
     """Read the reports in the namespace of the webhook; as the webhook does, without the DaemonSet none."""
-    owner = await read_one(client, f"/apis/apps/v1/namespaces/{home}/daemonsets/{NAME}", "the DaemonSet of node facts")
-    if owner is None or isinstance(owner, Unread):
-        return NodeReports() if owner is None else owner
+    try:
+        owner = await find_facts_daemon_set(client, home)
+    except ApiError as error:
+        return Unread(why("the DaemonSet of node facts", error))
+    if owner is None:
+        return NodeReports()
     pods = await read_list(client, f"/api/v1/namespaces/{home}/pods", {"labelSelector": f"{LABEL}={NAME}"})
     return pods if isinstance(pods, Unread) else NodeReports(owner, pods)

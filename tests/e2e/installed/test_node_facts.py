@@ -5,7 +5,7 @@ runtime is real.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,22 @@ import pytest
 from support.chart import CHART
 from support.host_tree import write_host
 
-from e2e.helm import NAMESPACE, RELEASE, Helm
+from e2e.commands import gpu_injector
+from e2e.helm import RELEASE, Helm
 from e2e.installed.conftest import VALUES
+from e2e.installed.node_reports import (
+    DAEMON_SET,
+    ENABLED_FACTS,
+    FACTS_PODS,
+    IN_OURS,
+    STAND_IN_FACTS,
+    bind,
+    facts_chart,
+    facts_rolled_out,
+    facts_status,
+    reported,
+    stand_in_host,
+)
 from e2e.installed.objects import rolled_out
 from e2e.kubectl import Kubectl
 from e2e.namespaces import ENABLED
@@ -24,65 +38,39 @@ from e2e.node.kubernetes import NODE
 from e2e.node.plugin import Given, installed, static_release
 from e2e.pods import decision_of, pod, would_be_decided
 from e2e.processes import until
+from webhook.doctor.checks import check_installation, check_registration
 
-IN_OURS = f"--namespace={NAMESPACE}"
-FACTS_PODS = ("pods", IN_OURS, "--selector=app.kubernetes.io/name=gpu-injector-node-facts")
-DAEMON_SET = "daemonset/gpu-injector-node-facts"
-STAND_IN = "stand-in-host"
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
-TIMEOUT = "--timeout=120s"
+OF_THE_WEBHOOK = (check_installation.CATEGORY, check_registration.CATEGORY)
 
 
 @pytest.fixture(scope="module")
 def stand_in(with_image: Cluster) -> Path:
     """Write the files of a host with one GPU and its driver on the node; return the folder, seen from outside."""
-    boot_id = with_image.kubectl.get(f"node/{NODE}")["status"]["nodeInfo"]["bootID"]
-    return write_host(with_image.runtime.sandbox.root / STAND_IN, ["nvidia"], version=VERSION, boot_id=boot_id)
+    return stand_in_host(with_image)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def chart(with_image: Cluster, helm: Helm, kubectl: Kubectl, stand_in: Path) -> Iterator[None]:  # noqa: ARG001
     """Install the chart with node facts into a namespace that enforces PodSecurity ``restricted``; the node is bare."""
-    # Another test may have left it being deleted: this waits for the end of that.
-    kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found")
-    kubectl.run("create", "namespace", NAMESPACE)
-    kubectl.run("label", "namespace", NAMESPACE, RESTRICTED)
     with_image.hide_gpus()
-    helm.run("install", RELEASE, CHART, IN_OURS, values={**VALUES, "nodeFacts": {"enabled": True}})
-    rolled_out(kubectl)
-    yield
-    helm.run("uninstall", RELEASE, IN_OURS, "--wait")
-    kubectl.run("delete", "namespace", NAMESPACE)
+    with_image.forget_gpus()
+    with facts_chart(helm, kubectl, {"nodeFacts": ENABLED_FACTS}, RESTRICTED):
+        yield
     with_image.show_gpus()
-
-
-def reported(kubectl: Kubectl) -> dict[str, Any]:
-    """Return the newest report of the node's pod, empty while there is none."""
-    (found,) = kubectl.get(*FACTS_PODS)["items"] or [{}]
-    status = found.get("status", {})
-    ends = [
-        one[state]["terminated"]
-        for one in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
-        for state in ("state", "lastState")
-        if "terminated" in one.get(state, {})
-    ]
-    newest: dict[str, str] = max(ends, key=lambda end: end["finishedAt"], default={})
-    report: dict[str, Any] = json.loads(newest.get("message") or "{}")
-    return report
 
 
 def upgraded(helm: Helm, kubectl: Kubectl) -> None:
     """Upgrade the release so that its pods read the stand-in; that needs a host path, which ``restricted`` forbids."""
-    kubectl.run("label", "namespace", NAMESPACE, f"{RESTRICTED.partition('=')[0]}-")
-    facts = {"enabled": True, "testRoot": f"/{STAND_IN}"}
-    helm.run("upgrade", RELEASE, CHART, IN_OURS, values={**VALUES, "nodeFacts": facts})
+    kubectl.run("label", "namespace", RELEASE, f"{RESTRICTED.partition('=')[0]}-")
+    helm.run("upgrade", RELEASE, CHART, IN_OURS, values={**VALUES, "nodeFacts": STAND_IN_FACTS})
     rolled_out(kubectl)
-    kubectl.run("rollout", "status", IN_OURS, DAEMON_SET, TIMEOUT)
+    facts_rolled_out(kubectl)
 
 
 def test_the_pods_run_without_privileges(kubectl: Kubectl) -> None:
     """PodSecurity ``restricted`` accepts them, and this machine, which has no GPU, is reported as it is."""
-    kubectl.run("rollout", "status", IN_OURS, DAEMON_SET, TIMEOUT)
+    facts_rolled_out(kubectl)
     report = until(lambda: reported(kubectl), "the node reports")
     assert (report["gpus"], report["added"], report["tegra"]) == ({}, None, False)
     (found,) = kubectl.get(*FACTS_PODS)["items"]
@@ -114,18 +102,15 @@ def test_facts_follow_a_driver_upgrade(kubectl: Kubectl, stand_in: Path) -> None
 
 def test_gpus_of_virtual_machines_are_no_gpus(with_image: Cluster, kubectl: Kubectl, stand_in: Path) -> None:
     """Another driver is bound to the same device, whatever a label says."""
-    device = next((stand_in / "sys/bus/pci/devices").iterdir()) / "driver"
     with_image.show_gpus()
-    device.unlink()
-    device.symlink_to("../../drivers/vfio-pci")
+    bind(stand_in, "vfio-pci")
     try:
         until(lambda: reported(kubectl)["gpus"] == {"vfio-pci": 1}, "the driver is reported", seconds=120)
         with installed(kubectl, static_release(with_image.setup.plugins[0])) as plugin:
             found = until(lambda: _decided(plugin.pod(NODE), "leave/no-gpu-evidence"), "the plugin is left alone")
             assert plugin.given_to(found) == Given("leave/no-gpu-evidence")
     finally:
-        device.unlink()
-        device.symlink_to("../../drivers/nvidia")
+        bind(stand_in, "nvidia")
         with_image.hide_gpus()
 
 
@@ -139,7 +124,7 @@ def test_nvidias_runtime_as_default_is_seen(with_image: Cluster, kubectl: Kubect
     two["spec"]["containers"].append({"name": "sidecar", "image": "localhost/none"})
     with with_image.runtime.nvidia_by_default():
         kubectl.run("rollout", "restart", IN_OURS, DAEMON_SET)
-        kubectl.run("rollout", "status", IN_OURS, DAEMON_SET, TIMEOUT)
+        facts_rolled_out(kubectl)
         until(lambda: reported(kubectl).get("added") is True, "the node reports what was added", seconds=120)
         with installed(kubectl, static_release(with_image.setup.plugins[0])) as plugin:
             assert plugin.given_to(plugin.pod(NODE)) == Given("leave/nvml-provided")
@@ -147,3 +132,25 @@ def test_nvidias_runtime_as_default_is_seen(with_image: Cluster, kubectl: Kubect
             created = kubectl.create(two, "--dry-run=server").object
     assert decision_of(created) == "leave/platform-provides"
     assert not any("env" in container for container in created["spec"]["containers"])
+
+
+def test_a_driver_that_fails_under_nvidias_runtime_is_a_fact(with_image: Cluster, kubectl: Kubectl) -> None:
+    """The pod of node facts cannot start: GPU pods are left alone, and doctor blames the node, not the webhook."""
+    with with_image.runtime.nvidia_by_default(), with_image.driver.absent():
+        kubectl.run("rollout", "restart", IN_OURS, DAEMON_SET)
+        until(lambda: _failing(facts_status(kubectl)), "the pod cannot start", seconds=120)
+        until(lambda: _would_be_left(kubectl), "the webhook has seen it")
+        found = gpu_injector("doctor", "-o", "json", kubeconfig=kubectl.kubeconfig)
+    failed = {one["check"] for one in json.loads(found.stdout)["checks"] if one["state"] == "fail"}
+    assert "default-runtime" in failed
+    assert failed.isdisjoint(check.name for category in OF_THE_WEBHOOK for check in category.checks), found.stdout
+
+
+def _failing(status: Mapping[str, Any]) -> bool:
+    """Say whether the container runtime could not create the init container."""
+    states = (one.get(state, {}) for one in status.get("initContainerStatuses", ()) for state in ("state", "lastState"))
+    return any("nvidia" in shown.get("message", "") for state in states for shown in state.values())
+
+
+def _would_be_left(kubectl: Kubectl) -> bool:
+    return would_be_decided(kubectl) == "leave/platform-provides"

@@ -1,5 +1,6 @@
 """A control plane with one real node, in the two set-ups that the tests compare."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,12 +24,13 @@ from e2e.node.programs import (
 )
 from e2e.node.python_image import python_image
 from e2e.node.runtime import Runtime, containerd
-from e2e.node.sandbox import Sandbox, sandbox
+from e2e.node.sandbox import Sandbox, sandbox, stopped
 from e2e.node.story import Story
 from e2e.processes import Started
 
 GPU = "nvidia.com/gpu"
 GPU_PRESENT = "nvidia.com/gpu.present"
+PLUGINS_STATE = "/var/lib/kubelet/device-plugins"
 RUNTIME_CLASS = {
     "apiVersion": "node.k8s.io/v1",
     "kind": "RuntimeClass",
@@ -113,6 +115,17 @@ class Cluster:
     def hide_gpus(self) -> None:
         """Remove the label."""
         self.kubectl.run("label", "node", NODE, f"{GPU_PRESENT}-")
+
+    def forget_gpus(self) -> None:
+        """Restart the kubelet without the state of device plugins: the node offers what registers from now on.
+
+        Otherwise the GPUs of a plugin that ended are in the capacity for five minutes. The kubelet keeps in the node's
+        status what it does not know.
+        """
+        gone = json.dumps({"status": {kind: {GPU: None} for kind in ("capacity", "allocatable")}})
+        with stopped(self.kubelet):
+            self.runtime.sandbox.run("sh", "-c", f"rm -rf {PLUGINS_STATE}/*")
+            self.kubectl.run("patch", "node", NODE, "--subresource=status", "--type=merge", "--patch", gone)
 
 
 def build_all(setup: Setup, report: Report) -> Mapping[str, Path]:

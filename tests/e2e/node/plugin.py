@@ -55,7 +55,7 @@ class Plugin:
         """Return its DaemonSet as it is now."""
         return self.kubectl.get(f"daemonset/{self.release.daemon_set}", f"--namespace={NAMESPACE}")
 
-    def pod(self, node: str, *, instead_of: str = "") -> dict[str, Any]:
+    def pod(self, node: str, *, instead_of: str = "", seconds: float = 60) -> dict[str, Any]:
         """Wait for its pod on a node, other than the one with the given uid, and return it."""
 
         def found() -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Plugin:
             alive = (pod for pod in owned if "deletionTimestamp" not in pod["metadata"])
             return next((pod for pod in alive if pod["metadata"]["uid"] != instead_of), {})
 
-        return until(found, f"a pod of {self.release.daemon_set} on {node}")
+        return until(found, f"a pod of {self.release.daemon_set} on {node}", seconds=seconds)
 
     def given_to(self, pod: Mapping[str, Any]) -> Given:
         """Return what one of its pods was given."""

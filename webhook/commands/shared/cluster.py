@@ -21,12 +21,14 @@ from webhook.kube_client.credentials import CredentialsLoader
 from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_PATH
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
+from webhook.view.facts_daemon_set import find_facts_daemon_set
 from webhook.view.live_view import utc_now
-from webhook.view.node_facts_pods import NAME as FACTS_NAME
 from webhook.view.plugin_projections import known_plugins
+from webhook.view.projections import FACTS_POD
 from webhook.view.snapshot import Snapshot, snapshot
 from webhook.view.watched_resources import resources
 
+FACTS_FIELD = FACTS_POD.field
 # Where the chart keeps the administrator's settings.
 POLICY_KEY = "policy.yaml"
 # aiohttp puts its own object's address into the message.
@@ -132,13 +134,11 @@ async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPo
     return InstalledPolicy(Policy(), unread)
 
 
-async def _facts_namespace(client: KubeClient, namespace: str) -> str:
-    """Return the namespace of the node facts; empty where they are off, or the caller may not know that."""
-    try:
-        found = await client.find(f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{FACTS_NAME}")
-    except ApiError:
-        return ""
-    return namespace if found else ""
+def _with_unknown_facts(seen: Snapshot, unknown: Mapping[str, str]) -> Snapshot:
+    """Return what was read; without the DaemonSet of node facts where its pods are unknown: these are not "missing"."""
+    unknown = {**seen.unknown, **unknown}
+    view = replace(seen.view, facts_daemon_sets={}) if FACTS_FIELD in unknown else seen.view
+    return Snapshot(view, unknown)
 
 
 async def live_view(
@@ -153,10 +153,14 @@ async def live_view(
     read in the namespaces that it names, or in all.
     """
     wanted = {"runtime_classes": (policy.runtime_class,), **named}
-    namespace = await home(client)
-    facts = await _facts_namespace(client, namespace)
+    namespace, unknown = await home(client), {}
+    try:
+        facts = namespace if await find_facts_daemon_set(client, namespace) else ""
+    except ApiError as refused:
+        facts, unknown = "", {FACTS_FIELD: str(refused)}
     watched = resources(policy.bootstrap.namespaces, known_plugins(policy), facts)
     seen = await snapshot(client, watched, wanted, is_gpu_resource=policy.is_gpu_resource, wall_clock=wall_clock)
+    seen = _with_unknown_facts(seen, unknown)
     seen = replace(seen, view=await with_stored(client, namespace, seen.view, policy, wall_clock()))
     if not policy.setbacks.workloads:
         return seen

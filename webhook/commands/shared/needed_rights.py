@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from webhook.commands.shared.prediction import kind_word
 from webhook.commands.shared.unread import POLICY
-from webhook.view.projections import KINDS
+from webhook.view.node_facts_pods import NAME
+from webhook.view.projections import FACTS_POD, KINDS
 
 FORBIDDEN = "403"
 VIEWERS_ROLE = "gpu-injector-viewers"
@@ -30,6 +31,8 @@ def right_name(kind: str) -> str:
     """Return a kind of the view as RBAC and kubectl name it."""
     if kind == POLICY:
         return "configmap/gpu-injector of the installation"
+    if kind == FACTS_POD.field:
+        return f"daemonset/{NAME} and pods of the installation"
     names = dict.fromkeys(
         f"{resource.path.rpartition('/')[2]}{'.' + group if group else ''}"
         for (group, _), resource in KINDS.items()

@@ -19,6 +19,7 @@ from webhook.kube.kind_scopes import is_cluster_scoped
 from webhook.kube.object_rules import ObjectKind
 from webhook.kube.values import empty_mapping, mapping
 from webhook.policy.model import Policy
+from webhook.view.projections import FACTS_POD
 from webhook.view.view import ClusterView
 
 DEFAULT_NAMESPACE = "default"
@@ -211,7 +212,7 @@ class PodVerdict:
 
 def kind_word(kind: str) -> str:
     """Return the name of a kind of the view for users."""
-    return kind.replace("_", " ")
+    return "node facts" if kind == FACTS_POD.field else kind.replace("_", " ")
 
 
 def reference(item: Mapping[str, Any], namespace: str = DEFAULT_NAMESPACE) -> dict[str, str]:

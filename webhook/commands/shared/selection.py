@@ -15,7 +15,7 @@ from webhook.commands.shared.evaluate import predict
 from webhook.commands.shared.input_files import InputError, read_files, read_tree
 from webhook.commands.shared.list_workloads import Listed, is_kept, progress_bar, workloads
 from webhook.commands.shared.prediction import DEFAULT_NAMESPACE, PodVerdict, Situation, kind_word, reference
-from webhook.commands.shared.unread import POLICY
+from webhook.commands.shared.unread import POLICY, is_unknown
 from webhook.commands.shared.view_files import read_view_files, report_missing
 from webhook.commands.shared.view_sources import merged, with_declared
 from webhook.decide.injected_pods import count_pod, injected_lines, no_pods_yet
@@ -144,7 +144,7 @@ async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Abov
         )
         unread = {POLICY: installed.unread} if installed.unread else {}
         # Kinds in a file need not be read from the cluster.
-        unread |= {kind: why for kind, why in snapshot.unknown.items() if getattr(situation.view, kind) is None}
+        unread |= {kind: why for kind, why in snapshot.unknown.items() if is_unknown(situation.view, kind)}
         # The policy in use is printed already.
         await report_registration(client)
         _report({kind: why for kind, why in unread.items() if kind != POLICY})

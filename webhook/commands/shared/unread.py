@@ -5,10 +5,17 @@ from dataclasses import fields
 from typing import Any
 
 from webhook.decide.decision import Decision
+from webhook.view.projections import FACTS_POD
 from webhook.view.view import ClusterView
 
 POLICY = "policy"
 KINDS = frozenset(field.name for field in fields(ClusterView))
+
+
+def is_unknown(view: ClusterView, kind: str) -> bool:
+    """Say whether a view has nothing of a kind that could not be read; node facts are empty where they are off."""
+    found = getattr(view, kind)
+    return not found if kind == FACTS_POD.field else found is None
 
 
 class _NotingView(ClusterView):

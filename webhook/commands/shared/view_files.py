@@ -13,7 +13,7 @@ from webhook.commands.shared.archive_files import policy_of_cluster, read_archiv
 from webhook.commands.shared.cluster import live_view
 from webhook.commands.shared.input_files import read_policy
 from webhook.commands.shared.prediction import PodVerdict, kind_word
-from webhook.commands.shared.unread import POLICY, decide_noting
+from webhook.commands.shared.unread import POLICY, decide_noting, is_unknown
 from webhook.commands.shared.view_sources import merged
 from webhook.kube.values import empty_mapping
 from webhook.observations.setback import NO_SETBACKS
@@ -66,7 +66,7 @@ def report_missing(found: Iterable[PodVerdict], view: ClusterView) -> None:
 
 
 def _is_unknown(view: ClusterView, kind: str) -> bool:
-    return kind == POLICY or getattr(view, kind) is None
+    return kind == POLICY or is_unknown(view, kind)
 
 
 async def _policy(archives: Iterable[Archive], file: Path | None) -> tuple[Policy, dict[str, str]]:
