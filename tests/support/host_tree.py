@@ -1,11 +1,13 @@
 """A folder with the files of a host: sysfs, procfs and /dev, as the node facts read them."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 VERSION = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  {}  Thu Oct 19 18:56:32 UTC 2023\nGCC version:  gcc 12\n"
 OPEN_VERSION = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {}  Release Build  (root@host)\n"
-NVIDIA, DISPLAY, AUDIO = "0x10de", "0x030200", "0x040300"
+NVIDIA, DISPLAY = "0x10de", "0x030200"
+PCI = "sys/bus/pci/devices"
 
 
 def write(root: Path, name: str, text: str) -> None:
@@ -17,15 +19,26 @@ def write(root: Path, name: str, text: str) -> None:
 
 def write_pci(root: Path, drivers: Iterable[str], *, vendor: str = NVIDIA, pci_class: str = DISPLAY) -> None:
     """Write a PCI device for each driver; an empty name is none that is bound."""
-    devices = root / "sys/bus/pci/devices"
-    start = len(list(devices.glob("*")))
+    start = len(list((root / PCI).glob("*")))
     for number, driver in enumerate(drivers, start):
-        address = f"sys/bus/pci/devices/0000:{number:02x}:00.0"
-        write(root, f"{address}/vendor", f"{vendor}\n")
-        write(root, f"{address}/class", f"{pci_class}\n")
-        if driver:
-            (root / "sys/bus/pci/drivers" / driver).mkdir(parents=True, exist_ok=True)
-            (root / address / "driver").symlink_to(Path("../../drivers") / driver)
+        address = f"0000:{number:02x}:00.0"
+        write(root, f"{PCI}/{address}/vendor", f"{vendor}\n")
+        write(root, f"{PCI}/{address}/class", f"{pci_class}\n")
+        bind_driver(root, address, driver)
+
+
+def bind_driver(root: Path, address: str, driver: str) -> None:
+    """Bind another driver to a PCI device; an empty name is none."""
+    link = root / PCI / address / "driver"
+    link.unlink(missing_ok=True)
+    if driver:
+        (root / "sys/bus/pci/drivers" / driver).mkdir(parents=True, exist_ok=True)
+        link.symlink_to(Path("../../drivers") / driver)
+
+
+def unplug(root: Path, address: str) -> None:
+    """Remove a PCI device."""
+    shutil.rmtree(root / PCI / address)
 
 
 def write_host(

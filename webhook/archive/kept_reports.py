@@ -14,7 +14,7 @@ from webhook.view.node_facts_pods import is_facts_object
 REPORT_WORDS = frozenset(
     {
         *("version", "bootID", "architecture", "gpus", "driverVersion", "tegra", "wsl", "mig", "added"),
-        *("true", "false", "null", "amd64", "arm64", NVIDIA_DRIVER, NO_DRIVER, "vfio-pci", "nouveau"),
+        *("true", "false", "null", "amd64", "arm64", NVIDIA_DRIVER, NO_DRIVER, "vfio-pci", "nouveau", "nvidia-vgpu"),
     }
 )
 

@@ -30,9 +30,10 @@ class NodeFacts:
     """What one pod saw of its node.
 
     ``gpus`` counts NVIDIA's PCI devices of display class by the driver bound to each (``nvidia``, ``vfio-pci``,
-    ``nouveau``, ``none``). ``driver_version`` is the loaded module's, empty where none is loaded. ``has_mig`` says that
-    MIG devices exist. ``added`` says whether the default runtime added GPU devices or the driver's libraries to a
-    container that asked for all GPUs; None where that is not known.
+    ``nouveau``, ``none``; ``nvidia-vgpu`` is NVIDIA's driver for hosts of virtual machines). ``driver_version`` is the
+    loaded module's, empty where none is loaded. ``has_mig`` says that MIG devices exist. ``added`` says whether the
+    default runtime added GPU devices or the driver's libraries to a container that asked for all GPUs; None where that
+    is not known.
     """
 
     boot_id: str = ""

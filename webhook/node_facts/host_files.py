@@ -8,9 +8,13 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from webhook.node_facts.facts_report import MAX_DRIVERS, NO_DRIVER, WORD, NodeFacts
+from webhook.node_facts.facts_report import MAX_DRIVERS, NO_DRIVER, NVIDIA_DRIVER, WORD, NodeFacts
 
 PCI_DEVICES = "sys/bus/pci/devices"
+PHYSICAL_FUNCTION = "physfn"
+# Only the driver of vGPU hosts has this module. It gives GPUs to virtual machines, and has no CUDA for containers.
+# https://docs.nvidia.com/vgpu/latest/grid-vgpu-user-guide/ - "Verifying the Installation of the NVIDIA vGPU Manager"
+VGPU_MODULE, VGPU_DRIVER = "sys/module/nvidia_vgpu_vfio", "nvidia-vgpu"
 NVIDIA_VENDOR = "0x10de"
 # PCI base class 03: VGA, 3D and other display controllers. A GPU's audio and USB functions have others.
 DISPLAY_CLASS = "0x03"
@@ -38,7 +42,7 @@ def read_facts(root: Path) -> NodeFacts:
     return NodeFacts(
         boot_id=_text(root / BOOT_ID),
         architecture=ARCHITECTURES.get(platform.machine(), platform.machine()),
-        gpus=_gpus(root / PCI_DEVICES),
+        gpus=_gpus(root),
         driver_version=_driver_version(root),
         is_tegra=_is_tegra(root),
         is_wsl="microsoft" in _text(root / KERNEL).lower(),
@@ -58,14 +62,30 @@ def read_added(root: Path) -> bool | None:
     return True if devices or libraries else None
 
 
-def _gpus(devices: Path) -> dict[str, int]:
+def _gpus(root: Path) -> dict[str, int]:
+    is_shared = (root / VGPU_MODULE).is_dir()
     found: Counter[str] = Counter()
-    for device in sorted(devices.glob("*")):
-        if _text(device / "vendor") == NVIDIA_VENDOR and _text(device / "class").startswith(DISPLAY_CLASS):
-            driver = device / "driver"
-            name = driver.resolve().name if driver.is_symlink() else NO_DRIVER
-            found[name if WORD.fullmatch(name) else "unknown"] += 1
+    for device in (root / PCI_DEVICES).glob("*"):
+        if _is_gpu(device):
+            name = _driver(device)
+            found[VGPU_DRIVER if is_shared and name == NVIDIA_DRIVER else name] += 1
     return dict(found.most_common(MAX_DRIVERS))
+
+
+def _is_gpu(device: Path) -> bool:
+    if _text(device / "vendor") != NVIDIA_VENDOR or not _text(device / "class").startswith(DISPLAY_CLASS):
+        return False
+    # A virtual function is a part of a GPU that is counted already.
+    return not (device / PHYSICAL_FUNCTION).is_symlink()
+
+
+def _driver(device: Path) -> str:
+    try:
+        name = (device / "driver").readlink().name
+    except OSError:
+        # No driver is bound, or it was unbound between two looks.
+        return NO_DRIVER
+    return name if WORD.fullmatch(name) else "unknown"
 
 
 def _driver_version(root: Path) -> str:

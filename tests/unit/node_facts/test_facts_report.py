@@ -1,16 +1,21 @@
 """The report of node facts: what is written is read again, and nothing else is believed."""
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.host_tree import write, write_host
+from support.host_tree import bind_driver, unplug, write, write_host, write_pci
 
 from webhook.node_facts.__main__ import has_changed, main
 from webhook.node_facts.facts_report import MAX_BYTES, MAX_DRIVERS, NodeFacts
+from webhook.node_facts.host_files import read_facts
 
+GPU = "0000:00:00.0"
 WORDS = st.from_regex(r"[0-9A-Za-z_.-]{1,64}", fullmatch=True)
 FACTS = st.builds(
     NodeFacts,
@@ -97,3 +102,56 @@ def test_without_a_last_report_everything_is_news(tmp_path: Path) -> None:
     assert has_changed(NodeFacts(), tmp_path / "none")
     (tmp_path / "damaged").write_text("{", encoding="utf-8")
     assert has_changed(NodeFacts(), tmp_path / "damaged")
+
+
+def load_driver(root: Path) -> None:
+    """Load the driver, as after its installation: the module, and the device."""
+    bind_driver(root, GPU, "nvidia")
+    write_host(root, version="550.54.15")
+
+
+def unload_driver(root: Path) -> None:
+    """Unload the driver, as before its upgrade."""
+    bind_driver(root, GPU, "")
+    (root / "proc/driver/nvidia/version").unlink()
+
+
+CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, Any]]] = {
+    "upgraded": (load_driver, {"gpus": {"nvidia": 2}, "driver_version": "550.54.15"}),
+    "unloaded": (unload_driver, {"gpus": {"none": 1, "nvidia": 1}, "driver_version": ""}),
+    "for a virtual machine": (lambda root: bind_driver(root, GPU, "vfio-pci"), {"gpus": {"nvidia": 1, "vfio-pci": 1}}),
+    "unplugged": (lambda root: unplug(root, GPU), {"gpus": {"nvidia": 1}}),
+    "plugged": (lambda root: write_pci(root, ["nvidia"]), {"gpus": {"nvidia": 3}}),
+    "MIG devices made": (
+        lambda root: write(root, "proc/driver/nvidia/capabilities/gpu0/mig/gi1/access", ""),
+        {"has_mig": True},
+    ),
+    "a host of vGPUs": (lambda root: write(root, "sys/module/nvidia_vgpu_vfio/x", ""), {"gpus": {"nvidia-vgpu": 2}}),
+}
+
+
+@pytest.mark.parametrize(("change", "found"), CHANGES.values(), ids=CHANGES)
+def test_a_change_of_the_host_is_reported(
+    tmp_path: Path, change: Callable[[Path], None], found: Mapping[str, Any]
+) -> None:
+    """While the pod runs, of one of two GPUs; and once only."""
+    root = write_host(tmp_path / "host", ["nvidia", "nvidia"], version="535.129.03")
+    message, last = tmp_path / "m", tmp_path / "l"
+    options = [f"--root={root}", f"--container={tmp_path}", f"--message={message}", f"--last={last}"]
+    main(["report", *options])
+    before = read_facts(root)
+    assert not has_changed(before, last)
+    change(root)
+    main(["follow", *options])
+    now = NodeFacts.parse(message.read_text(encoding="utf-8"))
+    assert now == replace(before, **found)
+    assert not has_changed(read_facts(root), last)
+
+
+def test_another_package_of_the_driver_is_no_change(tmp_path: Path) -> None:
+    """The loaded module counts: until a reboot the one before is in use."""
+    root, last = write_host(tmp_path / "host", ["nvidia"], version="535.129.03"), tmp_path / "l"
+    last.write_text(read_facts(root).to_text(), encoding="utf-8")
+    write(root, "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.550.54.15", "")
+    write(root, "sys/module/nvidia/version", "535.129.03\n")
+    assert not has_changed(read_facts(root), last)
