@@ -17,6 +17,7 @@ from webhook.archive.kept_fields import (
     Keep,
     Shape,
 )
+from webhook.archive.kept_policy import POLICY_NAME, keep_policy
 from webhook.archive.kept_reports import keep_reports
 from webhook.archive.settings import paths_of, reduce_env, reduce_words
 from webhook.kube.metadata import name_of, namespace_of
@@ -26,14 +27,12 @@ from webhook.observations.stored_state import DATA_KEY, NAME_SUFFIX, state_of, w
 from webhook.view.admission_controls import mentioned_fields
 from webhook.view.default_runtime import ARGUMENT_ANNOTATIONS, FLAG, default_runtime
 from webhook.view.dynamic_resources import required_drivers
-from webhook.view.facts_daemon_set import DISABLED, SETTING_KEY
 from webhook.view.gpu_operator import SET_AS_DEFAULT
 from webhook.view.toleration_limits import DEFAULTS_ANNOTATION, WHITELIST_ANNOTATION
 
 Json = dict[str, Any]
 DECISION = re.compile(r"[a-z]{1,20}/[a-z-]{1,60}")
 DISTRIBUTION_PREFIX = "objectset.rio.cattle.io/"
-POLICY_NAME, POLICY_KEY = "gpu-injector", "policy.yaml"
 MOST_HIDDEN = 200_000
 LONGEST_SCALAR = 1024
 
@@ -48,7 +47,7 @@ class Reducer:
         """Return what is kept of an object, None for a kind of which nothing is kept (Secrets, ConfigMaps)."""
         kind = text(item.get("kind"))
         if kind == "ConfigMap":
-            return self._state(item) if DATA_KEY in mapping(item.get("data")) else _policy(item)
+            return self._state(item) if DATA_KEY in mapping(item.get("data")) else keep_policy(item)
         shape = WORKLOAD if kind in WORKLOADS else {} if kind == "CronJob" else KINDS.get(kind)
         if shape is None:
             return None
@@ -162,26 +161,6 @@ class Reducer:
     def _endpoint(self, entry: Mapping[str, Any]) -> Json:
         found: Json = self._kept(entry, {"conditions": {"ready": Keep.SCALAR}})
         return found | {"addresses": [HIDDEN for _ in elements(entry.get("addresses"))]}
-
-
-def _policy(item: Mapping[str, Any]) -> Json | None:
-    """Return the ConfigMap of the policy, without comments and in one form; of others nothing."""
-    from webhook.policy.load import PolicyError, parse_policy  # noqa: PLC0415 - reads YAML
-
-    written = mapping(item.get("data")).get(POLICY_KEY)
-    about = mapping(item.get("metadata"))
-    if about.get("name") != POLICY_NAME or written is None:
-        return None
-    try:
-        policy = parse_policy(text(written), POLICY_KEY)
-    except PolicyError:
-        return None
-    plain = policy.model_dump_json(by_alias=True, exclude_defaults=True)
-    kept = {"name": POLICY_NAME, "namespace": text(about.get("namespace"))}
-    data = {POLICY_KEY: plain}
-    if mapping(item["data"]).get(SETTING_KEY) == DISABLED:
-        data[SETTING_KEY] = DISABLED
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept, "data": data}
 
 
 def _scalar(value: object) -> object:

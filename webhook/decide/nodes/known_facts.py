@@ -1,7 +1,7 @@
 """Which node facts count: of a pod that our DaemonSet owns, and seen since the node's last boot."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webhook.kube.values import EMPTY
 from webhook.node_facts.facts_report import NVIDIA_DRIVER, NodeFacts
@@ -31,7 +31,18 @@ class KnownFacts:
     @property
     def is_unusual_host(self) -> bool:
         """Say whether the driver is not where the name of the system suggests (Tegra, WSL2)."""
-        return self.facts is not None and (self.facts.is_tegra or self.facts.is_wsl)
+        return self.is_wsl or (self.facts is not None and self.facts.is_tegra)
+
+    @property
+    def is_wsl(self) -> bool:
+        """Say whether the host is WSL2."""
+        return self.facts is not None and self.facts.is_wsl
+
+    @property
+    def why_unusual(self) -> str:
+        """Why no driver profile fits, empty for an ordinary host; rules before this one speak of WSL2."""
+        why = "it reports to be a Tegra system, whose libraries only NVIDIA's runtime knows"
+        return why if self.is_unusual_host else ""
 
     @property
     def driver_version(self) -> str:
@@ -101,6 +112,8 @@ def why_default(name: str, known: KnownFacts) -> str:
 def describe_gpus(facts: NodeFacts) -> str:
     """Return the GPUs of a report and their drivers, for people."""
     version = f" {facts.driver_version}" if facts.driver_version else ""
+    if facts.has_mig:
+        return f"{describe_gpus(replace(facts, has_mig=False))}, with MIG devices"
     if facts.is_tegra:
         return f"a Tegra GPU, driver{version or ' version unknown'}"
     if not facts.gpus:

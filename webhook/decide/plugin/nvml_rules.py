@@ -37,7 +37,7 @@ def _why_insufficient(context: PluginContext) -> str:
         if nvml_suffices(role, strategies) is False:
             cdi = next((name for name in sorted(strategies or ()) if name.startswith("cdi-")), "")
             return f"list strategy {cdi} describes the whole driver" if cdi else MPS
-    if context.node and is_wsl(context.node):
+    if context.facts.is_wsl or (context.node and is_wsl(context.node)):
         return "under WSL2 NVML loads other libraries of the host"
     return ""
 
@@ -129,11 +129,12 @@ def _driver_unknown(context: PluginContext) -> RuleResult:
         warning = f"node {name} does not show its driver's version, which bootstrap.library needs"
         evidence = [warning]
     elif node:
-        if kind := special_host(node):
-            evidence.append(kind.why)
-            warning = f"node {name}: {kind.why}"
-        # With a ready profile the person needs nothing else.
-        if line := profile_line(node):
+        kind = special_host(node)
+        if why := kind.why if kind else context.facts.why_unusual:
+            evidence.append(why)
+            warning = f"node {name}: {why}"
+        # With a ready profile the person needs nothing else; a host that reports to be unusual would not use it.
+        if (line := profile_line(node)) and (kind or not context.facts.is_unusual_host):
             evidence.extend(("lines for the policy, to be checked on the host:", *profile_lines(node)))
             warning = _fitting(f"driver of {name} not known; for the policy: {line}", f"add {line}") or warning
     return RuleResult(Verdict.LEAVE, Reason.DRIVER_UNKNOWN, warning, tuple(evidence))
