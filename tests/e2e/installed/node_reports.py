@@ -1,6 +1,7 @@
 """The chart with node facts on the node: what its pod reports, and a folder that stands for the host's files."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,10 @@ STAND_IN_FACTS = {"enabled": True, "testRoot": f"/{STAND_IN}"}
 def stand_in_host(cluster: Cluster) -> Path:
     """Write the files of a host with one GPU and its driver on the node; return the folder, seen from outside."""
     boot_id = cluster.kubectl.get(f"node/{NODE}")["status"]["nodeInfo"]["bootID"]
-    return write_host(cluster.runtime.sandbox.root / STAND_IN, ["nvidia"], version=VERSION, boot_id=boot_id)
+    folder = cluster.runtime.sandbox.root / STAND_IN
+    # Another test may have left its own.
+    shutil.rmtree(folder, ignore_errors=True)
+    return write_host(folder, ["nvidia"], version=VERSION, boot_id=boot_id)
 
 
 @contextmanager
