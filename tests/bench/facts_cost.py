@@ -26,7 +26,7 @@ from .scale import NODES, node
 
 UID = "11111111-2222-4333-8444-555555555555"
 MIB = 1024 * 1024
-PAGE = 25
+PAGE = 50
 DECISIONS = 500
 POD: Mapping[str, Any] = {
     "metadata": {"name": "trainer", "namespace": "ml"},

@@ -30,6 +30,7 @@ HEADINGS = {
     "scaleSyncedSeconds": f"s to list {NODES} nodes and {NAMESPACES} namespaces",
     "scaleBlockedMilliseconds": "ms at most until a probe was answered meanwhile",
     "scaleBusyMilliseconds": "ms of processor time at most until a probe was answered",
+    "scaleProcessorSeconds": "s of processor time for that, with the start",
     "scaleListedMiB": "MiB with them",
     "scalePeakMiB": "MiB with them and under load, at most",
     "scaleDecisionP50Milliseconds": "p50 ms of a decision with all nodes as candidates",
@@ -41,6 +42,7 @@ FACTS_HEADINGS = {
     "scaleFactsSyncedSeconds": f"s to list them, and {NODES} reports of node facts",
     "scaleFactsBlockedMilliseconds": "ms at most until a probe was answered meanwhile, with node facts",
     "scaleFactsBusyMilliseconds": "ms of processor time at most until a probe was answered, with node facts",
+    "scaleFactsProcessorSeconds": "s of processor time for that, with the start, with node facts",
     "scaleFactsListedMiB": "MiB with them and the reports",
     "scaleFactsPeakMiB": "MiB with them and the reports and under load, at most",
     "scaleFactsDecisionP50Milliseconds": "p50 ms of a decision with all nodes as candidates, and their reports",
@@ -81,6 +83,7 @@ def _measure_ours(
     with running_webhook(plane, port, *arguments, name=name) as webhook, _Probe(webhook) as probe:
         synced = webhook.process.wait_until(partial(_synced_at, webhook), "lists", seconds=SYNCED_WITHIN_SECONDS)
         blocked, busy = probe.longest_seconds, probe.busiest_seconds
+        processor = usage(webhook.process.process.pid).cpu_seconds
         webhook.process.wait_until(lambda: webhook.read("/readyz") == b"ok\n", "is ready")
         server = Running(webhook.process.process.pid, port, ready_seconds=0)
         listed = usage(server.pid).resident_mib
@@ -92,6 +95,7 @@ def _measure_ours(
             "SyncedSeconds": synced - began,
             "BlockedMilliseconds": blocked * 1000,
             "BusyMilliseconds": busy * 1000,
+            "ProcessorSeconds": processor,
             "ListedMiB": listed,
             "PeakMiB": usage(server.pid).peak_mib,
             "DecisionP50Milliseconds": statistics.median(durations),

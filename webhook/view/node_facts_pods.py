@@ -30,6 +30,8 @@ DEFAULT_RUNTIME_FAILURES = frozenset(
     }
 )
 LONGEST_FAILURE = 256
+TOO_LONG = f"the report is longer than {MAX_BYTES} bytes"
+DAMAGED = "the report is damaged, or of another version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class NodeFactsPod:
 
     ``failure`` is what NVIDIA's runtime said, where it is the default and could not create the pod's containers.
     ``created`` is the time of the pod's creation in RFC 3339: of two pods on a node the newer one counts.
+    ``unreadable`` says why the text in the place of the report is none.
     """
 
     node: str
@@ -45,6 +48,7 @@ class NodeFactsPod:
     facts: NodeFacts | None = None
     failure: str = ""
     created: str = ""
+    unreadable: str = ""
 
 
 def is_facts_object(item: Mapping[str, Any]) -> bool:
@@ -62,7 +66,9 @@ def project_facts_pod(item: Mapping[str, Any]) -> NodeFactsPod:
         return NodeFactsPod(node, uid)
     # Equal texts are one object: the pods of a rollout have few different times.
     created = intern(text(metadata(item).get("creationTimestamp")))
-    return NodeFactsPod(node, intern(uid), _newest(status), intern(_failure(status)), created)
+    newest = _newest(status)
+    unreadable = "" if newest else _unreadable(status)
+    return NodeFactsPod(node, intern(uid), newest, intern(_failure(status)), created, unreadable)
 
 
 def project_facts_daemon_set(item: Mapping[str, Any]) -> str:
@@ -87,6 +93,14 @@ def _report(statuses: object, name: str) -> tuple[str, NodeFacts] | None:
         if found:
             return text(ended.get("finishedAt")), found
     return None
+
+
+def _unreadable(status: Mapping[str, Any]) -> str:
+    ends = (*_ends(status.get("initContainerStatuses"), REPORT), *_ends(status.get("containerStatuses"), FOLLOW))
+    found = [message for ended in ends if (message := text(ended.get("message")))]
+    if any(len(message) > MAX_BYTES for message in found):
+        return TOO_LONG
+    return DAMAGED if found else ""
 
 
 def _ends(statuses: object, name: str) -> Iterator[Mapping[str, Any]]:

@@ -13,6 +13,8 @@ GROUPS_PATH = "/apis"
 NODES_PAGE_SIZE = 25
 # Of plugins' pods, which with their managed fields are about as large.
 PODS_PAGE_SIZE = 25
+# Pods of node facts are half as large as Nodes: two small containers, and no volumes of the host.
+FACTS_PAGE_SIZE = 50
 # A ResourceSlice describes up to 128 devices, a configuration of Kyverno's or Kubewarden's has many webhooks.
 LARGE_OBJECTS_PAGE_SIZE = 25
 RESOURCES = (
@@ -39,7 +41,7 @@ def facts_resources(namespace: str) -> Iterator[Resource]:
     by_name = {"fieldSelector": f"metadata.name={FACTS_NAME}"}
     yield Resource(FACTS_DAEMON_SET, namespace=namespace, selectors=by_name)
     by_label = {"labelSelector": f"{FACTS_LABEL}={FACTS_NAME}"}
-    yield Resource(FACTS_POD, page_size=PODS_PAGE_SIZE, namespace=namespace, selectors=by_label)
+    yield Resource(FACTS_POD, page_size=FACTS_PAGE_SIZE, namespace=namespace, selectors=by_label)
 
 
 def resources(

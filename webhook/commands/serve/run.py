@@ -29,6 +29,7 @@ from webhook.server.background_tasks import TaskDiedError, beside
 from webhook.server.certificate_metrics import CertificateMetrics
 from webhook.server.decide_live import FixedView, ViewSource
 from webhook.server.decision_log import DecisionLog, Log, open_log
+from webhook.server.ignored_reports import IgnoredReports
 from webhook.server.listeners import LOOPBACK, Addresses, Stop, run
 from webhook.server.memory import map_large_blocks, settle
 from webhook.server.metrics import Metrics
@@ -92,7 +93,7 @@ async def _standalone(options: Options) -> None:
         options.ca_file.write_bytes(authority)
     replica = Replica(name=socket.gethostname(), policy=policy, source=source)
     admin = Admin(webhook.observer, replica)
-    await _sort_nodes(policy, source.view)
+    await asyncio.to_thread(node_groups, source.view, policy)
     settle()
     # There is no other replica for the clients, so draining has no use.
     await run(webhook, admin, tls, options.addresses, stop=Stop(), drain_seconds=0)
@@ -147,18 +148,20 @@ def _live_view(client: KubeClient, policy: Policy, events: StatusEvents, options
     from webhook.view.watched_resources import resources  # noqa: PLC0415
 
     facts_namespace = options.certificate.installation.namespace if options.node_facts else ""
+    ignored = IgnoredReports(events)
     return LiveView(
         client,
         resources(policy.bootstrap.namespaces, known_plugins(policy), facts_namespace),
-        prepare=partial(_sort_nodes, policy),
+        prepare=partial(_prepare, policy, ignored),
         on_change=events,
         observe=observe_plugins(policy.is_gpu_resource),
     )
 
 
-async def _sort_nodes(policy: Policy, view: ClusterView) -> None:
+async def _prepare(policy: Policy, ignored: IgnoredReports, view: ClusterView) -> None:
     # In a thread: classifying all nodes of a large cluster takes longer than a request should wait.
     await asyncio.to_thread(node_groups, view, policy)
+    await asyncio.to_thread(ignored.look, view)
 
 
 def _unready(webhook: Webhook, live: "LiveView", certificate: CertificateSource) -> str:
