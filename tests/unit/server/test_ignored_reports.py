@@ -17,7 +17,7 @@ POD = "gpu-injector/gpu-injector-node-facts-n"
 
 
 class Log:
-    """Keeps what it is told."""
+    """Keeps the events that it gets."""
 
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
