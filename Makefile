@@ -89,7 +89,7 @@ preview-speed: $(VENV)/.dev ## Measure `preview` of 5,000 documents (20 MiB): at
 doctor-speed: $(VENV)/.dev ## Measure `doctor` and `collect` with 5,000 nodes and 10,000 GPU pods: at most 30 s each, and 300 MiB for `doctor`.
 	$(BIN)/python -m tests.bench.doctor_scale
 
-faults: $(VENV)/.dev ## Break a real cluster under load, for as long as faults last there (about 20 minutes); writes build/faults.md.
+faults: $(VENV)/.dev ## Break a real cluster under load, for as long as faults last there (about half an hour); writes build/faults.json and .md.
 	$(PYTEST_E2E) --timeout 1800 -ra --real-lengths tests/e2e/faults
 
 manifest: $(VENV)/.dev ## Make deploy/install.yaml, and what is generated in the chart, anew (builds Helm once).
