@@ -1,7 +1,7 @@
 """Where a node's own report differs from what its labels, its capacity and its arguments say. For people alone.
 
-A difference shows that something about the node is old or wrong. For a plugin's pod the report decides, unless the policy
-names the node's labels (gpuNodes); for GPU pods, what the node offers decides.
+A difference shows that something about the node is old or wrong. For a plugin's pod the report decides, unless the
+policy names the node's labels (gpuNodes); for GPU pods, what the node offers decides.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
