@@ -74,7 +74,7 @@ audit: $(VENV)/.dev ## Ask PyPI's advisories about every pinned package; fails w
 
 e2e: $(VENV)/.dev ## Run the tests on real clusters (builds them once, outside the checkout; a node needs root).
 	$(PYTEST_E2E) -q --build-only tests/e2e
-	$(PYTEST_E2E) --timeout 900 -ra -n 4 -m 'not load' tests/e2e
+	$(PYTEST_E2E) --timeout 900 -ra -n 5 -m 'not load' tests/e2e
 	$(PYTEST_E2E) --timeout 900 -ra -n 2 -m load tests/e2e
 
 manifests: $(VENV)/.dev ## Measure what `preview -o yaml` makes of all manifests below DIR=…: read, patched, and with all other lines kept.
@@ -89,7 +89,7 @@ preview-speed: $(VENV)/.dev ## Measure `preview` of 5,000 documents (20 MiB): at
 doctor-speed: $(VENV)/.dev ## Measure `doctor` and `collect` with 5,000 nodes and 10,000 GPU pods: at most 30 s each, and 300 MiB for `doctor`.
 	$(BIN)/python -m tests.bench.doctor_scale
 
-faults: $(VENV)/.dev ## Break a real cluster under load, for as long as faults last there (about 20 minutes); writes build/faults.md.
+faults: $(VENV)/.dev ## Break a real cluster under load, for as long as faults last there (about half an hour); writes build/faults.json and .md.
 	$(PYTEST_E2E) --timeout 1800 -ra --real-lengths tests/e2e/faults
 
 manifest: $(VENV)/.dev ## Make deploy/install.yaml, and what is generated in the chart, anew (builds Helm once).

@@ -22,6 +22,8 @@ MINORS = ("1.33", "1.37")
 # Tests that name a version may use these, too.
 ALL_MINORS = (*MINORS, *ONLY_API_SERVER)
 LOGS = pytest.StashKey[list[Path]]()
+# Folders by how long the tests of one of their clusters take.
+LONGEST_FIRST = ("tests/e2e/node", "tests/e2e", "tests/e2e/installed", "tests/e2e/released")
 # A property under which a test records a line of the report.
 FIGURES = "figures"
 
@@ -69,14 +71,32 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Keeps the tests of one cluster in one worker, and in order."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path, _, test = nodeid.partition("::")
-        parameters = test.partition("[")[2]
-        return " ".join((str(Path(path).parent), *(minor for minor in ALL_MINORS if minor in parameters)))
+        return " ".join(_cluster_of(nodeid))
+
+
+def _cluster_of(nodeid: str) -> Sequence[str]:
+    """Return folder and version of the cluster that a test needs."""
+    path, _, test = nodeid.partition("::")
+    parameters = test.partition("[")[2]
+    return (str(Path(path).parent), *(minor for minor in ALL_MINORS if minor in parameters))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster:
-    """Tell the workers apart by clusters."""
+    """Tell the workers apart by clusters, and start with the first."""
+    config.option.loadscopereorder = False
     return ByCluster(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the clusters whose tests take longest: at the end no worker waits for another."""
+
+    def shortest_last(item: pytest.Item) -> tuple[int, bool]:
+        folder, *minor = _cluster_of(item.nodeid)
+        rank = LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+        return rank, not minor
+
+    items.sort(key=shortest_last)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,7 @@ from webhook.decide.decision import RequestInfo
 from webhook.decide.plugin.decide import decide_plugin
 from webhook.decide.plugin.unserved_plugins import CREATOR, next_pod
 from webhook.observations.setback import Setbacks
-from webhook.observations.setback_lifetime import LEFT, due, look_at_pods, with_released
+from webhook.observations.setback_tracking import LEFT, due, look_at_pods, with_released
 from webhook.observations.stored_state import StoredState, read_state, write_state
 from webhook.policy.model import Policy
 from webhook.view.view import Node, PluginPod

@@ -19,7 +19,7 @@ CONTROLLER = "gpu-injector.io/gpu-injector"
 REPEAT_SECONDS = 3660
 # Nodes that appear one after the other are reported together.
 QUIET_SECONDS = 300
-# The API server refuses a note of 1,024 bytes.
+# The API server refuses a note of more than 1,024 bytes.
 NOTE_BYTES, END_BYTES, GAP = 1023, 400, "…"
 # A name can have 253 characters.
 STEM_LENGTH = 200

@@ -19,7 +19,7 @@ from webhook.kube_client.clock import Clock
 from webhook.observations.plugin_observation import Moment
 from webhook.observations.pod_start import PodEvent
 from webhook.observations.setback import Setback, SetbackKind, Setbacks
-from webhook.observations.setback_lifetime import due, look_at_pods, with_released
+from webhook.observations.setback_tracking import due, look_at_pods, with_released
 from webhook.observations.waits import DEFAULT_WAITS, Waits
 from webhook.policy.model import Policy
 from webhook.server.decide_live import ViewSource

@@ -6,15 +6,14 @@ or the policy changes, or a later pod runs with the recipe.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from webhook.observations.plugin_observation import HostKind
-from webhook.observations.waits import FIRST_DURATION
+from webhook.observations.setback_lifetime import has_expired
 
-LONGEST_DURATION = timedelta(days=1)
 MAX_SETBACKS = 1000
 MAX_TEXT = 300
 
@@ -120,7 +119,7 @@ class Setbacks:
 
     def as_of(self, now: datetime) -> "Setbacks":
         """Return the setbacks with what has expired by now; the same value if nothing new has."""
-        expired = frozenset(key for key, found in self.entries.items() if found.until <= now)
+        expired = frozenset(key for key, found in self.entries.items() if has_expired(found.until, now))
         return self if expired == self.expired else Setbacks(self.entries, expired, self.policy)
 
 
@@ -130,10 +129,3 @@ NO_SETBACKS = Setbacks()
 def holds_on(found: Setback, node: SetbackNode) -> bool:
     """Say whether a node is still as it was at the failure: the same boot, and the same kind."""
     return (found.boot_id, found.host) == (node.boot_id, node.host)
-
-
-def duration(repetitions: int, first: timedelta = FIRST_DURATION) -> timedelta:
-    """Return how long a failure counts: the first time an hour, doubled at each repetition, a day at most."""
-    # The exponent is bounded: a stored number may be anything.
-    doubled: int = 2 ** min(max(repetitions - 1, 0), 10)
-    return min(first * doubled, LONGEST_DURATION)

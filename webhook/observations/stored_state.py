@@ -25,7 +25,6 @@ from webhook.observations.plugin_observation import (
     PluginState,
 )
 from webhook.observations.setback import (
-    LONGEST_DURATION,
     MAX_SETBACKS,
     MAX_TEXT,
     NO_SETBACKS,
@@ -34,6 +33,7 @@ from webhook.observations.setback import (
     SetbackKind,
     Setbacks,
 )
+from webhook.observations.setback_lifetime import LONGEST_DURATION
 
 Value = TypeVar("Value")
 

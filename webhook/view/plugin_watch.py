@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from webhook.observations.plugin_observation import Moment, observe
 from webhook.observations.pod_start import PodEvent
-from webhook.observations.setback_lifetime import look_at_pods
+from webhook.observations.setback_tracking import look_at_pods
 from webhook.view.view import ClusterView, PluginPod
 
 

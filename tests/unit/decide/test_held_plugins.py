@@ -8,7 +8,7 @@ from support.plugin_world import daemon_set, node, pod_of, view
 
 from webhook.controllers.event_texts import texts_of
 from webhook.decide.plugin.unserved_plugins import LEFT, unserved_plugins
-from webhook.observations import setback_lifetime
+from webhook.observations import setback_tracking
 from webhook.observations.setback import Setback, SetbackKey, SetbackKind, Setbacks
 from webhook.policy.model import Bootstrap, Policy
 from webhook.view.view import ClusterView
@@ -96,4 +96,4 @@ def test_another_failure_says_nothing_of_a_pod_that_runs(known: ClusterView) -> 
 
 def test_the_decision_has_the_word_that_setbacks_look_for() -> None:
     """Observations are below decisions: they know the decision by its word alone."""
-    assert LEFT == setback_lifetime.LEFT
+    assert LEFT == setback_tracking.LEFT

@@ -142,6 +142,14 @@ def test_files_that_are_named_exist() -> None:
     assert {(document, path) for document, path in named if not (ROOT / path).exists()} == set()
 
 
+def test_each_file_with_platform_facts_is_named_on_their_page() -> None:
+    """A file that gives docs/platform-facts.md as its source is found there, so a reader of the page sees its use."""
+    page = (ROOT / "docs" / "platform-facts.md").read_text()
+    sources = [path for path in (ROOT / "webhook").rglob("*.py") if "docs/platform-facts.md" in path.read_text()]
+    assert sources
+    assert [name for path in sources if (name := path.relative_to(ROOT).as_posix()) not in page] == []
+
+
 def test_every_decision_record_is_listed() -> None:
     """In the index of the records, and in docs/architecture.md."""
     records = {path.name for path in (ROOT / "docs" / "decisions").glob("0*.md")}

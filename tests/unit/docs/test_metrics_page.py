@@ -8,8 +8,10 @@ from support.chart import CHART
 from support.doc_blocks import DOCUMENTS, ROOT, between
 from support.metric_registry import registered, series
 
+from webhook.server.app import PATHS
 from webhook.server.heartbeat_status import STATES
 from webhook.server.workload_setbacks import KINDS
+from webhook.status_words import PROBLEM_ENDINGS
 
 PAGE = ROOT / "docs" / "metrics.md"
 PROCESS = "process_"
@@ -82,6 +84,7 @@ def test_every_metric_that_a_document_names_exists() -> None:
 
 
 def test_every_state_and_kind_is_explained() -> None:
-    """The values of the labels that the code lists."""
+    """The values of the labels that the code lists, and how the names of log events end that report a problem."""
     text = PAGE.read_text()
-    assert [value for value in (*STATES, *KINDS.values()) if f"`{value}`" not in text] == []
+    values = (*STATES, *KINDS.values(), *PATHS, *PROBLEM_ENDINGS)
+    assert [value for value in values if f"`{value}`" not in text] == []

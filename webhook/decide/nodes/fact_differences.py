@@ -1,6 +1,7 @@
 """Where a node's own report differs from what its labels, its capacity and its arguments say. For people alone.
 
-The report decides in any case; a difference shows that something else about the node is old or wrong.
+A difference shows that something about the node is old or wrong. For a plugin's pod the report decides, unless the
+policy names the node's labels (gpuNodes); for GPU pods, what the node offers decides.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

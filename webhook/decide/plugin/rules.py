@@ -106,7 +106,7 @@ UNTRUSTED = Rule(
     outcomes=(
         leaves(
             Reason.CREATOR_UNTRUSTED,
-            "a pod like the plugin, but not created by the DaemonSet controller for a DaemonSet",
+            "a pod that looks like a plugin's, but was not created by the DaemonSet controller for a DaemonSet",
             "nothing, unless you did not create it",
         ),
     ),

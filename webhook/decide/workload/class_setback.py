@@ -81,8 +81,8 @@ CLASS_SETBACK = Rule(
     outcomes=(
         leaves(
             Reason.SETBACK,
-            "a patch like this failed in this namespace within the last hour, as its Events show; or a plugin pod, "
-            "whose recipe failed on this node before",
+            "a GPU pod: Events show that the same patch failed in this namespace within the last hour; "
+            "a plugin pod: the same recipe failed on this node before",
             "resolve what the Event says, then delete it or wait an hour; `gpu-injector doctor` shows both kinds; "
             "`setbacks.workloads: false` ignores Events",
         ),

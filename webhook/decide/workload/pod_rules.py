@@ -26,7 +26,8 @@ TOO_LARGE = Rule(
     outcomes=(
         leaves(
             Reason.TOO_LARGE,
-            f"the pod exceeds a limit, which the warning names: {', '.join(map(str, LIMITS))}",
+            "the pod has more than one of these limits allows; the warning names the limit: "
+            + ", ".join(f"{limit.most:,} {limit.what}" for limit in LIMITS),
             "nothing: no real pod is that large",
         ),
     ),
@@ -49,7 +50,7 @@ NOT_APPLICABLE = Rule(
     check=_not_applicable,
     evidence=lambda _: ["a pod for Linux is created"],
     outcomes=(
-        leaves(Reason.NOT_APPLICABLE, "not the creation of a pod, the mirror of a static pod, or a Windows pod"),
+        leaves(Reason.NOT_APPLICABLE, "the request creates no pod, or a mirror of a static pod, or a Windows pod"),
     ),
 )
 

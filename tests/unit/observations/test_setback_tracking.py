@@ -16,9 +16,9 @@ from webhook.observations.setback import (
     SetbackKey,
     SetbackKind,
     Setbacks,
-    duration,
 )
-from webhook.observations.setback_lifetime import LEFT, due, look_at_pods, with_released
+from webhook.observations.setback_lifetime import duration
+from webhook.observations.setback_tracking import LEFT, due, look_at_pods, with_released
 from webhook.observations.waits import Waits
 from webhook.view.view import Node, PluginPod
 
