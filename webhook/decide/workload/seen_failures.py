@@ -42,16 +42,18 @@ class SeenFailures:
     def of(cls, pod: Pod, request: RequestInfo, view: ClusterView) -> "SeenFailures":
         """Return the failures that count for a pod: those of its own namespace."""
         found = view.workload_failures.get(request.namespace)
+        if not found:
+            return cls(is_known=found is not None)
         owner = request.template_owner
         return cls(
-            failures=found or (),
+            failures=found,
             owner_uid=text(controlling_owner(pod).get("uid")),
             template_owner=owner,
             name=name_of(pod),
             prefix=f"{owner.name}-" if owner.name else text(metadata(pod).get("generateName")),
             spec=mapping(pod.get("spec")),
             nodes=view.nodes or EMPTY,
-            is_known=found is not None,
+            is_known=True,
         )
 
     def on_nodes(self, reason: EventReason) -> Iterator[WorkloadFailure]:
