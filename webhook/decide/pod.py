@@ -78,7 +78,8 @@ def _gpu_quantities(spec: Mapping[str, Any], policy: Policy) -> list[tuple[str, 
         (name, quantity)
         for field in ("limits", "requests")
         for name, quantity in mapping(resources.get(field)).items()
-        if policy.is_gpu_resource(name)
+        # A name without a domain, such as cpu, is never a GPU.
+        if "/" in name and policy.is_gpu_resource(name)
     ]
 
 

@@ -42,8 +42,8 @@ class SeenFailures:
     def of(cls, pod: Pod, request: RequestInfo, view: ClusterView) -> "SeenFailures":
         """Return the failures that count for a pod: those of its own namespace."""
         found = view.workload_failures.get(request.namespace)
-        if not found:
-            return cls(is_known=found is not None)
+        if found is None:
+            return NOT_READ
         owner = request.template_owner
         return cls(
             failures=found,
@@ -95,6 +95,10 @@ class SeenFailures:
         if self.template_owner.kind in MADE_BY:
             suffix = suffix.rpartition("-")[2] if suffix.count("-") == 1 else about.name
         return bool(self.prefix) and _is_suffix(suffix, about.name)
+
+
+NOT_READ = SeenFailures()
+"""Where no Event of the namespace was read: the usual case."""
 
 
 def _is_suffix(suffix: str, name: str) -> bool:
