@@ -81,6 +81,11 @@ def guard_against(change: frozenset[str], pod: GuardedPod) -> Guard | None:
     return _policy_guard(change, pod)
 
 
+def has_policies(view: ClusterView) -> bool:
+    """Say whether a ValidatingAdmissionPolicy may reject pods. Other guards judge access to the host alone."""
+    return bool(view.admission_policies and view.policy_bindings)
+
+
 def guards_evidence(pod: GuardedPod) -> Iterator[str]:
     """Yield what was looked at, for a decision that no guard changed."""
     own = enforced_level(pod.namespace_labels, "")

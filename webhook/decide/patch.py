@@ -19,7 +19,7 @@ def add_items(pointer: str, present: object, items: Iterable[Mapping[str, Any]])
     if not new:
         return
     if isinstance(present, list):
-        yield from (add(at(pointer, "-"), item) for item in new)
+        yield from (add(pointer + "/-", item) for item in new)
     else:
         yield add(pointer, new)
 

@@ -1,8 +1,7 @@
 """Questions to a pod: the raw JSON object, in which anything may be missing, null or of another type."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from webhook.kube.containers import host_paths
 from webhook.kube.quantity import is_positive, is_quantity
@@ -15,8 +14,7 @@ Pod = Mapping[str, Any]
 MIRROR_KEY = "kubernetes.io/config.mirror"
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(NamedTuple):
     """One container of a pod: its JSON pointer, its spec, and the GPU resources that it requests.
 
     ``names_gpu`` is also true for a request of zero.
@@ -67,17 +65,22 @@ def requests_gpu(pod: Pod, policy: Policy) -> bool:
 
 
 def _container(pointer: str, spec: Mapping[str, Any], policy: Policy) -> Container:
-    quantities = list(_gpu_quantities(spec, policy))
-    positive = frozenset(name for name, quantity in quantities if is_positive(quantity))
-    return Container(pointer, spec, positive, bool(quantities))
+    quantities = _gpu_quantities(spec, policy)
+    if not quantities:
+        return Container(pointer, spec)
+    return Container(pointer, spec, frozenset(name for name, amount in quantities if is_positive(amount)), True)
 
 
-def _gpu_quantities(spec: Mapping[str, Any], policy: Policy) -> Iterator[tuple[str, object]]:
+def _gpu_quantities(spec: Mapping[str, Any], policy: Policy) -> list[tuple[str, object]]:
+    """Return the GPU resources that a container names, with their quantities."""
     resources = mapping(spec.get("resources"))
-    for field in ("limits", "requests"):
-        for name, quantity in mapping(resources.get(field)).items():
-            if policy.is_gpu_resource(name):
-                yield name, quantity
+    return [
+        (name, quantity)
+        for field in ("limits", "requests")
+        for name, quantity in mapping(resources.get(field)).items()
+        # A name without a domain, such as cpu, is never a GPU.
+        if "/" in name and policy.is_gpu_resource(name)
+    ]
 
 
 def is_mirror(pod: Pod) -> bool:

@@ -40,11 +40,12 @@ class Outcome:
         return f"{self.verdict}/{self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule(Generic[Context]):
     """One rule. ``check`` returns None where the rule does not apply; ``evidence`` says what it then looked at.
 
-    ``outcomes`` explains each decision once: a rule that shares one with an earlier rule does not repeat it.
+    ``outcomes`` explains each decision once: a rule that shares one with an earlier rule does not repeat it. A rule
+    equals only itself: comparing all fields would cost time in each decision.
     """
 
     name: str

@@ -51,6 +51,6 @@ def _is_for_windows(expression: Mapping[str, Any]) -> bool:
 
 
 def _has_windows_options(spec: Mapping[str, Any]) -> bool:
-    containers = (item for field in ("containers", "initContainers") for item in items(spec.get(field)))
-    contexts = [spec.get("securityContext"), *(item.get("securityContext") for item in containers)]
+    owners = (spec, *items(spec.get("containers")), *items(spec.get("initContainers")))
+    contexts = [context for owner in owners if (context := owner.get("securityContext"))]
     return any(mapping(mapping(context).get("windowsOptions")) for context in contexts)

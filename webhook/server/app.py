@@ -4,7 +4,6 @@ import asyncio
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import orjson
@@ -39,6 +38,7 @@ from webhook.server.request_body import (
     CREATE_LIMIT_BYTES,
     HEARTBEAT_LIMIT_BYTES,
     Bodies,
+    Body,
     DisconnectedError,
     TooLargeError,
 )
@@ -103,7 +103,8 @@ class Webhook:
         )
 
     async def _decide(self, request: web.Request, decide: Decide) -> web.StreamResponse:
-        async with self._review(request) as review:
+        with await self._body(request) as body:
+            review = _parsed(body)
             start = time.perf_counter()
             try:
                 return self._answer(review, await decide(review), start)
@@ -111,22 +112,24 @@ class Webhook:
                 return self._answer(review, TOO_DEEP, start)
 
     async def _mutate_ephemeral(self, request: web.Request) -> web.StreamResponse:
-        async with self._review(request) as review:
+        with await self._body(request) as body:
+            review = _parsed(body)
             start = time.perf_counter()
             before = review.old_object or {}
             decision = decide_ephemeral(review.object, before, review.facts, self.policy, self.source.view)
             return self._answer(review, decision, start)
 
     async def _warn_templates(self, request: web.Request) -> web.StreamResponse:
-        async with self._review(request) as review:
+        with await self._body(request) as body:
+            review = _parsed(body)
             decision = await self._decide_template(review)
             if decision:
                 self.observer.template(review, decision)
             return _json(warn(review.uid, decision.warnings if decision else ()))
 
     async def _mark_heartbeat(self, request: web.Request) -> web.StreamResponse:
-        async with self._review(request) as review:
-            return _json(self.heartbeat.answer(review))
+        with await self._body(request) as body:
+            return _json(self.heartbeat.answer(_parsed(body)))
 
     async def _decide_template(self, review: Review) -> Decision | None:
         """Decide on the template that a user changes by a request; None if there is none."""
@@ -146,8 +149,8 @@ class Webhook:
         return _json(body)
 
     async def _allow(self, request: web.Request) -> web.StreamResponse:
-        async with self._review(request) as review:
-            return _json(allow(review.uid))
+        with await self._body(request) as body:
+            return _json(allow(_parsed(body).uid))
 
     def _checked(self, review: Review, decision: Decision) -> Decision:
         """Return the decision if its patch applies, else the one to leave the pod alone."""
@@ -161,15 +164,10 @@ class Webhook:
             return Decision(Verdict.LEAVE, Reason.PATCH_REFUSED, warnings=(warning,))
         return decision
 
-    @asynccontextmanager
-    async def _review(self, request: web.Request) -> AsyncIterator[Review]:
-        """Yield the review of a request; its memory is reserved until the block ends."""
+    async def _body(self, request: web.Request) -> Body:
+        """Return the body of a request; its memory is reserved until the end of the block that uses it."""
         limit_bytes = LIMITS_BYTES.get(request.path, BODY_LIMIT_BYTES)
-        seconds = timeout_seconds(request.query.get("timeout", ""))
-        async with self.bodies.body(request, limit_bytes, seconds) as body:
-            review = parse_review(body)
-            body.clear()
-            yield review
+        return await self.bodies.read(request, limit_bytes, timeout_seconds(request.query.get("timeout", "")))
 
     async def _watch_load(self, _: web.Application) -> AsyncIterator[None]:
         async with self.load.watched():
@@ -228,6 +226,13 @@ class Webhook:
         # The rest of the body is not read.
         response.force_close()
         return response
+
+
+def _parsed(body: bytearray) -> Review:
+    """Return the review in a body, and free the body."""
+    review = parse_review(body)
+    body.clear()
+    return review
 
 
 def _json(body: bytes) -> web.Response:

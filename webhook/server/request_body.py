@@ -6,8 +6,6 @@ Any client in the cluster may send bodies, slowly or many at once. Three limits 
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -47,6 +45,23 @@ class _Arrival:
     complete: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A whole body, for one ``with`` block: the memory that it takes parsed is reserved until the block ends."""
+
+    content: bytearray
+    room: "Room"
+    size: int
+
+    def __enter__(self) -> bytearray:
+        """Return the content."""
+        return self.content
+
+    def __exit__(self, *_: object) -> None:
+        """Give the memory back."""
+        self.room.give_back(self.size)
+
+
 class Bodies:
     """The bodies that are read, and those that are processed.
 
@@ -59,9 +74,8 @@ class Bodies:
         self._arriving: dict[_Arrival, None] = {}
         self._room = room or Room()
 
-    @asynccontextmanager
-    async def body(self, request: web.Request, limit_bytes: int, timeout_seconds: float) -> AsyncIterator[bytearray]:
-        """Yield the whole body, once there is memory to parse it; the memory is reserved until the block ends.
+    async def read(self, request: web.Request, limit_bytes: int, timeout_seconds: float) -> "Body":
+        """Return the whole body, once there is memory to parse it.
 
         Raises TooLargeError, DisconnectedError, TimeoutError if the body does not arrive in time, and
         BusyError if there is no memory in time.
@@ -69,27 +83,21 @@ class Bodies:
         if (request.content_length or 0) > limit_bytes:
             raise _larger_than(limit_bytes)
         async with asyncio.timeout(timeout_seconds) as deadline:
-            with self._place(deadline) as arrival:
-                await self._receive(request, arrival, limit_bytes)
-                size = parsed_size(arrival.received)
-                await self._room.take(size)
-        try:
-            yield arrival.received
-        finally:
-            self._room.give_back(size)
+            return await self._arrived(request, _Arrival(deadline), limit_bytes)
 
-    @contextmanager
-    def _place(self, deadline: asyncio.Timeout) -> Iterator[_Arrival]:
-        arrival = _Arrival(deadline)
+    async def _arrived(self, request: web.Request, arrival: _Arrival, limit_bytes: int) -> "Body":
         self._arriving[arrival] = None
         try:
-            yield arrival
+            await self._receive(request, arrival, limit_bytes)
+            size = parsed_size(arrival.received)
+            await self._room.take(size)
         except asyncio.CancelledError:
-            if arrival.complete and deadline.expired():
+            if arrival.complete and arrival.deadline.expired():
                 raise BusyError from None
             raise
         finally:
             self._leave(arrival)
+        return Body(arrival.received, self._room, size)
 
     async def _receive(self, request: web.Request, arrival: _Arrival, limit_bytes: int) -> None:
         while chunk := await _next_chunk(request):

@@ -7,6 +7,7 @@ nodes that changed in the view.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter, is_
 from typing import Any
 
 from webhook.decide.nodes.index import NodeIndex, Positions, by_value, moved
@@ -149,8 +150,11 @@ _SHARED_FIELDS = ("daemon_sets", "cluster_policies", "gpu_clusters", "device_cla
 _NODE_FIELDS = ("nodes", "plugin_pods", "resource_slices", "facts_pods", "observations", "setbacks")
 
 
+_facts_of_nodes = attrgetter(*_NODE_FIELDS, *_SHARED_FIELDS)
+
+
 def _is_same(one: ClusterView, other: ClusterView) -> bool:
-    return all(getattr(one, field) is getattr(other, field) for field in (*_NODE_FIELDS, *_SHARED_FIELDS))
+    return one is other or all(map(is_, _facts_of_nodes(one), _facts_of_nodes(other)))
 
 
 def _touched(before: ClusterView, now: ClusterView) -> set[str]:

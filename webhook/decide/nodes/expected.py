@@ -12,6 +12,8 @@ from webhook.kube.values import mapping, text
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView, PluginDaemonSet
 
+BLANK = NodeKind(frozenset(), (), None, is_docker=False, driver=None, driver_version="")
+
 
 def expected_candidates(
     view: ClusterView, policy: Policy, spec: Mapping[str, Any], resources: frozenset[str]
@@ -26,19 +28,18 @@ def expected_candidates(
 def _expected(
     view: ClusterView, policy: Policy, spec: Mapping[str, Any], resources: frozenset[str]
 ) -> Iterator[Candidate]:
-    blank = NodeKind(frozenset(), (), None, is_docker=False, driver=None, driver_version="")
     for item in trusted_daemon_sets(view, policy):
         if _may_share_nodes(item.placement, spec):
-            yield Candidate(_kind(blank, item, view), f"DaemonSet {item.plugin.name}")
+            yield Candidate(_kind(item, view), f"DaemonSet {item.plugin.name}")
     if operator := operator_default(view):
-        yield Candidate(blank._replace(operator=operator), "the GPU Operator")
+        yield Candidate(BLANK._replace(operator=operator), "the GPU Operator")
     if dynamic := served_resources(view, policy) & resources:
-        yield Candidate(blank._replace(dynamic=dynamic), "DRA")
+        yield Candidate(BLANK._replace(dynamic=dynamic), "DRA")
 
 
-def _kind(blank: NodeKind, item: PluginDaemonSet, view: ClusterView) -> NodeKind:
+def _kind(item: PluginDaemonSet, view: ClusterView) -> NodeKind:
     template = item.plugin
-    return with_plugin(blank, template)._replace(
+    return with_plugin(BLANK, template)._replace(
         template_nvml=template.nvml,
         template_class=template.runtime_class,
         observed=observed_anywhere(view.observations, template),

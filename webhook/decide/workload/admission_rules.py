@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from webhook.decide.decision import Reason
-from webhook.decide.guards import class_change, guard_against, guards_evidence
+from webhook.decide.guards import class_change, guard_against, guards_evidence, has_policies
 from webhook.decide.nodes.providers import is_overruled
 from webhook.decide.rule import Rule, RuleResult, leave, leaves
 from webhook.decide.workload.class_fitness import class_mismatch, no_such_class
@@ -85,7 +85,8 @@ CLASS_OVERHEAD = Rule(
 
 def _class_refused(context: RuleContext) -> RuleResult | None:
     found = context.runtime_class
-    if found is None or is_overruled(Reason.ADMISSION_POLICY, context.policy):
+    # The class gives no access to the host: only a policy that reads the patch could reject it.
+    if found is None or not has_policies(context.view) or is_overruled(Reason.ADMISSION_POLICY, context.policy):
         return None
     guard = guard_against(frozenset(class_changes(context, found)), context.guarded)
     return leave(guard.reason, guard.why, f"{guard.why}; pod left alone, it may see no GPU") if guard else None

@@ -93,7 +93,7 @@ def scheduling_misfit(context: RuleContext, found: RuntimeClass) -> str:
 
 def toleration_misfit(context: RuleContext) -> str:
     """Return why the namespace refuses the tolerations that the class adds, empty where it does not."""
-    if all(map(_is_allowed_in(context), _new_tolerations(context))):
+    if not context.added_tolerations or all(map(_is_allowed_in(context), _new_tolerations(context))):
         return ""
     return "the namespace's list of tolerations does not allow those that it adds"
 

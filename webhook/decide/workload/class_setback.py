@@ -26,7 +26,7 @@ CLASS_WORDS = ("runtimeclass", "overhead", VISIBLE_DEVICES.lower(), DRIVER_CAPAB
 
 def _class_setback(context: RuleContext) -> RuleResult | None:
     found = context.runtime_class
-    failure = next(_failures(context, found), None) if found else None
+    failure = next(_failures(context, found), None) if found and context.seen_failures.failures else None
     if failure is None:
         return None
     result = RUNTIME_CLASS.check(context) or MIXED.check(context)

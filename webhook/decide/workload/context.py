@@ -89,7 +89,7 @@ class RuleContext:
         """Whether the policy or the namespace's label wants nothing to be written."""
         return self.policy.dry_run or (self.namespace_labels or EMPTY).get(INJECT_KEY) == "dry-run"
 
-    @property
+    @cached_property
     def runtime_class(self) -> RuntimeClass | None:
         """The policy's RuntimeClass, None where it does not exist or is not known."""
         return (self.view.runtime_classes or EMPTY).get(self.policy.runtime_class)
@@ -97,7 +97,7 @@ class RuleContext:
     @cached_property
     def resources(self) -> frozenset[str]:
         """The GPU resources that the pod requests."""
-        return frozenset[str]().union(*(container.gpu_resources for container in self.gpu_containers))
+        return frozenset(name for container in self.gpu_containers for name in container.gpu_resources)
 
     @cached_property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -130,7 +130,7 @@ class RuleContext:
             return SeenFailures()
         return SeenFailures.of(self.pod, self.request, self.view)
 
-    @cached_property
+    @property
     def served_candidates(self) -> tuple[Candidate, ...]:
         """The kinds of nodes whose providers count.
 

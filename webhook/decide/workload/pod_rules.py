@@ -152,7 +152,7 @@ AUTHOR_CHOSE = Rule(
 
 def _author_mounts(context: RuleContext) -> RuleResult | None:
     volumes = host_volumes(context.spec)
-    for container in context.gpu_users:
+    for container in context.gpu_users if volumes else ():
         for path in (path for path, _ in mounts_of(volumes, container.spec) if is_driver_path(path)):
             return leave(Reason.AUTHOR_MOUNTS, f"{container.spec.get('name')} mounts {path} of the host")
     return None

@@ -42,16 +42,18 @@ class SeenFailures:
     def of(cls, pod: Pod, request: RequestInfo, view: ClusterView) -> "SeenFailures":
         """Return the failures that count for a pod: those of its own namespace."""
         found = view.workload_failures.get(request.namespace)
+        if found is None:
+            return NOT_READ
         owner = request.template_owner
         return cls(
-            failures=found or (),
+            failures=found,
             owner_uid=text(controlling_owner(pod).get("uid")),
             template_owner=owner,
             name=name_of(pod),
             prefix=f"{owner.name}-" if owner.name else text(metadata(pod).get("generateName")),
             spec=mapping(pod.get("spec")),
             nodes=view.nodes or EMPTY,
-            is_known=found is not None,
+            is_known=True,
         )
 
     def on_nodes(self, reason: EventReason) -> Iterator[WorkloadFailure]:
@@ -93,6 +95,10 @@ class SeenFailures:
         if self.template_owner.kind in MADE_BY:
             suffix = suffix.rpartition("-")[2] if suffix.count("-") == 1 else about.name
         return bool(self.prefix) and _is_suffix(suffix, about.name)
+
+
+NOT_READ = SeenFailures()
+"""Where no Event of the namespace was read: the usual case."""
 
 
 def _is_suffix(suffix: str, name: str) -> bool:

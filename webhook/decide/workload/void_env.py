@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 
 from webhook.decide.patch import Operation, add_items
 from webhook.decide.pod import Container
-from webhook.kube.values import at
 
 VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"
 
@@ -31,4 +30,4 @@ def void_operations(container: Container) -> Iterator[Operation]:
 
 def set_variable(container: Container, name: str, value: str) -> Iterator[Operation]:
     """Add a variable to a container."""
-    yield from add_items(at(container.pointer, "env"), container.spec.get("env"), [{"name": name, "value": value}])
+    yield from add_items(container.pointer + "/env", container.spec.get("env"), [{"name": name, "value": value}])
