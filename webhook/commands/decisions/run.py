@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from webhook.commands.shared.cluster import Target, api_server, home
+from webhook.commands.shared.cluster import Target, api_server, read_registered
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.json_output import JSON_VERSION
@@ -51,7 +51,7 @@ def decisions(options: Options) -> int:
 
 async def _decisions(options: Options) -> int:
     async with api_server(options.target) as client:
-        replicas = Replicas(client, options.installed_in or await home(client))
+        replicas = Replicas(client, options.installed_in or (await read_registered(client)).home)
         if options.web:
             from webhook.commands.decisions.web_page import serve_page  # noqa: PLC0415 - a server of its own
 
