@@ -39,6 +39,12 @@ async def read_one(client: KubeClient, path: str, what: str) -> ApiObject | Unre
         return Unread(why(what, refused))
 
 
+async def read_needed(client: KubeClient, path: str, what: str) -> ApiObject | Unread:
+    """Return what every API server has; where a proxy or another server answers that there is none, it is unknown."""
+    found = await read_one(client, path, what)
+    return Unread(f"{what} could not be read: the API server has no {path}") if found is None else found
+
+
 async def read_list(
     client: KubeClient,
     path: str,

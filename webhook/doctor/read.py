@@ -9,7 +9,16 @@ from typing import Any
 from certs.report import describe, find_installation
 from certs.rotation import Schedule
 from webhook.decide.pod import containers, driver_mounts, runtime_class_name
-from webhook.doctor.api_reads import is_ready, read_everywhere, read_list, read_logs, read_one, read_plugin_logs, why
+from webhook.doctor.api_reads import (
+    is_ready,
+    read_everywhere,
+    read_list,
+    read_logs,
+    read_needed,
+    read_one,
+    read_plugin_logs,
+    why,
+)
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.doctor.fact import ApiObject, CannotTellError, DryRun, Objects, Unread, known
@@ -68,7 +77,7 @@ async def _together(reads: Mapping[str, Awaitable[Any]]) -> dict[str, Any]:
 def _of_cluster(client: KubeClient) -> Mapping[str, Awaitable[Any]]:
     admission = "/apis/admissionregistration.k8s.io/v1"
     return {
-        "server": read_one(client, "/version", "the version"),
+        "server": read_needed(client, "/version", "the version"),
         "nodes": read_list(client, "/api/v1/nodes"),
         "namespaces": read_list(client, "/api/v1/namespaces"),
         "runtime_classes": read_list(client, "/apis/node.k8s.io/v1/runtimeclasses"),
@@ -236,7 +245,7 @@ def _concerns_gpus(pod: ApiObject, policy: Policy) -> bool:
 
 
 async def _groups(client: KubeClient) -> frozenset[str] | Unread:
-    found = await read_one(client, GROUPS_PATH, "API groups")
+    found = await read_needed(client, GROUPS_PATH, "API groups")
     if isinstance(found, Unread):
         return found
-    return frozenset(text(group.get("name")) for group in items((found or {}).get("groups")))
+    return frozenset(text(group.get("name")) for group in items(found.get("groups")))

@@ -108,7 +108,9 @@ def test_the_usage_of_the_plugin_is_that_of_kubectl() -> None:
     assert result.stdout.startswith("Usage: kubectl gpu-injector preview ")
 
 
-HANGS = "import sys; print('log in at example.com', file=sys.stderr, flush=True); sys.stdin.close(); open('{pipe}').read()"
+HANGS = (
+    "import sys; print('log in at example.com', file=sys.stderr, flush=True); sys.stdin.close(); open('{pipe}').read()"
+)
 
 
 @pytest.mark.parametrize("line", ["preview -n ", "why -n ml ", "why "])
