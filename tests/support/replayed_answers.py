@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from support.fake_api import FakeApi
 
+from support.fake_api import FakeApi
 from webhook.__main__ import main
 from webhook.commands.shared import replica_certificates, replica_port_forward
 from webhook.kube_client.answer import Answer

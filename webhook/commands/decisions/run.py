@@ -14,9 +14,10 @@ from rich.text import Text
 from webhook.commands.shared.cluster import Target, api_server, read_registered
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
-from webhook.commands.shared.json_output import JSON_VERSION
+from webhook.commands.shared.json_output import JSON_VERSION, messages
 from webhook.commands.shared.render import ASIDE, ATTENTION
 from webhook.commands.shared.replica_port_forward import ReplicaAnswer, Replicas
+from webhook.kube.values import elements
 from webhook.kube_client.api_error import CredentialsError
 from webhook.page.attention import settled
 from webhook.page.filters import Filters
@@ -112,12 +113,20 @@ def _merged(answers: Iterable[ReplicaAnswer]) -> Records:
 
 
 def _print_array(records: Records) -> None:
-    click.echo(json.dumps({"version": JSON_VERSION, "decisions": records}, indent=2, ensure_ascii=False))
+    found = {"version": JSON_VERSION, "decisions": [to_json(record) for record in records]}
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 def _print_lines(records: Records) -> None:
     for record in records:
-        click.echo(json.dumps(record, ensure_ascii=False))
+        click.echo(json.dumps({"version": JSON_VERSION, **to_json(record)}, ensure_ascii=False))
+
+
+def to_json(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a replica's record with the sentences of its decision under the reason."""
+    reason = str(record["reason"])
+    said = {key: messages(reason, map(str, elements(record.get(key)))) for key in ("warnings", "evidence")}
+    return {**record, **said}
 
 
 class _Table:

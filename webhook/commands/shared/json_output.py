@@ -3,6 +3,7 @@
 A program reads ``code`` and ``objects``; ``message`` and ``text`` are for people, and may change at any time.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +11,11 @@ JSON_VERSION = 2
 """The form of the outputs. It rises when programs that read one must be changed; added keys do not raise it."""
 
 Json = dict[str, Any]
-# A command begins with one of these; what follows three blanks in brackets is a note for people.
+# A command begins with one of these. What follows three blanks, or begins a sentence after it, is for people.
 PROGRAMS = frozenset({"gpu-injector", "helm", "kubectl", "sed"})
-NOTE = "   ("
+NOTE = "   "
+# Up to a semicolon, or a colon before a blank, that is not within quotes.
+PART = re.compile(r"""(?:[^;:'"]|:(?!\s|$)|'[^']*'|"[^"]*")*""")
 # Around a name in a sentence.
 MARKS = ".,:;()\"'"
 
@@ -66,10 +69,22 @@ def steps(lines: Iterable[str]) -> list[Json]:
 
 
 def is_command(line: str) -> bool:
-    """Say whether a line is a command for a shell."""
+    """Say whether a line begins with a command for a shell."""
     return line.strip().partition(" ")[0] in PROGRAMS
 
 
+def command_of(line: str) -> str:
+    """Return the command at the begin of a line, without what is for people; empty for none."""
+    rest = line.strip().partition(NOTE)[0]
+    parts: list[str] = []
+    while is_command(rest) and (found := PART.match(rest)) and found[0].strip():
+        parts.append(found[0].strip())
+        if not rest[found.end() :].startswith(";"):
+            break
+        rest = rest[found.end() + 1 :].strip()
+    return "; ".join(parts)
+
+
 def _fix(line: str) -> Json:
-    command = line.strip().partition(NOTE)[0] if is_command(line) else ""
+    command = command_of(line)
     return {"text": line.strip(), **({"command": command} if command else {})}

@@ -19,7 +19,7 @@ from rich.text import Text
 from webhook.commands.shared.cluster import Target, UnreadError, api_server, installed_policy
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
-from webhook.commands.shared.json_output import JSON_VERSION
+from webhook.commands.shared.json_output import JSON_VERSION, message
 from webhook.commands.shared.render import ASIDE
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
@@ -160,7 +160,7 @@ def to_json(proofs: Iterable[ProbeResult]) -> dict[str, Any]:
         {
             "node": proof.node,
             "state": proof.state,
-            "why": list(proof.why),
+            "why": [message(why.code, why.text) for why in proof.why],
             "decision": proof.decision,
             "answer": dict(proof.answer),
         }
@@ -198,7 +198,7 @@ def _row(proof: ProbeResult) -> tuple[str | Text, ...]:
 def _below(proof: ProbeResult) -> Text:
     lines = Text(f"{proof.node}", style="bold")
     for why in proof.why:
-        lines.append(f"\n  {why}", style=COLOURS[proof.state])
+        lines.append(f"\n  {why.text}", style=COLOURS[proof.state])
     for key in ("nvml", "cuda"):
         found = mapping(proof.answer.get(key))
         if found.get("path"):
