@@ -86,7 +86,7 @@ def _output(
         raise _failed(f"executable {command} cannot be run ({type(error).__name__})") from None
     with process:
         try:
-            output, code = _wait(process, seconds)
+            output, code = wait_for(process, seconds)
         except TimeoutError:
             raise _failed(f"executable {command} did not answer within {seconds} seconds") from None
         except ValueError:
@@ -137,7 +137,7 @@ def _cluster_info(cluster: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, int]:
+def wait_for(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, int]:
     """Return output and exit code. Raises TimeoutError, and ValueError for too much output."""
     deadline = time.monotonic() + seconds
     output = _read(process.stdout, deadline) if process.stdout else b""

@@ -122,7 +122,7 @@ async def test_a_plugin_that_hangs_is_given_up(
     monkeypatch.setattr(completions_shared, "LOGIN_SECONDS", 0.3)
     os.mkfifo(tmp_path / "pipe")
     ended: list[tuple[float, int | None]] = []
-    wait = exec_plugin._wait
+    wait = exec_plugin.wait_for
 
     def limited(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, int]:
         assert seconds <= 0.3
@@ -132,7 +132,7 @@ async def test_a_plugin_that_hangs_is_given_up(
             process.kill()
             ended.append((seconds, process.wait()))
 
-    monkeypatch.setattr(exec_plugin, "_wait", limited)
+    monkeypatch.setattr(exec_plugin, "wait_for", limited)
     code = HANGS.format(pipe=tmp_path / "pipe")
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable, "args": ["-c", code]}
     kubeconfig = fake.kubeconfig(tmp_path, exec={**plugin, "interactiveMode": "IfAvailable"})

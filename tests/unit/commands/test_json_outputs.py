@@ -140,10 +140,14 @@ def test_the_command_of_a_line(line: str, command: str) -> None:
 
 
 def test_a_fix_of_several_lines() -> None:
-    """Further lines are a file's content, or more commands."""
+    """Further lines are a file's content, more commands, or more text."""
     assert fixes(()) == []
     assert fixes(("write this:", "a: 1", "b: 2")) == [{"text": "write this:", "manifest": "a: 1\nb: 2\n"}]
     two = ("kubectl get pods", "kubectl get nodes")
+    toml = ("configure it", "# /etc/x, afterwards:", "version = 3", "[a.b]", '  c = "d"', "then look")
+    assert fixes(toml) == [{"text": "configure it", "manifest": "\n".join(toml[1:5]) + "\n"}, {"text": "then look"}]
+    rights = ("You may not read nodes. Ask for one of these:", "  the ClusterRole x (Helm: y=true)")
+    assert fixes(rights) == [{"text": line.strip()} for line in rights]
     assert fixes(two) == [{"text": line, "command": line} for line in two]
 
 

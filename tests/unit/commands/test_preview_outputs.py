@@ -139,3 +139,23 @@ def test_an_alias_follows_its_anchor(name: str) -> None:
     added = [line for line in result.stdout.splitlines() if line not in path.read_text().splitlines()]
     assert [line.strip() for line in added] == ["runtimeClassName: nvidia"]
     assert load(result.stdout) != load(path.read_text())
+
+
+def ray_cluster(groups: int) -> str:
+    """Return an object with so many pod templates."""
+    spec = {"containers": [{"name": "c", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}
+    workers = [{"groupName": f"g{index}", "template": {"spec": spec}} for index in range(groups)]
+    about = {"name": "r", "namespace": "ml"}
+    return json.dumps(
+        {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": about, "spec": {"workerGroupSpecs": workers}}
+    )
+
+
+def test_json_shows_an_object_once_whatever_the_number_of_its_templates() -> None:
+    """With all patches; each row has its own operations, and the output grows with the input, not with its square."""
+    rows = json.loads(preview("-o", "json", text=ray_cluster(20)).stdout)["verdicts"]
+    assert len(rows) == 20
+    (shown,) = [row["patched"] for row in rows if "patched" in row]
+    assert shown == apply(json.loads(ray_cluster(20)), [operation for row in rows for operation in row["operations"]])
+    few, many = (len(preview("-o", "json", text=ray_cluster(count)).stdout) for count in (10, 40))
+    assert many < 5 * few

@@ -26,20 +26,22 @@ def print_json(found: Sequence[PodVerdict], _console: Console) -> None:
 
 
 def with_object_operations(found: Sequence[PodVerdict]) -> Iterator[tuple[PodVerdict, Sequence[Operation] | None]]:
-    """Yield verdicts with the operations for the object as it is shown; None where an earlier row shows the object.
+    """Yield verdicts with the operations for the object as it is shown; None where another row shows the object.
 
-    An object may have very many places, and each of their rows would repeat it. The rows of one place, such as those
-    for the nodes of a DaemonSet, each show the object.
+    An object may have very many places, and each of their rows would repeat it. The first row with a patch shows it,
+    with the patches of all rows. The rows of one place, such as those for the nodes of a DaemonSet, each show it.
     """
     of_object: dict[int, list[PodVerdict]] = {}
     for item in found:
         of_object.setdefault(id(item.item), []).append(item)
-    for item in found:
-        rows = of_object[id(item.item)]
+    shown: dict[int, Sequence[Operation]] = {}
+    for rows in of_object.values():
         if len({one.template for one in rows}) < len(rows):
-            yield item, _shown_operations(item)
+            shown |= {id(one): _shown_operations(one) for one in rows}
         else:
-            yield item, [one for row in rows for one in _shown_operations(row)] if item is rows[0] else None
+            chosen = next((one for one in rows if _shown_operations(one)), rows[0])
+            shown[id(chosen)] = [operation for one in rows for operation in _shown_operations(one)]
+    yield from ((item, shown.get(id(item))) for item in found)
 
 
 def _shown_operations(item: PodVerdict) -> Sequence[Operation]:

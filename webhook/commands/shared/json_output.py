@@ -4,7 +4,7 @@ A program reads ``code`` and ``objects``; ``message`` and ``text`` are for peopl
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 JSON_VERSION = 2
@@ -16,6 +16,8 @@ PROGRAMS = frozenset({"gpu-injector", "helm", "kubectl", "sed"})
 NOTE = "   "
 # Up to a semicolon, or a colon before a blank, that is not within quotes.
 PART = re.compile(r"""(?:[^;:'"]|:(?!\s|$)|'[^']*'|"[^"]*")*""")
+# The first line of a file's content: a comment, a key of YAML or TOML, or a table of TOML.
+CONTENT = re.compile(r"#|\[|[\w.-]+:(?:\s|$)|[\w-]+ = ")
 # Around a name in a sentence.
 MARKS = ".,:;()\"'"
 
@@ -50,22 +52,16 @@ def message(code: str, sentence: str, named: NamedObjects = NO_OBJECTS) -> Json:
     return {"code": code, "message": sentence, "objects": named.of(sentence)}
 
 
-def fixes(lines: Sequence[str]) -> list[Json]:
-    """Return the lines of a fix: the first says what to do, further ones are a file's content or more commands."""
-    if not lines:
-        return []
-    commands, content = [lines[0]], list(lines[1:])
-    while content and is_command(content[0]):
-        commands.append(content.pop(0))
-    found = list(map(_fix, commands))
-    if content:
-        found[-1]["manifest"] = "\n".join(content) + "\n"
+def fixes(lines: Iterable[str]) -> list[Json]:
+    """Return lines that say what to do; those of a file's content belong to the line before them."""
+    found: list[Json] = []
+    for line in lines:
+        if found and (CONTENT.match(line) or ("manifest" in found[-1] and line.startswith(" "))):
+            found[-1]["manifest"] = f"{found[-1].get('manifest', '')}{line}\n"
+        else:
+            command = command_of(line)
+            found.append({"text": line.strip(), **({"command": command} if command else {})})
     return found
-
-
-def steps(lines: Iterable[str]) -> list[Json]:
-    """Return lines that each say what to do."""
-    return list(map(_fix, lines))
 
 
 def is_command(line: str) -> bool:
@@ -83,8 +79,3 @@ def command_of(line: str) -> str:
             break
         rest = rest[found.end() + 1 :].strip()
     return "; ".join(parts)
-
-
-def _fix(line: str) -> Json:
-    command = command_of(line)
-    return {"text": line.strip(), **({"command": command} if command else {})}

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from webhook.commands.shared.json_output import steps
+from webhook.commands.shared.json_output import fixes
 from webhook.commands.shared.prediction import PodVerdict, kind_word
 from webhook.commands.shared.render import ATTENTION, columns, steps_of
 from webhook.commands.shared.verdict_json import dry_run_json, named_objects, step_json, unread_json, warnings_json
@@ -125,7 +125,7 @@ def to_json(answer: Explanation) -> dict[str, Any]:
         **({"serverDryRun": dry_run_json(one.dry_run)} if one.dry_run else {}),
         "warnings": warnings_json(one),
         "rows": [{**step_json(step, named), "tried": step.tried} for step in one.steps],
-        "next": steps(_next_lines(answer)),
+        "next": fixes(_next_lines(answer)),
     }
 
 
