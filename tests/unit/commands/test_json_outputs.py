@@ -16,9 +16,12 @@ from support.odd_json import lists_of_sentences
 
 from webhook.__main__ import main
 from webhook.commands.decisions.run import to_json
+from webhook.commands.eject.plan import OBSTACLES
 from webhook.commands.shared.json_output import JSON_VERSION, command_of, fixes
+from webhook.commands.shared.verdict_json import note_codes_as_markdown
 from webhook.doctor.registry import CATEGORIES
 
+DOCS = Path(__file__).parents[3] / "docs"
 GPU = {"containers": [{"name": "c", "resources": {"limits": {"nvidia.com/gpu": "1"}}}], "hostUsers": False}
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "ml"}, "spec": GPU}
 RUNS = {
@@ -156,3 +159,19 @@ def test_a_decision_of_any_version_of_a_replica() -> None:
     record = {"reason": "handler-mixed", "warnings": ["gpu-injector: mixed"], "replica": HOME}
     said: dict[str, Any] = {"code": "handler-mixed", "message": "gpu-injector: mixed", "objects": []}
     assert to_json(record) == {**record, "warnings": [said], "evidence": []}
+
+
+BEGIN, END = "<!-- note codes -->\n", "<!-- end of note codes -->\n"
+
+
+def test_the_page_has_the_codes(update_golden: bool) -> None:  # noqa: FBT001
+    """The table of docs/cli.md is generated from the code; docs/eject.md names those of its own."""
+    page = DOCS / "cli.md"
+    head, begin, rest = page.read_text().partition(BEGIN)
+    assert begin
+    text = f"{head}{begin}{note_codes_as_markdown()}{END}{rest.partition(END)[2]}"
+    if update_golden:
+        page.write_text(text)
+    assert page.read_text() == text
+    own = (DOCS / "eject.md").read_text()
+    assert [code for code in (*OBSTACLES, "unknown") if f"`{code}`" not in own] == []

@@ -6,6 +6,7 @@ from webhook.commands.shared.evaluate import NOTE_CODES
 from webhook.commands.shared.json_output import NamedObjects, message, messages
 from webhook.commands.shared.prediction import DryRunAnswer, PodVerdict
 from webhook.decide.explain import Step
+from webhook.decide.warning_text import WARNING_PREFIX
 from webhook.kube.values import EMPTY
 
 
@@ -25,6 +26,12 @@ def warnings_json(item: PodVerdict) -> list[dict[str, Any]]:
         message(next((code for note, code in NOTE_CODES.items() if note in warning), item.decision.reason), warning)
         for warning in (() if item.unread else item.decision.warnings)
     ]
+
+
+def note_codes_as_markdown() -> str:
+    """Return the table of docs/cli.md."""
+    rows = [f"| `{code}` | {note.removeprefix(WARNING_PREFIX).strip()} |" for note, code in NOTE_CODES.items()]
+    return "\n".join(["| code | message begins with |", "| --- | --- |", *rows]) + "\n"
 
 
 def unread_json(item: PodVerdict) -> dict[str, str]:
