@@ -113,7 +113,7 @@ def checked(result: Result) -> dict[str, Any]:
     return {row["check"]: row["state"] for row in json.loads(result.stdout)["checks"]}
 
 
-@pytest.mark.parametrize("kind", set(ANSWERS) - {"odd fields"})
+@pytest.mark.parametrize("kind", [kind for kind in ANSWERS if kind != "odd fields"])
 def test_a_version_that_could_not_be_read_is_unknown(replayed: Replayed, kind: str) -> None:
     """It is not 0.0, which would be too old."""
     result = replayed.run_with(("GET", "/version"), *ANSWERS[kind], *COMMANDS["doctor"])
