@@ -112,7 +112,7 @@ def test_offline_the_decision_is_the_same(kubectl: Kubectl, runtime_class: str, 
     created = kubectl.create(SITUATIONS[runtime_class][name].pod)
     row = offline[name]
     assert f"{row['verdict']}/{row['reason']}" == decision_of(created.object)
-    assert row["warnings"] == created.warnings
+    assert [one["message"] for one in row["warnings"]] == created.warnings
     assert as_written(kubectl, row["patched"]) == created.object["spec"]
 
 

@@ -64,7 +64,7 @@ def test_an_administrator_sees_everything(kubectl: Kubectl) -> None:
     assert {name for name, state in states.items() if state == "unknown"} == {"webhook-log"}
     well = ("server-version", "webhook-answers", "registered", "registration-drift", "certificate", "ca-bundle-served")
     assert {name: states[name] for name in well} == dict.fromkeys(well, "pass")
-    assert found["webhook-answers"]["evidence"] == [f"a GPU pod in {NS}: leave/handler-mixed"]
+    assert said(found["webhook-answers"]) == [f"a GPU pod in {NS}: leave/handler-mixed"]
     # The nodes offer GPUs without any plugin pod: a service of the host serves them, and needs no handler.
     assert states["runtime-handler"] == "pass"
     assert states["pods-leaking"] == "warn"
@@ -80,8 +80,8 @@ def test_a_viewer_sees_the_own_namespace(viewer: Path) -> None:
     assert {name: states[name] for name in well} == dict.fromkeys(well, "pass")
     hidden = ("gpu-nodes", "plugin-nvml", "class-exists", "registered", "certificate", "pods-class", "webhook-answers")
     assert {name: states[name] for name in hidden} == dict.fromkeys(hidden, "unknown")
-    assert found["gpu-nodes"]["evidence"] == ["no right to read nodes"]
-    assert "cannot create resource" in found["webhook-answers"]["evidence"][0]
+    assert said(found["gpu-nodes"]) == ["no right to read nodes"]
+    assert "cannot create resource" in said(found["webhook-answers"])[0]
 
 
 FOREIGN = {
@@ -97,6 +97,11 @@ FOREIGN = {
 REGISTRATION = "mutatingwebhookconfiguration"
 
 
+def said(row: dict[str, Any]) -> list[str]:
+    """Return the evidence of a check."""
+    return [one["message"] for one in row["evidence"]]
+
+
 @pytest.mark.usefixtures("gpus")
 def test_the_fix_removes_a_foreign_entry(kubectl: Kubectl) -> None:
     """`kubectl apply` of the registration keeps the entry; the printed command removes it, and nothing else."""
@@ -109,7 +114,7 @@ def test_the_fix_removes_a_foreign_entry(kubectl: Kubectl) -> None:
         kubectl.apply([applied])
         assert sorted(names_of_entries(kubectl)) == sorted([FOREIGN["name"], *ours])
         row = looked(kubectl.kubeconfig)[1]["foreign-entries"]
-        program, *command = shlex.split(row["fix"][0])
+        program, *command = shlex.split(row["fix"][0]["command"])
         assert (row["state"], program) == ("fail", "kubectl")
         kubectl.run(*command)
     finally:

@@ -182,7 +182,7 @@ def test_a_broken_path_is_found_and_its_cause_named(
         until(lambda: [note for note in cluster.events("NotCalled") if cause in note], "an Event names the cause")
         first = doctor(plane.kubectl.kubeconfig)
         assert (first["check"], first["state"]) == ("heartbeat", "fail")
-        assert f"the API server does not call the webhook: {cause}" in first["evidence"][0]
+        assert f"the API server does not call the webhook: {cause}" in first["evidence"][0]["message"]
     if cluster.api.call("GET", REGISTRATION)[0] == 200:
         cluster.register(cluster.entries)
         until(lambda: cluster.state() == "answered", "the heartbeat is answered again")

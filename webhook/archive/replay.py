@@ -10,7 +10,7 @@ from webhook.kube.label_selector import matches_expression
 from webhook.kube.metadata import labels_of, name_of, namespace_of
 from webhook.kube.values import mapping, text
 from webhook.kube_client.answer import SUCCESS, Answer
-from webhook.kube_client.client import CALL_SECONDS, JSON, KubeClient
+from webhook.kube_client.client import KubeClient
 
 OK, ABSENT, NOT_ALLOWED, NOT_RECORDED = 200, 404, 405, 501
 NOT_IN_FILE = {"kind": "Status", "reason": "not in the file", "message": "the file does not have it"}
@@ -38,15 +38,7 @@ class ReplayClient(KubeClient):
     async def __aexit__(self, *_: object) -> None:
         """Do nothing."""
 
-    async def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: object = None,  # noqa: ARG002 - as in KubeClient
-        content_type: str = JSON,  # noqa: ARG002
-        timeout_seconds: float = CALL_SECONDS,  # noqa: ARG002
-    ) -> Answer:
+    async def exchange(self, method: str, path: str, **_: Any) -> Answer:  # noqa: ANN401 - as in KubeClient
         """Answer a read from the file."""
         named = f"{method} {path.partition('?')[0]}"
         if method != "GET":

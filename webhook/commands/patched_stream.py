@@ -6,7 +6,14 @@ from dataclasses import replace
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.yaml_edit.comment_preserving_patch import NotPatchedError, Patched, patch, rendered
 from webhook.decide.patch import Operation
-from webhook.kube.document_stream import ends_with_marker, has_directive, has_marker, pieces, with_marker_alone
+from webhook.kube.document_stream import (
+    CARRIAGE_RETURN,
+    ends_with_marker,
+    has_directive,
+    has_marker,
+    pieces,
+    with_marker_alone,
+)
 from webhook.kube.manifests import Manifest, ManifestError, load
 
 BOM = "\ufeff"
@@ -18,11 +25,14 @@ def patched_stream(manifests: Iterable[Manifest], operations_of: OperationsOf, n
 
     Raises InputError if the result is not the stream of the expected documents.
     """
+    planned = [(manifest, operations_of(manifest)) for manifest in manifests]
+    has_patches = any(operations for _, operations in planned)
     documents: list[Patched] = []
-    for manifest in manifests:
+    for manifest, operations in planned:
         if documents:
             documents[-1] = _finished(documents[-1])
-        documents.append(_patched(manifest, operations_of(manifest), note))
+        known = _with_line_feeds(manifest, note) if has_patches else manifest
+        documents.append(_patched(known, operations, note))
     documents = [_with_marker_alone(document) for document in documents]
     parts: list[str] = []
     for document in documents:
@@ -37,8 +47,7 @@ def patched_stream(manifests: Iterable[Manifest], operations_of: OperationsOf, n
 def _patched(manifest: Manifest, operations: Sequence[Operation], note: Callable[[str], None]) -> Patched:
     if not operations:
         return Patched(manifest.text, manifest.value)
-    place = manifest.objects[0]
-    where = f"{place.source}:{place.line}: document {place.number}"
+    where = _where(manifest)
     try:
         patched = patch(manifest, operations)
     except NotPatchedError as error:
@@ -46,6 +55,21 @@ def _patched(manifest: Manifest, operations: Sequence[Operation], note: Callable
     if patched.is_rendered:
         note(f"{where}: comments and layout could not be kept; the document is rendered again")
     return patched
+
+
+def _with_line_feeds(manifest: Manifest, note: Callable[[str], None]) -> Manifest:
+    """Return a document without line ends of a carriage return alone: kubectl finds no ``---`` beside these."""
+    text = CARRIAGE_RETURN.sub("\n", manifest.text)
+    if text == manifest.text or load(text) != manifest.value:
+        return manifest
+    if manifest.objects:
+        note(f"{_where(manifest)}: line ends of a carriage return alone became line feeds")
+    return replace(manifest, text=text)
+
+
+def _where(manifest: Manifest) -> str:
+    place = manifest.objects[0]
+    return f"{place.source}:{place.line}: document {place.number}"
 
 
 def _with_marker_alone(document: Patched) -> Patched:

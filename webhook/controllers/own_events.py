@@ -7,12 +7,9 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/ev
 from dataclasses import dataclass
 
 from certs.api import Installation
-from webhook.controllers.event_recorder import QUIET_SECONDS, REPEAT_SECONDS, event_body
+from webhook.controllers.event_recorder import QUIET_SECONDS, REPEAT_SECONDS, bounded_note, event_body
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.clock import Clock
-
-# An Event's note has at most 1,024 bytes.
-NOTE_BYTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ class OwnEvents:
             "type": "Warning" if text else "Normal",
             "reason": reason if text else f"{reason}Ended",
             "action": "Report",
-            "note": (text or "this is over.").encode()[:NOTE_BYTES].decode(errors="ignore"),
+            "note": bounded_note(text or "this is over."),
             "regarding": {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": namespace, "name": name},
         }
         await self._client.create(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", body)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from webhook.decide.decision import Reason, RequestInfo, Verdict
 from webhook.decide.nodes.fact_differences import report_lines
-from webhook.decide.nodes.known_facts import facts_on
 from webhook.decide.plugin.class_rules import NO_GPU_EVIDENCE
 from webhook.decide.plugin.context import PluginContext
 from webhook.decide.plugin.decide import RULES as PLUGIN_RULES
@@ -64,7 +63,10 @@ def explain_plugin(pod: Pod, request: RequestInfo, policy: Policy, view: Cluster
 def _with_reports(steps: Iterable[Step], rule: str, nodes: Iterable[Node], context: RuleContext) -> tuple[Step, ...]:
     """Add what nodes report by themselves to the evidence of a rule, if it was tried."""
     return tuple(
-        replace(step, evidence=tuple(dict.fromkeys((*step.evidence, *_reports(nodes, context)))))
+        replace(
+            step,
+            evidence=tuple(dict.fromkeys((*step.evidence, *report_lines(context.view, tuple(nodes), context.policy)))),
+        )
         if step.tried and step.name == rule
         else step
         for step in steps
@@ -75,11 +77,6 @@ def _candidate_nodes(context: RuleContext) -> Iterator[Node]:
     for item in context.served_candidates[:MAX_REPORTING_NODES]:
         if node := (context.view.nodes or {}).get(item.example):
             yield node
-
-
-def _reports(nodes: Iterable[Node], context: RuleContext) -> Iterator[str]:
-    for node in nodes:
-        yield from report_lines(context.view, node, facts_on(context.view, node), context.policy)
 
 
 def outcomes() -> list[Outcome]:

@@ -18,7 +18,7 @@ from webhook.kube.values import items, mapping, text
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import PAGE_SIZE, pages
-from webhook.view.watched_resources import NODES_PAGE_SIZE
+from webhook.view.watched_resources import GROUPS_PATH, NODES_PAGE_SIZE
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # Of containers; no check reads them.
@@ -37,6 +37,20 @@ async def read_one(client: KubeClient, path: str, what: str) -> ApiObject | Unre
         return await client.find(path)
     except ApiError as refused:
         return Unread(why(what, refused))
+
+
+async def read_needed(client: KubeClient, path: str, what: str) -> ApiObject | Unread:
+    """Return what every API server has; where a proxy or another server answers that there is none, it is unknown."""
+    found = await read_one(client, path, what)
+    return Unread(f"{what} could not be read: the API server has no {path}") if found is None else found
+
+
+async def read_groups(client: KubeClient) -> frozenset[str] | Unread:
+    """Return the names of the API groups."""
+    found = await read_needed(client, GROUPS_PATH, "API groups")
+    if isinstance(found, Unread):
+        return found
+    return frozenset(text(group.get("name")) for group in items(found.get("groups")))
 
 
 async def read_list(

@@ -9,7 +9,17 @@ from typing import Any
 from certs.report import describe, find_installation
 from certs.rotation import Schedule
 from webhook.decide.pod import containers, driver_mounts, runtime_class_name
-from webhook.doctor.api_reads import is_ready, read_everywhere, read_list, read_logs, read_one, read_plugin_logs, why
+from webhook.doctor.api_reads import (
+    is_ready,
+    read_everywhere,
+    read_groups,
+    read_list,
+    read_logs,
+    read_needed,
+    read_one,
+    read_plugin_logs,
+    why,
+)
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
 from webhook.doctor.fact import ApiObject, CannotTellError, DryRun, Objects, Unread, known
@@ -19,7 +29,6 @@ from webhook.doctor.pod_trouble import unschedulable
 from webhook.doctor.scheduling_fixes import names_claim
 from webhook.doctor.tried_heartbeat import try_heartbeat
 from webhook.kube.metadata import labels_of, metadata, name_of
-from webhook.kube.values import items, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.served_version import client_for
@@ -31,7 +40,6 @@ from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
 from webhook.view.plugin_projections import find_plugin, known_plugins, template_of
 from webhook.view.projections import KINDS
-from webhook.view.watched_resources import GROUPS_PATH
 
 # Logs of plugins are read if there is a problem; a sample is enough.
 LOGS_AT_MOST, SUPPORT_LOGS_AT_MOST = 30, 10
@@ -53,8 +61,8 @@ class Asked:
 
 async def read_facts(client: KubeClient, asked: Asked, now: datetime) -> ClusterFacts:
     """Read the cluster once. Raises ``OSError`` without an answer."""
-    facts = ClusterFacts(policy=asked.policy, now=now, scope=asked.scope)
-    facts = replace(facts, **await _together(_of_cluster(client)))
+    found = await _together(_of_cluster(client))
+    facts = ClusterFacts(policy=asked.policy, now=now, scope=asked.scope, **found)
     facts = await _pods(client, facts, asked)
     facts = replace(facts, home=_home(facts))
     facts = replace(facts, **await _together(_of_installation(client, facts)))
@@ -68,13 +76,13 @@ async def _together(reads: Mapping[str, Awaitable[Any]]) -> dict[str, Any]:
 def _of_cluster(client: KubeClient) -> Mapping[str, Awaitable[Any]]:
     admission = "/apis/admissionregistration.k8s.io/v1"
     return {
-        "server": read_one(client, "/version", "the version"),
+        "server": read_needed(client, "/version", "the version"),
         "nodes": read_list(client, "/api/v1/nodes"),
         "namespaces": read_list(client, "/api/v1/namespaces"),
         "runtime_classes": read_list(client, "/apis/node.k8s.io/v1/runtimeclasses"),
         "cluster_policies": read_list(client, "/apis/nvidia.com/v1/clusterpolicies"),
         **{name: read_list(client_for(client, kind), kind.path) for name, kind in _VERSIONED.items()},
-        "api_groups": _groups(client),
+        "api_groups": read_groups(client),
         "limit_ranges": read_list(client, "/api/v1/limitranges"),
         "webhooks": read_list(client, f"{admission}/mutatingwebhookconfigurations"),
         "validating_webhooks": read_list(client, f"{admission}/validatingwebhookconfigurations"),
@@ -233,10 +241,3 @@ def _concerns_gpus(pod: ApiObject, policy: Policy) -> bool:
         or any(path for container in found for path in driver_mounts(pod, container))
         or names_claim(unschedulable(pod))
     )
-
-
-async def _groups(client: KubeClient) -> frozenset[str] | Unread:
-    found = await read_one(client, GROUPS_PATH, "API groups")
-    if isinstance(found, Unread):
-        return found
-    return frozenset(text(group.get("name")) for group in items((found or {}).get("groups")))

@@ -12,6 +12,7 @@ from typing import Any
 
 MARKER = re.compile(r"(?m)^\ufeff?(---|\.\.\.)(?=\s|$)")
 # YAML 1.1 knows more line ends than Python's regular expressions; a search for all of them is slow.
+CARRIAGE_RETURN = re.compile(r"\r(?!\n)")
 ODD_LINE_END = re.compile(r"\r(?!\n)|[\x85\u2028\u2029]")
 ODD_MARKER = re.compile(r"(?:\A|(?<=[\n\r\x85\u2028\u2029]))\ufeff?(---|\.\.\.)(?=\s|$)")
 MARKER_BEFORE_JSON = re.compile(r"\ufeff?(---[ \t]*(\r?\n)?)?\s*\ufeff?\s*(?=\{)")
@@ -19,6 +20,7 @@ MARKER_BEFORE_JSON = re.compile(r"\ufeff?(---[ \t]*(\r?\n)?)?\s*\ufeff?\s*(?=\{)
 MARKER_BEFORE_BOM = re.compile(r"\ufeff?---[ \t]*\r?\n(?=\ufeff)")
 # A line that is neither blank nor a comment nor a directive.
 CONTENT = re.compile(r"(?m)^(?!%)[ \t\ufeff]*[^\s#\ufeff]")
+ODD_CONTENT = re.compile(r"(?<=[\r\x85\u2028\u2029])(?!%)[ \t\ufeff]*[^\s#\ufeff]")
 CONTENT_AFTER_MARKER = re.compile(r"[ \t]+(?=[^\s#])")
 DIRECTIVE = re.compile(r"(?m)^%")
 LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
@@ -62,10 +64,15 @@ def pieces(text: str) -> Iterator[Piece]:
         line += text.count("\n", start, end)
 
 
+def _has_content(text: str, begin: int, end: int) -> bool:
+    """Say whether a line of a part is content; a comment may end with a line end that only YAML knows."""
+    return bool(CONTENT.search(text, begin, end) or ODD_CONTENT.search(text, begin, end))
+
+
 def has_marker(piece: str) -> bool:
     """Say whether a piece begins with ``---``, so that it can follow any other."""
     found = MARKER.search(piece)
-    return found is not None and found[1] == "---" and not CONTENT.search(piece, 0, found.start())
+    return found is not None and found[1] == "---" and not _has_content(piece, 0, found.start())
 
 
 def with_marker_alone(piece: str) -> str:
@@ -81,7 +88,7 @@ def with_marker_alone(piece: str) -> str:
 def ends_with_marker(piece: str) -> bool:
     """Say whether a piece ends with ``...``, so that directives can follow it."""
     markers = list(MARKER.finditer(piece))
-    return bool(markers) and markers[-1][1] == "..." and not CONTENT.search(piece, markers[-1].end())
+    return bool(markers) and markers[-1][1] == "..." and not _has_content(piece, markers[-1].end(), len(piece))
 
 
 def start_after_bom(piece: str) -> int:
@@ -93,7 +100,7 @@ def start_after_bom(piece: str) -> int:
 def has_directive(piece: str) -> bool:
     """Say whether a piece begins with a directive, such as ``%YAML 1.1``."""
     found = DIRECTIVE.search(piece)
-    return found is not None and not CONTENT.search(piece, 0, found.start())
+    return found is not None and not _has_content(piece, 0, found.start())
 
 
 def json_values(text: str) -> list[JsonValue] | None:
@@ -124,7 +131,7 @@ def _starts(text: str) -> Iterator[int]:
     begin, after, is_ended = 0, 0, True
     markers = ODD_MARKER if ODD_LINE_END.search(text) else MARKER
     for found in markers.finditer(text):
-        has_content = bool(CONTENT.search(text, after, found.start()))
+        has_content = _has_content(text, after, found.start())
         if is_ended and after and (has_content or DIRECTIVE.search(text, after, found.start())):
             # Text after `...` is a document of its own; directives belong to what follows.
             begin = after
@@ -138,7 +145,7 @@ def _starts(text: str) -> Iterator[int]:
         else:
             end = LINE_END.search(text, found.end())
             after, is_ended = (end.end() if end else len(text)), True
-    if is_ended and after and CONTENT.search(text, after):
+    if is_ended and after and _has_content(text, after, len(text)):
         yield after
 
 

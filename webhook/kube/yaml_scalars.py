@@ -1,12 +1,15 @@
 """The value of a YAML scalar, as kubectl reads it: always a value of JSON.
 
 A time stays text, and an unknown tag is ignored. Numbers in base 60 (``22:22``) stay text, as in Go's YAML libraries.
+``y`` and ``n`` are booleans, as in YAML 1.1, and ``0o17`` and ``1e3`` numbers, as in YAML 1.2.
+Source: https://github.com/kubernetes-sigs/yaml/blob/master/goyaml.v2/resolve.go
 """
 
 import base64
 import binascii
 import re
 from functools import lru_cache
+from math import isfinite
 
 Scalar = str | int | float | bool | None
 
@@ -14,12 +17,13 @@ TAGS = "tag:yaml.org,2002:"
 MAX_CACHED_LENGTH = 64
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 BOOLEANS = {
-    **dict.fromkeys(("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"), True),
-    **dict.fromkeys(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), False),
+    **dict.fromkeys(("true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
+    **dict.fromkeys(("false", "False", "FALSE", "n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
 }
-INTEGER = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)")
-FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+][0-9]+)?")
-BASES = {"0b": 2, "0x": 16}
+# Without underscores, which may be anywhere after the first character.
+INTEGER = re.compile(r"[-+]?(0[bB][01]+|0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+BASES = {"0b": 2, "0o": 8, "0x": 16}
 MAX_DIGITS = 400
 
 
@@ -56,10 +60,12 @@ def _plain(text: str) -> Scalar:
     if text in BOOLEANS:
         return BOOLEANS[text]
     if text[0] in "-+.0123456789" and len(text) <= MAX_DIGITS:
-        if INTEGER.fullmatch(text):
-            return _integer(text)
-        if FLOAT.fullmatch(text):
-            return float(text.replace("_", ""))
+        number = text.replace("_", "")
+        if INTEGER.fullmatch(number):
+            return _integer(number)
+        # A number that is too large for a float stays text.
+        if FLOAT.fullmatch(number) and isfinite(value := float(number)):
+            return value
     return text
 
 

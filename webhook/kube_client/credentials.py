@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from webhook.kube_client.api_error import CredentialsError
 from webhook.kube_client.clock import Clock
+from webhook.kube_client.exec_plugin import Unattended
 from webhook.kube_client.kubeconfig import Loaded, load_configuration, namespace_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class CredentialsLoader:
     """Reads credentials, and reads them again when they may have changed. Its methods block: call them in a thread.
 
     ``kubeconfig`` is a file; None means the pod's own ServiceAccount or, outside a cluster, kubectl's default file.
-    ``context`` is a name in it; None means its current one. ``impersonation`` are headers for each request.
+    ``context`` is a name in it; None means its current one. ``impersonation`` are headers for each request;
+    ``unattended`` limits an exec plugin.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class CredentialsLoader:
         *,
         clock: Clock | None = None,
         impersonation: tuple[tuple[str, str], ...] = (),
+        unattended: Unattended | None = None,
     ) -> None:
+        self._unattended = unattended
         self.impersonation = impersonation
         self._kubeconfig = kubeconfig
         self._context = context
@@ -62,7 +66,7 @@ class CredentialsLoader:
 
     def load(self) -> Credentials:
         """Read everything again, running an exec plugin if there is one. Raises CredentialsError."""
-        loaded = load_configuration(self._kubeconfig, self._context)
+        loaded = load_configuration(self._kubeconfig, self._context, self._unattended)
         found = _read(loaded.configuration, self._last)
         # Never continue without credentials where there should be some.
         if found.anonymous and (loaded.login or (self._last and not self._last.anonymous)):

@@ -45,7 +45,16 @@ class ExecCredential:
     expires: datetime | None
 
 
-def run_plugin(entry: Mapping[str, Any], cluster: Mapping[str, Any], folder: Path) -> ExecCredential:
+@dataclass(frozen=True, slots=True)
+class Unattended:
+    """Runs a plugin where no person can log in: for so many seconds, without a terminal, and without its messages."""
+
+    seconds: float
+
+
+def run_plugin(
+    entry: Mapping[str, Any], cluster: Mapping[str, Any], folder: Path, unattended: Unattended | None = None
+) -> ExecCredential:
     """Run the plugin of a user's ``exec`` entry. Blocks. Raises CredentialsError.
 
     ``cluster`` is the kubeconfig's entry of the cluster; a relative command is relative to ``folder``.
@@ -53,27 +62,31 @@ def run_plugin(entry: Mapping[str, Any], cluster: Mapping[str, Any], folder: Pat
     version = text(entry.get("apiVersion"))
     if version not in VERSIONS:
         raise _failed(f'invalid apiVersion "{version}"')
-    output = _output(entry, _environment(entry, cluster), folder)
+    interactive = _is_interactive(entry, unattended)
+    output = _output(entry, _environment(entry, cluster, interactive=interactive), folder, unattended)
     return _credential(output, version)
 
 
-def _output(entry: Mapping[str, Any], environment: Mapping[str, str], folder: Path) -> bytes:
+def _output(
+    entry: Mapping[str, Any], environment: Mapping[str, str], folder: Path, unattended: Unattended | None
+) -> bytes:
     command = text(entry.get("command"))
     program = _program(entry, command, folder)
     arguments = [text(argument) for argument in elements(entry.get("args"))]
-    interactive = _is_interactive(entry)
-    seconds = TERMINAL_SECONDS if interactive else PLUGIN_SECONDS
+    interactive = _is_interactive(entry, unattended)
+    seconds = unattended.seconds if unattended else TERMINAL_SECONDS if interactive else PLUGIN_SECONDS
     stdin = None if interactive else subprocess.DEVNULL
+    # It inherits standard error: there a plugin explains what the user must do.
+    stderr = subprocess.DEVNULL if unattended else None
     try:
-        # It inherits standard error: there a plugin explains what the user must do.
         process = subprocess.Popen(  # noqa: S603 - the kubeconfig names the program, as for kubectl
-            [program, *arguments], stdin=stdin, stdout=subprocess.PIPE, env=dict(environment)
+            [program, *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=dict(environment)
         )
     except (OSError, ValueError) as error:
         raise _failed(f"executable {command} cannot be run ({type(error).__name__})") from None
     with process:
         try:
-            output, code = _wait(process, seconds)
+            output, code = wait_for(process, seconds)
         except TimeoutError:
             raise _failed(f"executable {command} did not answer within {seconds} seconds") from None
         except ValueError:
@@ -94,17 +107,17 @@ def _program(entry: Mapping[str, Any], command: str, folder: Path) -> str:
     return found
 
 
-def _is_interactive(entry: Mapping[str, Any]) -> bool:
+def _is_interactive(entry: Mapping[str, Any], unattended: Unattended | None) -> bool:
     """Whether the plugin gets our standard input: only from a terminal, so that manifests are never read by it."""
-    terminal = sys.stdin is not None and sys.stdin.isatty()
+    terminal = unattended is None and sys.stdin is not None and sys.stdin.isatty()
     mode = entry.get("interactiveMode")
     if mode == "Always" and not terminal:
         raise _failed("exec plugin cannot support interactive mode: standard input is not a terminal")
     return terminal and mode != "Never"
 
 
-def _environment(entry: Mapping[str, Any], cluster: Mapping[str, Any]) -> dict[str, str]:
-    spec: dict[str, Any] = {"interactive": _is_interactive(entry)}
+def _environment(entry: Mapping[str, Any], cluster: Mapping[str, Any], *, interactive: bool) -> dict[str, str]:
+    spec: dict[str, Any] = {"interactive": interactive}
     if entry.get("provideClusterInfo"):
         spec["cluster"] = _cluster_info(cluster)
     information = {"apiVersion": entry.get("apiVersion"), "kind": "ExecCredential", "spec": spec}
@@ -124,7 +137,7 @@ def _cluster_info(cluster: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, int]:
+def wait_for(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, int]:
     """Return output and exit code. Raises TimeoutError, and ValueError for too much output."""
     deadline = time.monotonic() + seconds
     output = _read(process.stdout, deadline) if process.stdout else b""

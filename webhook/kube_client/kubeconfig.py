@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from webhook.kube.values import mapping, text
 from webhook.kube_client.api_error import CredentialsError
-from webhook.kube_client.exec_plugin import ExecCredential, run_plugin
+from webhook.kube_client.exec_plugin import ExecCredential, Unattended, run_plugin
 
 if TYPE_CHECKING:
     Configuration = Any  # kubernetes.client.Configuration, whose types say that its refresh hook is always None
@@ -49,11 +49,11 @@ class Loaded:
     expires: datetime | None = None
 
 
-def load_configuration(kubeconfig: str | None, context: str | None) -> Loaded:
+def load_configuration(kubeconfig: str | None, context: str | None, unattended: Unattended | None = None) -> Loaded:
     """Return what the ``kubernetes`` package's loader makes of a kubeconfig or a pod. Raises CredentialsError.
 
     ``kubeconfig`` is a file; None means the pod's own ServiceAccount or, outside a cluster, kubectl's default file.
-    ``context`` is a name in it; None means its current one.
+    ``context`` is a name in it; None means its current one. ``unattended`` limits an exec plugin.
     """
     from kubernetes import client, config  # noqa: PLC0415 - see the module's docstring
 
@@ -63,7 +63,7 @@ def load_configuration(kubeconfig: str | None, context: str | None) -> Loaded:
             config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
             return Loaded(configuration, login=True)
         _look_for(kubeconfig)
-        return _load_kubeconfig(configuration, kubeconfig, context)
+        return _load_kubeconfig(configuration, kubeconfig, context, unattended)
 
 
 def namespace_of(kubeconfig: str | None, context: str | None) -> str:
@@ -95,7 +95,9 @@ def _is_pod(kubeconfig: str | None, context: str | None) -> bool:
     return kubeconfig is None and context is None and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
-def _load_kubeconfig(configuration: "Configuration", kubeconfig: str | None, context: str | None) -> Loaded:
+def _load_kubeconfig(
+    configuration: "Configuration", kubeconfig: str | None, context: str | None, unattended: Unattended | None
+) -> Loaded:
     """Load a kubeconfig. The package would log that an exec plugin failed, and go on anonymously; so it is run here."""
     from kubernetes.config import kube_config  # noqa: PLC0415 - see the module's docstring
 
@@ -110,7 +112,7 @@ def _load_kubeconfig(configuration: "Configuration", kubeconfig: str | None, con
     is_exec = bool(user.get("exec")) and not provider and not user.get("token") and not user.get("tokenFile")
     expires = None
     if is_exec:
-        found = run_plugin(mapping(user["exec"]), cluster, folder)
+        found = run_plugin(mapping(user["exec"]), cluster, folder, unattended)
         expires = found.expires
         _put(user, found)
     loader = kube_config.KubeConfigLoader(  # type: ignore[no-untyped-call]

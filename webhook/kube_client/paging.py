@@ -43,7 +43,8 @@ async def pages(
         body = answer.item()
         if not text(body.get("kind")).endswith("List") or (token and token == before):
             raise ApiError(answer.status, NO_LIST, request=answer.request)
-        yield Page(_typed(body), metadata(body).get("remainingItemCount"))
+        remaining = metadata(body).get("remainingItemCount")
+        yield Page(_typed(body), remaining if isinstance(remaining, int) else None)
         if not token:
             return
 

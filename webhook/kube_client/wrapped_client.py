@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from webhook.kube_client.answer import Answer
-from webhook.kube_client.client import CALL_SECONDS, JSON, KubeClient
+from webhook.kube_client.client import KubeClient
 
 
 class ForwardingClient(KubeClient):
@@ -17,17 +17,8 @@ class ForwardingClient(KubeClient):
         """Return the other client's configuration."""
         return self._client.configuration()
 
-    async def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: object = None,
-        content_type: str = JSON,
-        timeout_seconds: float = CALL_SECONDS,
-    ) -> Answer:
+    async def exchange(self, method: str, path: str, **options: Any) -> Answer:  # noqa: ANN401 - as in KubeClient
         """Send one request by ``forward``, and pass the answer to ``answered``."""
-        options = {"body": body, "content_type": content_type, "timeout_seconds": timeout_seconds}
         answer = await self.forward(method, path, options)
         self.answered(method, path, answer)
         return answer

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from webhook.kube.values import empty_mapping, mapping, text
 
@@ -20,13 +20,20 @@ class GpuState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Problem(NamedTuple):
+    """Why the GPU of a node does not work, or why that is unknown: a word for programs, and a sentence."""
+
+    code: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
     """The result of one node: the state, why, the webhook's decision about the pod, and the probe's answer."""
 
     node: str
     state: GpuState
-    why: tuple[str, ...] = ()
+    why: tuple["Problem", ...] = ()
     decision: str = ""
     answer: Mapping[str, Any] = field(default_factory=empty_mapping)
 
@@ -37,18 +44,18 @@ def judge(node: str, answer: Mapping[str, Any], decision: str) -> ProbeResult:
     return ProbeResult(node, GpuState.FAILS if why else GpuState.WORKS, why, decision, answer)
 
 
-def _problems(answer: Mapping[str, Any]) -> Iterator[str]:
+def _problems(answer: Mapping[str, Any]) -> Iterator[Problem]:
     for name, title in (("nvml", "NVML"), ("cuda", "CUDA")):
         found = mapping(answer.get(name))
         count = found.get("devices")
         if found.get("error") or not isinstance(count, int):
-            yield f"{title}: {text(found.get('error')) or 'no answer'}"
+            yield Problem(f"{name}-failed", f"{title}: {text(found.get('error')) or 'no answer'}")
         elif count != 1:
-            yield f"{title} sees {count} GPUs; the pod requested 1"
+            yield Problem(f"{name}-count", f"{title} sees {count} GPUs; the pod requested 1")
     devices = mapping(answer.get("devices"))
     if not any(path.removeprefix(GPU_NODE).isdecimal() for path in devices):
-        yield "no /dev/nvidia* of a GPU exists"
+        yield Problem("no-device", "no /dev/nvidia* of a GPU exists")
     for path, opened in devices.items():
         # Other errors, such as ENXIO, show in NVML and CUDA, which open the device too.
         if opened in REFUSED:
-            yield f"{path}: {opened}"
+            yield Problem("device-refused", f"{path}: {opened}")

@@ -14,7 +14,7 @@ from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import objects
 from webhook.names import DECISION_KEY, VERIFY_PREFIX
-from webhook.verify.judge import GpuState, ProbeResult, judge
+from webhook.verify.judge import GpuState, ProbeResult, Problem, judge
 from webhook.verify.probe_pod import Plan, namespace, probe_pod
 
 CALL_SECONDS = 30
@@ -67,7 +67,9 @@ async def probe_nodes(client: KubeClient, where: str, plan: Plan) -> list[ProbeR
 
 async def _prove(client: KubeClient, where: str, plan: Plan, node: str, resource: str) -> ProbeResult:
     if not resource:
-        return ProbeResult(node, GpuState.FAILS, ("it offers no GPU: gpu-injector doctor shows why",))
+        return ProbeResult(
+            node, GpuState.FAILS, (Problem("no-gpu-offered", "it offers no GPU: gpu-injector doctor shows why"),)
+        )
     # We choose the name, so that the pod is removed even if the answer to its creation is lost.
     name = f"{VERIFY_PREFIX}{secrets.token_hex(5)}"
     path = f"{NAMESPACES}/{where}/pods/{name}"
@@ -75,7 +77,9 @@ async def _prove(client: KubeClient, where: str, plan: Plan, node: str, resource
     try:
         return await _answer(client, path, plan, node, await _create(client, path.rpartition("/")[0], pod))
     except ApiError as refused:
-        return ProbeResult(node, GpuState.UNKNOWN, (f"the probe could not be run: {refused.for_people}",))
+        return ProbeResult(
+            node, GpuState.UNKNOWN, (Problem("probe-refused", f"the probe could not be run: {refused.for_people}"),)
+        )
     finally:
         await _delete(client, path)
 
@@ -93,14 +97,19 @@ async def _answer(client: KubeClient, path: str, plan: Plan, node: str, made: Ma
     try:
         said = await client.text(f"{path}/log?container=probe", timeout_seconds=CALL_SECONDS)
     except ApiError as error:
-        why = f"the probe's log could not be read: {error.for_people}"
+        why = Problem("log-unread", f"the probe's log could not be read: {error.for_people}")
         return ProbeResult(node, GpuState.UNKNOWN, (why,), decision)
     try:
         return judge(node, mapping(json.loads(said.strip().rpartition("\n")[2])), decision)
     except ValueError:
         status = mapping(found.get("status"))
         ended = " ".join(filter(None, (text(status.get("reason")), text(status.get("message")), said.strip()[-200:])))
-        return ProbeResult(node, GpuState.FAILS, (f"the probe failed: {ended or 'it printed nothing'}",), decision)
+        return ProbeResult(
+            node,
+            GpuState.FAILS,
+            (Problem("probe-failed", f"the probe failed: {ended or 'it printed nothing'}"),),
+            decision,
+        )
 
 
 async def _stuck(client: KubeClient, path: str, proof: ProbeResult, pod: Mapping[str, Any]) -> ProbeResult:
@@ -109,7 +118,7 @@ async def _stuck(client: KubeClient, path: str, proof: ProbeResult, pod: Mapping
     for condition in items(status.get("conditions")):
         if condition.get("reason") == "Unschedulable":
             # If all GPUs are in use, the node has no problem.
-            why = f"no pod was scheduled: {text(condition.get('message'))}"
+            why = Problem("not-scheduled", f"no pod was scheduled: {text(condition.get('message'))}")
             return ProbeResult(proof.node, GpuState.UNKNOWN, (why,), proof.decision)
     waiting = [
         f"{text(reason.get('reason'))} {text(reason.get('message'))}".strip()
@@ -117,7 +126,8 @@ async def _stuck(client: KubeClient, path: str, proof: ProbeResult, pod: Mapping
         if (reason := mapping(mapping(container.get("state")).get("waiting")))
     ]
     events = await _warnings(client, path)
-    why_stuck = (f"the pod is {_phase(pod) or 'Pending'}", *dict.fromkeys((*waiting, *events)))
+    phase = Problem("pod-not-ended", f"the pod is {_phase(pod) or 'Pending'}")
+    why_stuck = (phase, *(Problem("pod-waits", said) for said in dict.fromkeys((*waiting, *events))))
     return ProbeResult(proof.node, GpuState.FAILS, why_stuck, proof.decision)
 
 

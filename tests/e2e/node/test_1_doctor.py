@@ -34,9 +34,9 @@ def assert_first_fix(printed: Printed, fix: str) -> None:
     assert printed.code == 1
     found = row(printed, "plugin-nvml")
     (evidence,) = found["evidence"]
-    assert (found["state"], found["fix"][0]) == ("fail", fix)
-    assert evidence.startswith(CANNOT)
-    assert evidence.endswith(f", fix: {fix}")
+    assert (found["state"], found["fix"][0]["text"]) == ("fail", fix)
+    assert evidence["message"].startswith(CANNOT)
+    assert evidence["message"].endswith(f", fix: {fix}")
 
 
 def row(printed: Printed, check: str) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def test_the_incident_of_a_static_manifest(on_node: Cluster, version: str) -> No
     printed, pod = diagnosed(on_node, version, "No devices found. Waiting indefinitely.", "running")
     label = f"if {NODE} has a GPU: kubectl label node {NODE} nvidia.com/gpu.present=true"
     assert_first_fix(printed, f"{label} && kubectl -n kube-system delete pod {pod}")
-    assert [DEFAULT_RUNTIME in line for line in row(printed, "plugin-nvml")["fix"]] == [False, True]
+    assert [DEFAULT_RUNTIME in one["text"] for one in row(printed, "plugin-nvml")["fix"]] == [False, True]
     assert row(printed, "class-exists")["state"] == "warn"
     assert row(printed, "plugin-left-alone")["state"] == "fail"
 

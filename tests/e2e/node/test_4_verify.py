@@ -51,7 +51,7 @@ def test_a_gpu_that_does_not(kubectl: Kubectl) -> None:
     """This namespace is not opted in, so the pod has a device's number and no driver."""
     code, proof = verified(kubectl, "-n", UNLABELLED)
     assert (code, proof["state"], proof["decision"]) == (1, "fails", "")
-    assert proof["why"][0].startswith("NVML: libnvidia-ml.so.1: cannot open shared object file")
+    assert proof["why"][0]["message"].startswith("NVML: libnvidia-ml.so.1: cannot open shared object file")
     until(lambda: not left_over(kubectl), "nothing of verify's is left")
 
 

@@ -1,13 +1,17 @@
 """How commands reach a live cluster: which one, and what becomes of one that is not there."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support.cluster_world import CLASSES, namespace, runtime_class
 from support.fake_api import FakeApi
 
+from webhook.__main__ import main
 from webhook.commands.shared.cluster import Target, api_server, live_view
 from webhook.commands.shared.input_files import InputError
+from webhook.names import REGISTRATION_PATH
 from webhook.policy.model import Policy
 
 
@@ -41,3 +45,24 @@ async def test_a_context_that_is_not_there_ends_the_command(tmp_path: Path) -> N
         with pytest.raises(InputError, match=r"credentials: .*other"):
             async with api_server(Target(Path(fake.kubeconfig(tmp_path)), "other")):
                 pass
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("preview", "-A"),
+        ("eject", "-A"),
+        ("why", "pod/p", "-n", "ml"),
+        ("view",),
+        ("verify", "--image", "x"),
+        ("decisions",),
+    ],
+    ids=lambda words: words[0],
+)
+async def test_the_registration_is_read_once(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """It names the namespace of the installation, which several parts of a command need."""
+    async with FakeApi() as fake:
+        fake.put(runtime_class(), namespace("ml"))
+        fake.put({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "ml"}, "spec": {}})
+        await asyncio.to_thread(CliRunner().invoke, main, [*words, "--kubeconfig", fake.kubeconfig(tmp_path)])
+        assert fake.count(path=REGISTRATION_PATH) == 1

@@ -2,6 +2,8 @@
 
 import asyncio
 import importlib
+import os
+import subprocess
 import sys
 import tomllib
 from collections.abc import AsyncIterator
@@ -14,8 +16,17 @@ from support.fake_api import FakeApi
 
 from webhook.__main__ import complete_for_kubectl, main
 from webhook.commands.completion.kubectl import completions
+from webhook.commands.shared import completions as completions_shared
+from webhook.kube_client import exec_plugin
 
 PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
+LIMIT_SECONDS, LOGIN_SECONDS = completions_shared.SECONDS, completions_shared.LOGIN_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine answer late; the tests of the limit have their own."""
+    monkeypatch.setattr(completions_shared, "SECONDS", 60)
 
 
 @pytest.fixture
@@ -95,3 +106,49 @@ def test_the_usage_of_the_plugin_is_that_of_kubectl() -> None:
     """The program itself has another name."""
     result = CliRunner().invoke(main, ["preview", "--help"], prog_name="kubectl-gpu_injector")
     assert result.stdout.startswith("Usage: kubectl gpu-injector preview ")
+
+
+HANGS = (
+    "import sys; print('log in at example.com', file=sys.stderr, flush=True); sys.stdin.close(); open('{pipe}').read()"
+)
+
+
+@pytest.mark.parametrize("line", ["preview -n ", "why -n ml ", "why "])
+async def test_a_plugin_that_hangs_is_given_up(
+    fake: FakeApi, tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It waits for a pipe to which no process writes: it is ended by the limit of completion, without any output."""
+    assert LOGIN_SECONDS < LIMIT_SECONDS <= 2
+    monkeypatch.setattr(completions_shared, "LOGIN_SECONDS", 0.3)
+    os.mkfifo(tmp_path / "pipe")
+    ended: list[tuple[float, int | None]] = []
+    wait = exec_plugin.wait_for
+
+    def limited(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, int]:
+        assert seconds <= 0.3
+        try:
+            return wait(process, seconds)
+        finally:
+            process.kill()
+            ended.append((seconds, process.wait()))
+
+    monkeypatch.setattr(exec_plugin, "wait_for", limited)
+    code = HANGS.format(pipe=tmp_path / "pipe")
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable, "args": ["-c", code]}
+    kubeconfig = fake.kubeconfig(tmp_path, exec={**plugin, "interactiveMode": "IfAvailable"})
+    words = line.split(" ")
+    words[1:1] = ["--kubeconfig", kubeconfig]
+    assert await asyncio.to_thread(completions, main, words) == [":4"]
+    assert ended == [(0.3, -9)]
+    assert capfd.readouterr() == ("", "")
+    assert fake.requests == []
+
+
+async def test_an_api_server_that_hangs_is_given_up(
+    fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is one for the login and the answer together."""
+    monkeypatch.setattr(completions_shared, "SECONDS", 0.3)
+    held = fake.fault("/api/v1/namespaces", hold=True)
+    assert await lines(fake, tmp_path, "preview -n ") == [":4"]
+    held.release()

@@ -256,7 +256,8 @@ async def test_an_unknown_verdict_is_no_patch_but_a_note(fake: FakeApi, tmp_path
     fake.fault("/api/v1/nodes", status=403)
     result = await run(fake.kubeconfig(tmp_path), ["eject", "-A", "-o", "json"])
     made = json.loads(result.stdout)
-    assert (made["patches"], made["notes"]) == ([], ["Pod ml/p: unknown: could not read nodes"])
+    said = [(note["code"], note["message"]) for note in made["notes"]]
+    assert (made["patches"], said) == ([], [("unknown", "Pod ml/p: unknown: could not read nodes")])
     assert (made["unread"], result.exit_code) == ({"nodes": "403 Fault403"}, 3)
 
 

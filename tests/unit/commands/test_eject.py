@@ -282,7 +282,8 @@ async def test_without_the_right_to_read_it_the_pods_are_named(fake: FakeApi, tm
     result = await live(fake, tmp_path)
     made = json.loads(result.stdout)
     assert (made["patches"], result.exit_code) == ([], 3)
-    assert [note.partition(":")[0] for note in made["notes"]] == ["Pod ml/ddp-0", "Pod ml/ddp-1"]
-    assert "PyTorchJob ddp creates it: add runtimeClassName: nvidia there" in made["notes"][0]
+    assert [note["message"].partition(":")[0] for note in made["notes"]] == ["Pod ml/ddp-0", "Pod ml/ddp-1"]
+    assert {note["code"] for note in made["notes"]} == {"running-pod"}
+    assert "PyTorchJob ddp creates it: add runtimeClassName: nvidia there" in made["notes"][0]["message"]
     assert made["unread"] == {"PyTorchJob ml/ddp": "403 Fault403"}
     assert "Could not read: PyTorchJob ml/ddp (403" in result.stderr

@@ -79,7 +79,7 @@ def test_the_faults_are_data() -> None:
     found = CliRunner().invoke(main, ["policy", "check", "-o", "json", "-"], input="\nfallback: of\n")
     printed = json.loads(found.stdout)
     (fault,) = printed["faults"]
-    assert (found.exit_code, printed["version"], printed["valid"], printed["file"]) == (1, 1, False, "stdin")
+    assert (found.exit_code, printed["version"], printed["valid"], printed["file"]) == (1, 2, False, "stdin")
     assert (fault["line"], fault["key"], fault["allowed"], fault["suggestion"]) == (
         2,
         "fallback",

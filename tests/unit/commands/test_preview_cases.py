@@ -64,7 +64,8 @@ def test_a_request_outside_of_templates_is_shown(name: str, places: list[str]) -
     """With its JSON pointer; nothing can be written there, and yet pods would change."""
     found = rows(case(name))
     assert [row["template"] for row in found] == places
-    assert all(row["operations"] == [] and row["warnings"] == [f"gpu-injector: {LATER}"] for row in found)
+    said = [{"code": "no-field", "message": f"gpu-injector: {LATER}", "objects": []}]
+    assert all(row["operations"] == [] and row["warnings"] == said for row in found)
     assert preview("-o", "table", text=case(name)).exit_code == int(bool(places))
     assert preview("-o", "yaml", text=case(name)).stdout == case(name)
 
@@ -73,10 +74,10 @@ def test_eject_lists_what_no_patch_covers() -> None:
     """One line for each place, and no patch."""
     result = CliRunner().invoke(main, ["eject", "-f", "-", "--view", str(VIEW), "-o", "json"], input=case("spark"))
     made = json.loads(result.stdout)
-    assert (made["patches"], made["notes"]) == (
-        [],
-        [f"SparkApplication ml/w at /spec/executor/gpu: not covered by patches: {LATER}"],
-    )
+    assert made["patches"] == []
+    (note,) = made["notes"]
+    assert (note["code"], note["object"]["kind"], note["object"]["name"]) == ("no-field", "SparkApplication", "w")
+    assert note["message"] == f"SparkApplication ml/w at /spec/executor/gpu: not covered by patches: {LATER}"
 
 
 @pytest.mark.parametrize(("value", "patched"), [("", False), ("disabled", False), ("enabled", True), ("Allowed", True)])
@@ -98,7 +99,8 @@ def test_a_kind_without_namespace_gets_none() -> None:
         ("ClusterWorkflowTemplate", ""),
     ]
     warning = "gpu-injector: the namespace of its pods is not known; judged for -n default"
-    assert all(warning in row["warnings"] for row in found)
+    said = {"code": "pods-namespace-unknown", "message": warning, "objects": []}
+    assert all(said in row["warnings"] for row in found)
 
 
 def test_a_definition_among_the_manifests_says_the_scope() -> None:

@@ -69,7 +69,7 @@ async def test_labels_and_namespace_choose(fake: FakeApi, tmp_path: Path) -> Non
         "Pod alone",
     ]
     result = await preview(fake, tmp_path, "-o", "json")
-    assert (json.loads(result.stdout), result.exit_code) == ({"version": 1, "verdicts": []}, 0)
+    assert (json.loads(result.stdout), result.exit_code) == ({"version": 2, "verdicts": []}, 0)
     assert "No GPU workloads in namespace default." in result.stderr
 
 

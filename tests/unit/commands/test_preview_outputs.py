@@ -139,3 +139,85 @@ def test_an_alias_follows_its_anchor(name: str) -> None:
     added = [line for line in result.stdout.splitlines() if line not in path.read_text().splitlines()]
     assert [line.strip() for line in added] == ["runtimeClassName: nvidia"]
     assert load(result.stdout) != load(path.read_text())
+
+
+def ray_cluster(groups: int) -> str:
+    """Return an object with so many pod templates."""
+    spec = {"containers": [{"name": "c", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}
+    workers = [{"groupName": f"g{index}", "template": {"spec": spec}} for index in range(groups)]
+    about = {"name": "r", "namespace": "ml"}
+    return json.dumps(
+        {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": about, "spec": {"workerGroupSpecs": workers}}
+    )
+
+
+def test_json_shows_an_object_once_whatever_the_number_of_its_templates() -> None:
+    """With all patches; each row has its own operations, and the output grows with the input, not with its square."""
+    rows = json.loads(preview("-o", "json", text=ray_cluster(20)).stdout)["verdicts"]
+    assert len(rows) == 20
+    (shown,) = [row["patched"] for row in rows if "patched" in row]
+    assert shown == apply(json.loads(ray_cluster(20)), [operation for row in rows for operation in row["operations"]])
+    few, many = (len(preview("-o", "json", text=ray_cluster(count)).stdout) for count in (10, 40))
+    assert many < 5 * few
+
+
+SWITCHES = POD.replace("name: a}", "name: a, namespace: ml, annotations: {x: 'y'}}") + (
+    "    stdin: y\n    tty: on\n    resources: {limits: {nvidia.com/gpu: 0o1}}\n"
+)
+
+
+def test_yaml_1_1_values_stay_as_written() -> None:
+    """Only the class is added; the values are what kubectl reads: GPUs are requested, by an octal number."""
+    printed = preview("-o", "yaml", text=SWITCHES).stdout
+    assert [line for line in printed.splitlines() if line not in SWITCHES.splitlines()] == [
+        "  runtimeClassName: nvidia"
+    ]
+    assert all(line in printed.splitlines() for line in SWITCHES.splitlines())
+
+
+def test_a_decision_reads_values_as_the_api_server_does() -> None:
+    """``n`` is false: a pod in a user namespace."""
+    text = SWITCHES.replace("spec:\n", "spec:\n  hostUsers: n\n")
+    (row,) = json.loads(preview("-o", "json", text=text).stdout)["verdicts"]
+    assert (row["verdict"], row["reason"]) == ("leave", "user-namespaces")
+
+
+CR_ONLY = SWITCHES.replace("\n", "\r")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CR_ONLY,
+        f"# a comment\r---\r{CR_ONLY}",
+        f"{CR_ONLY}---\r{CR_ONLY}",
+        CR_ONLY.replace("stdin: y", "stdin: y # c"),
+        SWITCHES.replace("kind: Pod\n", "kind: Pod\r"),
+        SWITCHES.replace("stdin: y\n", "stdin: y\r\n"),
+        SWITCHES.replace("stdin: y\n", "stdin: y\u2028\n"),
+    ],
+)
+def test_odd_line_ends_keep_their_meaning(text: str) -> None:
+    """Files of old editors: the patched output is the patched object, or an error; never another object."""
+    result = preview("-o", "yaml", text=text)
+    if result.exit_code:
+        assert (result.exit_code, result.stdout) == (2, "")
+        return
+    before, after = ([one.content for one in read_documents(part, "x")] for part in (text, result.stdout))
+    assert after == [apply(item, [CLASS]) for item in before]
+    assert "runtimeClassName" in result.stdout
+
+
+@pytest.mark.parametrize("text", [CR_ONLY, f"# first\r{CR_ONLY}---\r# second\r{CR_ONLY}", SWITCHES + "---\r" + CR_ONLY])
+def test_carriage_returns_become_line_feeds_with_a_note(text: str) -> None:
+    """Comments and values stay as written, and kubectl, which splits at line feeds, finds each document."""
+    result = preview("-o", "yaml", text=text)
+    kept = [line for line in result.stdout.split("\n") if line.strip() != "runtimeClassName: nvidia"]
+    assert kept == text.replace("\r", "\n").split("\n")
+    assert "line ends of a carriage return alone became line feeds" in result.stderr
+
+
+def test_carriage_returns_stay_where_nothing_is_patched() -> None:
+    """Byte for byte."""
+    text = "# a\rkind: ConfigMap\rmetadata: {name: a}\r---\rkind: Secret\rmetadata: {name: b}\r"
+    assert preview("-o", "yaml", text=text).stdout == text

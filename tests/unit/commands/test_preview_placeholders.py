@@ -126,7 +126,7 @@ def test_a_parameter_of_an_operator_is_judged_for_one_gpu(text: str, parameter: 
     result = preview(text, "-o", "json")
     (row,) = json.loads(result.stdout)["verdicts"]
     assert (result.exit_code, row["verdict"], row["operations"]) == (1, "inject", [])
-    assert JUDGED.format(parameter) in row["warnings"]
+    assert ("gpu-count-unknown", JUDGED.format(parameter)) in [(one["code"], one["message"]) for one in row["warnings"]]
     assert hints(text) == []
 
 

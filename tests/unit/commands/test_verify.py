@@ -70,7 +70,7 @@ def without(*path: str, value: object = None) -> Mapping[str, Any]:
 def test_what_an_answer_proves(answer: Mapping[str, Any], why: list[str]) -> None:
     """Libraries load, exactly the one GPU that was requested is there, and it may be opened."""
     proof = judge("gpu-node", answer, "inject/runtime-class")
-    assert (list(proof.why), proof.state) == (why, GpuState.FAILS if why else GpuState.WORKS)
+    assert ([one.text for one in proof.why], proof.state) == (why, GpuState.FAILS if why else GpuState.WORKS)
 
 
 def test_the_probe_runs_from_its_text_alone() -> None:
@@ -156,7 +156,7 @@ async def test_a_node_that_works(tmp_path: Path) -> None:
 async def test_a_probe_that_says_nothing(tmp_path: Path) -> None:
     """What is known of its end is shown."""
     (proof,), _ = await proved(tmp_path, ends("python3: not found", "Failed"))
-    assert (proof.state, proof.why) == (GpuState.FAILS, ("the probe failed: python3: not found",))
+    assert (proof.state, proof.why) == (GpuState.FAILS, (("probe-failed", "the probe failed: python3: not found"),))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ async def test_a_probe_that_says_nothing(tmp_path: Path) -> None:
 async def test_a_pod_that_never_ends(tmp_path: Path, status: dict[str, Any], state: GpuState, why: str) -> None:
     """All GPUs taken is no fault of the node's; what the kubelet cannot do is."""
     (proof,), _ = await proved(tmp_path, waits(**status), timeout_seconds=0.2)
-    assert (proof.state, why in proof.why) == (state, True), proof
+    assert (proof.state, why in [one.text for one in proof.why]) == (state, True), proof
 
 
 async def test_a_pod_that_may_not_be_made(tmp_path: Path) -> None:
@@ -185,7 +185,10 @@ async def test_a_pod_that_may_not_be_made(tmp_path: Path) -> None:
     async with FakeApi() as fake, session(fake, tmp_path) as api:
         fake.fault(PODS, method="POST", status=403, body={"message": "exceeded quota"})
         (proof,) = await probe_nodes(api, "ml", plan("gpu-node"))
-    assert (proof.state, proof.why) == (GpuState.UNKNOWN, ("the probe could not be run: exceeded quota",))
+    assert (proof.state, proof.why) == (
+        GpuState.UNKNOWN,
+        (("probe-refused", "the probe could not be run: exceeded quota"),),
+    )
 
 
 async def test_whoever_interrupts_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from support.doc_blocks import assert_shown, blocks
 from support.fake_api import FakeApi
 
 from webhook.__main__ import main
+from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.names import DECISION_KEY
 from webhook.policy.model import Policy
 from webhook.registration.conditions import gpu_pods_condition, plugin_pods_condition
@@ -117,7 +118,7 @@ async def test_json_has_the_same(fake: FakeApi, tmp_path: Path) -> None:
     """For scripts."""
     printed = json.loads((await why(fake, tmp_path, "pod/p", "-o", "json")).stdout)
     (answer,) = printed["explanations"]
-    assert printed["version"] == 1
+    assert printed["version"] == JSON_VERSION
     assert answer["called"][0]["called"] is True
     assert answer["pods"] == [{"name": "p", "decision": "inject/runtime-class"}]
     assert (answer["verdict"], answer["reason"], answer["dryRun"]) == ("inject", "runtime-class", False)

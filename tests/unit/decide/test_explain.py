@@ -1,5 +1,7 @@
 """The rules one by one: they give the same answer as the decision, and evidence for each rule that was tried."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +15,9 @@ from webhook.decide.explain import Step, explain, explain_plugin
 from webhook.decide.plugin.decide import RULES as PLUGIN_RULES
 from webhook.decide.workload.decide import RULES
 from webhook.decide.workload.fallback import FALLBACK_RULES
+from webhook.node_facts.facts_report import NodeFacts
 from webhook.policy.model import Policy
+from webhook.view.node_facts_pods import NodeFactsPod
 from webhook.view.view import ClusterView
 
 
@@ -63,3 +67,41 @@ def test_any_json_object_is_explained(pod: dict[str, Any], view: ClusterView) ->
     """An odd pod gets an answer, too."""
     for explained_by in (explain, explain_plugin):
         assert explained_by(pod, RequestInfo(namespace="ml"), Policy(), view)[0].tried
+
+
+class Counted(dict[str, NodeFactsPod]):
+    """Reports that count how often all of them were read."""
+
+    passes = 0
+
+    def items(self) -> Any:  # noqa: ANN401 - as dict has it
+        """Return the items, and count."""
+        self.passes += 1
+        return super().items()
+
+    def values(self) -> Any:  # noqa: ANN401 - as dict has it
+        """Return the values, and count."""
+        self.passes += 1
+        return super().values()
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate, and count."""
+        self.passes += 1
+        return super().__iter__()
+
+
+def _passes(kinds: int) -> int:
+    """Return how often the reports were read for a pod with so many kinds of candidate nodes."""
+    case = read_case(next(folder for folder in CASES if folder.name == "inject-handler-unknown"))
+    node = next(iter((case.view.nodes or {}).values()))
+    nodes = {f"n-{index}": replace(node, name=f"n-{index}", boot_id="b", kernel=f"6.{index}") for index in range(kinds)}
+    pods = Counted({name: NodeFactsPod(name, "u", NodeFacts(boot_id="b", gpus={"nvidia": 1})) for name in nodes})
+    view = replace(case.view, nodes=nodes, facts_pods=pods, facts_daemon_sets={"gpu-injector/facts": "u"})
+    steps = explain(case.pod, case.facts, case.policy, view)
+    assert any(" reports: 1 NVIDIA GPU" in line for step in steps for line in step.evidence)
+    return pods.passes
+
+
+def test_all_reports_are_read_once_whatever_the_number_of_nodes() -> None:
+    """A large cluster has thousands of reports, and up to eight candidate nodes are shown."""
+    assert _passes(8) == _passes(1)

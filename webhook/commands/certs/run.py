@@ -14,7 +14,7 @@ from certs.secret_content import Rotation
 from certs.secret_store import request_rotation
 from certs.tls_probe import PresentedCertificate
 from webhook.commands.certs.render import console, print_report, print_rotation
-from webhook.commands.shared.cluster import Target, UnreadError, api_server, home
+from webhook.commands.shared.cluster import Target, UnreadError, api_server, read_registered
 from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.commands.shared.replica_certificates import presented
@@ -45,7 +45,7 @@ def rotate(options: Options, rotation: Rotation) -> int:
 async def _with_client(options: Options, act: Callable[[KubeClient, Options], Awaitable[int]]) -> int:
     async with api_server(options.target) as client:
         try:
-            found = replace(options, installed_in=options.installed_in or await home(client))
+            found = replace(options, installed_in=options.installed_in or (await read_registered(client)).home)
             return await act(client, found)
         except ApiError as error:
             raise UnreadError(f"the API server refused: {error.with_request}") from error

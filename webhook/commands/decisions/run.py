@@ -11,12 +11,13 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from webhook.commands.shared.cluster import Target, api_server, home
+from webhook.commands.shared.cluster import Target, api_server, read_registered
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
-from webhook.commands.shared.json_output import JSON_VERSION
+from webhook.commands.shared.json_output import JSON_VERSION, messages
 from webhook.commands.shared.render import ASIDE, ATTENTION
 from webhook.commands.shared.replica_port_forward import ReplicaAnswer, Replicas
+from webhook.kube.values import elements
 from webhook.kube_client.api_error import CredentialsError
 from webhook.page.attention import settled
 from webhook.page.filters import Filters
@@ -51,7 +52,7 @@ def decisions(options: Options) -> int:
 
 async def _decisions(options: Options) -> int:
     async with api_server(options.target) as client:
-        replicas = Replicas(client, options.installed_in or await home(client))
+        replicas = Replicas(client, options.installed_in or (await read_registered(client)).home)
         if options.web:
             from webhook.commands.decisions.web_page import serve_page  # noqa: PLC0415 - a server of its own
 
@@ -112,12 +113,20 @@ def _merged(answers: Iterable[ReplicaAnswer]) -> Records:
 
 
 def _print_array(records: Records) -> None:
-    click.echo(json.dumps({"version": JSON_VERSION, "decisions": records}, indent=2, ensure_ascii=False))
+    found = {"version": JSON_VERSION, "decisions": [to_json(record) for record in records]}
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 def _print_lines(records: Records) -> None:
     for record in records:
-        click.echo(json.dumps(record, ensure_ascii=False))
+        click.echo(json.dumps({"version": JSON_VERSION, **to_json(record)}, ensure_ascii=False))
+
+
+def to_json(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a replica's record with the sentences of its decision under the reason."""
+    reason = str(record["reason"])
+    said = {key: messages(reason, map(str, elements(record.get(key)))) for key in ("warnings", "evidence")}
+    return {**record, **said}
 
 
 class _Table:

@@ -20,7 +20,7 @@ from webhook.archive.replay import ReplayClient
 from webhook.commands.shared.archive_files import policy_of_cluster, read_archive
 from webhook.commands.shared.cluster import Target, api_server, installed_policy
 from webhook.commands.shared.exit_codes import ExitCode
-from webhook.commands.shared.json_output import JSON_VERSION
+from webhook.commands.shared.json_output import JSON_VERSION, NamedObjects, fixes, messages
 from webhook.commands.shared.list_workloads import progress_bar
 from webhook.commands.shared.progress_client import ProgressClient
 from webhook.commands.shared.read_cluster import look
@@ -28,8 +28,10 @@ from webhook.commands.shared.render import ASIDE, ATTENTION
 from webhook.doctor.archived_facts import with_archived
 from webhook.doctor.check import CheckOutcome, State, examine
 from webhook.doctor.cluster_facts import ClusterFacts
+from webhook.doctor.fact import Unread
 from webhook.doctor.read import Asked, read_facts
 from webhook.doctor.registry import CATEGORIES
+from webhook.kube.metadata import name_of, namespace_of
 from webhook.kube.values import text
 
 SYMBOLS = {State.PASS: "√", State.WARN: "‼", State.FAIL: "×", State.UNKNOWN: "?"}  # noqa: RUF001  linkerd's sign
@@ -102,14 +104,15 @@ def exit_code(outcomes: Iterable[CheckOutcome]) -> int:
 
 def to_json(facts: ClusterFacts, outcomes: Iterable[CheckOutcome]) -> dict[str, Any]:
     """Return the form of ``-o json``, which docs/doctor.md describes; keys are only ever added to it."""
+    named = _named(facts)
     rows = [
         {
             "check": outcome.check.name,
             "category": outcome.category,
             "title": outcome.check.title,
             "state": outcome.result.state,
-            "evidence": list(outcome.result.evidence),
-            "fix": list(outcome.result.fix),
+            "evidence": messages(outcome.check.name, outcome.result.evidence, named),
+            "fix": fixes(outcome.result.fix),
             "docs": docs_of(outcome),
         }
         for outcome in outcomes
@@ -122,6 +125,17 @@ def to_json(facts: ClusterFacts, outcomes: Iterable[CheckOutcome]) -> dict[str, 
         "counts": {state: counts[state] for state in State},
         "checks": rows,
     }
+
+
+def _named(facts: ClusterFacts) -> NamedObjects:
+    """Return the objects that the checks read."""
+    kinds = (facts.gpu_pods, facts.plugin_pods, facts.other_pods, facts.support_pods, facts.own_pods)
+    read = (*kinds, facts.daemon_sets, facts.other_sets)
+    objects = [item for found in read if not isinstance(found, Unread) for item in found]
+    return NamedObjects(
+        () if isinstance(facts.nodes, Unread) else map(name_of, facts.nodes),
+        ({"kind": text(one.get("kind")), "namespace": namespace_of(one), "name": name_of(one)} for one in objects),
+    )
 
 
 def docs_of(outcome: CheckOutcome) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from webhook.commands.shared.evaluate import NOTE_CODES
 from webhook.commands.shared.prediction import PodVerdict, kind_word
 from webhook.decide.decision import Verdict
 from webhook.decide.patch import Operation
@@ -52,14 +53,25 @@ class Ejection:
         return self.reference["kind"] in IMMUTABLE_KINDS and is_stored(self.item)
 
 
-def eject(found: Iterable[PodVerdict]) -> tuple[list[Ejection], list[str]]:
-    """Return the objects to be patched, and a line for each thing that no patch can do."""
-    ejections, notes = [], []
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What no patch can do: the object, a word for programs, and the sentence, which begins with the object."""
+
+    reference: Mapping[str, str]
+    code: str
+    text: str
+
+
+def eject(found: Iterable[PodVerdict]) -> tuple[list[Ejection], list[Note]]:
+    """Return the objects to be patched, and what no patch can do."""
+    ejections: list[Ejection] = []
+    notes: list[Note] = []
     for verdicts in _by_object(found):
         notes += [_later(one) for one in verdicts if one.obstacle]
         writable = [one for one in verdicts if not one.obstacle]
         if note := _note(writable):
-            notes.append(f"{writable[0].subject}: {note}")
+            code, why = note
+            notes.append(Note(writable[0].reference, code, f"{writable[0].subject}: {why}"))
         elif wanted := [one.as_template() for one in writable if one.would_change]:
             ejections.append(Ejection(tuple(wanted), tuple(op for one in wanted for op in _operations(one))))
     return ejections, notes
@@ -82,11 +94,13 @@ def _in_dry_run(verdicts: Sequence[PodVerdict]) -> str:
     return IN_DRY_RUN if dry else ""
 
 
-def _later(verdict: PodVerdict) -> str:
+def _later(verdict: PodVerdict) -> Note:
     """Return the note for a place without a field: what is lost there without the webhook."""
     if verdict.decision.dry_run:
-        return f"{verdict.title}: {IN_DRY_RUN}"
-    return f"{verdict.title}: not covered by patches: {verdict.obstacle.removeprefix('gpu-injector: ')}"
+        return Note(verdict.reference, "dry-run", f"{verdict.title}: {IN_DRY_RUN}")
+    why = f"not covered by patches: {verdict.obstacle.removeprefix('gpu-injector: ')}"
+    code = NOTE_CODES.get(verdict.obstacle, "not-covered")
+    return Note(verdict.reference, code, f"{verdict.title}: {why}")
 
 
 def _running_pod(verdicts: Sequence[PodVerdict]) -> str:
@@ -112,22 +126,22 @@ def _nodes_differ(verdicts: Sequence[PodVerdict]) -> str:
     return f"its template is one for all nodes, and they need different ones ({nodes}); see docs/eject.md"
 
 
-# Why there is no patch for an object: the first reason that applies is noted.
-OBSTACLES: tuple[Callable[[Sequence[PodVerdict]], str], ...] = (
-    _in_dry_run,
-    _running_pod,
-    _nameless,
-    _nodes_differ,
-)
+# Why there is no patch for an object, by a word for programs: the first reason that applies is noted.
+OBSTACLES: Mapping[str, Callable[[Sequence[PodVerdict]], str]] = {
+    "dry-run": _in_dry_run,
+    "running-pod": _running_pod,
+    "no-name": _nameless,
+    "nodes-differ": _nodes_differ,
+}
 
 
-def _note(verdicts: Sequence[PodVerdict]) -> str:
-    """Return why there is no patch for an object; empty if there is one, or none is needed."""
+def _note(verdicts: Sequence[PodVerdict]) -> tuple[str, str] | None:
+    """Return why there is no patch for an object: word and sentence; None if there is one, or none is needed."""
     if unread := dict.fromkeys(kind for one in verdicts for kind in one.unread):
-        return f"unknown: could not read {', '.join(map(kind_word, unread))}"
+        return "unknown", f"unknown: could not read {', '.join(map(kind_word, unread))}"
     if all(one.decision.verdict is Verdict.LEAVE for one in verdicts):
-        return ""
-    return next((note for obstacle in OBSTACLES if (note := obstacle(verdicts))), "")
+        return None
+    return next(((code, why) for code, obstacle in OBSTACLES.items() if (why := obstacle(verdicts))), None)
 
 
 def _operations(verdict: PodVerdict) -> Iterator[Operation]:

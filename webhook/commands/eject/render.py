@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from webhook.commands.eject.plan import Ejection
+from webhook.commands.eject.plan import Ejection, Note
 from webhook.commands.shared.json_output import JSON_VERSION
 from webhook.commands.shared.prediction import kind_word
 from webhook.commands.shared.yaml_text import yaml_text
@@ -36,7 +36,7 @@ class Made:
     """The patches, a note for each object without one, and what could not be read, with the reason."""
 
     ejections: Sequence[Ejection]
-    notes: Sequence[str]
+    notes: Sequence[Note]
     unread: Mapping[str, str] = field(default_factory=empty_mapping)
 
 
@@ -63,7 +63,8 @@ def kubectl(made: Made) -> str:
 def as_json(made: Made) -> str:
     """Return the patches and the notes, for scripts."""
     patches = [{"object": one.reference, "summary": one.summary, "operations": _plain(one)} for one in made.ejections]
-    answer = {"version": JSON_VERSION, "patches": patches, "notes": list(made.notes), "unread": dict(made.unread)}
+    notes = [{"object": note.reference, "code": note.code, "message": note.text} for note in made.notes]
+    answer = {"version": JSON_VERSION, "patches": patches, "notes": notes, "unread": dict(made.unread)}
     return json.dumps(answer, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -129,9 +130,9 @@ def _incomplete(unread: Mapping[str, str]) -> str:
     return f"# INCOMPLETE: patches may be missing, because these could not be read:\n{lines}" if lines else ""
 
 
-def _by_hand(notes: Iterable[str]) -> str:
+def _by_hand(notes: Iterable[Note]) -> str:
     # A pod's author may write any text as the name of an owner, and the output may be a shell script.
-    lines = "".join(f"#   {' '.join(note.split())}\n" for note in notes)
+    lines = "".join(f"#   {' '.join(note.text.split())}\n" for note in notes)
     return f"# No patch for:\n{lines}" if lines else ""
 
 

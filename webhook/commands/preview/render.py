@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from webhook.commands.shared.json_output import JSON_VERSION
+from webhook.commands.preview.json_rows import print_json
 from webhook.commands.shared.prediction import PodVerdict
 from webhook.commands.shared.render import ATTENTION, columns, diff_of, steps_of
 from webhook.commands.shared.yaml_text import yaml_text
@@ -72,17 +71,6 @@ def print_patch(found: Sequence[PodVerdict], _console: Console) -> None:
             click.echo(json.dumps(list(item.operations), indent=2, ensure_ascii=False))
 
 
-def print_json(found: Sequence[PodVerdict], _console: Console) -> None:
-    """Print an object with the verdicts; one by one, as all together are large."""
-    click.echo(f'{{\n  "version": {JSON_VERSION},\n  "verdicts": [', nl=False)
-    begin = ""
-    for item in found:
-        row = json.dumps(to_json(item), indent=2, ensure_ascii=False)
-        click.echo(f"{begin}\n    " + row.replace("\n", "\n    "), nl=False)
-        begin = ","
-    click.echo("\n  ]\n}" if found else "]\n}")
-
-
 def print_yaml(found: Sequence[PodVerdict], _console: Console) -> None:
     """Print each object of a live cluster as it would be re-created; ``preview -f`` keeps the author's text."""
     for item in found:
@@ -141,39 +129,6 @@ def _operations(document: Document, found: Iterable[PodVerdict], note: Callable[
 
 def _note(line: str) -> None:
     click.echo(line, err=True)
-
-
-def to_json(item: PodVerdict) -> dict[str, Any]:
-    """Return one row of ``-o json``. Some fields, such as ``nodes``, are omitted if they are empty."""
-    row: dict[str, Any] = {
-        "object": item.reference,
-        "template": item.template,
-        "verdict": "unknown" if item.unread else item.decision.verdict,
-        "reason": None if item.unread else item.decision.reason,
-        "operations": list(item.operations),
-        "warnings": [] if item.unread else list(item.decision.warnings),
-        "patched": item.item if item.decision.dry_run else item.changed(),
-        "dryRun": item.decision.dry_run,
-    }
-    if item.unread:
-        row["unread"] = {kind: item.question.situation.unread[kind] for kind in item.unread}
-    if other := item.if_opted_in:
-        row["ifOptedIn"] = {
-            "verdict": "unknown" if other.unread else other.decision.verdict,
-            "reason": None if other.unread else other.decision.reason,
-            "operations": list(other.operations),
-        }
-    if tried := item.dry_run:
-        row["serverDryRun"] = tried.to_json()
-    if item.nodes:
-        row["nodes"] = list(item.nodes)
-    if item.steps:
-        row["rows"] = [
-            {"row": step.name, "rule": step.text, "evidence": list(step.evidence), "decides": step.result is not None}
-            for step in item.steps
-            if step.tried
-        ]
-    return row
 
 
 def changes(operations: Sequence[Operation]) -> str:

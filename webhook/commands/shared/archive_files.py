@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -39,7 +40,7 @@ async def policy_of_cluster(client: KubeClient, file: Path | None, archive: Arch
     installed = await installed_policy(client, file)
     if archive is None or file is not None:
         return installed
-    return InstalledPolicy(installed.policy, text(archive.facts.get("policyUnread")) or installed.unread)
+    return replace(installed, unread=text(archive.facts.get("policyUnread")) or installed.unread)
 
 
 def report_unread(archive: Archive) -> None:

@@ -18,7 +18,8 @@ from webhook.kube.values import EMPTY, mapping
 from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
-from webhook.names import DEFAULT_NAMESPACE, REGISTRATION_PATH
+from webhook.kube_client.exec_plugin import Unattended
+from webhook.names import REGISTRATION_PATH
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
 from webhook.view.facts_daemon_set import find_facts_daemon_set
@@ -51,17 +52,23 @@ class UnreadError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which cluster: a kubeconfig (None: kubectl's own, or the pod's ServiceAccount), a context in it, and as whom."""
+    """Which cluster: a kubeconfig (None: kubectl's own, or the pod's ServiceAccount), a context in it, and as whom.
+
+    ``unattended`` limits the kubeconfig's exec plugin.
+    """
 
     kubeconfig: Path | None = None
     context: str | None = None
     as_user: str | None = None
     as_groups: tuple[str, ...] = ()
+    unattended: Unattended | None = None
 
     def loader(self) -> CredentialsLoader:
         """Return the loader of the credentials."""
         kubeconfig = str(self.kubeconfig) if self.kubeconfig else None
-        return CredentialsLoader(kubeconfig, self.context, impersonation=self._impersonation())
+        return CredentialsLoader(
+            kubeconfig, self.context, impersonation=self._impersonation(), unattended=self.unattended
+        )
 
     def _impersonation(self) -> tuple[tuple[str, str], ...]:
         """Return the headers. Source: https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/."""
@@ -77,11 +84,25 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """Our registration, None where there is none; ``unread`` is why that is unknown. It is read once in a command."""
+
+    registration: Mapping[str, Any] | None = None
+    unread: str = ""
+
+    @property
+    def home(self) -> str:
+        """The namespace of the installation; the default one where the registration names none."""
+        return home_of(self.registration)
+
+
+@dataclass(frozen=True, slots=True)
 class InstalledPolicy:
     """The policy in use, and why it may differ from the webhook's; empty if it was read."""
 
     policy: Policy
     unread: str = ""
+    registered: Registered = Registered()
 
 
 @asynccontextmanager
@@ -100,12 +121,12 @@ async def api_server(target: Target) -> AsyncIterator[KubeClient]:
         raise InputError(f"the API server did not answer: {TLS_SETTINGS.sub('', str(error))}") from error
 
 
-async def home(client: KubeClient) -> str:
-    """Return the namespace of the installation from its registration; the default if that cannot be read."""
+async def read_registered(client: KubeClient) -> Registered:
+    """Read our registration."""
     try:
-        return home_of(await client.find(REGISTRATION_PATH))
-    except ApiError:
-        return DEFAULT_NAMESPACE
+        return Registered(await client.find(REGISTRATION_PATH))
+    except ApiError as error:
+        return Registered(unread=str(error))
 
 
 async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPolicy:
@@ -113,25 +134,23 @@ async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPo
 
     If none was named, the choice is printed to standard error. Raises InputError for a policy that is invalid.
     """
-    if file:
-        return InstalledPolicy(read_policy(file))
-    unread = ""
+    given = read_policy(file) if file else None
+    registered = await read_registered(client)
+    if given:
+        return InstalledPolicy(given, registered=registered)
+    unread = f"the registration: {registered.unread}" if registered.unread else ""
+    source = f"ConfigMap {registered.home}/gpu-injector"
     try:
-        namespace = home_of(await client.find(REGISTRATION_PATH))
-    except ApiError as error:
-        namespace, unread = DEFAULT_NAMESPACE, f"the registration: {error}"
-    source = f"ConfigMap {namespace}/gpu-injector"
-    try:
-        found = await client.find(f"/api/v1/namespaces/{namespace}/configmaps/gpu-injector")
+        found = await client.find(f"/api/v1/namespaces/{registered.home}/configmaps/gpu-injector")
     except ApiError as error:
         found, unread = None, f"{source}: {error}"
     text = mapping((found or EMPTY).get("data")).get(POLICY_KEY)
     if text is not None:
         click.echo(f"Policy: that of the cluster ({source})", err=True)
-        return InstalledPolicy(policy_of(str(text), source))
+        return InstalledPolicy(policy_of(str(text), source), registered=registered)
     why = f"could not read {unread}" if unread else f"the ConfigMap has no {POLICY_KEY}" if found else ""
     click.echo(f"Policy: the default one ({why or f'the cluster has no {source}'})", err=True)
-    return InstalledPolicy(Policy(), unread)
+    return InstalledPolicy(Policy(), unread, registered)
 
 
 def _with_unknown_facts(seen: Snapshot, unknown: Mapping[str, str]) -> Snapshot:
@@ -146,14 +165,16 @@ async def live_view(
     policy: Policy,
     named: Mapping[str, Collection[str]] = EMPTY,
     wall_clock: Callable[[], datetime] = utc_now,
+    *,
+    registered: Registered | None = None,
 ) -> Snapshot:
-    """Return what the webhook would see now with the caller's rights.
+    """Return what the webhook would see now with the caller's rights; without ``registered``, that is read, too.
 
     ``named`` are objects to read one by one where their kind may not be listed, by field of ClusterView. Events are
     read in the namespaces that it names, or in all.
     """
     wanted = {"runtime_classes": (policy.runtime_class,), **named}
-    namespace, unknown = await home(client), {}
+    namespace, unknown = (registered or await read_registered(client)).home, {}
     try:
         facts = namespace if await find_facts_daemon_set(client, namespace) else ""
     except ApiError as refused:

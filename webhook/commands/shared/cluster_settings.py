@@ -2,19 +2,19 @@
 
 import click
 
+from webhook.commands.shared.cluster import Registered
 from webhook.kube.knative import CONFIG_MAP_PATH, allows_runtime_class
 from webhook.kube.values import EMPTY, items, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
-from webhook.names import REGISTRATION_NAME, REGISTRATION_PATH, WORKLOADS_ENTRY
+from webhook.names import REGISTRATION_NAME, WORKLOADS_ENTRY
 
 
-async def report_registration(client: KubeClient) -> None:
+def report_registration(registered: Registered) -> None:
     """Say where the API server calls no webhook of ours; an unread registration is in the policy's line already."""
-    try:
-        found = await client.find(REGISTRATION_PATH)
-    except ApiError:
+    if registered.unread:
         return
+    found = registered.registration
     if WORKLOADS_ENTRY not in {text(entry.get("name")) for entry in items((found or EMPTY).get("webhooks"))}:
         what = "exists" if found is None else f"has the entry {WORKLOADS_ENTRY}"
         click.echo(f"Not installed: no registration {REGISTRATION_NAME} {what}. The webhook is not called.", err=True)

@@ -10,7 +10,9 @@ from click.shell_completion import CompletionItem
 if TYPE_CHECKING:
     from webhook.commands.shared.cluster import Target
 
-NAMES_AT_MOST, SECONDS = 500, 5
+NAMES_AT_MOST = 500
+# After a key is pressed, no answer is better than a long wait. A plugin ends before the limit for everything.
+SECONDS, LOGIN_SECONDS = 2.0, 1.5
 
 
 def namespaces(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -69,10 +71,12 @@ def _starting(names: Iterable[str], begun: str) -> list[str]:
 
 def _target(ctx: click.Context) -> "Target":
     from webhook.commands.shared.cluster import Target
+    from webhook.kube_client.exec_plugin import Unattended
 
     given = ctx.params
     groups = tuple(given.get("as_groups") or ())
-    return Target(given.get("kubeconfig"), given.get("context"), given.get("as_user"), groups)
+    user = given.get("as_user")
+    return Target(given.get("kubeconfig"), given.get("context"), user, groups, Unattended(LOGIN_SECONDS))
 
 
 def _listed(target: "Target", path: str) -> list[str]:
@@ -81,11 +85,11 @@ def _listed(target: "Target", path: str) -> list[str]:
     from webhook.kube.values import items
 
     async def names() -> list[str]:
-        async with api_server(target) as client:
+        async with asyncio.timeout(SECONDS), api_server(target) as client:
             page = await client.get(f"{path}?limit={NAMES_AT_MOST}", timeout_seconds=SECONDS)
             return [name_of(item) for item in items(page.get("items"))]
 
     try:
         return asyncio.run(names())
-    except click.ClickException:
+    except (click.ClickException, TimeoutError):
         return []

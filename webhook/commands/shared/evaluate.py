@@ -32,6 +32,15 @@ NODE_STATE_PREFIX = "node.kubernetes.io/"
 FUTURE_UID = "(to be created)"
 UNKNOWN_NAMESPACE = "gpu-injector: the namespace of its pods is not known"
 NO_FIELD = "gpu-injector: no field for the class here; its pods are patched when they are created"
+GPU_COUNT_UNKNOWN = "gpu-injector: the number of GPUs is"
+# What is said of a place besides the webhook's own warnings -> its name for programs.
+NOTE_CODES = {
+    UNKNOWN_NAMESPACE: "pods-namespace-unknown",
+    NO_FIELD: "no-field",
+    GPU_COUNT_UNKNOWN: "gpu-count-unknown",
+    REFUSES: "class-refused",
+    MAY_REFUSE: "class-may-be-refused",
+}
 
 
 def predict(item: Mapping[str, Any], situation: Situation) -> Iterator[PodVerdict]:
@@ -67,11 +76,7 @@ def _of_place(
     if place.shape in (Shape.STEP, Shape.REQUEST):
         pod, parameter = with_single_gpus(pod, situation.policy.is_gpu_resource)
     verdict = _of_workload(item, place, DecisionInput(pod, facts, situation))
-    yield (
-        _with_warning(verdict, f"gpu-injector: the number of GPUs is {parameter}; judged for 1")
-        if parameter
-        else verdict
-    )
+    yield (_with_warning(verdict, f"{GPU_COUNT_UNKNOWN} {parameter}; judged for 1") if parameter else verdict)
 
 
 def _of_workload(item: Mapping[str, Any], place: PodPlace, question: DecisionInput) -> PodVerdict:

@@ -64,7 +64,7 @@ class Owners:
         if not resource:
             return None
         where = f"/namespaces/{namespace}" if resource.get("namespaced") else ""
-        return await client.find(f"{root}{where}/{resource['name']}/{owner.get('name')}")
+        return await client.find(f"{root}{where}/{text(resource.get('name'))}/{owner.get('name')}")
 
 
 def _title(owner: Owner, namespace: str) -> str:

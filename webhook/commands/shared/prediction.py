@@ -96,10 +96,6 @@ class DryRunAnswer:
     refusal: str = ""
     warnings: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the answer for programs."""
-        return {"decision": self.word, "refusal": self.refusal, "warnings": list(self.warnings)}
-
     @property
     def text(self) -> str:
         """The answer for users."""

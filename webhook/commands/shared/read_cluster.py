@@ -81,7 +81,7 @@ async def record_view(client: KubeClient, policy_file: Any) -> Archive:  # noqa:
     recording = RecordingClient(client, recorded)
     installed = await installed_policy(recording, policy_file)
     recorded.keeps = Interest(installed.policy)
-    await live_view(recording, installed.policy)
+    await live_view(recording, installed.policy, registered=installed.registered)
     return _archive(recorded, installed, {})
 
 
@@ -97,7 +97,7 @@ async def record_all(client: KubeClient, asked_for: Mapping[str, Any], progress:
     # The objects as they were read are large; what is kept of them has been recorded.
     del facts
     progress.update(task, completed=1)
-    await live_view(recording, installed.policy)
+    await live_view(recording, installed.policy, registered=installed.registered)
     progress.update(task, completed=2)
     await _list_workloads(recording, scope, progress)
     replicas = await _replicas(client, home)

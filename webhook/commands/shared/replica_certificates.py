@@ -42,8 +42,15 @@ async def _look(where: str, connect: Connect, name: str, entries: Iterable[Entry
 
 
 def _by_url(url: str) -> Connect:
-    address = (_host(url), urlsplit(url).port or 443)
-    return lambda: socket.create_connection(address, CONNECT_SECONDS)
+    def connect() -> socket.socket:
+        try:
+            address = (_host(url), urlsplit(url).port or 443)
+        except ValueError as error:
+            # The API server accepts a port that does not exist.
+            raise ConnectionError(f"{url}: {error}") from error
+        return socket.create_connection(address, CONNECT_SECONDS)
+
+    return connect
 
 
 def _by_forward(client: KubeClient, installation: Installation, pod: Mapping[str, Any]) -> Connect:

@@ -26,6 +26,9 @@ DECISIONS_PORT, ADMIN_PORT = "--decisions-port", "--admin-port"
 # Options of a replica's command line, with their defaults.
 DEFAULT_PORTS = {"--port": 8443, DECISIONS_PORT: 8081, ADMIN_PORT: 8080}
 ANSWER_SECONDS: float = 15
+NOT_A_REPLICA = "its answer is none of a replica: another program has the port"
+# Seconds since the epoch that a date can show.
+LATEST = 2**37
 PORT_FORWARD_PATH = "/api/v1/namespaces/{namespace}/pods/{name}/portforward"
 
 
@@ -113,11 +116,23 @@ def _is_running(pod: Mapping[str, Any]) -> bool:
 
 def _read(connection: "_Forwarded", query: Mapping[str, str]) -> tuple[dict[str, Any], list[Any]]:
     try:
-        return connection.read("/state"), connection.read(f"/decisions?{urlencode(query)}")
+        state, records = connection.read("/state"), connection.read(f"/decisions?{urlencode(query)}")
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UnreachableError(connection.why() or f"{type(error).__name__}: {error}") from error
     finally:
         connection.close()
+    if not isinstance(state, dict) or not isinstance(records, list) or not all(map(_is_record, records)):
+        raise UnreachableError(NOT_A_REPLICA)
+    return state, records
+
+
+def _is_record(record: object) -> bool:
+    """Say whether it has what every version of a replica writes about a decision."""
+    found = mapping(record)
+    texts = all(isinstance(found.get(key), str) for key in ("namespace", "name", "owner", "verdict", "reason"))
+    time = found.get("time")
+    is_dated = isinstance(time, int | float) and abs(time) < LATEST
+    return texts and is_dated and isinstance(found.get("warnings"), list) and "dryRun" in found
 
 
 def forward(client: KubeClient, namespace: str, name: str, port: int) -> Any:  # noqa: ANN401 - it has no types

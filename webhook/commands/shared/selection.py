@@ -138,7 +138,8 @@ async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Abov
     async with api_server(scope.target) as client:
         installed = await installed_policy(client, scope.policy_file)
         files = await read_view_files(scope.view_files, None, installed.policy)
-        snapshot = await live_view(client, installed.policy, {"namespaces": sorted(named)})
+        named_objects = {"namespaces": sorted(named)}
+        snapshot = await live_view(client, installed.policy, named_objects, registered=installed.registered)
         situation = _situation(
             installed.policy, merged(snapshot.view, files.view), usual or DEFAULT_NAMESPACE, files.objects
         )
@@ -146,7 +147,7 @@ async def _with_cluster(scope: Scope, manifests: Sequence[Manifest], above: Abov
         # Kinds in a file need not be read from the cluster.
         unread |= {kind: why for kind, why in snapshot.unknown.items() if is_unknown(situation.view, kind)}
         # The policy in use is printed already.
-        await report_registration(client)
+        report_registration(installed.registered)
         _report({kind: why for kind, why in unread.items() if kind != POLICY})
         situation = replace(situation, unread=unread)
         if not scope.files or any(is_relevant(item.content) for item in documents):

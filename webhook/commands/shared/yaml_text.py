@@ -1,12 +1,10 @@
 """YAML for users and kubectl: a text of several lines is a block scalar, and no line is folded."""
 
-import re
-
 import yaml
 
+from webhook.kube.yaml_scalars import plain_value
+
 UNBROKEN = 1 << 16
-# Texts that PyYAML writes without quotes, and that Go's YAML library, kubectl's, reads as booleans or numbers.
-GO_SCALAR = re.compile(r"[yYnN]|[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -23,7 +21,8 @@ def yaml_text(value: object) -> str:
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else "'" if GO_SCALAR.fullmatch(text) else None
+    # PyYAML writes some texts without quotes that kubectl reads as booleans or numbers.
+    style = "|" if "\n" in text else "'" if plain_value(text) != text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from webhook.commands.shared.cluster import Target, UnreadError, api_server, home, installed_policy
+from webhook.commands.shared.cluster import Target, UnreadError, api_server, installed_policy
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError
-from webhook.commands.shared.json_output import JSON_VERSION
+from webhook.commands.shared.json_output import JSON_VERSION, message
 from webhook.commands.shared.render import ASIDE
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.dry_run_pod import try_gpu_pod
@@ -121,9 +121,10 @@ def _end_in_order() -> None:
 
 
 async def _plan(client: KubeClient, options: Options) -> Plan:
-    policy = (await installed_policy(client, options.policy_file)).policy
+    installed = await installed_policy(client, options.policy_file)
+    policy, home = installed.policy, installed.registered.home
     listed = await objects(client, "/api/v1/nodes", page_size=NODES_PAGE_SIZE)
-    reports = await read_reports(client, await home(client))
+    reports = await read_reports(client, home)
     # A user who may not read the reports sees what labels show.
     known = NodeReports() if isinstance(reports, Unread) else reports
     facts = ClusterFacts(policy=policy, now=datetime.now(UTC), nodes=tuple(listed), node_reports=known)
@@ -134,7 +135,7 @@ async def _plan(client: KubeClient, options: Options) -> Plan:
     chosen = {name: resource for name, resource in nodes.items() if not options.nodes or name in options.nodes}
     if not chosen:
         raise InputError("no node offers a GPU, or is labelled to have one: gpu-injector doctor shows why")
-    image = options.image or await _own_image(client)
+    image = options.image or await _own_image(client, home)
     program = program_of_any_image() if options.image else own_program()
     return Plan(chosen, image, program, policy, options.timeout_seconds)
 
@@ -143,8 +144,8 @@ def _resource(offered: Mapping[str, str]) -> str:
     return next((name for name, amount in sorted(offered.items()) if is_positive(amount)), "")
 
 
-async def _own_image(client: KubeClient) -> str:
-    found = await client.find(f"/apis/apps/v1/namespaces/{await home(client)}/deployments/gpu-injector")
+async def _own_image(client: KubeClient, home: str) -> str:
+    found = await client.find(f"/apis/apps/v1/namespaces/{home}/deployments/gpu-injector")
     template = mapping(mapping(mapping(found).get("spec")).get("template"))
     containers = items(mapping(template.get("spec")).get("containers"))
     image = next((text(container.get("image")) for container in containers), "")
@@ -159,7 +160,7 @@ def to_json(proofs: Iterable[ProbeResult]) -> dict[str, Any]:
         {
             "node": proof.node,
             "state": proof.state,
-            "why": list(proof.why),
+            "why": [message(why.code, why.text) for why in proof.why],
             "decision": proof.decision,
             "answer": dict(proof.answer),
         }
@@ -197,7 +198,7 @@ def _row(proof: ProbeResult) -> tuple[str | Text, ...]:
 def _below(proof: ProbeResult) -> Text:
     lines = Text(f"{proof.node}", style="bold")
     for why in proof.why:
-        lines.append(f"\n  {why}", style=COLOURS[proof.state])
+        lines.append(f"\n  {why.text}", style=COLOURS[proof.state])
     for key in ("nvml", "cuda"):
         found = mapping(proof.answer.get(key))
         if found.get("path"):

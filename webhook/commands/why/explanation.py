@@ -1,14 +1,16 @@
 """What ``why`` found out about the pods of one template, as text and as JSON."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from webhook.commands.shared.json_output import fixes
 from webhook.commands.shared.prediction import PodVerdict, kind_word
 from webhook.commands.shared.render import ATTENTION, columns, steps_of
+from webhook.commands.shared.verdict_json import dry_run_json, named_objects, step_json, unread_json, warnings_json
 from webhook.commands.why.next_action import next_action
 from webhook.decide.decision import Verdict
 from webhook.decide.pod import annotations
@@ -77,11 +79,15 @@ def print_text(answer: Explanation, console: Console) -> None:
     if rest := ", ".join(step.name for step in one.steps if not step.tried):
         console.print(Text(f"    not reached: {rest}", "dim"))
     console.print(Text("\nWhat to do next?", "bold"))
-    if answer.is_uninstalled:
-        console.print(Text("  install gpu-injector: there is no registration; then:"))
-    for line in next_action(one, answer.pods, called=_any(answer.called)):
+    for line in _next_lines(answer):
         console.print(Text(f"  {line}"))
     console.print()
+
+
+def _next_lines(answer: Explanation) -> Iterator[str]:
+    if answer.is_uninstalled:
+        yield "install gpu-injector: there is no registration; then:"
+    yield from next_action(answer.verdict, answer.pods, called=_any(answer.called))
 
 
 def _any(called: Iterable[Called]) -> bool | None:
@@ -102,6 +108,7 @@ def _colour(one: PodVerdict) -> str:
 def to_json(answer: Explanation) -> dict[str, Any]:
     """Return the form of ``-o json``."""
     one = answer.verdict
+    named = named_objects(one)
     return {
         "object": one.reference,
         "template": one.template,
@@ -113,13 +120,12 @@ def to_json(answer: Explanation) -> dict[str, Any]:
         "podsUnread": answer.past_unread,
         "verdict": "unknown" if one.unread else one.decision.verdict,
         "reason": None if one.unread else one.decision.reason,
-        "unread": {kind: one.question.situation.unread[kind] for kind in one.unread},
+        "unread": unread_json(one),
         "dryRun": one.decision.dry_run,
-        **({"serverDryRun": one.dry_run.to_json()} if one.dry_run else {}),
-        "rows": [
-            {"row": step.name, "rule": step.text, "evidence": list(step.evidence), "tried": step.tried}
-            for step in one.steps
-        ],
+        **({"serverDryRun": dry_run_json(one.dry_run)} if one.dry_run else {}),
+        "warnings": warnings_json(one),
+        "rows": [{**step_json(step, named), "tried": step.tried} for step in one.steps],
+        "next": fixes(_next_lines(answer)),
     }
 
 

@@ -66,7 +66,9 @@ async def _ask(options: Options, namespace: str, archive: Archive | None) -> lis
     async with cluster_of(options.target, archive) as client:
         installed = await policy_of_cluster(client, options.policy_file, archive)
         item = await find_object(client, options.thing, namespace)
-        snapshot = await live_view(client, installed.policy, {"namespaces": [namespace]}, lambda: now)
+        snapshot = await live_view(
+            client, installed.policy, {"namespaces": [namespace]}, lambda: now, registered=installed.registered
+        )
         entries = await _entries(client)
         unread = {**({POLICY: installed.unread} if installed.unread else {}), **snapshot.unknown}
         found = list(predict(item, Situation(installed.policy, snapshot.view, namespace, unread)))

@@ -10,8 +10,6 @@ from webhook.kube.yaml_scalars import plain_value
 
 # Texts that mean the same without quotes, in block and in flow style, for every YAML library.
 PLAIN = re.compile(r"[A-Za-z_/.]((?:[A-Za-z0-9_./@+= -]|:(?! ))*[A-Za-z0-9_./@+=-])?")
-# Go's YAML library reads these as booleans.
-GO_BOOLEANS = frozenset("yYnN")
 
 
 def scalar_text(value: object, quote: str = "") -> str:
@@ -20,7 +18,7 @@ def scalar_text(value: object, quote: str = "") -> str:
         return json.dumps(value)
     if quote == "'" and value.isprintable():
         return "'" + value.replace("'", "''") + "'"
-    is_plain = PLAIN.fullmatch(value) and value not in GO_BOOLEANS and plain_value(value) == value
+    is_plain = PLAIN.fullmatch(value) and plain_value(value) == value
     return value if is_plain and quote != '"' else json.dumps(value, ensure_ascii=False)
 
 

@@ -7,7 +7,7 @@ policy names the node's labels (gpuNodes); for GPU pods, what the node offers de
 from collections.abc import Iterable, Iterator, Sequence
 
 from webhook.decide.nodes.kind import VERSION_LABEL
-from webhook.decide.nodes.known_facts import KnownFacts, describe, describe_gpus
+from webhook.decide.nodes.known_facts import NO_FACTS, KnownFacts, describe, describe_gpus, facts_by_node, reports_of
 from webhook.kube.label_selector import has_labels
 from webhook.kube.quantity import is_positive
 from webhook.node_facts.facts_report import NVIDIA_DRIVER, NodeFacts
@@ -55,12 +55,16 @@ def _why_missing(node: Node, pods: Sequence[NodeFactsPod]) -> str:
     return "" if node.boot_id in boots else "its report is of an earlier boot, or of the kernel of a sandbox"
 
 
-def report_lines(view: ClusterView, node: Node, known: KnownFacts, policy: Policy) -> Iterator[str]:
-    """Yield what a node reports by itself, what differs from that, or why nothing is reported; in sentences."""
-    yield from describe(node.name, known)
-    yield from (f"{node.name}: {difference}" for difference in differences(node, known, policy))
-    for _, why in missing_reports(view, [node]):
-        yield f"{node.name} reports nothing by itself: {why}"
+def report_lines(view: ClusterView, nodes: Sequence[Node], policy: Policy) -> Iterator[str]:
+    """Yield what nodes report by themselves, what differs from that, or why nothing is reported; in sentences."""
+    part = reports_of(view, nodes)
+    known, missing = facts_by_node(part), {node.name: why for node, why in missing_reports(part, nodes)}
+    for node in nodes:
+        yield from describe(node.name, known.get(node.name, NO_FACTS))
+        for difference in differences(node, known.get(node.name, NO_FACTS), policy):
+            yield f"{node.name}: {difference}"
+        if why := missing.get(node.name):
+            yield f"{node.name} reports nothing by itself: {why}"
 
 
 def _about_gpus(node: Node, facts: NodeFacts, policy: Policy) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Which node facts count: of a pod that our DaemonSet owns, and seen since the node's last boot."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from webhook.kube.values import EMPTY
@@ -69,9 +69,14 @@ def facts_by_node(view: ClusterView) -> Mapping[str, KnownFacts]:
 
 def facts_on(view: ClusterView, node: Node) -> KnownFacts:
     """Return the facts that count for one node."""
-    pods = {key: pod for key, pod in view.facts_pods.items() if pod.node == node.name}
-    part = ClusterView(nodes={node.name: node}, facts_pods=pods, facts_daemon_sets=view.facts_daemon_sets)
-    return facts_by_node(part).get(node.name, NO_FACTS)
+    return facts_by_node(reports_of(view, [node])).get(node.name, NO_FACTS)
+
+
+def reports_of(view: ClusterView, nodes: Iterable[Node]) -> ClusterView:
+    """Return the part of a view that has the reports of some nodes, by one pass over all reports."""
+    known = {node.name: node for node in nodes}
+    pods = {key: pod for key, pod in view.facts_pods.items() if pod.node in known}
+    return ClusterView(nodes=known, facts_pods=pods, facts_daemon_sets=view.facts_daemon_sets)
 
 
 def _known(pod: NodeFactsPod, node: Node) -> KnownFacts:

@@ -15,13 +15,18 @@ from webhook.names import INJECT_KEY
 from webhook.status_words import problems_in_log
 
 MINOR_WITH_CONDITIONS = 30
+# Some providers write "33+".
+NUMBER = re.compile(r"[0-9]{1,4}")
 
 
 def server_version(facts: ClusterFacts) -> Result:
     """Older API servers ignore matchConditions and would call us for every pod."""
     found = known(facts.server)
-    major, minor = (re.sub(r"\D.*", "", text(found.get(key))) or "0" for key in ("major", "minor"))
-    old = (int(major), int(minor)) < (1, MINOR_WITH_CONDITIONS)
+    numbers = [NUMBER.match(text(found.get(key))) for key in ("major", "minor")]
+    if None in numbers:
+        raise CannotTellError("the version could not be read: the answer has no major and minor number")
+    major, minor = (int(number[0]) for number in numbers if number)
+    old = (major, minor) < (1, MINOR_WITH_CONDITIONS)
     version = text(found.get("gitVersion")) or f"{major}.{minor}"
     troubles = (
         [f"the API server is {version}; it calls the webhook for every pod of labelled namespaces"] if old else []
@@ -34,8 +39,9 @@ def webhook_pods(facts: ClusterFacts) -> Result:
     deployment = known(facts.deployment)
     if deployment is None:
         return fails_on([f"there is no Deployment gpu-injector in {facts.home}"], install_again(facts))
-    wanted = mapping(deployment.get("spec")).get("replicas", 1)
-    ready = mapping(deployment.get("status")).get("readyReplicas", 0)
+    # The API server sets the default of `replicas`, and leaves `readyReplicas` out where none is ready.
+    wanted = _count(mapping(deployment.get("spec")).get("replicas", 1))
+    ready = _count(mapping(deployment.get("status")).get("readyReplicas", 0))
     if not wanted:
         scale = f"kubectl -n {facts.home} scale deployment/gpu-injector --replicas=2"
         return fails_on(["the Deployment is scaled to 0: no replica answers"], scale)
@@ -47,6 +53,12 @@ def webhook_pods(facts: ClusterFacts) -> Result:
     if any(reason in line for line in waiting for reason in IMAGE):
         look += "   (how the image reaches the nodes: docs/image.md)"
     return fails_on(troubles, look) if not ready else warns_on(troubles, look)
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int):
+        raise CannotTellError("the Deployment could not be read: a number of replicas is no number")
+    return value
 
 
 def _waiting(facts: ClusterFacts) -> Iterator[str]:
