@@ -33,7 +33,7 @@ def main() -> None:
     """Serve until the input ends."""
     for name in IMPORTED_BY_MOST_TESTS:
         importlib.import_module(name)
-    for line in sys.stdin.buffer.raw:  # not buffered: a fork must not see lines that come later
+    for line in sys.stdin.buffer:
         run = json.loads(line)
         child = os.fork()
         if not child:

@@ -31,12 +31,12 @@ IMPORTED_BEFORE = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
 NOT_HANDED_ON = ("COV", "PYTEST_", "PYTHONDONTWRITEBYTECODE")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BrokenCode:
     """A copy of the code in which one file at a time is broken, and the process that runs tests on it."""
 
     folder: Path
-    forks: subprocess.Popen[bytes]
+    forks: subprocess.Popen[bytes] | None = None
 
     @contextmanager
     def broken(self, row: dict[str, str]) -> Iterator[None]:
@@ -54,9 +54,13 @@ class BrokenCode:
             target.write_bytes(content)
             os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
-    def run(self, test: str, output: Path) -> tuple[int, str]:
-        """Return the exit code and the output of a test."""
-        arguments = [*OPTIONS, *IMPORTED_BEFORE, f"--basetemp={output.with_suffix('.d')}", test]
+    def run(self, row: dict[str, str], output: Path) -> tuple[int, str]:
+        """Return the exit code and the output of the row's test."""
+        # A test that waits for what a sabotage prevents fails by its time.
+        limits = (f"--timeout={row['seconds']}",) if "seconds" in row else ()
+        arguments = [*OPTIONS, *IMPORTED_BEFORE, *limits, f"--basetemp={output.with_suffix('.d')}", row["test"]]
+        if self.forks is None:
+            self.forks = _started(self.folder)
         assert self.forks.stdin
         assert self.forks.stdout
         self.forks.stdin.write(json.dumps({"arguments": arguments, "output": str(output)}).encode() + b"\n")
@@ -64,8 +68,15 @@ class BrokenCode:
         try:
             return int(self.forks.stdout.readline()), output.read_text()
         except BaseException:  # the time limit of this test, too: its run must not answer a later row
-            os.killpg(self.forks.pid, signal.SIGKILL)
+            self.stop()
             raise
+
+    def stop(self) -> None:
+        """End the process, and the run that may still go on."""
+        if self.forks:
+            with self.forks:
+                os.killpg(self.forks.pid, signal.SIGKILL)
+            self.forks = None
 
 
 @pytest.fixture(scope="session")
@@ -76,18 +87,24 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenCode]:
         ignore = shutil.ignore_patterns("__pycache__", "e2e", "bench")
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", folder)
+    code = BrokenCode(folder)
+    yield code
+    code.stop()
+
+
+def _started(folder: Path) -> subprocess.Popen[bytes]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(NOT_HANDED_ON)}
     # The order of sets is the same every time, as the search is.
     environment |= {"PYTHONPATH": str(folder), "PYTHONHASHSEED": "0"}
-    command = [sys.executable, "-P", ROOT / "tests/sabotage/pytest_forks.py"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **pipes) as forks:
-        yield BrokenCode(folder, forks)
+    command = [sys.executable, "-P", str(ROOT / "tests/sabotage/pytest_forks.py")]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
 def test_a_sabotage_is_noticed(row: dict[str, str], code: BrokenCode, tmp_path: Path) -> None:
     """The named test passes on the code as it is (`make test` shows that) and fails on the broken one."""
     with code.broken(row):
-        exit_code, output = code.run(row["test"], tmp_path / "output")
+        exit_code, output = code.run(row, tmp_path / "output")
     assert (exit_code, bool(re.search(r"\d+ failed", output))) == (1, True), output
