@@ -18,7 +18,7 @@ has = $(shell command -v $(1))
 # The first that is installed. With buildah, two builds of the same files are the same image.
 BUILD_IMAGE := $(if $(call has,buildah),buildah bud --isolation chroot --timestamp 0,$(if $(call has,docker),docker,podman) build)
 
-.PHONY: help setup run test sabotage fuzz lint audit e2e manifests archives preview-speed doctor-speed faults manifest bench hostile figures image image-twice release verify-release publish lock clean
+.PHONY: help setup run test coverage sabotage fuzz lint audit e2e manifests archives preview-speed doctor-speed faults manifest bench hostile figures image image-twice release verify-release publish lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 18
@@ -44,6 +44,9 @@ run: $(VENV)/.runtime ## Show on this machine what the webhook does, without a c
 	@$(BIN)/gpu-injector demo
 
 test: $(VENV)/.dev ## Run every test that needs only Python.
+	$(BIN)/python -m pytest -n 2 --ignore tests/sabotage/test_sabotages.py
+
+coverage: $(VENV)/.dev ## Run the same tests and show what they do not run (twice as slow, so CI has no part in it).
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 --ignore tests/sabotage/test_sabotages.py
 	$(BIN)/coverage combine --quiet

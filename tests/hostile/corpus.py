@@ -25,8 +25,8 @@ class Input:
         few, many = len(self.make(100)), len(self.make(800))
         each = (many - few) / 700
         size = max(1, int((limit_bytes - few) / each) + 100) if each else 800
-        while size > 1 and len(self.make(size)) > limit_bytes:
-            size = size * limit_bytes // len(self.make(size)) * 99 // 100
+        while size > 1 and (length := len(self.make(size))) > limit_bytes:
+            size = size * limit_bytes // length * 99 // 100
         return size
 
 

@@ -14,7 +14,8 @@ import yaml
 from certs.rotation import Schedule
 from certs.rotation_steps import create
 from certs.secret_content import SecretContent, write_content
-from support.cluster_world import namespace, runtime_class, session
+from support.cluster_world import namespace, runtime_class
+from support.direct_client import direct_session
 from support.fake_api import FakeApi
 from support.fake_replica import presenting
 from webhook.commands.shared.read_cluster import look as read_cluster
@@ -124,8 +125,8 @@ def healthy() -> Cluster:
 
 
 async def look(cluster: Cluster, folder: Path, *forbidden: str, scope: str = "", own: str = "default") -> ClusterFacts:
-    """Read the facts of a cluster over HTTP; ``forbidden`` are paths (``*`` at the end: a prefix)."""
-    async with served(cluster) as fake, session(fake, folder) as api:
+    """Read the facts of a cluster; ``forbidden`` are paths (``*`` at the end: a prefix)."""
+    async with served(cluster) as fake, direct_session(fake, folder) as api:
         for path in forbidden:
             fake.fault(path, status=403, body={"kind": "Status", "reason": "Forbidden"})
         return await read_cluster(api, Asked(cluster.policy, scope, own), NOW)

@@ -183,11 +183,26 @@ class FakeApi:
         async with self._moved:
             self._moved.notify_all()
 
+    def answer_without_connection(self, request: Request) -> web.Response | None:
+        """Answer a request that did not come over the socket; None, and nothing is done, where that needs one."""
+        fault = self._fault_of(request)
+        canned = fault is not None and fault.status is not None and not (fault.hold or fault.close)
+        if request.watch or request.path.endswith("/portforward") or (fault and not canned):
+            return None
+        self.requests.append(request)
+        if fault is None:
+            return self._acted(request)
+        fault.strike()
+        return _canned(fault)
+
+    def _fault_of(self, request: Request) -> Fault | None:
+        return next((fault for fault in reversed(self._faults) if fault.matches(request)), None)
+
     async def _handle(self, raw: web.Request) -> web.StreamResponse:
         request = Request(raw.method, raw.path, dict(raw.query), dict(raw.headers), await raw.read(), _port(raw))
         self.requests.append(request)
         await self._notify()
-        fault = next((fault for fault in reversed(self._faults) if fault.matches(request)), None)
+        fault = self._fault_of(request)
         if fault is None and request.path.endswith("/portforward"):
             self._authenticate(request)
             return await forward(raw, self.forwards)
@@ -211,18 +226,21 @@ class FakeApi:
         return await self._answer(raw, request, silent=fault.silent)
 
     async def _answer(self, raw: web.Request, request: Request, *, silent: bool) -> web.StreamResponse:
+        if not request.watch:
+            return self._acted(request)
         try:
             self._authenticate(request)
-            address = parse(request.path)
-            if request.watch:
-                return await self._stream(raw, address, request.query, silent=silent)
-            return web.Response(
-                body=orjson.dumps(self._act(request, address)),
-                content_type="application/json",
-                status=_success(request),
-            )
+            return await self._stream(raw, parse(request.path), request.query, silent=silent)
         except StatusError as refused:
-            return web.Response(body=orjson.dumps(refused.status), content_type="application/json", status=refused.code)
+            return _refusal(refused)
+
+    def _acted(self, request: Request) -> web.Response:
+        try:
+            self._authenticate(request)
+            body = orjson.dumps(self._act(request, parse(request.path)))
+            return web.Response(body=body, content_type="application/json", status=_success(request))
+        except StatusError as refused:
+            return _refusal(refused)
 
     def _authenticate(self, request: Request) -> None:
         shown = request.headers.get("Authorization", "")
@@ -297,6 +315,10 @@ def _port(raw: web.Request) -> int:
 
 def _success(request: Request) -> int:
     return 201 if request.method == "POST" else 200
+
+
+def _refusal(refused: StatusError) -> web.Response:
+    return web.Response(body=orjson.dumps(refused.status), content_type="application/json", status=refused.code)
 
 
 def _canned(fault: Fault) -> web.Response:

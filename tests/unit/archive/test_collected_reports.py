@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 from support.archives import outcomes_of
-from support.cluster_world import session
+from support.direct_client import direct_session
 from support.doctor_world import Cluster, healthy, look, served
 from support.quiet_clusters import QUIET
 from support.reported_clusters import REPORTS
@@ -36,7 +36,7 @@ def cluster_of(name: str) -> Cluster:
 async def told_and_collected(cluster: Cluster, folder: Path) -> tuple[dict[str, Result], Archive]:
     """Return what the checks say of a cluster, and what is collected of it."""
     told = {one.check.name: one.result for one in examine(await look(cluster, folder), CATEGORIES)}
-    async with served(cluster) as fake, session(fake, folder) as client:
+    async with served(cluster) as fake, direct_session(fake, folder) as client:
         return told, load(dump(await record_all(client, ASKED, Progress(disable=True))), "collected.json")
 
 

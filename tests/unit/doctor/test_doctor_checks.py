@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from support.doctor_cases import CASES, Case
+from support.doctor_cases import CASES, MANIFEST_AS_IT_IS, Case
 from support.doctor_world import healthy, look
 
 from webhook.doctor.check import Check, Result, State, examine
@@ -33,12 +33,13 @@ def test_it_passes_where_all_is_well(well: ClusterFacts, check: Check) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 async def test_it_tells_what_is_wrong(case: Case, tmp_path: Path) -> None:
-    """The check that is meant finds it, and says how to mend it."""
+    """The check that is meant finds it, and says how to mend it: never by a manifest whose image names no registry."""
     cluster = healthy()
     case.spoil(cluster)
     result = CHECKS[case.check].run(await look(cluster, tmp_path))
     assert (result.state, case.says in said(result)) == (case.state, True), said(result)
     assert result.fix
+    assert MANIFEST_AS_IT_IS.search(said(result)) is None
 
 
 async def test_an_empty_log_does_not_count_as_read(tmp_path: Path) -> None:

@@ -46,8 +46,9 @@ async def test_the_corpus_of_reviews_breaks_no_path(seed: bytes, path: str) -> N
 async def test_the_golden_pods_keep_the_invariants(folder: Any) -> None:  # noqa: ANN401
     """Over their own views, so that every verdict is met."""
     case = read_case(folder)
+    edge = Edge(case.view, case.policy)
     for path in targets.ENTRIES:
-        await Edge(case.view, case.policy).check(path, orjson.dumps(review(case.pod, case.facts.namespace)))
+        await edge.check(path, orjson.dumps(review(case.pod, case.facts.namespace)))
 
 
 def answering(**response: object) -> Callable[[str, bytes], Any]:
