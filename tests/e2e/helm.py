@@ -20,7 +20,8 @@ TIMEOUT_SECONDS = 300
 Values = Mapping[str, object]
 
 HEADER = """\
-# gpu-injector. Apply:   kubectl apply -f install.yaml
+# gpu-injector. Apply:   sed 's#image: gpu-injector:#image: REGISTRY/gpu-injector:#' install.yaml | kubectl apply -f -
+#                        REGISTRY is where your nodes pull the image from. Without a registry: docs/image.md.
 #               Undo:    kubectl delete -f install.yaml
 # In an emergency, this command alone disables the webhook:
 #                        kubectl delete mutatingwebhookconfiguration,validatingwebhookconfiguration gpu-injector

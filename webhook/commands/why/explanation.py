@@ -78,8 +78,10 @@ def print_text(answer: Explanation, console: Console) -> None:
         console.print(Text(f"    not reached: {rest}", "dim"))
     console.print(Text("\nWhat to do next?", "bold"))
     if answer.is_uninstalled:
-        console.print(Text("  install gpu-injector: there is no registration; then:"))
-    for line in next_action(one, answer.pods, called=_any(answer.called)):
+        console.print(
+            Text("  install gpu-injector: there is no registration, and gpu-injector doctor prints the command; then:")
+        )
+    for line in next_action(one, answer.pods, called=None if answer.is_uninstalled else _any(answer.called)):
         console.print(Text(f"  {line}"))
     console.print()
 
