@@ -160,7 +160,9 @@ async def test_after_the_registration_was_deleted_the_pods_come_next(fake: FakeA
     """As after an installation: the reader is not sent back to what was said above."""
     fake.delete(REGISTRATION_PATH)
     install, *others = await next_of(fake, tmp_path, "deploy/d")
-    assert (install.startswith("install gpu-injector"), others) == (True, [RESTART])
+    assert (install.endswith("prints the command; then:"), others) == (True, [RESTART])
+    fake.put(pod(annotations={DECISION_KEY: "inject/runtime-class"}))
+    assert await next_of(fake, tmp_path, "deploy/d") == [install.removesuffix("; then:")]
 
 
 async def test_a_pod_without_a_gpu_needs_nothing(fake: FakeApi, tmp_path: Path) -> None:

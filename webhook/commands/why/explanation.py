@@ -9,7 +9,7 @@ from rich.text import Text
 
 from webhook.commands.shared.prediction import PodVerdict, kind_word
 from webhook.commands.shared.render import ATTENTION, columns, steps_of
-from webhook.commands.why.next_action import next_action
+from webhook.commands.why.next_action import NOTHING, next_action
 from webhook.decide.decision import Verdict
 from webhook.decide.pod import annotations
 from webhook.kube.metadata import name_of
@@ -77,13 +77,17 @@ def print_text(answer: Explanation, console: Console) -> None:
     if rest := ", ".join(step.name for step in one.steps if not step.tried):
         console.print(Text(f"    not reached: {rest}", "dim"))
     console.print(Text("\nWhat to do next?", "bold"))
-    if answer.is_uninstalled:
-        console.print(
-            Text("  install gpu-injector: there is no registration, and gpu-injector doctor prints the command; then:")
-        )
-    for line in next_action(one, answer.pods, called=None if answer.is_uninstalled else _any(answer.called)):
+    for line in _next_lines(answer):
         console.print(Text(f"  {line}"))
     console.print()
+
+
+def _next_lines(answer: Explanation) -> Sequence[str]:
+    if not answer.is_uninstalled:
+        return tuple(next_action(answer.verdict, answer.pods, called=_any(answer.called)))
+    install = "install gpu-injector: there is no registration, and gpu-injector doctor prints the command"
+    others = tuple(next_action(answer.verdict, answer.pods, called=None))
+    return (install,) if others == (NOTHING,) else (f"{install}; then:", *others)
 
 
 def _any(called: Iterable[Called]) -> bool | None:
