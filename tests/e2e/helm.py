@@ -20,7 +20,8 @@ TIMEOUT_SECONDS = 300
 Values = Mapping[str, object]
 
 HEADER = """\
-# gpu-injector. Apply:   kubectl apply -f install.yaml
+# gpu-injector. Apply:   by the command in README.md, "Install", or without a registry by the one in docs/image.md.
+#                        As it is here, the image names no registry, so no node can pull it.
 #               Undo:    kubectl delete -f install.yaml
 # In an emergency, this command alone disables the webhook:
 #                        kubectl delete mutatingwebhookconfiguration,validatingwebhookconfiguration gpu-injector

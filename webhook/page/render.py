@@ -60,13 +60,15 @@ def render(
     ordered = sorted(settled(records), key=lambda record: (not record["needsAttention"], -record["time"]))
     found = filters.select(ordered)
     groups = grouped(found)
+    answered = [state for state in states if "unreachable" not in state]
     counted = [record for record in ordered if not record.get("trial")]
     found_counted = sum(not record.get("trial") for record in found)
     return _template().render(
         style=Markup(STYLE),  # noqa: S704 - our own files, whose hashes the policy names
         script=Markup(SCRIPT),  # noqa: S704 - likewise
         states=states,
-        state=next((state for state in states if "unreachable" not in state), None),
+        answered=answered,
+        state=next(iter(answered), None),
         notices=[(state["replica"], line) for state in states for line in notices(state, now)],
         filters=filters,
         recorded=len(ordered),
@@ -77,8 +79,9 @@ def render(
         shown=groups if filters.rows == "all" else groups[:ROWS_SHOWN],
         attention=sum(record["needsAttention"] for record in counted),
         counts=_counts(counted),
-        choices={name: sorted({str(record[name]) for record in records}) for name in ("namespace", "reason")},
-        nodes=_rows(states),
+        choices={name: _choices(name, records, filters) for name in ("namespace", "reason")},
+        # All replicas watch the same cluster.
+        nodes=answered[-1]["nodes"] if answered else [],
         nodes_shown=NODES_SHOWN,
         now=now,
     )
@@ -97,15 +100,14 @@ def _template() -> Template:
     return environment.get_template("page.html")
 
 
+def _choices(name: str, records: Iterable[Mapping[str, Any]], filters: Filters) -> list[str]:
+    """Return what a filter offers: also the chosen value if no decision has it (any more)."""
+    return sorted({str(record[name]) for record in records} | ({getattr(filters, name)} - {""}))
+
+
 def _counts(records: Iterable[Mapping[str, Any]]) -> list[tuple[str, int]]:
     found = Counter(str(record["verdict"]) for record in records)
     return [(verdict, found[verdict]) for verdict in VERDICTS]
-
-
-def _rows(states: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the nodes as the last replica reports them: all replicas watch the same cluster."""
-    known = [state["nodes"] for state in states if "unreachable" not in state]
-    return list(known[-1]) if known else []
 
 
 def _moment(seconds: float) -> str:

@@ -44,8 +44,9 @@ async def test_every_printed_command_works_in_a_new_shell(tmp_path: Path) -> Non
     folder.mkdir()
     async with served(healthy()) as fake:
         for command in commands:
-            code, _, errors = await shell(command, folder, KUBECONFIG=str(fake.kubeconfig(tmp_path)))
+            code, said, errors = await shell(command, folder, KUBECONFIG=str(fake.kubeconfig(tmp_path)))
             assert code < TROUBLE, f"{command}: {errors}"
+            assert "preview" not in command or said.startswith("Pod ml/"), f"{command} shows no decision: {errors}"
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ async def test_doctor_says_so(fake: FakeApi, tmp_path: Path, path: str) -> None:
     result = await run(fake, tmp_path, "doctor", "-o", "json")
     found = {one["check"]: one for one in json.loads(result.stdout)["checks"]}
     for name in ("node-facts", "node-facts-agree", "default-runtime"):
-        assert (found[name]["state"], "no right to read" in "".join(found[name]["evidence"])) == ("unknown", True)
+        assert (found[name]["state"], "no right to read" in str(found[name]["evidence"])) == ("unknown", True)
 
 
 async def test_a_view_for_others_keeps_what_was_unknown(fake: FakeApi, tmp_path: Path) -> None:

@@ -149,6 +149,12 @@ async def test_an_object_is_named_as_for_kubectl(fake: FakeApi, tmp_path: Path, 
     assert (await why(fake, tmp_path, *words)).stdout.splitlines()[0] == "Pod ml/p"
 
 
+async def test_spaces_around_a_name_are_no_part_of_it(fake: FakeApi, tmp_path: Path) -> None:
+    """They come with what is copied from a table."""
+    assert (await why(fake, tmp_path, "pod/p ")).exit_code == 0
+    assert (await why(fake, tmp_path, " p")).exit_code == 0
+
+
 @pytest.mark.parametrize("words", [("pod", "a", "b"), ("pod/a", "b"), ("pod", "a/b")])
 async def test_several_objects_are_a_mistake_of_usage(fake: FakeApi, tmp_path: Path, words: tuple[str, ...]) -> None:
     """One object at a time is explained."""
@@ -171,11 +177,14 @@ async def test_another_user_can_be_asked_for(fake: FakeApi, tmp_path: Path) -> N
     ("thing", "message"),
     [
         ("pod/absent", "not found in namespace ml"),
-        ("absent", "pod/absent: not found in namespace ml"),
+        ("absent", "pod/absent: not found in namespace ml; another kind is named as KIND/NAME, such as deploy/absent"),
+        ("pod/..", 'pod/..: ".." is not a name'),
+        ("pod/p?watch=1", '"p?watch=1" is not a name'),
+        ("sa/default", 'no kind "sa" that makes pods is known to the API server'),
         ("a/b/c", "name it as KIND/NAME"),
         ("/p", "name it as KIND/NAME"),
         ("raycluster/absent", "not found in namespace ml"),
-        ("rayclusters.example.com/x", 'the API server has no kind "rayclusters.example.com"; name one of its pods'),
+        ("rayclusters.example.com/x", 'no kind "rayclusters.example.com" that makes pods is known'),
         ("queue/q", "is of no namespace"),
         ("rayservice/s", "has no pod template that could be found; name one of its pods instead: pod/NAME"),
     ],
@@ -188,7 +197,16 @@ async def test_what_is_not_there_is_an_error(fake: FakeApi, tmp_path: Path, thin
 
 
 @pytest.mark.parametrize(
-    "word", ["raycluster", "RayCluster", "rayclusters", "rc-ray", "rayclusters.ray.io", "rayclusters.v1.ray.io"]
+    "word",
+    [
+        "raycluster",
+        "RayCluster",
+        "rayclusters",
+        "rc-ray",
+        "rayclusters.ray.io",
+        "rayclusters.v1.ray.io",
+        "raycluster.v1.ray.io",
+    ],
 )
 async def test_any_kind_is_found_as_kubectl_finds_it(fake: FakeApi, tmp_path: Path, word: str) -> None:
     """By what the API server says that it serves; each of its pod templates is explained, and its pods are known."""

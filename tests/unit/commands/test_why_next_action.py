@@ -152,7 +152,17 @@ async def test_what_is_missing_or_unread_comes_first(fake: FakeApi, tmp_path: Pa
     fake.fault("/api/v1/nodes", status=500)
     assert await next_of(fake, tmp_path, "deploy/d") == ["try again when these can be read: nodes"]
     fake.delete(REGISTRATION_PATH)
-    assert (await next_of(fake, tmp_path, "deploy/d"))[0].startswith("install gpu-injector: there is no registration")
+    install = "install gpu-injector: there is no registration, and gpu-injector doctor prints the command; then:"
+    assert (await next_of(fake, tmp_path, "deploy/d"))[0] == install
+
+
+async def test_after_the_registration_was_deleted_the_pods_come_next(fake: FakeApi, tmp_path: Path) -> None:
+    """As after an installation: the reader is not sent back to what was said above."""
+    fake.delete(REGISTRATION_PATH)
+    install, *others = await next_of(fake, tmp_path, "deploy/d")
+    assert (install.endswith("prints the command; then:"), others) == (True, [RESTART])
+    fake.put(pod(annotations={DECISION_KEY: "inject/runtime-class"}))
+    assert await next_of(fake, tmp_path, "deploy/d") == [install.removesuffix("; then:")]
 
 
 async def test_a_pod_without_a_gpu_needs_nothing(fake: FakeApi, tmp_path: Path) -> None:

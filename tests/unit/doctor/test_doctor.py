@@ -173,6 +173,16 @@ async def test_a_mounted_certificate_is_not_ours_to_judge(tmp_path: Path) -> Non
     assert (states["certificate"], states["ca-bundle"]) == (State.UNKNOWN, State.UNKNOWN)
 
 
+async def test_without_a_registration_there_is_no_bundle_to_check(tmp_path: Path) -> None:
+    """The text for URLs that an administrator wrote would be wrong."""
+    cluster = healthy()
+    for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+        cluster.remove(kind, "gpu-injector")
+    results = {outcome.check.name: outcome.result for outcome in examine(await look(cluster, tmp_path), CATEGORIES)}
+    assert results["registered"].state is State.FAIL
+    assert results["ca-bundle"].evidence == ("no entry is registered",)
+
+
 async def test_what_is_served_is_seen_without_the_secret(tmp_path: Path) -> None:
     """A user who may forward a port needs no right to the private keys."""
     facts = await look(healthy(), tmp_path, f"/api/v1/namespaces/{HOME}/secrets/gpu-injector")

@@ -76,9 +76,9 @@ async def test_a_trial_is_marked_and_not_counted() -> None:
     assert "trial: server dry-run" in page
     for counted in ("all <b>1</b>", "needs attention <b>0</b>", "inject <b>1</b>", "leave <b>0</b>"):
         assert counted in page
-    assert "1 of 1, and 1 trial that is not counted," in page
+    assert "1 of 1 decision, and 1 trial that is not counted," in page
     only = render([replica().to_json()], found[:1], Filters(), NOW)
-    assert "0 of 0, and 1 trial that is not counted," in only
+    assert "0 of 0 decisions, and 1 trial that is not counted," in only
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ async def test_only_the_first_rows_are_made_until_all_are_asked_for() -> None:
     (record,) = await decided(pod("model"))
     many = [record | {"uid": str(number), "name": f"model-{number}"} for number in range(201)]
     assert "The first 200 of 201 rows" in page_of(many).text
-    assert "201 of 201" in page_of(many, {"rows": "all"}).text
+    assert "201 of 201 decisions" in page_of(many, {"rows": "all"}).text
 
 
 def test_without_a_decision_the_page_says_what_to_check() -> None:
@@ -205,8 +205,34 @@ def test_without_a_decision_the_page_says_what_to_check() -> None:
 async def test_filters_that_find_nothing_say_so() -> None:
     """The text differs from the one for no decisions."""
     text = page_of(await decided(pod("model")), {"q": "absent"}).text
-    assert "None of the 1 decisions matches" in text
+    assert "The one decision does not match" in text
     assert "No decision yet" not in text
+    assert "None of the 2 decisions matches" in page_of(await decided(pod("a"), pod("b")), {"q": "absent"}).text
+
+
+async def test_a_filter_shows_what_it_is_set_to() -> None:
+    """Also a value that no decision has any more: the page would say that the filter is off, and show no row."""
+    shown = page_of(await decided(pod("model")), {"namespace": "gone", "reason": "runtime-class"})
+    chosen = [attributes["value"] for tag, attributes in shown.tags if tag == "option" and "selected" in attributes]
+    assert chosen == ["gone", "runtime-class"]
+
+
+async def test_a_row_without_warnings_and_patch_has_no_label_for_them() -> None:
+    """At 400 pixels the label would be alone in its line."""
+    (record,) = await decided(pod("model"))
+    bare = record | {"operations": [], "evidence": [], "warnings": []}
+    labels = [
+        [attributes.get("data-label") for tag, attributes in page_of([one]).tags if tag == "td"][4]
+        for one in (record, bare, bare | {"warnings": ["gpu-injector: odd"]})
+    ]
+    assert labels == ["Warnings and patch", None, "Warnings and patch"]
+
+
+@pytest.mark.parametrize(("more", "shown"), [(1, "and 1 more operation\n"), (2, "and 2 more operations\n")])
+async def test_operations_that_are_not_shown_are_counted(more: int, shown: str) -> None:
+    """In the singular, too."""
+    (record,) = await decided(pod("model"))
+    assert shown in page_of([record | {"moreOperations": more}]).text + "\n"
 
 
 async def test_several_replicas_are_told_apart() -> None:
@@ -214,7 +240,8 @@ async def test_several_replicas_are_told_apart() -> None:
     records = [record | {"replica": "gpu-injector-2"} for record in await decided(pod("model"))]
     states = [replica().to_json(), {"replica": "gpu-injector-2", "unreachable": "connection refused"}]
     text = Page(render(states, records, Filters(), NOW)).text
-    assert "All 2 replicas" in text
+    assert "1 of 2 replicas answered: gpu-injector-1." in text
+    assert "Replicagpu-injector-1" in text.replace("\n", "")
     assert "Its decisions are missing here: connection refused" in text
     assert "This replica only" not in text
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPSConnection
@@ -22,6 +22,7 @@ from webhook.commands.shared.input_files import InputError, examples, read_files
 from webhook.commands.shared.prediction import DecisionInput, PodVerdict, Situation, reference
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
 from webhook.kube.manifests import Document
+from webhook.kube.metadata import controlling_owner
 from webhook.names import WORKLOADS_PATH
 from webhook.policy.model import Policy
 from webhook.view.view import ClusterView
@@ -62,10 +63,11 @@ def demo(folder: Path | None) -> int:
     """Show every pod of the folder with its verdict, reason and patch. Returns the exit code."""
     folder = folder or examples()
     console = Console(highlight=False, soft_wrap=True)
-    pods = [_pod(item) for manifest in read_files([str(folder / "pods")]) for item in manifest.objects]
+    items = [item for manifest in read_files([str(folder / "pods")]) for item in manifest.objects]
+    pods = [_pod(item) for item in items]
     with _webhook(folder) as client:
         print_diff([_verdict(pod, client.ask(pod)) for pod in pods], console)
-    console.print(next_steps(folder.absolute(), program_as_typed(), _first_pod(folder)), markup=False)
+    console.print(next_steps(folder.absolute(), program_as_typed(), _pod_to_try(items)), markup=False)
     return 0
 
 
@@ -113,6 +115,7 @@ def _verdict(pod: dict[str, Any], response: dict[str, Any]) -> PodVerdict:
     return PodVerdict(pod, "", question, decision)
 
 
-def _first_pod(folder: Path) -> Path:
-    """Return the first file that ``demo`` read: it has read at least one."""
-    return min(path for path in (folder / "pods").absolute().rglob("*") if path.is_file())
+def _pod_to_try(items: Sequence[Document]) -> Path:
+    """Return the first file with a pod that no controller owns: ``preview`` skips the others."""
+    authors = [item for item in items if not controlling_owner(item.content)]
+    return Path((authors or items)[0].source).absolute()

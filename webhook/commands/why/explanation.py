@@ -1,6 +1,6 @@
 """What ``why`` found out about the pods of one template, as text and as JSON."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from webhook.commands.shared.json_output import fixes
 from webhook.commands.shared.prediction import PodVerdict, kind_word
 from webhook.commands.shared.render import ATTENTION, columns, steps_of
 from webhook.commands.shared.verdict_json import dry_run_json, named_objects, step_json, unread_json, warnings_json
-from webhook.commands.why.next_action import next_action
+from webhook.commands.why.next_action import NOTHING, next_action
 from webhook.decide.decision import Verdict
 from webhook.decide.pod import annotations
 from webhook.kube.metadata import name_of
@@ -84,10 +84,12 @@ def print_text(answer: Explanation, console: Console) -> None:
     console.print()
 
 
-def _next_lines(answer: Explanation) -> Iterator[str]:
-    if answer.is_uninstalled:
-        yield "install gpu-injector: there is no registration; then:"
-    yield from next_action(answer.verdict, answer.pods, called=_any(answer.called))
+def _next_lines(answer: Explanation) -> Sequence[str]:
+    if not answer.is_uninstalled:
+        return tuple(next_action(answer.verdict, answer.pods, called=_any(answer.called)))
+    install = "install gpu-injector: there is no registration, and gpu-injector doctor prints the command"
+    others = tuple(next_action(answer.verdict, answer.pods, called=None))
+    return (install,) if others == (NOTHING,) else (f"{install}; then:", *others)
 
 
 def _any(called: Iterable[Called]) -> bool | None:

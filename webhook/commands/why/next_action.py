@@ -35,7 +35,7 @@ def next_action(one: PodVerdict, pods: Sequence[Mapping[str, Any]], *, called: b
     elif one.decision.verdict is Verdict.LEAVE:
         yield from _of_reason(one)
     elif called is False:
-        yield "see above why the webhook is not called"
+        yield "see above why the webhook is not called; gpu-injector doctor checks the registration"
     elif one.decision.dry_run:
         yield from _end_dry_run(one.question)
     else:

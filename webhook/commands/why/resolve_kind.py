@@ -5,6 +5,7 @@ Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-a
 """
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,8 +16,9 @@ from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.view.watched_resources import GROUPS_PATH
 
+PODS = ("pod", "pods", "po")
 BUILT_IN = {
-    ("pod", "pods", "po"): "/api/v1/namespaces/{}/pods",
+    PODS: "/api/v1/namespaces/{}/pods",
     ("deployment", "deployments", "deploy"): "/apis/apps/v1/namespaces/{}/deployments",
     ("statefulset", "statefulsets", "sts"): "/apis/apps/v1/namespaces/{}/statefulsets",
     ("daemonset", "daemonsets", "ds"): "/apis/apps/v1/namespaces/{}/daemonsets",
@@ -26,18 +28,26 @@ BUILT_IN = {
     ("cronjob", "cronjobs", "cj"): "/apis/batch/v1/namespaces/{}/cronjobs",
 }
 
+# What a path of the API server can have as a name. Which names exist, the API server knows.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,252}")
+NO_KIND = 'no kind "{}" that makes pods is known to the API server; name one of its pods instead: pod/NAME'
+
 
 async def find_object(client: KubeClient, thing: str, namespace: str) -> dict[str, Any]:
     """Return the object that ``KIND/NAME`` names. Raises InputError where there is none, UnreadError."""
-    word, _, name = thing.partition("/")
+    word, _, name = (part.strip() for part in thing.partition("/"))
     if not word or not name or "/" in name:
         raise InputError(f"{thing}: name it as KIND/NAME, such as pod/trainer-0 or deploy/trainer")
+    for one in (name, namespace):
+        if not NAME.fullmatch(one):
+            raise InputError(f'{thing}: "{one}" is not a name: use letters, digits, hyphens and dots')
     try:
         item = await client.find(f"{await _collection(client, word.lower(), namespace)}/{name}")
     except ApiError as error:
-        raise UnreadError(f"{thing}: the API server answered {error.for_people}") from error
+        raise UnreadError(f"{thing}: the API server answered: {error.for_people}") from error
     if item is None:
-        raise InputError(f"{thing}: not found in namespace {namespace}")
+        other = f"; another kind is named as KIND/NAME, such as deploy/{name}" if word in PODS else ""
+        raise InputError(f"{thing}: not found in namespace {namespace}{other}")
     return item
 
 
@@ -57,7 +67,7 @@ async def _collection(client: KubeClient, word: str, namespace: str) -> str:
         ]
         if unread:
             raise UnreadError(f'no kind "{word}" was found, and these APIs could not be read: {", ".join(unread)}')
-        raise InputError(f'the API server has no kind "{word}"; name one of its pods instead: pod/NAME')
+        raise InputError(NO_KIND.format(word))
     version, resource = found[0]
     if resource.get("namespaced") is not True:
         raise InputError(f'"{word}" is of no namespace, so it has no pods; name what makes them')
@@ -75,4 +85,5 @@ def _names(version: str, resource: Mapping[str, Any]) -> Iterator[str]:
     plural, kind = text(resource.get("name")), text(resource.get("kind")).lower()
     group, _, number = version.partition("/")
     yield from (plural, kind, f"{plural}.{group}", f"{kind}.{group}", f"{plural}.{number}.{group}")
+    yield f"{kind}.{number}.{group}"
     yield from map(text, elements(resource.get("shortNames")))

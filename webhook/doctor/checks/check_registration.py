@@ -98,6 +98,8 @@ def trusted(facts: ClusterFacts) -> Result:
         for entry in report.entries
         if not entry.accepts_leaf
     ]
+    if not _entries(facts):
+        raise CannotTellError("no entry is registered")
     if not report.entries:
         raise CannotTellError(
             "no entry calls our Service: an administrator wrote their URL, and manages their caBundle"
