@@ -123,11 +123,15 @@ def test_an_alias_of_a_patched_place_is_rendered() -> None:
 @settings(max_examples=50)
 @given(gpu_pods(), st.booleans())
 def test_any_pod_means_the_same_as_yaml(pod: dict[str, object], flow: bool) -> None:  # noqa: FBT001
-    """Written by PyYAML in either style and patched as text, it is what the patch makes of the object."""
+    """Written by PyYAML in either style and patched as text, it is what the patch makes of the object.
+
+    PyYAML writes the name "n" without quotes, and kubectl reads that as false: the text counts.
+    """
     import yaml  # noqa: PLC0415
 
-    (manifest,) = read_manifests(yaml.safe_dump(pod, default_flow_style=flow, allow_unicode=True), "x")
-    assert load(patch(manifest, [CLASS]).text) == apply(pod, [CLASS])
+    text = yaml.safe_dump(pod, default_flow_style=flow, allow_unicode=True)
+    (manifest,) = read_manifests(text, "x")
+    assert load(patch(manifest, [CLASS]).text) == apply(load(text), [CLASS])
 
 
 @pytest.mark.parametrize("name", ["aliased-template", "merged-replica"])
