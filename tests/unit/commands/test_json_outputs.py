@@ -17,7 +17,7 @@ from support.odd_json import lists_of_sentences
 from webhook.__main__ import main
 from webhook.commands.decisions.run import to_json
 from webhook.commands.eject.plan import OBSTACLES
-from webhook.commands.shared.json_output import JSON_VERSION, command_of, fixes
+from webhook.commands.shared.json_output import JSON_VERSION, NamedObjects, command_of, fixes
 from webhook.commands.shared.verdict_json import note_codes_as_markdown
 from webhook.doctor.registry import CATEGORIES
 
@@ -131,7 +131,16 @@ def test_the_codes_of_checks_are_words() -> None:
             "sed 's#image: .*#image: i#; s#a#b#' f | kubectl apply -f -",
         ),
         ("if n has a GPU: kubectl label node n a=b", ""),
+        (
+            "sed 's#a: .*#a: b, c#' f | kubectl apply -f -, then kubectl delete pod b",
+            "sed 's#a: .*#a: b, c#' f | kubectl apply -f -",
+        ),
+        ("kubectl describe nodes,pods && kubectl get pods", "kubectl describe nodes,pods && kubectl get pods"),
         ("remove hostUsers: false from GPU pods", ""),
+        ("gpu-injector mounted this file: install the driver's package", ""),
+        ("kubectl -n a replace --force -f FILE   (FILE is the manifest of pod b)", ""),
+        ("helm install x deploy/chart --set image.registry=REGISTRY", ""),
+        ("kubectl -n a set env ds/b FILE_NAME=c", "kubectl -n a set env ds/b FILE_NAME=c"),
         ("", ""),
         ("kubectl logs 'unclosed", "kubectl logs"),
     ],
@@ -140,6 +149,34 @@ def test_the_command_of_a_line(line: str, command: str) -> None:
     """Without what is for people; a text for people has none."""
     assert command_of(line) == command
     shlex.split(command_of(line))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "names"),
+    [
+        ("gpu-1: handler unknown", ["gpu-1"]),
+        ("the driver profile of gpu-1 has a file; 10.0.0.7 (containerd 2.x), gpu-2.", ["gpu-1", "10.0.0.7", "gpu-2"]),
+        ("gpu: not Ready", ["gpu"]),
+        ("gpu offers nvidia.com/gpu: 0", ["gpu"]),
+        ("the pod is for node gpu", ["gpu"]),
+        ("Pod ml/pod on gpu: xid 79", ["ml/pod", "gpu"]),
+        ("Node gpu on gpu: Xid", ["gpu"]),
+        ('pod p has no runtime "nvidia" for a gpu of the 550 driver', []),
+        ("none of 1 nodes offers a gpu, nvidia", []),
+        ("DaemonSet ml/p does not select it", ["DaemonSet ml/p"]),
+        ("ml/p carries no annotation", ["Pod ml/p", "DaemonSet ml/p"]),
+    ],
+)
+def test_the_objects_in_a_sentence(sentence: str, names: list[str]) -> None:
+    """A node may have a name that is a word, too; a pod may have the name of its controller."""
+    nodes = ("gpu", "nvidia", "the", "pod", "none", "driver", "550", "gpu-1", "gpu-2", "10.0.0.7")
+    objects = [{"kind": kind, "namespace": "ml", "name": "p"} for kind in ("Pod", "DaemonSet")]
+    named = NamedObjects(nodes, [*objects, {"kind": "Pod", "namespace": "ml", "name": "pod"}])
+    found = [
+        f"{one['kind']} {one['namespace']}/{one['name']}" if "namespace" in one else one["name"]
+        for one in named.of(sentence)
+    ]
+    assert found == [f"Pod {name}" if name == "ml/pod" else name for name in names]
 
 
 def test_a_fix_of_several_lines() -> None:

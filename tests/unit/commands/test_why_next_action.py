@@ -171,3 +171,5 @@ async def test_a_pod_without_a_gpu_needs_nothing(fake: FakeApi, tmp_path: Path) 
     for labels in ({}, OPEN):
         fake.put(namespace("ml", **labels), cpu)
         assert await next_of(fake, tmp_path, "d-5b-x") == ["nothing: the pod requests no GPU"]
+    fake.delete(REGISTRATION_PATH)
+    assert await next_of(fake, tmp_path, "d-5b-x") == ["nothing: the pod requests no GPU"]

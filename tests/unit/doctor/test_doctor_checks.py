@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.doctor_cases import CASES, MANIFEST_AS_IT_IS, Case
 from support.doctor_world import healthy, look
+from support.fix_steps import wrong_steps
 
 from webhook.doctor.check import Check, Result, State, examine
 from webhook.doctor.cluster_facts import ClusterFacts
@@ -40,6 +41,7 @@ async def test_it_tells_what_is_wrong(case: Case, tmp_path: Path) -> None:
     assert (result.state, case.says in said(result)) == (case.state, True), said(result)
     assert result.fix
     assert MANIFEST_AS_IT_IS.search(said(result)) is None
+    assert wrong_steps(result.fix) == []
 
 
 async def test_an_empty_log_does_not_count_as_read(tmp_path: Path) -> None:

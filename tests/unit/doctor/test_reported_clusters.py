@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from support.doctor_world import Cluster, healthy, look
+from support.fix_steps import wrong_steps
 from support.mixed_platforms import PLATFORMS
 from support.platforms import cluster_on
 from support.quiet_clusters import QUIET
@@ -25,6 +26,7 @@ async def test_doctor_names_the_cause(name: str, tmp_path: Path) -> None:
     }, said
     assert {check: text for check, (_, text) in report.right.items() if text not in said[check]} == {}, said
     assert report.never not in "\n".join(said.values())
+    assert [wrong for result in found.values() for wrong in wrong_steps(result.fix)] == []
 
 
 @pytest.mark.parametrize("name", PLATFORMS)

@@ -12,14 +12,19 @@ JSON_VERSION = 2
 
 Json = dict[str, Any]
 # A command begins with one of these. What follows three blanks, or begins a sentence after it, is for people.
-PROGRAMS = frozenset({"gpu-injector", "helm", "kubectl", "sed"})
+PROGRAMS = frozenset({"helm", "kubectl", "sed"})
 NOTE = "   "
-# Up to a semicolon, or a colon before a blank, that is not within quotes.
-PART = re.compile(r"""(?:[^;:'"]|:(?!\s|$)|'[^']*'|"[^"]*")*""")
+# Up to a semicolon, or a colon or a comma before a blank, that is not within quotes.
+PART = re.compile(r"""(?:[^;:,'"]|[:,](?!\s|$)|'[^']*'|"[^"]*")*""")
+# What a person has to replace: a command that has one does not run as it is.
+PLACEHOLDER = re.compile(r"(?<![\w-])(?:FILE|LABEL|NAME|REGISTRY|VALUE)(?![\w])")
 # The first line of a file's content: a comment, a key of YAML or TOML, or a table of TOML.
 CONTENT = re.compile(r"#|\[|[\w.-]+:(?:\s|$)|[\w-]+ = ")
 # Around a name in a sentence.
 MARKS = ".,:;()\"'"
+# Names that are no other word: letters with a digit, a hyphen or a dot, and addresses.
+DISTINCT = re.compile(r"(?=.*[a-z]).*[-.0-9]|\d+\.\d+\.\d+\.\d+$")
+BEFORE_A_NODE, AFTER_A_NODE = frozenset({"Node", "node", "on"}), frozenset({"does", "has", "offers", "reports", "runs"})
 
 
 class NamedObjects:
@@ -27,16 +32,29 @@ class NamedObjects:
 
     def __init__(self, nodes: Iterable[str] = (), objects: Iterable[Mapping[str, str]] = ()) -> None:
         found: dict[str, list[Json]] = {}
-        for node in nodes:
-            found.setdefault(node, []).append({"kind": "Node", "name": node})
         for item in objects:
             found.setdefault(f"{item['namespace']}/{item['name']}", []).append(dict(item))
+        self._nodes = frozenset(nodes)
         self._found = found
 
     def of(self, sentence: str) -> list[Json]:
         """Return the objects that a sentence names, each once, in its order."""
-        words = dict.fromkeys(word.strip(MARKS) for word in sentence.split())
-        return [item for word in words for item in self._found.get(word, ())]
+        found: dict[str, list[Json]] = {}
+        words = sentence.split()
+        for before, word, after in zip(("", *words), words, (*words[1:], ""), strict=False):
+            name = word.strip(MARKS)
+            if name in self._nodes and _is_of_node(name, before, word, after):
+                found.setdefault(name, [{"kind": "Node", "name": name}])
+            elif name in self._found:
+                same = self._found[name]
+                found.setdefault(name, [item for item in same if item["kind"] == before] or same)
+        return [item for items in found.values() for item in items]
+
+
+def _is_of_node(name: str, before: str, word: str, after: str) -> bool:
+    """Say whether a word that is the name of a node means the node: it may be called ``gpu`` or ``nvidia``."""
+    is_subject = not before and (word.endswith(":") or after in AFTER_A_NODE)
+    return DISTINCT.match(name) is not None or before in BEFORE_A_NODE or is_subject
 
 
 NO_OBJECTS = NamedObjects()
@@ -70,7 +88,7 @@ def is_command(line: str) -> bool:
 
 
 def command_of(line: str) -> str:
-    """Return the command at the begin of a line, without what is for people; empty for none."""
+    """Return the command at the begin of a line, without what is for people; empty for none that runs as it is."""
     rest = line.strip().partition(NOTE)[0]
     parts: list[str] = []
     while is_command(rest) and (found := PART.match(rest)) and found[0].strip():
@@ -78,4 +96,5 @@ def command_of(line: str) -> str:
         if not rest[found.end() :].startswith(";"):
             break
         rest = rest[found.end() + 1 :].strip()
-    return "; ".join(parts)
+    command = "; ".join(parts)
+    return "" if PLACEHOLDER.search(command) else command

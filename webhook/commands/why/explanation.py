@@ -89,7 +89,10 @@ def _next_lines(answer: Explanation) -> Sequence[str]:
         return tuple(next_action(answer.verdict, answer.pods, called=_any(answer.called)))
     install = "install gpu-injector: there is no registration, and gpu-injector doctor prints the command"
     others = tuple(next_action(answer.verdict, answer.pods, called=None))
-    return (install,) if others == (NOTHING,) else (f"{install}; then:", *others)
+    if not answer.verdict.question.concerns_gpus:
+        return others
+    is_done = all(line.partition(":")[0] == NOTHING for line in others)
+    return (install,) if is_done else (f"{install}; then:", *others)
 
 
 def _any(called: Iterable[Called]) -> bool | None:

@@ -179,7 +179,9 @@ def _seen(facts: ClusterFacts, *kinds: FailureKind) -> Iterator[Seen]:
 
 def _of(event: ApiObject, message: str, failure: Failure) -> Seen:
     about = mapping(event.get("involvedObject"))
-    of = f"{text(about.get('kind'))} {text(about.get('namespace'))}/{text(about.get('name'))}"
+    # A node has no namespace.
+    name = "/".join(filter(None, (text(about.get("namespace")), text(about.get("name")))))
+    of = f"{text(about.get('kind'))} {name}"
     node = text(mapping(event.get("source")).get("host") or event.get("reportingInstance"))
     return Seen(of, text(about.get("namespace")), node, message, failure)
 

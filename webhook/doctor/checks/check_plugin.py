@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from webhook.decide.plugin.unserved_plugins import UnservedPlugin
 from webhook.doctor.check import Category, Check, Result, fails_on, passes, warns_on
 from webhook.doctor.checks import check_plugin_log as plugin_log
 from webhook.doctor.checks.check_node_gpus import HOST_PLUGIN
@@ -75,11 +76,13 @@ def restart_needed(facts: ClusterFacts) -> Result:
     """No plugin pod lacks what it would get if it were created now."""
     stale = [item for item in facts.blind if item.is_repairable]
     troubles = (
-        f"{item.pod.plugin.name} on {item.pod.node} was created without the webhook; now it would be "
-        f"{item.decision.word}"
-        for item in stale
+        f"{_place(item)} was created without the webhook; now it would be {item.decision.word}" for item in stale
     )
     return fails_on(troubles, *(cure_of(item) for item in stale[:1]))
+
+
+def _place(item: UnservedPlugin) -> str:
+    return f"{item.pod.plugin.namespace}/{item.pod.plugin.name} on {item.pod.node}"
 
 
 def left_alone(facts: ClusterFacts) -> Result:
@@ -90,10 +93,7 @@ def left_alone(facts: ClusterFacts) -> Result:
     state = fails_on if not any(map(facts.offers_gpus, facts.gpu_nodes)) else warns_on
     bad = [item for item in left if item.pod.node in gpu_nodes]
     shown = bad or left
-    troubles = (
-        f"{item.pod.plugin.name} on {item.pod.node} would be {item.decision.word}: {'; '.join(item.decision.evidence)}"
-        for item in shown
-    )
+    troubles = (f"{_place(item)} would be {item.decision.word}: {'; '.join(item.decision.evidence)}" for item in shown)
     fix = (cure_of(item) if bad else if_it_has_a_gpu(item.pod.node) for item in shown[:1])
     return (fails_on if bad else state)(troubles, *fix)
 
