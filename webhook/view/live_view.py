@@ -87,8 +87,8 @@ class LiveView:
     """The view of a live cluster; a ``kind`` is the name of its field in ClusterView, such as ``runtime_classes``.
 
     ``view`` is replaced as a whole, so each reader sees one state; ``synced`` is set once every kind that is not
-    optional has been listed, or refused where it may be, and the view prepared. ``prepare`` gets the view after changes, so that derived values are
-    ready before a request needs them. ``on_change`` is called as
+    optional has been listed, or refused where it may be, and the view prepared. ``prepare`` gets the view after
+    changes, so that derived values are ready before a request needs them. ``on_change`` is called as
     ``on_change(event, kind=..., **facts)``, once for each change, with ``watch-found`` (``objects``), ``watch-lost``
     (``reason``), ``api-absent`` and ``object-too-large`` (``reason``: its name). ``observe`` returns a view with what
     its plugin pods show now.

@@ -43,9 +43,7 @@ def facts_resources(namespace: str) -> Iterator[Resource]:
     by_name = {"fieldSelector": f"metadata.name={FACTS_NAME}"}
     yield Resource(FACTS_DAEMON_SET, may_be_refused=True, namespace=namespace, selectors=by_name)
     by_label = {"labelSelector": f"{FACTS_LABEL}={FACTS_NAME}"}
-    yield Resource(
-        FACTS_POD, may_be_refused=True, page_size=PODS_PAGE_SIZE, namespace=namespace, selectors=by_label
-    )
+    yield Resource(FACTS_POD, may_be_refused=True, page_size=PODS_PAGE_SIZE, namespace=namespace, selectors=by_label)
 
 
 def resources(
