@@ -139,3 +139,8 @@ def test_a_namespace_that_does_not_exist_stops_nothing(helm: Helm, kubectl: Kube
     assert "namespace: kube-system" in shown
     assert "namespace: comes-later" not in shown
     assert "Namespace comes-later does not exist yet" in shown
+
+
+def test_node_facts_without_a_value_are_off(helm: Helm) -> None:
+    """A value of null removes the chart's default."""
+    assert helm.objects({"nodeFacts": {"enabled": None}}) == helm.objects({})

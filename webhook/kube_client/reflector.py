@@ -34,7 +34,10 @@ class Ending(Enum):
 
 
 class Reflector:
-    """Keeps one store current; calls ``changed`` when its values differ, ``tell`` when the watch is lost or found."""
+    """Keeps one store current; calls ``changed`` when its values differ, ``tell`` when the watch is lost or found.
+
+    ``is_refused`` says that a list or watch was refused for a missing right; ``changed`` is called once for that, too.
+    """
 
     def __init__(  # noqa: PLR0913 - each is a part that the caller chooses
         self,
@@ -53,6 +56,7 @@ class Reflector:
         self._clock = backoff.clock
         self._changed = changed
         self._tell = tell
+        self.is_refused = False
         self._told: tuple[str, str] = ("", "")
         self._must_list = True
         self._watch_failed = False
@@ -78,6 +82,9 @@ class Reflector:
             return await self._watch()
         except ApiError as error:
             self._must_list, reason = True, str(error)
+            if error.is_forbidden and not self.is_refused:
+                self.is_refused = True
+                self._changed()
         except CredentialsError as error:
             reason = str(error)
         except TimeoutError:

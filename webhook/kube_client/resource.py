@@ -81,12 +81,14 @@ class Store(Protocol):
 class Resource:
     """One list that is watched. An optional kind may have no API in this cluster: then it has no objects.
 
-    ``page_size`` bounds how long one page keeps the event loop busy. ``namespace`` is empty for all of them. Several
+    One that ``may_be_refused`` is not waited for where the right to list it is missing. ``page_size`` bounds how long
+    one page keeps the event loop busy. ``namespace`` is empty for all of them. Several
     resources of one kind, with other namespaces or selectors, are shown together.
     """
 
     kind: WatchedKind
     optional: bool = False
+    may_be_refused: bool = False
     page_size: int = 100
     selectors: Mapping[str, str] = field(default_factory=dict)
     namespace: str = ""

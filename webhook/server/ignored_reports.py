@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from webhook.decide.nodes.known_facts import is_current
 from webhook.view.node_facts_pods import NAME, NodeFactsPod
 from webhook.view.view import ClusterView
 
@@ -9,6 +10,8 @@ EVENT = "report-ignored"
 # Of thousands of pods a line names some.
 NAMED = 5
 FOREIGN = f"its pod does not belong to the DaemonSet {NAME}"
+NO_DAEMON_SET = f"the DaemonSet {NAME} does not exist, or may not be read"
+NO_BOOT_ID = "the node shows no boot ID, so the report cannot be proven"
 NOT_CURRENT = "the boot ID is not the node's: of an earlier boot, or of the kernel of a sandbox"
 
 
@@ -41,9 +44,11 @@ def ignored_reports(view: ClusterView) -> Iterator[tuple[str, str]]:
 def _why(pod: NodeFactsPod, owners: frozenset[str], view: ClusterView) -> str:
     if pod.unreadable:
         return pod.unreadable
-    if pod.facts is None:
+    if pod.facts is None and not pod.failure:
         return ""
-    if pod.owner not in owners:
-        return FOREIGN
+    if not pod.owner or pod.owner not in owners:
+        return FOREIGN if owners else NO_DAEMON_SET
     node = (view.nodes or {}).get(pod.node)
-    return NOT_CURRENT if node and node.boot_id != pod.facts.boot_id else ""
+    if node is None or pod.facts is None or is_current(pod.facts, node):
+        return ""
+    return NOT_CURRENT if node.boot_id else NO_BOOT_ID

@@ -114,8 +114,9 @@ class Bodies:
         while self._bytes > self._most_bytes:
             oldest = next(iter(self._arriving))
             self._leave(oldest)
-            # This ends its wait for more data, or for memory.
-            oldest.deadline.reschedule(0)
+            # This ends its wait for more data, or for memory. At its deadline it ends by itself.
+            if not oldest.deadline.expired():
+                oldest.deadline.reschedule(0)
 
     def _leave(self, arrival: _Arrival) -> None:
         if arrival in self._arriving:

@@ -79,15 +79,16 @@ class _Watched:
 
     @property
     def is_known(self) -> bool:
-        return self.resource.optional or self.cache.values is not None
+        is_refused = self.resource.may_be_refused and self.reflector.is_refused
+        return self.resource.optional or is_refused or self.cache.values is not None
 
 
 class LiveView:
     """The view of a live cluster; a ``kind`` is the name of its field in ClusterView, such as ``runtime_classes``.
 
     ``view`` is replaced as a whole, so each reader sees one state; ``synced`` is set once every kind that is not
-    optional has been listed, and the view prepared. ``prepare`` gets the view after changes, so that derived values are
-    ready before a request needs them. ``on_change`` is called as
+    optional has been listed, or refused where it may be, and the view prepared. ``prepare`` gets the view after
+    changes, so that derived values are ready before a request needs them. ``on_change`` is called as
     ``on_change(event, kind=..., **facts)``, once for each change, with ``watch-found`` (``objects``), ``watch-lost``
     (``reason``), ``api-absent`` and ``object-too-large`` (``reason``: its name). ``observe`` returns a view with what
     its plugin pods show now.
@@ -180,9 +181,9 @@ class LiveView:
         return self._clock.monotonic() - min(watched.cache.current_at for watched in self._watched[kind])
 
     def oldest_age_seconds(self) -> float:
-        """Return the age of the oldest kind, leaving out optional ones that were never listed."""
+        """Return the age of the oldest kind, leaving out those that were never listed and are not waited for."""
         now = self._clock.monotonic()
-        known = (item for item in self._all() if not item.resource.optional or item.cache.values is not None)
+        known = (item for item in self._all() if not item.is_known or item.cache.values is not None)
         return max((now - watched.cache.current_at for watched in known), default=0.0)
 
     def object_age_seconds(self, kind: str, name: str) -> float:

@@ -31,6 +31,7 @@ DEFAULT_RUNTIME_FAILURES = frozenset(
 )
 LONGEST_FAILURE = 256
 TOO_LONG = f"the report is longer than {MAX_BYTES} bytes"
+NAMES_CLASS = "its pod names a RuntimeClass, so it shows nothing of the node"
 DAMAGED = "the report is damaged, or of another version"
 
 
@@ -40,7 +41,7 @@ class NodeFactsPod:
 
     ``failure`` is what NVIDIA's runtime said, where it is the default and could not create the pod's containers.
     ``created`` is the time of the pod's creation in RFC 3339: of two pods on a node the newer one counts.
-    ``unreadable`` says why the text in the place of the report is none.
+    ``unreadable`` says why the text in the place of the report is none, or not one of the node.
     """
 
     node: str
@@ -63,7 +64,7 @@ def project_facts_pod(item: Mapping[str, Any]) -> NodeFactsPod:
     uid = text(owner.get("uid")) if owner.get("kind") == "DaemonSet" else ""
     node = text(spec.get("nodeName"))
     if spec.get("runtimeClassName"):
-        return NodeFactsPod(node, uid)
+        return NodeFactsPod(node, uid, unreadable=NAMES_CLASS if _unreadable(status) else "")
     # Equal texts are one object: the pods of a rollout have few different times.
     created = intern(text(metadata(item).get("creationTimestamp")))
     newest = _newest(status)

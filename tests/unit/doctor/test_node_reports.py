@@ -55,6 +55,14 @@ async def test_a_node_whose_gpus_are_for_virtual_machines_is_no_gpu_node(tmp_pat
     assert (await look(cluster, tmp_path)).gpu_nodes == ()
 
 
+async def test_the_fix_names_what_is_stronger_than_a_report(tmp_path: Path) -> None:
+    """A label against a GPU, the policy's labels, and GPUs that the node offers: as in decisions."""
+    cluster = healthy()
+    label_with_vfio(cluster)
+    (fix,) = CHECKS["node-facts-agree"].run(await look(cluster, tmp_path)).fix
+    assert all(word in fix for word in ("there is no GPU", "bootstrap.gpuNodes", "GPUs that the node offers"))
+
+
 async def test_a_default_runtime_that_fails_is_no_failure_of_ours(tmp_path: Path) -> None:
     """The pod of node facts cannot start: no check of the installation says that something is wrong with it."""
     cluster = healthy()

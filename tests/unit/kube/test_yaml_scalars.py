@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from webhook.commands.shared.yaml_text import yaml_text
+from webhook.commands.shared.yaml_text import fast_yaml, yaml_text
 from webhook.commands.yaml_edit.render import scalar_text
 from webhook.kube.manifests import load
 from webhook.kube.yaml_scalars import plain_value
@@ -95,9 +95,10 @@ def test_a_plain_scalar_is_what_kubectl_reads(text: str, value: object) -> None:
 
 @pytest.mark.parametrize("text", VALUES)
 def test_a_text_that_looks_like_another_value_is_quoted(text: str) -> None:
-    """Wherever we write one: an edit, and a document that is rendered again."""
-    for written in (yaml_text({"a": text}), f"a: {scalar_text(text)}"):
+    """Wherever we write one: an edit, a document that is rendered again, and a saved view, as key and as value."""
+    for written in (yaml_text({"a": text}), f"a: {scalar_text(text)}", fast_yaml({"a": text})):
         assert load(written) == {"a": text}
+    assert load(fast_yaml({text: 1})) == {text: 1}
 
 
 def test_a_key_is_what_kubectl_reads() -> None:

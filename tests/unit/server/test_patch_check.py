@@ -29,6 +29,12 @@ APPLIES: dict[str, list[Operation]] = {
     "insert": [{"op": "add", "path": "/spec/containers/0", "value": {"name": "zero"}}],
     "escaped key": [{"op": "replace", "path": "/metadata/annotations/a~1b", "value": "2"}],
     "remove": [{"op": "remove", "path": "/spec/containers/0/env/0"}],
+    "key with a tilde": [
+        {"op": "add", "path": "/metadata/annotations/a~0b", "value": "2"},
+        {"op": "test", "path": "/metadata/annotations/a~0b", "value": "2"},
+    ],
+    "copy": [{"op": "copy", "from": "/spec/containers/0/env", "path": "/spec/containers/1/env"}],
+    "move": [{"op": "move", "from": "/spec/containers/0", "path": "/spec/containers/1"}],
     "test": [{"op": "test", "path": "/spec/containers/1/name", "value": "two"}],
 }
 FAILS: dict[str, list[Operation]] = {
@@ -44,6 +50,15 @@ FAILS: dict[str, list[Operation]] = {
     "no operation": [{"path": "/spec/hostUsers", "value": 1}],
     "unknown operation": [{"op": "append", "path": "/spec/containers", "value": 1}],
     "the test fails": [{"op": "test", "path": "/spec/containers/1/name", "value": "one"}],
+    "replace after the end": [{"op": "replace", "path": "/spec/containers/-", "value": {}}],
+    "replace beyond the list": [{"op": "replace", "path": "/spec/containers/2", "value": {}}],
+    "an index with a zero": [{"op": "add", "path": "/spec/containers/01", "value": {}}],
+    "a negative index": [{"op": "add", "path": "/spec/containers/-1", "value": {}}],
+    "copy what is not there": [{"op": "copy", "from": "/spec/volumes", "path": "/spec/more"}],
+    "copy from nowhere": [{"op": "copy", "path": "/spec/more"}],
+    "move into itself": [{"op": "move", "from": "/spec", "path": "/spec/containers"}],
+    "remove the root": [{"op": "remove", "path": ""}],
+    "below another root": [{"op": "replace", "path": "", "value": []}, {"op": "remove", "path": "/spec"}],
     "only the last": [{"op": "remove", "path": "/spec"}, {"op": "add", "path": "/spec/containers/-", "value": {}}],
 }
 
@@ -71,7 +86,8 @@ def test_the_pod_becomes_what_the_whole_patch_makes_of_it(operations: list[Opera
 def test_what_the_library_refuses_is_refused(operations: list[Operation]) -> None:
     """Its errors are those that the server expects."""
     refused = (jsonpatch.JsonPatchException, JsonPointerException)
-    with pytest.raises(refused):
+    with pytest.raises(refused) as whole:
         jsonpatch.JsonPatch(operations).apply(asked(POD).object)
-    with pytest.raises(refused):
+    with pytest.raises(refused) as single:
         check_applies(asked(POD), decision(operations))
+    assert single.type is whole.type

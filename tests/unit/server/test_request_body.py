@@ -171,3 +171,32 @@ async def test_a_whole_body_without_room_is_busy(hook: Webhook, client: Client) 
     response = await client.post(WORKLOADS_PATH + "?timeout=50ms", json=review(GPU_POD))
     assert response.status == 503
     assert issubclass(BusyError, Exception)
+
+
+class Sent:
+    """A request whose body arrives in these parts."""
+
+    content_length = None
+
+    def __init__(self, *parts: bytes) -> None:
+        self.content = self
+        self._parts = list(parts)
+
+    async def readany(self) -> bytes:
+        """Return the next part; without one, wait for ever."""
+        return self._parts.pop(0) if self._parts else await asyncio.Future()
+
+
+async def test_a_body_that_gives_up_its_place_at_its_deadline_harms_no_other() -> None:
+    """Its deadline has just passed, and it has not left yet, when another body needs its place."""
+    bodies = Bodies(arriving_bytes=100)
+
+    async def read(sent: Sent, seconds: float) -> int:
+        with await bodies.read(sent, 1000, seconds) as content:  # type: ignore[arg-type]  # what is read of a request
+            return len(content)
+
+    slow = asyncio.create_task(read(Sent(b" " * 60), 0))
+    await asyncio.sleep(0)
+    other = asyncio.create_task(read(Sent(b" " * 60, b""), 10))
+    outcomes = await asyncio.gather(slow, other, return_exceptions=True)
+    assert ([type(outcomes[0]), outcomes[1]], counted_bytes(bodies)) == ([TimeoutError, 60], 0)

@@ -15,20 +15,34 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+class _FastDumper(yaml.CSafeDumper):
+    """The same, for the writer in C."""
+
+
 def yaml_text(value: object) -> str:
     """Return a value as YAML in its own order; no line is folded."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=UNBROKEN)
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else _quote(text))
+
+
+def _quote(text: str) -> str | None:
     # PyYAML writes some texts without quotes that kubectl reads as booleans or numbers.
-    style = "|" if "\n" in text else "'" if plain_value(text) != text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+    return "'" if plain_value(text) != text else None
 
 
 _Dumper.add_representer(str, _text)
 
 
 def fast_yaml(value: object) -> str:
-    """Return a large value as YAML, by the parser in C; texts of several lines are escaped."""
-    return yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1 << 16)
+    """Return a large value as YAML, by the writer in C; texts of several lines are escaped."""
+    return yaml.dump(value, Dumper=_FastDumper, sort_keys=False, allow_unicode=True, width=UNBROKEN)
+
+
+def _fast_text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, _quote(text))
+
+
+_FastDumper.add_representer(str, _fast_text)

@@ -1,7 +1,8 @@
 """Where a node's own report differs from what its labels, its capacity and its arguments say. For people alone.
 
-A difference shows that something about the node is old or wrong. For a plugin's pod the report decides, unless the
-policy names the node's labels (gpuNodes); for GPU pods, what the node offers decides.
+A difference shows that something about the node is old or wrong. The report decides, except against a label that says
+that there is no GPU, against the policy's gpuNodes (for plugin pods), and against GPUs that the node offers (for GPU
+pods).
 """
 
 from collections.abc import Iterable, Iterator, Sequence

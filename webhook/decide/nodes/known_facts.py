@@ -80,9 +80,12 @@ def reports_of(view: ClusterView, nodes: Iterable[Node]) -> ClusterView:
 
 
 def _known(pod: NodeFactsPod, node: Node) -> KnownFacts:
-    # Another boot ID is an earlier boot, or the kernel of a sandbox (gVisor, Kata), which is not the node's.
-    is_current = pod.facts is not None and bool(node.boot_id) and pod.facts.boot_id == node.boot_id
-    return KnownFacts(pod.facts if is_current else None, pod.failure)
+    return KnownFacts(pod.facts if pod.facts and is_current(pod.facts, node) else None, pod.failure)
+
+
+def is_current(facts: NodeFacts, node: Node) -> bool:
+    """Say whether a report is of the node's last boot. The kernel of a sandbox (gVisor, Kata) has an ID of its own."""
+    return bool(node.boot_id) and facts.boot_id == node.boot_id
 
 
 def driver_of(host: Node, known: KnownFacts, drivers: HostDrivers) -> HostDriver | None:

@@ -55,8 +55,9 @@ def agreeing(facts: ClusterFacts) -> Result:
     troubles = (f"{name}: {difference}" for name, some in found.items() for difference in some)
     first = next(iter(found), "")
     fix = (
-        f"the report decides; correct or remove the label: kubectl label node {first} LABEL-   (a label of feature "
-        "discovery is old: restart its pod on the node)"
+        "the report decides, except against a label that says that there is no GPU, against bootstrap.gpuNodes (for "
+        "plugin pods), and against GPUs that the node offers (for GPU pods). Correct what is wrong, such as a label: "
+        f"kubectl label node {first} LABEL-   (a label of feature discovery is old: restart its pod on the node)"
     )
     return warns_on(troubles, fix, otherwise=f"{len(facts.reported)} reports agree" if facts.reported else OFF)
 
