@@ -6,6 +6,7 @@ path of the API, how each request was answered: a kind that could not be read st
 
 import gzip
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,10 @@ API_VERSION, KIND = "gpu-injector.io/v1", "Archive"
 VERSION = 1
 GZIP = b"\x1f\x8b"
 LARGEST_BYTES = 2 * 1024**3
+# What the API server accepts as a name. Names become part of commands that are printed, so a file has no others.
+NAME = re.compile(r"[\w.:-]*", re.ASCII)
+# An answer of the discovery is named after its path.
+DISCOVERY = frozenset({"APIGroupList", "APIResourceList"})
 
 
 class ArchiveError(ValueError):
@@ -91,8 +96,10 @@ def load(content: bytes, source: str) -> Archive:
 
 
 def from_objects(objects: Iterable[ApiObject]) -> Archive:
-    """Return the archive that objects make up. Raises ArchiveError for a version that is not known."""
+    """Return the archive that objects make up. Raises ArchiveError for an unknown version, or what is no name."""
     found = list(objects)
+    if odd := next((name for item in found for name in _names(item) if not NAME.fullmatch(name)), ""):
+        raise ArchiveError(f"{odd[:80]!r} is no name of an object")
     about = next((item for item in found if item.get("kind") == KIND and item.get("apiVersion") == API_VERSION), None)
     others = tuple(item for item in found if item is not about)
     if about is None:
@@ -107,6 +114,14 @@ def from_objects(objects: Iterable[ApiObject]) -> Archive:
         facts=mapping(about.get("facts")),
         tool=text(about.get("tool")),
     )
+
+
+def _names(item: ApiObject) -> Iterator[str]:
+    if item.get("kind") in DISCOVERY:
+        return
+    about = mapping(item.get("metadata"))
+    yield from (text(about.get("name")), text(about.get("namespace")))
+    yield text(mapping(item.get("spec")).get("nodeName"))
 
 
 def _objects(plain: str, source: str) -> Iterable[ApiObject]:

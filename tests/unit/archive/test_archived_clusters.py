@@ -1,5 +1,6 @@
 """Clusters from public reports, and one healthy cluster of each platform, read offline."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from support.mixed_platforms import PLATFORMS
 from support.written_archives import MODEL, case_text, cases, platform_text
 
 from webhook.archive.anonymise import anonymise
-from webhook.archive.archive import dump, load
+from webhook.archive.archive import ArchiveError, dump, load
 from webhook.doctor.check import State
 
 FAIL, WARN, PASS, UNKNOWN = State.FAIL, State.WARN, State.PASS, State.UNKNOWN
@@ -120,3 +121,17 @@ def test_a_file_is_what_was_written() -> None:
     """Written and read again, compressed or not, an archive gives the same facts."""
     archive = read("gb10")
     assert facts_of(load(dump(archive), "a.json")).plugin_logs == facts_of(archive).plugin_logs
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"kind": "Node", "metadata": {"name": "n$(touch x)"}},
+        {"kind": "Pod", "metadata": {"name": "p", "namespace": "ml; true"}},
+        {"kind": "Pod", "metadata": {"name": "p", "namespace": "ml"}, "spec": {"nodeName": "n\n| sh"}},
+    ],
+)
+def test_a_file_cannot_put_a_command_into_a_name(item: dict[str, object]) -> None:
+    """Doctor prints commands with the names in the file, and programs may run them."""
+    with pytest.raises(ArchiveError, match="is no name of an object"):
+        load(json.dumps({"apiVersion": "v1", **item}).encode(), "file")

@@ -1,6 +1,7 @@
 """Where the device plugin's DaemonSets put their pods, and why a GPU node has none."""
 
 from collections.abc import Iterator
+from shlex import quote
 
 from webhook.doctor.check import Result, fails_on, warns_on
 from webhook.doctor.cluster_facts import ClusterFacts
@@ -64,7 +65,7 @@ def _fix(facts: ClusterFacts, sets: list[PluginDaemonSet], node: Node) -> str:
         return f"{name}   (its events say what refuses the pod, or whether the controller has just not created it yet)"
     labels = next((labels for one in sets if not _shutting(one, node) and (labels := _wanted_labels(one))), {})
     if labels and all(map(_is_for_people, labels)):
-        pairs = " ".join(f"{key}={value}" for key, value in labels.items())
+        pairs = " ".join(quote(f"{key}={value}") for key, value in labels.items())
         return f"kubectl label node {node.name} {pairs}   (or change the selectors of the DaemonSet's template)"
     return "change tolerations or selectors of the DaemonSet's template: a webhook is asked too late for that"
 
