@@ -22,8 +22,11 @@ def named_objects(item: PodVerdict) -> NamedObjects:
 
 def warnings_json(item: PodVerdict) -> list[dict[str, Any]]:
     """Return the warnings: with the name of what preview adds by itself, else with the reason of the decision."""
+    named = named_objects(item)
     return [
-        message(next((code for note, code in NOTE_CODES.items() if note in warning), item.decision.reason), warning)
+        message(
+            next((code for note, code in NOTE_CODES.items() if note in warning), item.decision.reason), warning, named
+        )
         for warning in (() if item.unread else item.decision.warnings)
     ]
 
