@@ -60,8 +60,8 @@ def _wrong_words(words: list[str]) -> Iterator[str]:
         yield f"{program} is no command"
     if found := PROSE.intersection(words):
         yield f"prose: {found}"
-    if found := {word for word in rest if re.fullmatch(r"(?:[\w.-]+[=/])?[A-Z]{3,}-?", word)}:
-        yield f"to be replaced: {found}"
+    if replaced := {word for word in rest if re.fullmatch(r"(?:[\w.-]+[=/])?[A-Z]{3,}-?", word)}:
+        yield f"to be replaced: {replaced}"
     rest = rest[2:] if rest[:1] == ["-n"] else rest
     if rest[0] not in VERBS.get(program, rest[:1]):
         yield f"{rest[0]} is no verb of {program}"

@@ -75,13 +75,18 @@ class EventLookup:
 
     async def failures(self, namespace: str, reasons: Collection[EventReason]) -> Failures:
         """Return the failures of the last hour, as far as they could be read in time."""
-        found = await asyncio.gather(*(self._of((namespace, reason)) for reason in reasons))
-        return tuple(failure for some in found for failure in some)
+        found = {(namespace, reason): self._remembered((namespace, reason)) for reason in reasons}
+        asked = [key for key, failures in found.items() if failures is None]
+        # Where all is remembered, the request does not wait for its turn in the event loop.
+        if asked:
+            found.update(zip(asked, await asyncio.gather(*map(self._of, asked)), strict=True))
+        return tuple(failure for some in found.values() for failure in some or ())
+
+    def _remembered(self, key: Key) -> Failures | None:
+        entry = self._entries.get(key)
+        return entry.failures if entry is not None and entry.until > self._clock.monotonic() else None
 
     async def _of(self, key: Key) -> Failures:
-        entry = self._entries.get(key)
-        if entry is not None and entry.until > self._clock.monotonic():
-            return entry.failures
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(self._look(key))

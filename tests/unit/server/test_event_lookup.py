@@ -147,6 +147,16 @@ async def test_the_answer_is_remembered_for_a_while(tmp_path: Path) -> None:
         assert len(there.asked()) == 6
 
 
+async def test_what_is_remembered_needs_no_turn_of_the_event_loop(tmp_path: Path) -> None:
+    """On a busy server a turn takes many times as long as the decision."""
+    async with world(tmp_path) as found:
+        reasons = tuple(EventReason)
+        await found.lookup.failures(NAMESPACE, reasons)
+        again = found.lookup.failures(NAMESPACE, reasons)
+        with pytest.raises(StopIteration):
+            again.send(None)
+
+
 async def test_evidence_of_one_namespace_is_not_used_in_another(tmp_path: Path) -> None:
     """Neither an Event there about ours, nor what is remembered."""
     async with world(tmp_path) as there:
