@@ -56,9 +56,9 @@ class NamedVerdicts:
         self._named = NO_OBJECTS
 
     def of(self, item: PodVerdict) -> NamedObjects:
-        """Return those that the decision could see; only rules, which are shown on demand, name some."""
+        """Return those that the decision could see; only its warnings and rules name some."""
         view = item.question.situation.view
-        if item.steps and view is not self._view:
+        if (item.steps or item.decision.warnings) and view is not self._view:
             self._view, self._named = view, named_objects(item)
         return self._named
 
@@ -74,7 +74,7 @@ def to_json(item: PodVerdict, operations: Sequence[Operation] | None, named: Nam
         "verdict": "unknown" if item.unread else item.decision.verdict,
         "reason": None if item.unread else item.decision.reason,
         "operations": list(item.operations),
-        "warnings": warnings_json(item),
+        "warnings": warnings_json(item, named),
         **({} if operations is None else {"patched": apply(item.item, operations) if operations else item.item}),
         "dryRun": item.decision.dry_run,
     }

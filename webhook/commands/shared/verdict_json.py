@@ -20,9 +20,8 @@ def named_objects(item: PodVerdict) -> NamedObjects:
     )
 
 
-def warnings_json(item: PodVerdict) -> list[dict[str, Any]]:
+def warnings_json(item: PodVerdict, named: NamedObjects) -> list[dict[str, Any]]:
     """Return the warnings: with the name of what preview adds by itself, else with the reason of the decision."""
-    named = named_objects(item)
     return [
         message(
             next((code for note, code in NOTE_CODES.items() if note in warning), item.decision.reason), warning, named

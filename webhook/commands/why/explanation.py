@@ -128,7 +128,7 @@ def to_json(answer: Explanation) -> dict[str, Any]:
         "unread": unread_json(one),
         "dryRun": one.decision.dry_run,
         **({"serverDryRun": dry_run_json(one.dry_run)} if one.dry_run else {}),
-        "warnings": warnings_json(one),
+        "warnings": warnings_json(one, named),
         "rows": [{**step_json(step, named), "tried": step.tried} for step in one.steps],
         "next": fixes(_next_lines(answer)),
     }
