@@ -71,3 +71,8 @@ TEMPLATES_PATH = "/warn/templates"
 
 MUTATING_ENTRIES = (WORKLOADS_ENTRY, BOOTSTRAP_ENTRY, EPHEMERAL_ENTRY, HEARTBEAT_ENTRY)
 VALIDATING_ENTRIES = (TEMPLATES_ENTRY,)
+
+
+def policy_path(home: str) -> str:
+    """Return the path of the ConfigMap with the policy, in the namespace of an installation."""
+    return f"/api/v1/namespaces/{home}/configmaps/{REGISTRATION_NAME}"

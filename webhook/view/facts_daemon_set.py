@@ -6,6 +6,7 @@ from typing import Any
 from webhook.kube.values import EMPTY, mapping
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
+from webhook.names import policy_path
 from webhook.view.node_facts_pods import NAME
 
 SETTING_KEY, DISABLED = "nodeFacts", "disabled"
@@ -28,7 +29,7 @@ async def find_facts_daemon_set(client: KubeClient, home: str) -> Mapping[str, A
 
 async def _is_disabled(client: KubeClient, home: str) -> bool:
     try:
-        found = await client.find(f"/api/v1/namespaces/{home}/configmaps/gpu-injector")
+        found = await client.find(policy_path(home))
     except ApiError:
         return False
     return mapping((found or EMPTY).get("data")).get(SETTING_KEY) == DISABLED

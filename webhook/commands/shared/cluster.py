@@ -19,7 +19,7 @@ from webhook.kube_client.api_error import ApiError, CredentialsError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
 from webhook.kube_client.exec_plugin import Unattended
-from webhook.names import REGISTRATION_PATH
+from webhook.names import REGISTRATION_PATH, policy_path
 from webhook.policy.model import Policy
 from webhook.registration.entries import home_of
 from webhook.view.facts_daemon_set import find_facts_daemon_set
@@ -141,7 +141,7 @@ async def installed_policy(client: KubeClient, file: Path | None) -> InstalledPo
     unread = f"the registration: {registered.unread}" if registered.unread else ""
     source = f"ConfigMap {registered.home}/gpu-injector"
     try:
-        found = await client.find(f"/api/v1/namespaces/{registered.home}/configmaps/gpu-injector")
+        found = await client.find(policy_path(registered.home))
     except ApiError as error:
         found, unread = None, f"{source}: {error}"
     text = mapping((found or EMPTY).get("data")).get(POLICY_KEY)
