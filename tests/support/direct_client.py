@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 from yarl import URL
@@ -14,7 +15,7 @@ from yarl import URL
 from support.fake_api import FakeApi
 from support.fake_faults import Request
 from webhook.kube_client.answer import Answer
-from webhook.kube_client.client import CALL_SECONDS, JSON, KubeClient
+from webhook.kube_client.client import JSON, KubeClient
 from webhook.kube_client.credentials import CredentialsLoader
 
 
@@ -32,16 +33,14 @@ class DirectClient(KubeClient):
         *,
         body: object = None,
         content_type: str = JSON,
-        timeout_seconds: float = CALL_SECONDS,
+        **options: Any,  # noqa: ANN401 - as in KubeClient
     ) -> Answer:
         """Act at once where no connection is needed; others have their turn before the answer."""
         url = URL(path, encoded=True)
         headers, content = ({}, b"") if body is None else ({"Content-Type": content_type}, orjson.dumps(body))
         response = self._fake.answer_without_connection(Request(method, url.path, dict(url.query), headers, content))
         if response is None:
-            return await super().exchange(
-                method, path, body=body, content_type=content_type, timeout_seconds=timeout_seconds
-            )
+            return await super().exchange(method, path, body=body, content_type=content_type, **options)
         await asyncio.sleep(0)
         warnings = tuple(response.headers.getall("Warning", ()))
         assert isinstance(response.body, bytes)
