@@ -1,6 +1,7 @@
 """The node's sandbox: nothing is left of it when the tests are killed."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from e2e.processes import until
 
 TESTS = Path(__file__).parents[2]
 STARTED = """
-import json, sys
+import json, socket, sys
 from pathlib import Path
 from e2e.node.cgroups import cgroup_root
 from e2e.node.sandbox import sandbox
@@ -20,7 +21,8 @@ folder = Path(sys.argv[1])
 with cgroup_root() as group, sandbox(folder, folder, shared=[]) as inside:
     command = inside.command("sleep", "infinity")
     with started("inside", command, folder, environment=inside.environment), started("beside", command[-2:], folder):
-        print(json.dumps({"first": inside.pid, "link": f"gpu-injector{inside.network}", "group": group}), flush=True)
+        index = socket.if_nametoindex(f"gpu-injector{inside.network}")
+        print(json.dumps({"link": index, "group": group}), flush=True)
         sys.stdin.read()
 """
 
@@ -39,7 +41,8 @@ def test_nothing_outlives_tests_that_are_killed(tmp_path: Path) -> None:
         assert {"unshare", "sleep"} <= {name(one) for one in descendants(tests.pid)}
         tests.kill()
     until(lambda: not any(Path("/proc", pid).exists() for pid in before), "every process has ended")
-    until(lambda: not Path("/sys/class/net", made["link"]).exists(), "the link is gone")
+    # By its index: another test's sandbox may have the same name by now.
+    until(lambda: made["link"] not in dict(socket.if_nameindex()), "the link is gone")
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
     remove_abandoned()
     assert not list(Path("/sys/fs/cgroup").glob(f"**{made['group']}"))
