@@ -101,16 +101,14 @@ def control_plane(programs: Programs, folder: Path, *, address: str = LOOPBACK) 
         plane = ControlPlane(folder, url, authority, Kubectl(programs["kubectl"], kubeconfig), etcd, server)
         server.wait_until(lambda: plane.kubectl.succeeds("get", "--raw", "/readyz"), "ready", seconds=START_SECONDS)
         with _controllers(programs, plane, address) as controllers:
-            controllers.wait_until(
-                lambda: plane.kubectl.succeeds("get", "serviceaccount/default"), "makes ServiceAccounts"
-            )
+            controllers.wait_until(lambda: plane.kubectl.exists("serviceaccount/default"), "makes ServiceAccounts")
             yield plane
 
 
 def wait_for_namespace(plane: ControlPlane, namespace: str) -> None:
     """Wait until pods can be created in a new namespace: a controller has to make its ServiceAccount first."""
-    account = ("get", "serviceaccount/default", "--namespace", namespace)
-    until(lambda: plane.kubectl.succeeds(*account), f"ServiceAccount default in {namespace}")
+    account = ("serviceaccount/default", "--namespace", namespace)
+    until(lambda: plane.kubectl.exists(*account), f"ServiceAccount default in {namespace}")
 
 
 @contextmanager

@@ -4,45 +4,66 @@ import http.client
 import json
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from e2e.control_plane import ControlPlane
-
 MERGE_PATCH = "application/merge-patch+json"
 
 
-class DirectApi:
-    """One kept connection of the administrator; not for two threads."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, warnings and body of an answer."""
 
-    def __init__(self, plane: ControlPlane) -> None:
-        user = json.loads(plane.kubectl.kubeconfig.read_text())["users"][0]["user"]
+    status: int
+    warnings: list[str]
+    body: bytes
+
+    @property
+    def object(self) -> dict[str, Any]:
+        """The object in the body."""
+        parsed: dict[str, Any] = json.loads(self.body)
+        return parsed
+
+
+class DirectApi:
+    """One kept connection of a kubeconfig's user; not for two threads."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        config = json.loads(kubeconfig.read_text())
+        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         self._headers = {"Authorization": f"Bearer {user['token']}"}
-        tls = ssl.create_default_context(cafile=str(plane.certificate_authority))
+        tls = ssl.create_default_context(cafile=cluster["certificate-authority"])
         tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        address = urlsplit(plane.url)
+        address = urlsplit(cluster["server"])
         self._connection = http.client.HTTPSConnection(address.hostname or "", address.port, context=tls, timeout=30)
 
     def call(
         self, method: str, path: str, body: object = None, content_type: str = "application/json"
     ) -> tuple[int, dict[str, Any]]:
         """Return status and object of one request."""
-        status, answer = self.read(method, path, json.dumps(body) if body is not None else None, content_type)
-        parsed: dict[str, Any] = json.loads(answer)
-        return status, parsed
+        answer = self.ask(method, path, json.dumps(body) if body is not None else None, content_type)
+        return answer.status, answer.object
 
-    def read(
-        self, method: str, path: str, body: str | None = None, content_type: str = "application/json"
-    ) -> tuple[int, bytes]:
-        """Return status and body of one request. Raises OSError, HTTPException; the next one connects anew."""
-        headers = self._headers | ({"Content-Type": content_type} if body is not None else {})
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: str | None = None,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Return the answer to one request. Raises OSError, HTTPException; the next one connects anew."""
+        sent = self._headers | dict(headers or {}) | ({"Content-Type": content_type} if body is not None else {})
         try:
-            self._connection.request(method, path, body, headers)
+            self._connection.request(method, path, body, sent)
             with self._connection.getresponse() as response:
-                return response.status, response.read()
+                warnings = response.headers.get_all("Warning", [])
+                return Answer(response.status, [_text_of(one) for one in warnings], response.read())
         except (OSError, http.client.HTTPException):
             self._connection.close()
             raise
@@ -56,7 +77,7 @@ class DirectApi:
     def metric(self, name: str, labels: Mapping[str, str]) -> float:
         """Return the sum of the API server's own samples of a metric that have these labels."""
         # There are megabytes of others, which would take seconds to parse.
-        lines = self.read("GET", "/metrics")[1].decode().splitlines(keepends=True)
+        lines = self.ask("GET", "/metrics").body.decode().splitlines(keepends=True)
         wanted = (name, f"# HELP {name} ", f"# TYPE {name} ")
         families = text_string_to_metric_families("".join(line for line in lines if line.startswith(wanted)))
         # The parser gives a counter that is called otherwise the ending that OpenMetrics asks for.
@@ -71,3 +92,9 @@ class DirectApi:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection.close()
+
+
+def _text_of(warning: str) -> str:
+    """Return the text of a header such as ``299 - "text"``, in which quotes and backslashes are escaped."""
+    text: str = json.loads(warning.partition(" - ")[2].encode("latin-1").decode())
+    return text

@@ -2,10 +2,14 @@
 
 import json
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+
+from e2e.api_calls import applied_in_dry_run, created, found
+from e2e.direct_api import Answer, DirectApi
 
 TIMEOUT_SECONDS = 60
 
@@ -73,17 +77,63 @@ class Kubectl:
         """Apply objects, all in one call."""
         return self.run("apply", "-f", "-", stdin=as_list(manifests))
 
-    def create(self, manifest: Manifest, *arguments: str) -> Printed:
+    def attempt_create(self, manifest: Manifest, *flags: str) -> Printed:
+        """Try to create one object, as ``kubectl create`` does, and return what it would print."""
+        return _printed(lambda: created(self.kubeconfig, manifest, *flags))
+
+    def create(self, manifest: Manifest, *flags: str) -> Printed:
         """Create one object; the answer holds it as the API server stored it."""
-        return self.run("create", "-o", "json", *arguments, "-f", "-", stdin=json.dumps(manifest))
+        printed = self.attempt_create(manifest, *flags)
+        if printed.code != 0:
+            raise KubectlError(f"create {' '.join(flags)}: {printed.stderr}\n{json.dumps(manifest)}")
+        return printed
+
+    def apply_in_dry_run(self, manifest: Manifest) -> None:
+        """Assert that the API server would accept an object, new or changed."""
+        printed = _printed(lambda: applied_in_dry_run(self.kubeconfig, manifest))
+        if printed.code != 0:
+            raise KubectlError(f"apply: {printed.stderr}\n{json.dumps(manifest)}")
+
+    def exists(self, *arguments: str) -> bool:
+        """Say whether ``get`` finds the object."""
+        return _printed(lambda: found(self.kubeconfig, *arguments)).code == 0
 
     def get(self, *arguments: str) -> dict[str, Any]:
-        """Read an object, or a List of them."""
-        return self.run("get", "-o", "json", *arguments).object
+        """Read an object, or a List of them, as ``kubectl get`` does."""
+        printed = _printed(lambda: found(self.kubeconfig, *arguments))
+        if printed.code != 0:
+            raise KubectlError(f"get {' '.join(arguments)}: {printed.stderr}")
+        return printed.object
 
     def token(self, service_account: str, namespace: str) -> str:
         """Return a new token of a ServiceAccount, good for an hour."""
-        return self.run("create", "token", service_account, "--namespace", namespace, "--duration=1h").stdout.strip()
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": 3600},
+        }
+        with DirectApi(self.kubeconfig) as api:
+            status, answer = api.call("POST", path, request)
+        assert status == 201, answer
+        token: str = answer["status"]["token"]
+        return token
+
+
+def _printed(ask: Callable[[], Answer]) -> Printed:
+    """Return what kubectl would print of an answer."""
+    try:
+        answer = ask()
+    except (OSError, HTTPException) as error:
+        return Printed(1, "", f"Unable to connect to the server: {error!r}")
+    lines = [f"Warning: {text}\n" for text in answer.warnings]
+    if answer.status in (200, 201):
+        shown = answer.object
+        for item in shown.get("items", [shown]):
+            item["metadata"].pop("managedFields", None)
+        return Printed(0, json.dumps(shown), "".join(lines))
+    status = answer.object
+    return Printed(1, "", "".join([*lines, f"Error from server ({status['reason']}): {status['message']}\n"]))
 
 
 def as_list(manifests: Iterable[Manifest]) -> str:

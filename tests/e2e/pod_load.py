@@ -73,7 +73,7 @@ def constant_load(plane: ControlPlane, namespace: str, per_second: float) -> Ite
     load, turns = PodLoad(namespace), itertools.count()
 
     def work() -> None:
-        with DirectApi(plane) as api:
+        with DirectApi(plane.kubectl.kubeconfig) as api:
             while not load.stop.is_set():
                 due = load.began + next(turns) / per_second
                 load.stop.wait(max(0.0, due - time.monotonic()))

@@ -1,6 +1,5 @@
 """The pods that the tests create, and functions that read the stored pods."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +77,5 @@ def wait_for_decision(kubectl: Kubectl, word: str) -> None:
 
 def would_be_decided(kubectl: Kubectl) -> str | None:
     """Return the decision that a GPU pod would get now; None where it gets none, or would be refused."""
-    command = ("create", "--dry-run=server", "-o", "json", "-f", "-")
-    printed = kubectl.attempt(*command, stdin=json.dumps(pod(ENABLED)))
+    printed = kubectl.attempt_create(pod(ENABLED), "--dry-run=server")
     return decision_of(printed.object) if printed.code == 0 else None

@@ -1,6 +1,5 @@
 """Pods that are refused, and what controllers and kubelets say of it."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ from e2e.pods import decision_of
 
 def dry_run(kubectl: Kubectl, author: Mapping[str, Any]) -> str | None:
     """Return the decision that a pod would get."""
-    printed = kubectl.attempt("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(author))
+    printed = kubectl.attempt_create(author, "--dry-run=server")
     return decision_of(printed.object) if printed.code == 0 else None
 
 

@@ -80,7 +80,7 @@ def two_replicas(plane: ControlPlane, port: int, *arguments: object, road: str =
     plane.kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}])
     wait_for_namespace(plane, name)
     with (
-        DirectApi(plane) as api,
+        DirectApi(plane.kubectl.kubeconfig) as api,
         running_webhook(theirs, 0, *arguments, name=f"{NAME}-a") as one,
         running_webhook(theirs, 0, *arguments, name=f"{NAME}-b") as other,
         forwarding(port, one.port, other.port) as forwarder,

@@ -67,7 +67,7 @@ def exported(plane: ControlPlane, webhook_port: int, tmp_path_factory: pytest.Te
     command = [sys.executable, "-m", "webhook", "export", "mutating-admission-policy", "--policy", str(file)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     plane.kubectl.run("apply", "-f", "-", stdin=text)
-    with DirectApi(plane) as api:
+    with DirectApi(plane.kubectl.kubeconfig) as api:
         ready = Exported(plane.kubectl, api, parse_policy(POLICY, "policy"), text)
         until(lambda: decision_of(ready.admitted(CORPUS["gpu-alone"], ENABLED)), "the exported policy is in effect")
         yield ready

@@ -35,7 +35,7 @@ ACCOUNT = f"system:serviceaccount:{NAME}:{NAME}"
 def api(plane: ControlPlane, webhook_port: int) -> Iterator[DirectApi]:
     """Return a connection of the administrator's; entries that a test added are gone after it."""
     assert webhook_port
-    with DirectApi(plane) as connection:
+    with DirectApi(plane.kubectl.kubeconfig) as connection:
         before = [entry["name"] for entry in connection.get(REGISTRATION)["webhooks"]]
         yield connection
         entries = connection.get(REGISTRATION)["webhooks"]

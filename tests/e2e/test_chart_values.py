@@ -9,7 +9,7 @@ import yaml
 from support.chart import CHART, DESCRIPTION
 
 from e2e.helm import NAMESPACE, Helm, Values, named
-from e2e.kubectl import Kubectl, Manifest, as_list
+from e2e.kubectl import Kubectl, Manifest
 
 PLUGINS = "nvidia-device-plugin"
 SETS: dict[str, Values] = {
@@ -65,7 +65,8 @@ def test_lint_finds_no_fault(helm: Helm, values: Values) -> None:
 @pytest.mark.parametrize("values", SETS.values(), ids=SETS.keys())
 def test_the_api_server_accepts_the_objects(helm: Helm, kubectl: Kubectl, values: Values) -> None:
     """A server-side dry-run of everything that is rendered."""
-    kubectl.run("apply", "--dry-run=server", "-f", "-", stdin=as_list(helm.objects(values)))
+    for rendered in helm.objects(values):
+        kubectl.apply_in_dry_run(rendered)
 
 
 def test_the_registry_comes_first(helm: Helm) -> None:

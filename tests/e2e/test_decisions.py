@@ -77,7 +77,7 @@ def wait_for(kubectl: Kubectl, author: Manifest, word: str) -> None:
     words: list[str | None] = []
 
     def decided() -> bool:
-        shown = kubectl.attempt("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(author))
+        shown = kubectl.attempt_create(author, "--dry-run=server")
         words[:] = [decision_of(shown.object) if shown.code == 0 else shown.stderr]
         return words == [word]
 
@@ -177,11 +177,11 @@ def test_a_pod_that_our_patch_would_get_rejected_is_created(
     """The API server does refuse the pod with the patch; without, it is stored."""
     if runtime_class == "scheduling":
         patched = {**patched, "spec": {**patched["spec"], "runtimeClassName": "nvidia"}}
-    refused = kubectl.attempt("create", "--dry-run=server", "-f", "-", stdin=json.dumps(patched))
+    refused = kubectl.attempt_create(patched, "--dry-run=server")
     assert refused.code != 0
     assert refusal in refused.stderr
     created = kubectl.create(SITUATIONS[runtime_class][name].pod).object["metadata"]
-    assert kubectl.succeeds("get", "pod", created["name"], "--namespace", created["namespace"])
+    assert kubectl.exists("pod", created["name"], "--namespace", created["namespace"])
 
 
 @in_state("distribution")

@@ -50,7 +50,7 @@ def api(plane: ControlPlane, webhook: Webhook) -> Iterator[DirectApi]:
     rules = [rule for cluster in SAMPLE for rule in cluster.rules()]
     plane.kubectl.apply([rule for rule in rules if rule["kind"] == "Namespace"])
     plane.kubectl.apply([rule for rule in rules if rule["kind"] != "Namespace"])
-    with DirectApi(plane) as ready:
+    with DirectApi(plane.kubectl.kubeconfig) as ready:
         until(partial(accounts_exist, ready), "the namespaces have their ServiceAccounts")
         until(partial(quotas_count, plane.kubectl, rules), "the quotas are computed")
         until(partial(policies_judge, ready), "the policies judge pods")

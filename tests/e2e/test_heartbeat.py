@@ -75,7 +75,10 @@ class Cluster:
 def cluster(plane: ControlPlane, webhook_port: int) -> Iterator[Cluster]:
     """Run a replica whose heartbeats are answered; the registration is restored after the test."""
     path = f"/apis/events.k8s.io/v1/namespaces/{NAME}/events"
-    with DirectApi(plane) as api, running_webhook(plane, webhook_port, "--heartbeat-seconds", "1") as webhook:
+    with (
+        DirectApi(plane.kubectl.kubeconfig) as api,
+        running_webhook(plane, webhook_port, "--heartbeat-seconds", "1") as webhook,
+    ):
         api.call("DELETE", path)
         wait_for_decision(plane.kubectl, INJECTED)
         item = api.get(REGISTRATION)

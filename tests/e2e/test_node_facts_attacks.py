@@ -134,7 +134,7 @@ def test_what_a_tenant_forges_has_no_effect(pods: Mapping[str, Json], kubectl: K
     metadata = {"name": "lookalike", "namespace": ENABLED, "labels": labels}
     lookalike = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**pod_spec(), "nodeName": TARGET}}
     elsewhere = {**lookalike, "metadata": {**metadata, "namespace": NAME, "ownerReferences": owners}}
-    assert not mallory.succeeds("create", "-f", "-", stdin=json.dumps(elsewhere))
+    assert mallory.attempt_create(elsewhere).code != 0
     created = mallory.create(lookalike).object
     for item in (created, pods[TARGET]):
         with pytest.raises(KubectlError, match="forbidden"):

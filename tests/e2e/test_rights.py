@@ -153,7 +153,7 @@ def scene(plane: ControlPlane, webhook_port: int) -> Iterator[Scene]:
     plane.kubectl.apply([CLUSTER_POLICIES, GPU_CLUSTERS])
     kinds = ("crd/clusterpolicies.nvidia.com", "crd/gpuclusters.nvidia.com")
     plane.kubectl.run("wait", "--for=condition=Established", *kinds, "--timeout=30s")
-    with DirectApi(plane) as admin, asyncio.Runner() as runner:
+    with DirectApi(plane.kubectl.kubeconfig) as admin, asyncio.Runner() as runner:
         yield Scene(plane, admin, plane.kubeconfig_of(NAME, NAME), runner)
         # Connections over TLS take a moment to close.
         # Source: https://docs.aiohttp.org/en/stable/client_advanced.html#graceful-shutdown

@@ -145,7 +145,7 @@ def test_an_event_counts_in_its_own_namespace_alone(
 ) -> None:
     """Also one that was forged: its author could break the pods there anyway. It cannot be written elsewhere."""
     tenants.mallory.create(row.forge(tenants.own))
-    assert not tenants.mallory.succeeds("create", "-f", "-", stdin=json.dumps(row.forge(tenants.other)))
+    assert tenants.mallory.attempt_create(row.forge(tenants.other)).code != 0
     assert dry_run(kubectl, row.author(tenants.own)) == SETBACK
     assert dry_run(kubectl, row.author(tenants.other)) == row.before
     kind = "workload-class" if row.before == INJECTED else "workload-mount"
@@ -157,7 +157,7 @@ def test_an_event_about_another_namespace_counts_nowhere(kubectl: Kubectl, tenan
     """With ``eventTime`` the API server takes an Event about any object; without it does not."""
     item = row.forge(tenants.own)
     item["involvedObject"]["namespace"] = tenants.other
-    assert not tenants.mallory.succeeds("create", "-f", "-", stdin=json.dumps(item))
+    assert tenants.mallory.attempt_create(item).code != 0
     tenants.mallory.create(with_time(item))
     assert [dry_run(kubectl, row.author(place)) for place in (tenants.own, tenants.other)] == [row.before] * 2
 

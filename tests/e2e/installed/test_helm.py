@@ -109,7 +109,7 @@ def test_a_rolling_restart_misses_no_pod(with_image: Cluster, kubectl: Kubectl) 
 def tried_until_rolled_out(cluster: Cluster, *, at_least: int) -> Counter[str | None]:
     """Try so many pods, and more until every replica is the newest and ready; count what was decided of them."""
     outcomes: Counter[str | None] = Counter()
-    with DirectApi(cluster.plane) as api:
+    with DirectApi(cluster.plane.kubectl.kubeconfig) as api:
         while outcomes.total() < at_least or not _is_rolled_out(cluster.kubectl):
             outcomes.update(_tried(api) for _ in range(100))
     return outcomes

@@ -108,7 +108,7 @@ def changed_under_load(cluster: Cluster, namespace: str, *changes: tuple[Release
 @contextmanager
 def nothing_missed(cluster: Cluster, namespace: str) -> Iterator[Callable[[], int]]:
     """Create pods until the context ends; all must be patched, and no call of the API server may fail."""
-    with DirectApi(cluster.plane) as api:
+    with DirectApi(cluster.plane.kubectl.kubeconfig) as api:
         failed = failed_calls(api)
         with constant_load(cluster.plane, namespace, PODS_PER_SECOND) as load:
             yield lambda: load.outcomes[INJECTED]
