@@ -14,7 +14,6 @@ DISCOVERY = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupD
 # As kubectl's: an unknown field is an error.
 STRICT = {"fieldValidation": "Strict", "fieldManager": "e2e"}
 DRY_RUN = {"dryRun": "All"}
-APPLY = "application/apply-patch+yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,18 @@ def created(kubeconfig: Path, manifest: Mapping[str, Any], *flags: str) -> Answe
         return api.ask("POST", f"{path}?{query}", json.dumps(manifest), headers=_impersonation(given))
 
 
-def applied_in_dry_run(kubeconfig: Path, manifest: Mapping[str, Any]) -> Answer:
-    """Apply an object on the server's side, in a dry-run. Raises as ``created`` does."""
-    query, place = urlencode(STRICT | DRY_RUN | {"force": "true"}), manifest["metadata"]
+def stored_in_dry_run(kubeconfig: Path, manifest: Mapping[str, Any]) -> Answer:
+    """Create an object or replace the one that is there, in a dry-run. Raises as ``created`` does."""
+    query, metadata = urlencode(STRICT | DRY_RUN), manifest["metadata"]
     with DirectApi(kubeconfig) as api:
-        path = _resource_of(api, kubeconfig, manifest).path(place.get("namespace", "default"), place["name"])
-        return api.ask("PATCH", f"{path}?{query}", json.dumps(manifest), APPLY)
+        resource, namespace = _resource_of(api, kubeconfig, manifest), metadata.get("namespace", "default")
+        path = resource.path(namespace, metadata["name"])
+        there = api.ask("GET", path)
+        if there.status != 200:
+            return api.ask("POST", f"{resource.path(namespace)}?{query}", json.dumps(manifest))
+        version = there.object["metadata"]["resourceVersion"]
+        changed = {**manifest, "metadata": {**metadata, "resourceVersion": version}}
+        return api.ask("PUT", f"{path}?{query}", json.dumps(changed))
 
 
 def found(kubeconfig: Path, *arguments: str) -> Answer:
@@ -69,7 +74,7 @@ def found(kubeconfig: Path, *arguments: str) -> Answer:
 
 
 def _one_kind(api: DirectApi, kubeconfig: Path, kind: str, name: str, given: Namespace) -> Answer:
-    resource = _find(api, kubeconfig, lambda one: kind in one.names, kind)
+    resource = _find(api, kubeconfig, lambda one: kind.lower() in one.names, kind)
     namespace = None if given.all_namespaces else given.namespace or "default"
     selectors = {"labelSelector": given.selector, "fieldSelector": given.field_selector}
     query = urlencode({key: value for key, value in selectors.items() if value})

@@ -22,8 +22,10 @@ MINORS = ("1.33", "1.37")
 # Tests that name a version may use these, too.
 ALL_MINORS = (*MINORS, *ONLY_API_SERVER)
 LOGS = pytest.StashKey[list[Path]]()
-# Folders by how long the tests of one of their clusters take.
-LONGEST_FIRST = ("tests/e2e/node", "tests/e2e", "tests/e2e/installed", "tests/e2e/released")
+# What shares a cluster, by how long its tests take.
+LONGEST_FIRST = ("tests/e2e", "tests/e2e/node late", "tests/e2e/installed", "tests/e2e/node", "tests/e2e/released")
+# The node's files from this one on do not need what those before left, so they have a cluster of their own.
+FIRST_LATE = "tests/e2e/node/test_6"
 # A property under which a test records a line of the report.
 FIGURES = "figures"
 
@@ -75,10 +77,12 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
 
 def _cluster_of(nodeid: str) -> Sequence[str]:
-    """Return folder and version of the cluster that a test needs."""
+    """Return folder, with ``late`` where it has two clusters, and version of the cluster that a test needs."""
     path, _, test = nodeid.partition("::")
     parameters = test.partition("[")[2]
-    return (str(Path(path).parent), *(minor for minor in ALL_MINORS if minor in parameters))
+    folder = str(Path(path).parent)
+    late = " late" if folder == "tests/e2e/node" and path >= FIRST_LATE else ""
+    return (folder + late, *(minor for minor in ALL_MINORS if minor in parameters))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster:

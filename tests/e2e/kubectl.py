@@ -8,10 +8,10 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from e2e.api_calls import applied_in_dry_run, created, found
+from e2e.api_calls import created, found, stored_in_dry_run
 from e2e.direct_api import Answer, DirectApi
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 180
 
 Manifest = Mapping[str, Any]
 
@@ -88,11 +88,11 @@ class Kubectl:
             raise KubectlError(f"create {' '.join(flags)}: {printed.stderr}\n{json.dumps(manifest)}")
         return printed
 
-    def apply_in_dry_run(self, manifest: Manifest) -> None:
-        """Assert that the API server would accept an object, new or changed."""
-        printed = _printed(lambda: applied_in_dry_run(self.kubeconfig, manifest))
+    def store_in_dry_run(self, manifest: Manifest) -> None:
+        """Assert that the API server would accept an object, new or instead of the one that is there."""
+        printed = _printed(lambda: stored_in_dry_run(self.kubeconfig, manifest))
         if printed.code != 0:
-            raise KubectlError(f"apply: {printed.stderr}\n{json.dumps(manifest)}")
+            raise KubectlError(f"in a dry-run: {printed.stderr}\n{json.dumps(manifest)}")
 
     def exists(self, *arguments: str) -> bool:
         """Say whether ``get`` finds the object."""

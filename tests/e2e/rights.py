@@ -101,7 +101,8 @@ class Asked:
 
     def __init__(self, plane: ControlPlane) -> None:
         self._log = plane.logs / "audit.log"
-        self._since = self._log.stat().st_size
+        # Where a line begins: the last one may be written just now.
+        self._since = self._log.read_bytes().rfind(b"\n") + 1
 
     def used(self) -> frozenset[Right]:
         """Return the granted rights that allowed something."""

@@ -66,7 +66,7 @@ def test_lint_finds_no_fault(helm: Helm, values: Values) -> None:
 def test_the_api_server_accepts_the_objects(helm: Helm, kubectl: Kubectl, values: Values) -> None:
     """A server-side dry-run of everything that is rendered."""
     for rendered in helm.objects(values):
-        kubectl.apply_in_dry_run(rendered)
+        kubectl.store_in_dry_run(rendered)
 
 
 def test_the_registry_comes_first(helm: Helm) -> None:

@@ -22,7 +22,7 @@ IN_OURS = f"--namespace={NAMESPACE}"
 FACTS_PODS = ("pods", IN_OURS, "--selector=app.kubernetes.io/name=gpu-injector-node-facts")
 DAEMON_SET = "daemonset/gpu-injector-node-facts"
 STAND_IN = "stand-in-host"
-TIMEOUT = "--timeout=120s"
+TIMEOUT = "--timeout=170s"
 ENABLED_FACTS = {"enabled": True}
 # The pods read the stand-in; that needs a host path, which ``restricted`` forbids.
 STAND_IN_FACTS = {"enabled": True, "testRoot": f"/{STAND_IN}"}

@@ -48,4 +48,4 @@ def registered(kubectl: Kubectl) -> dict[str, tuple[str, str]]:
 
 def rolled_out(kubectl: Kubectl) -> None:
     """Wait until every replica of the webhook is the newest and ready."""
-    kubectl.run("rollout", "status", f"--namespace={NAMESPACE}", "deployment/gpu-injector", "--timeout=55s")
+    kubectl.run("rollout", "status", f"--namespace={NAMESPACE}", "deployment/gpu-injector", "--timeout=170s")

@@ -41,6 +41,10 @@ def _share_controllers(folder: Path) -> None:
     if folder.parent == MOUNT:
         for parent in (folder.parent, folder):
             (parent / "cgroup.subtree_control").write_text(NEEDED_IN_V2)
+    # A pod that requests little would wait long beside many tests: its share is of this group's.
+    for name, share in (("cpu.shares", "10240"), ("cpu.weight", "1000")):
+        if (folder / name).exists():
+            (folder / name).write_text(share)
     # A v1 cpuset accepts no process before it has CPUs and memory.
     for name in ("cpuset.cpus", "cpuset.mems"):
         if (folder / name).exists() and not (folder / name).read_text().strip():

@@ -109,7 +109,7 @@ def incident(on_node: Cluster, webhook_port: int, tmp_path_factory: pytest.TempP
     policy = tmp_path_factory.mktemp("policy-") / "policy.json"
     policy.write_text(json.dumps({"dryRun": True}))
     release = release_of(on_node.setup.plugins[0], on_node.helm)
-    until(lambda: on_node.gpus("capacity") in (None, "0"), "the node knows that no plugin runs", seconds=330)
+    on_node.forget_gpus()
     with (
         running_webhook(on_node.plane, webhook_port, "--policy", policy) as webhook,
         installed(on_node.kubectl, release) as plugin,
