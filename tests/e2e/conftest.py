@@ -22,10 +22,10 @@ MINORS = ("1.33", "1.37")
 # Tests that name a version may use these, too.
 ALL_MINORS = (*MINORS, *ONLY_API_SERVER)
 LOGS = pytest.StashKey[list[Path]]()
-# What shares a cluster, by how long its tests take.
-LONGEST_FIRST = ("tests/e2e", "tests/e2e/node late", "tests/e2e/installed", "tests/e2e/node", "tests/e2e/released")
-# The node's files from this one on do not need what those before left, so they have a cluster of their own.
+# The node's files from this one on do not need what those before left: another worker may have a cluster for them.
 FIRST_LATE = "tests/e2e/node/test_6"
+# What shares a cluster, by how long its tests take; but a worker that has both parts of a node begins with the first.
+LONGEST_FIRST = ("tests/e2e", "tests/e2e/node", "tests/e2e/node late", "tests/e2e/installed", "tests/e2e/released")
 # A property under which a test records a line of the report.
 FIGURES = "figures"
 
@@ -77,7 +77,7 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
 
 def _cluster_of(nodeid: str) -> Sequence[str]:
-    """Return folder, with ``late`` where it has two clusters, and version of the cluster that a test needs."""
+    """Return folder, ``late`` for the second part of the node's tests, and version of the cluster that a test needs."""
     path, _, test = nodeid.partition("::")
     parameters = test.partition("[")[2]
     folder = str(Path(path).parent)
