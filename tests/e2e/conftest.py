@@ -25,7 +25,7 @@ LOGS = pytest.StashKey[list[Path]]()
 # The node's files from this one on do not need what those before left: another worker may have a cluster for them.
 FIRST_LATE = "tests/e2e/node/test_6"
 # What shares a cluster, by how long its tests take; but a worker that has both parts of a node begins with the first.
-LONGEST_FIRST = ("tests/e2e", "tests/e2e/node", "tests/e2e/node late", "tests/e2e/installed", "tests/e2e/released")
+LONGEST_FIRST = ("tests/e2e", "tests/e2e/node", "tests/e2e/installed", "tests/e2e/node late", "tests/e2e/released")
 # A property under which a test records a line of the report.
 FIGURES = "figures"
 
