@@ -31,6 +31,7 @@ def pod(word: str = "", gpus: str = "1", phase: str = "Running", **labels: str) 
         (pod(phase="Succeeded"), (0, 0, 0)),
         (pod(**{INJECT_KEY: "disabled"}), (0, 0, 0)),
         ({"metadata": None, "spec": []}, (0, 0, 0)),
+        ({**pod(), "status": {"phase": {}}}, (0, 1, 1)),
     ],
 )
 def test_a_pod_is_counted(given: dict[str, Any], counts: tuple[int, int, int]) -> None:
