@@ -52,6 +52,21 @@ def test_few_names_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ({}, {"ml"}),
+        ({INJECT_KEY: ""}, {"ml"}),
+        ({INJECT_KEY: "disabled"}, set()),
+        ({INJECT_KEY: "enabled"}, {"ml", "kube-system", "kube-public", "kube-node-lease"}),
+    ],
+)
+def test_opt_out_does_not_count_system_namespaces(labels: dict[str, str], names: set[str]) -> None:
+    """As the decision: these need the label, so without it the webhook is not called there."""
+    given = dict.fromkeys(("ml", "kube-system", "kube-public", "kube-node-lease"), labels)
+    assert no_pods_yet(given, Policy(opt_out=True)).keys() == names
+
+
+@pytest.mark.parametrize(
     ("labels", "policy", "expected"),
     [
         ({INJECT_KEY: "enabled"}, Policy(), True),
