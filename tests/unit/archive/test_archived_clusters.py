@@ -129,6 +129,12 @@ def test_a_file_is_what_was_written() -> None:
         {"kind": "Node", "metadata": {"name": "n$(touch x)"}},
         {"kind": "Pod", "metadata": {"name": "p", "namespace": "ml; true"}},
         {"kind": "Pod", "metadata": {"name": "p", "namespace": "ml"}, "spec": {"nodeName": "n\n| sh"}},
+        {"kind": "Event", "metadata": {"name": "e"}, "involvedObject": {"namespace": "ml; true"}},
+        {
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "gpu-injector"},
+            "webhooks": [{"name": "w"}, {"name": "x", "clientConfig": {"service": {"namespace": "home; true"}}}],
+        },
     ],
 )
 def test_a_file_cannot_put_a_command_into_a_name(item: dict[str, object]) -> None:
