@@ -1,7 +1,6 @@
 """``preview`` of odd but valid input: each case is a file of tests/data/preview, or a text here."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from webhook.__main__ import main
 
 CASES = Path(__file__).parents[2] / "data" / "preview"
 VIEW = CASES / "field-view.yaml"
-PLUGIN = Path(__file__).parents[2] / "data" / "documented" / "plugin"
 POD = '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"%s","namespace":"ml"},"spec":%s}'
 GPU = '{"containers":[{"name":"c","resources":{"limits":{"nvidia.com/gpu":1}}}]}'
 LATER = "no field for the class here; its pods are patched when they are created"
@@ -171,20 +169,6 @@ def test_json_values_may_follow_one_another(text: str) -> None:
         ("b", "nvidia"),
     ]
     assert printed.count("---\n") == 2 * text.count("---\n")
-
-
-@pytest.mark.parametrize("name", ["x; touch /tmp/y", "x\n$(id)", "it's"])
-def test_no_text_of_a_manifest_becomes_a_command(name: str) -> None:
-    """What no object can be called, and a manifest of others may have, is within quotes."""
-    item = json.loads(POD % ("a", GPU))
-    item["metadata"]["namespace"] = name
-    said = preview(text=json.dumps(item)).stdout
-    assert f"  kubectl create namespace {shlex.quote(name)}\n  kubectl label namespace {shlex.quote(name)} gpu" in said
-    assert f"To opt in namespace {' '.join(name.split())}:\n" in said
-    plugin = yaml.safe_load((PLUGIN / "plugin.yaml").read_text())
-    plugin["metadata"]["name"] = name
-    said = preview(text=json.dumps(plugin), view=PLUGIN / "view.yaml").stdout
-    assert f"  kubectl -n kube-system rollout restart daemonset/{shlex.quote(name)}\n" in said
 
 
 def test_unknown_tags_are_ignored() -> None:
