@@ -73,6 +73,8 @@ class Target:
 
     def _impersonation(self) -> tuple[tuple[str, str], ...]:
         """Return the headers. Source: https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/."""
+        if not all(name.isprintable() for name in (self.as_user or "", *self.as_groups)):
+            raise LoginError("credentials: --as or --as-group contains characters that no HTTP header may contain")
         user = (("Impersonate-User", self.as_user),) if self.as_user else ()
         return (*user, *(("Impersonate-Group", group) for group in self.as_groups))
 
