@@ -117,7 +117,7 @@ def from_objects(objects: Iterable[ApiObject]) -> Archive:
 
 
 def _names(item: ApiObject) -> Iterator[str]:
-    if item.get("kind") in DISCOVERY:
+    if text(item.get("kind")) in DISCOVERY:
         return
     about = mapping(item.get("metadata"))
     yield from (text(about.get("name")), text(about.get("namespace")))

@@ -25,7 +25,7 @@ class InjectedPods:
 
     def add(self, pod: Pod, policy: Policy) -> None:
         """Count a pod, if it requests a GPU, has not ended, and was not opted out by its author."""
-        phase = mapping(pod.get("status")).get("phase")
+        phase = text(mapping(pod.get("status")).get("phase"))
         if phase in ENDED or label(pod, INJECT_KEY) == "disabled" or not requests_gpu(pod, policy):
             return
         word = text(annotations(pod).get(DECISION_KEY))

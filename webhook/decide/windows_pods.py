@@ -36,8 +36,8 @@ def _wants_windows(term: Mapping[str, Any]) -> bool:
 
 def _is_for_windows(expression: Mapping[str, Any]) -> bool:
     if expression.get("key") == BUILD_LABEL:
-        return expression.get("operator") in BUILD_OPERATORS
-    if expression.get("key") not in OS_LABELS:
+        return text(expression.get("operator")) in BUILD_OPERATORS
+    if text(expression.get("key")) not in OS_LABELS:
         return False
     values = set(map(text, elements(expression.get("values"))))
     match expression.get("operator"):
