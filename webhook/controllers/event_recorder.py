@@ -44,7 +44,8 @@ class EventRecorder:
         last = self._recorded.get(key)
         if last is None or _is_news(note, last, now - last.at):
             await self.create(note)
-            self._recorded[key] = _Recorded(now, note.nodes)
+            recent = {key: last for key, last in self._recorded.items() if now - last.at < REPEAT_SECONDS}
+            self._recorded = {**recent, key: _Recorded(now, note.nodes)}
 
     async def create(self, note: EventText) -> None:
         """Create the Event of an action. Raises ApiError, OSError."""
@@ -74,10 +75,12 @@ def event_of(note: EventText, who: str, now: datetime) -> dict[str, Any]:
     """Return the Event (events.k8s.io/v1) of a Note."""
     plugin = note.daemon_set.plugin
     digest = hashlib.sha256(f"{note.daemon_set.uid}\n{note.reason}\n{note.text}".encode()).hexdigest()[:16]
+    # No part of a name ends with these.
+    stem = plugin.name[:STEM_LENGTH].rstrip("-.")
     regarding = {"apiVersion": "apps/v1", "kind": "DaemonSet", "namespace": plugin.namespace}
     return {
         **event_body(who, now),
-        "metadata": {"name": f"{plugin.name[:STEM_LENGTH]}.{digest}", "namespace": plugin.namespace},
+        "metadata": {"name": f"{stem}.{digest}", "namespace": plugin.namespace},
         "type": "Warning" if note.is_warning else "Normal",
         "reason": note.reason,
         "action": note.action,

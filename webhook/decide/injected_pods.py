@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from webhook.decide.decision import Verdict
 from webhook.decide.pod import Pod, annotations, label, requests_gpu
+from webhook.decide.workload.context import setting_of
 from webhook.kube.metadata import name_of, namespace_of
 from webhook.kube.values import mapping, text
 from webhook.names import DECISION_KEY, INJECT_KEY
@@ -36,16 +37,12 @@ class InjectedPods:
             self.names += [name_of(pod)][: NAMES_SHOWN - len(self.names)]
 
 
-def setting_of(labels: Mapping[str, str], policy: Policy) -> str:
-    """Return the value of a namespace's label, or what the policy's ``optOut`` makes of a namespace without it."""
-    return labels.get(INJECT_KEY, "enabled" if policy.opt_out else "")
-
-
 def no_pods_yet(namespaces: Mapping[str, Mapping[str, str]], policy: Policy) -> dict[str, InjectedPods]:
     """Return empty counts for each namespace, of those with these labels, whose pods are patched."""
     if policy.dry_run:
         return {}
-    return {name: InjectedPods() for name, labels in namespaces.items() if setting_of(labels, policy) == "enabled"}
+    settings = {name: setting_of(name, labels, policy) for name, labels in namespaces.items()}
+    return {name: InjectedPods() for name, setting in settings.items() if setting == "enabled"}
 
 
 def count_pod(counts: Mapping[str, InjectedPods], policy: Policy, pod: Pod) -> None:

@@ -35,12 +35,13 @@ def _wants_windows(term: Mapping[str, Any]) -> bool:
 
 
 def _is_for_windows(expression: Mapping[str, Any]) -> bool:
-    if expression.get("key") == BUILD_LABEL:
-        return text(expression.get("operator")) in BUILD_OPERATORS
-    if text(expression.get("key")) not in OS_LABELS:
+    key, operator = text(expression.get("key")), text(expression.get("operator"))
+    if key == BUILD_LABEL:
+        return operator in BUILD_OPERATORS
+    if key not in OS_LABELS:
         return False
     values = set(map(text, elements(expression.get("values"))))
-    match expression.get("operator"):
+    match operator:
         case "In":
             return values == {WINDOWS}
         case "NotIn":

@@ -5,6 +5,7 @@ Flags, variables and their defaults: https://github.com/NVIDIA/k8s-device-plugin
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from posixpath import basename, normpath
 from typing import Any
 
@@ -31,6 +32,8 @@ DEFAULT_STRATEGY = frozenset({"envvar"})
 # The prefix of the annotations that container runtimes read by themselves.
 CDI_PREFIX = "cdi.k8s.io/"
 SHELLS = frozenset({"sh", "ash", "bash", "dash"})
+# Of command and arguments. No real plugin has so many.
+MAX_WORDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +132,13 @@ def setting_of(container: Mapping[str, Any], flag: str, variable: str) -> str | 
 
 
 def _flag(container: Mapping[str, Any], flag: str) -> str | None:
-    """Return the value of ``--flag=value`` or ``--flag value`` in command and arguments, ``true`` for a bare one."""
-    words = list(command_words(container))
+    """Return the value of ``--flag=value`` or ``--flag value`` in command and arguments, ``true`` for a bare one.
+
+    Among too many words each flag counts as set, to a value that the pod does not show.
+    """
+    words = list(islice(command_words(container), MAX_WORDS + 1))
+    if len(words) > MAX_WORDS:
+        return ""
     for index, word in enumerate(words):
         if word.startswith(flag + "="):
             return word.partition("=")[2]

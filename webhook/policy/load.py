@@ -11,6 +11,10 @@ from webhook.policy.faults import Fault, fault_of
 from webhook.policy.line_numbers import duplicate_keys, line_of
 from webhook.policy.model import Policy
 
+# What PyYAML raises for a value that its tag does not allow.
+_MISFITS = (LookupError, AttributeError, ArithmeticError)
+_MISFIT = "a value does not fit its type, or a key is no text"
+
 
 class PolicyError(ValueError):
     """An invalid policy; the message has a line for each error, with file, line, key and allowed values.
@@ -46,6 +50,8 @@ def _parse(text: str, source: str) -> Policy:
         plain = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # a ValueError: an invalid date
         raise _not_yaml(error, source) from error
+    except _MISFITS as error:
+        raise PolicyError(f"{source}: not YAML: {_MISFIT}") from error
     if root is None or plain is None:
         return Policy()
     if twice := list(duplicate_keys(root)):
@@ -57,6 +63,8 @@ def _parse(text: str, source: str) -> Policy:
         details = _without_followers(error.errors())
         found = sorted((fault_of(item, line_of(root, item["loc"])) for item in details), key=lambda one: one.line)
         raise PolicyError("\n".join(f"{source}:{fault}" for fault in found), found) from error
+    except (TypeError, ValueError) as error:  # not JSON: a date as a key, or a number of thousands of digits
+        raise PolicyError(f"{source}: not YAML: {_MISFIT}") from error
 
 
 def _not_yaml(error: yaml.YAMLError | ValueError, source: str) -> PolicyError:

@@ -101,8 +101,10 @@ class Bodies:
 
     async def _receive(self, request: web.Request, arrival: _Arrival, limit_bytes: int) -> None:
         while chunk := await _next_chunk(request):
-            arrival.received += chunk
-            self._bytes += len(chunk)
+            # One that gave up its place may get another chunk before its wait ends.
+            if arrival in self._arriving:
+                arrival.received += chunk
+                self._bytes += len(chunk)
             if len(arrival.received) > limit_bytes:
                 raise _larger_than(limit_bytes)
             self._make_room()

@@ -49,7 +49,7 @@ def of_an_earlier_boot(cluster: Cluster) -> None:
     report_from(cluster, boot_id="b-0")
 
 
-@spoils("node-facts", "gpu-node: its pod of node facts has not reported yet", State.WARN)
+@spoils("node-facts", "gpu-node: the report is damaged, or of another version", State.WARN)
 def of_another_version(cluster: Cluster) -> None:
     """The report has a format that this version does not know."""
     status = report_from(cluster)["status"]["initContainerStatuses"][0]

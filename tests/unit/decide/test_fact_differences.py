@@ -8,7 +8,7 @@ from webhook.decide.nodes.fact_differences import differences, labelled_version,
 from webhook.decide.nodes.known_facts import KnownFacts
 from webhook.node_facts.facts_report import NodeFacts
 from webhook.policy.model import Policy
-from webhook.view.node_facts_pods import NodeFactsPod
+from webhook.view.node_facts_pods import DAMAGED, NAMES_CLASS, NodeFactsPod
 from webhook.view.view import ClusterView, Node
 
 PRESENT = {"nvidia.com/gpu.present": "true"}
@@ -85,6 +85,10 @@ REPORT = NodeFactsPod("n", "u", NodeFacts(boot_id="b-1"))
         ((replace(REPORT, node="m"),), "no pod"),
         ((replace(REPORT, owner="forged"),), "no pod"),
         ((replace(REPORT, facts=None),), "not reported yet"),
+        ((replace(REPORT, facts=None, unreadable=DAMAGED),), DAMAGED),
+        ((replace(REPORT, facts=None, unreadable=NAMES_CLASS),), NAMES_CLASS),
+        # One of two pods reports.
+        ((replace(REPORT, facts=None, unreadable=DAMAGED), REPORT), ""),
         ((replace(REPORT, facts=NodeFacts(boot_id="b-0")),), "earlier boot"),
         ((replace(REPORT, facts=None, failure="nvml error"),), ""),
         ((REPORT,), ""),

@@ -31,6 +31,7 @@ def pod(word: str = "", gpus: str = "1", phase: str = "Running", **labels: str) 
         (pod(phase="Succeeded"), (0, 0, 0)),
         (pod(**{INJECT_KEY: "disabled"}), (0, 0, 0)),
         ({"metadata": None, "spec": []}, (0, 0, 0)),
+        ({**pod(), "status": {"phase": {}}}, (0, 1, 1)),
     ],
 )
 def test_a_pod_is_counted(given: dict[str, Any], counts: tuple[int, int, int]) -> None:
@@ -48,6 +49,21 @@ def test_few_names_are_kept() -> None:
     assert list(injected_lines({"ml": found, "empty": InjectedPods()})) == [
         "ml: 0 of 1000 GPU pods injected; the webhook was not called for 1000, or failed: p, p, p and 997 more"
     ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ({}, {"ml"}),
+        ({INJECT_KEY: ""}, {"ml"}),
+        ({INJECT_KEY: "disabled"}, set()),
+        ({INJECT_KEY: "enabled"}, {"ml", "kube-system", "kube-public", "kube-node-lease"}),
+    ],
+)
+def test_opt_out_does_not_count_system_namespaces(labels: dict[str, str], names: set[str]) -> None:
+    """As the decision: these need the label, so without it the webhook is not called there."""
+    given = dict.fromkeys(("ml", "kube-system", "kube-public", "kube-node-lease"), labels)
+    assert no_pods_yet(given, Policy(opt_out=True)).keys() == names
 
 
 @pytest.mark.parametrize(

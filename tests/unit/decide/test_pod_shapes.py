@@ -44,6 +44,8 @@ WINDOWS_TERM = _term((OS, "In", ["windows"]))
         ({"containers": [{"securityContext": {"windowsOptions": {"runAsUserName": "x"}}}]}, True),
         ({"containers": [{"securityContext": {"windowsOptions": {}}}]}, False),
         ({"initContainers": [{"securityContext": {"windowsOptions": {"runAsUserName": "x"}}}]}, True),
+        (_requiring({"matchExpressions": [{"key": ["x"], "operator": "In"}]}), False),
+        (_requiring({"matchExpressions": [{"key": BUILD, "operator": {}}]}), False),
         ({}, False),
     ],
 )

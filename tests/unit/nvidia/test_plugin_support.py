@@ -1,5 +1,6 @@
 """What a device plugin's version, role and settings allow."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -208,6 +209,25 @@ IMAGE = f"{REPOSITORY}:v0.17.4"
 def test_settings_are_read_from_flags_and_variables(container: dict[str, Any], changes: dict[str, Any]) -> None:
     """Flags win over variables, and the last variable of a name counts; what is not in the pod is unknown."""
     assert plugin_settings({"image": IMAGE, **container}) == replace(PluginSettings(IMAGE), **changes)
+
+
+class Words(list[str]):
+    """Words that count how many of them are read."""
+
+    read = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for word in super().__iter__():
+            self.read += 1
+            yield word
+
+
+def test_settings_after_very_many_words_are_unknown() -> None:
+    """No real plugin has so many; reading all of them again and again would keep other requests waiting."""
+    words = Words(["--x"] * 100_000 + ["--mig-strategy=single"])
+    found = plugin_settings({"image": IMAGE, "args": words})
+    assert (found.mig_strategy, found.list_strategies, found.is_configured) == (None, None, True)
+    assert words.read < len(words)
 
 
 def test_each_known_container_has_its_role() -> None:

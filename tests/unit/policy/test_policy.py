@@ -9,6 +9,8 @@ from webhook.policy.faults import SHAPES
 from webhook.policy.load import PolicyError, parse_policy
 from webhook.policy.model import Policy
 
+MISFIT = "policy.yaml: not YAML: a value does not fit its type, or a key is no text"
+
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "{}", "---\n"])
 def test_an_empty_file_is_every_default(text: str) -> None:
@@ -89,6 +91,12 @@ addToleration: true
         ),
         ("dryRun: true\n---\n", "policy.yaml:2: not YAML: expected a single document in the stream but found another"),
         ("dryRun: 2024-99-01\n", "policy.yaml: not YAML: month must be in 1..12"),
+        ("dryRun: !!bool maybe\n", MISFIT),
+        ("dryRun: !!int ''\n", MISFIT),
+        ("dryRun: !!timestamp now\n", MISFIT),
+        (f"dryRun: 1{':59' * 400}.5\n", MISFIT),
+        (f"dryRun: 0x{'f' * 5000}\n", MISFIT),
+        ("2024-01-01: true\n", MISFIT),
         ("dry_run: true\n", "policy.yaml:1: dry_run: unknown key"),
         ("1: 2\n", "policy.yaml:1: 1: unknown key"),
     ],

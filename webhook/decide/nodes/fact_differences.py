@@ -50,7 +50,8 @@ def _why_missing(node: Node, pods: Sequence[NodeFactsPod]) -> str:
         return ""
     boots = {pod.facts.boot_id for pod in pods if pod.facts}
     if not boots:
-        return "its pod of node facts has not reported yet, or this version cannot read the report"
+        unreadable = next((pod.unreadable for pod in pods if pod.unreadable), "")
+        return unreadable or "its pod of node facts has not reported yet"
     if not node.boot_id:
         return "the node shows no boot ID, so its report cannot be proven"
     return "" if node.boot_id in boots else "its report is of an earlier boot, or of the kernel of a sandbox"

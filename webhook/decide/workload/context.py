@@ -22,6 +22,12 @@ from webhook.view.view import ClusterView, Labels, RuntimeClass
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
 
+def setting_of(namespace: str, labels: Mapping[str, str], policy: Policy) -> str:
+    """Return the value of a namespace's label, or what the policy's ``optOut`` makes of a namespace without it."""
+    setting = labels.get(INJECT_KEY, "")
+    return "enabled" if not setting and policy.opt_out and namespace not in SYSTEM_NAMESPACES else setting
+
+
 @dataclass(frozen=True)
 class RuleContext:
     """All that a rule may read. Costly values are computed when the first rule needs them.
@@ -78,11 +84,8 @@ class RuleContext:
 
     @property
     def namespace_setting(self) -> str:
-        """The value of the namespace's label, or what the policy's ``optOut`` makes of a namespace without it."""
-        setting = (self.namespace_labels or EMPTY).get(INJECT_KEY, "")
-        if not setting and self.policy.opt_out and self.request.namespace not in SYSTEM_NAMESPACES:
-            return "enabled"
-        return setting
+        """The namespace's setting, as ``setting_of`` returns it."""
+        return setting_of(self.request.namespace, self.namespace_labels or EMPTY, self.policy)
 
     @property
     def is_dry_run(self) -> bool:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webhook.decide.decision import Decision, Reason, RequestInfo, Verdict
-from webhook.decide.injected_pods import count_pod, injected_lines, no_pods_yet, setting_of
+from webhook.decide.injected_pods import count_pod, injected_lines, no_pods_yet
 from webhook.decide.pod import annotations, containers, driver_mounts, runtime_class_name
+from webhook.decide.workload.context import setting_of
 from webhook.decide.workload.decide import decide
 from webhook.doctor.check import Category, Check, Result, fails_on, warns_on
 from webhook.doctor.cluster_facts import ClusterFacts
@@ -127,7 +128,7 @@ def _unannotated(facts: ClusterFacts) -> Iterator[tuple[ApiObject, datetime]]:
 
 def _opted_in(facts: ClusterFacts) -> Mapping[str, tuple[str, datetime]]:
     """Return the namespaces that are opted in: their setting, and since when, as far as the API server shows it."""
-    settings = ((item, setting_of(labels_of(item), facts.policy)) for item in known(facts.namespaces))
+    settings = ((item, setting_of(name_of(item), labels_of(item), facts.policy)) for item in known(facts.namespaces))
     return {name_of(item): (word, _labelled(item)) for item, word in settings if word in ("enabled", "dry-run")}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from webhook.decide.injected_pods import setting_of
+from webhook.decide.workload.context import setting_of
 from webhook.doctor.check import Result, warns_on
 from webhook.doctor.cluster_facts import ClusterFacts
 from webhook.doctor.fact import ApiObject, known
@@ -62,7 +62,7 @@ def later_mutators(facts: ClusterFacts) -> Result:
 def _opted_in(facts: ClusterFacts, namespace: ApiObject) -> Mapping[str, str] | None:
     """Return the labels of a namespace that is opted in, None for another one."""
     labels = labels_of(namespace)
-    return labels if setting_of(labels, facts.policy) in ("enabled", "dry-run") else None
+    return labels if setting_of(name_of(namespace), labels, facts.policy) in ("enabled", "dry-run") else None
 
 
 def _default_gpus(facts: ClusterFacts, item: ApiObject) -> Iterator[tuple[str, str]]:
