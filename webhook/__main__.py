@@ -18,6 +18,7 @@ from webhook.commands.export.cli import export
 from webhook.commands.policy.cli import policy
 from webhook.commands.preview.cli import preview
 from webhook.commands.serve.cli import serve
+from webhook.commands.shared.output_errors import CLOSED_PIPE, OutputError, drop_output, is_of_output
 from webhook.commands.verify.cli import probe, verify
 from webhook.commands.view.cli import view
 from webhook.commands.why.cli import why
@@ -51,6 +52,18 @@ class _Commands(click.Group):
         except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted", err=True)
             ctx.exit(INTERRUPTED)
+        except SystemExit as ended:
+            # Rich ends with 1 at a closed pipe.
+            if not isinstance(ended.__context__, BrokenPipeError):
+                raise
+            ctx.exit(CLOSED_PIPE)
+        except OSError as error:
+            if not is_of_output(error):
+                raise
+            drop_output()
+            if isinstance(error, BrokenPipeError):
+                ctx.exit(CLOSED_PIPE)
+            raise OutputError(f"the output could not be written: {error.strerror}") from error
 
 
 @click.group(cls=_Commands, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

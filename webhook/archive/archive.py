@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webhook.kube.manifests import ManifestError, read_documents
-from webhook.kube.values import mapping, text
+from webhook.kube.values import items, mapping, text
 from webhook.view.recorded_time import parse_time
 
 ApiObject = Mapping[str, Any]
@@ -117,11 +117,15 @@ def from_objects(objects: Iterable[ApiObject]) -> Archive:
 
 
 def _names(item: ApiObject) -> Iterator[str]:
-    if item.get("kind") in DISCOVERY:
+    if text(item.get("kind")) in DISCOVERY:
         return
     about = mapping(item.get("metadata"))
     yield from (text(about.get("name")), text(about.get("namespace")))
     yield text(mapping(item.get("spec")).get("nodeName"))
+    yield text(mapping(item.get("involvedObject")).get("namespace"))
+    for entry in items(item.get("webhooks")):
+        # Of our own registration it is the namespace of the installation.
+        yield text(mapping(mapping(entry.get("clientConfig")).get("service")).get("namespace"))
 
 
 def _objects(plain: str, source: str) -> Iterable[ApiObject]:

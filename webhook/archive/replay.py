@@ -45,7 +45,7 @@ class ReplayClient(KubeClient):
             return _answer(named, NOT_ALLOWED, NOT_IN_FILE)
         if path in self._archive.texts:
             status = self._archive.answers.get(path, OK)
-            return Answer(named, status, self._archive.texts[path].encode())
+            return Answer(named, status, self._archive.texts[path].encode(errors="replace"))
         request = parse_request(path)
         status = self._status(request)
         if status not in SUCCESS:

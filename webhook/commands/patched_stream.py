@@ -1,5 +1,6 @@
 """``-o yaml`` of manifests: one stream of the author's documents, patched, and checked before it is printed."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -11,12 +12,16 @@ from webhook.kube.document_stream import (
     ends_with_marker,
     has_directive,
     has_marker,
+    is_json,
+    json_values,
     pieces,
     with_marker_alone,
 )
 from webhook.kube.manifests import Manifest, ManifestError, load
 
 BOM = "\ufeff"
+# Escapes of JSON that kubectl's reader of YAML does not know.
+JSON_ESCAPE = re.compile(r"\\(/|u[dD][89abAB])")
 OperationsOf = Callable[[Manifest], Sequence[Operation]]
 
 
@@ -34,14 +39,38 @@ def patched_stream(manifests: Iterable[Manifest], operations_of: OperationsOf, n
         known = _with_line_feeds(manifest, note) if has_patches else manifest
         documents.append(_patched(known, operations, note))
     documents = [_with_marker_alone(document) for document in documents]
+    filled = [document for document in documents if document.text.strip()]
+    if all(is_json(document.text) for document in filled):
+        return _json_stream(filled)
+    stream = _yaml_stream(documents)
+    is_changed = stream != "".join(manifest.text for manifest, _ in planned)
+    if is_changed and len(filled) > 1 and _is_json_for_kubectl(filled[0].text):
+        stream = "---\n" + stream
+    _check(stream, documents)
+    return stream
+
+
+def _json_stream(documents: Sequence[Patched]) -> str:
+    """Return JSON values one after the other; what is behind a ``---`` kubectl reads as YAML, with fewer escapes."""
+    texts = [document.text for document in documents]
+    stream = "".join(text if text.endswith("\n") else text + "\n" for text in texts[:-1]) + "".join(texts[-1:])
+    if [one.value for one in json_values(stream) or ()] != [document.value for document in documents]:
+        raise InputError("the output would not be the expected documents; nothing was printed")
+    return stream
+
+
+def _is_json_for_kubectl(text: str) -> bool:
+    """Say whether kubectl up to 1.32 reads a stream that begins so up to its ``---``, though the text is YAML, too."""
+    return text.lstrip().startswith("{") and not JSON_ESCAPE.search(text)
+
+
+def _yaml_stream(documents: Iterable[Patched]) -> str:
     parts: list[str] = []
     for document in documents:
         text = document.text.removeprefix(BOM) if parts else document.text
         if text:
             parts += [*_separators(parts, text), text]
-    stream = "".join(parts)
-    _check(stream, documents)
-    return stream
+    return "".join(parts)
 
 
 def _patched(manifest: Manifest, operations: Sequence[Operation], note: Callable[[str], None]) -> Patched:

@@ -120,6 +120,14 @@ def json_values(text: str) -> list[JsonValue] | None:
     return found
 
 
+def is_json(piece: str) -> bool:
+    """Say whether a piece is JSON values alone, without a marker or a byte order mark."""
+    try:
+        return piece.lstrip().startswith("{") and bool(json_values(piece))
+    except (ValueError, RecursionError):
+        return False
+
+
 def after_value(text: str, end: int) -> int:
     """Return where the line ends on which a JSON value ends, or where the next value begins on that line."""
     return _skip(REST_OF_LINE, text, end)

@@ -14,6 +14,7 @@ from webhook.kube_client.api_error import CredentialsError
 from webhook.kube_client.clock import Clock
 from webhook.kube_client.exec_plugin import Unattended
 from webhook.kube_client.kubeconfig import Loaded, load_configuration, namespace_of
+from webhook.kube_client.url_check import check_url
 
 if TYPE_CHECKING:
     Configuration = Any  # kubernetes.client.Configuration, whose types say that its refresh hook is always None
@@ -112,7 +113,10 @@ def _read(configuration: "Configuration", last: Credentials | None) -> Credentia
         tls, digest = _tls(configuration, last)
     except OSError as error:
         raise CredentialsError(f"credentials: {error}") from error
+    check_url(configuration.host, "server")
     direct = should_bypass_proxies(configuration.host, configuration.no_proxy or "")
+    if configuration.proxy and not direct:
+        check_url(configuration.proxy, "proxy")
     authorization = authorization.strip() if authorization else None
     # The token file is empty.
     authorization = None if authorization == "Bearer" else authorization

@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support.archives import ARCHIVES, facts_of, outcomes_of, read
 from support.mixed_platforms import PLATFORMS
 from support.written_archives import MODEL, case_text, cases, platform_text
 
+from webhook.__main__ import main
 from webhook.archive.anonymise import anonymise
 from webhook.archive.archive import ArchiveError, dump, load
 from webhook.doctor.check import State
@@ -123,12 +125,34 @@ def test_a_file_is_what_was_written() -> None:
     assert facts_of(load(dump(archive), "a.json")).plugin_logs == facts_of(archive).plugin_logs
 
 
+def test_a_kind_that_is_not_in_the_file_is_unknown_by_its_group() -> None:
+    """A file has the names of the groups alone, so they are what the sentence names."""
+    result = CliRunner().invoke(main, ["why", "rayclusters/r", "--from", str(ARCHIVES / f"{MODEL}.json")])
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert 'no kind "rayclusters" was found, and these APIs could not be read: apps (501' in result.stderr
+
+
+@pytest.mark.parametrize("namespace", ["ml", "typo"])
+def test_a_namespace_that_does_not_exist_has_no_healthy_pods(namespace: str) -> None:
+    """It is a mistake in the command, and no check passes for it."""
+    result = CliRunner().invoke(main, ["doctor", "-n", namespace, "--from", str(ARCHIVES / f"{MODEL}.json")])
+    is_there = namespace == "ml"
+    assert (result.exit_code, bool(result.stdout)) == ((0, True) if is_there else (2, False))
+    assert ("Error: namespace typo does not exist\n" in result.stderr) != is_there
+
+
 @pytest.mark.parametrize(
     "item",
     [
         {"kind": "Node", "metadata": {"name": "n$(touch x)"}},
         {"kind": "Pod", "metadata": {"name": "p", "namespace": "ml; true"}},
         {"kind": "Pod", "metadata": {"name": "p", "namespace": "ml"}, "spec": {"nodeName": "n\n| sh"}},
+        {"kind": "Event", "metadata": {"name": "e"}, "involvedObject": {"namespace": "ml; true"}},
+        {
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "gpu-injector"},
+            "webhooks": [{"name": "w"}, {"name": "x", "clientConfig": {"service": {"namespace": "home; true"}}}],
+        },
     ],
 )
 def test_a_file_cannot_put_a_command_into_a_name(item: dict[str, object]) -> None:

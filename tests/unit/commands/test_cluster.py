@@ -1,6 +1,7 @@
 """How commands reach a live cluster: which one, and what becomes of one that is not there."""
 
 import asyncio
+import errno
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ async def test_a_server_that_is_away_ends_the_command(tmp_path: Path) -> None:
         async with api_server(target) as api:
             await live_view(api, Policy())
     assert failed.value.exit_code == 2
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "x"), OSError(errno.ENOSPC, "x")])
+async def test_an_output_that_fails_is_no_silence_of_the_api_server(error: OSError, tmp_path: Path) -> None:
+    """``decisions --follow | head -1`` prints while it has a client."""
+    async with FakeApi() as fake:
+        with pytest.raises(type(error)) as failed:
+            async with api_server(Target(Path(fake.kubeconfig(tmp_path)))):
+                raise error
+    assert failed.value is error
 
 
 async def test_a_context_that_is_not_there_ends_the_command(tmp_path: Path) -> None:

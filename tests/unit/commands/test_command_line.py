@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from webhook.__main__ import main
+from webhook.commands.shared.input_files import InputError, stdin_text
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -82,6 +83,33 @@ def test_an_interruption_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webhook.commands.policy.run.schema", interrupted)
     result = CliRunner().invoke(main, ["policy", "schema"])
     assert (result.exit_code, result.stderr) == (130, "Interrupted\n")
+
+
+@pytest.mark.parametrize("words", [["policy", "schema"], ["demo"]])
+def test_a_reader_that_has_enough_is_no_answer(words: list[str]) -> None:
+    """As ``| head -1``: the code of a program that a closed pipe ends, not 1, and no message."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([SCRIPTS / "gpu-injector", *words], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", [["policy", "schema"], ["demo"]])
+def test_a_full_disk_is_one_line(words: list[str]) -> None:
+    """And exit code 2: an output that is cut off is none."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([SCRIPTS / "gpu-injector", *words], stdout=full, stderr=subprocess.PIPE, check=False)
+    expected = b"Error: the output could not be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, expected)
+
+
+def test_a_closed_standard_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``<&-`` closes it."""
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(InputError, match="stdin: it is closed"):
+        stdin_text()
 
 
 def test_the_output_is_utf_8_whatever_the_locale_says() -> None:

@@ -20,6 +20,7 @@ from webhook.archive.replay import ReplayClient
 from webhook.commands.shared.archive_files import policy_of_cluster, read_archive
 from webhook.commands.shared.cluster import Target, api_server, installed_policy
 from webhook.commands.shared.exit_codes import ExitCode
+from webhook.commands.shared.input_files import InputError
 from webhook.commands.shared.json_output import JSON_VERSION, NamedObjects, fixes, messages
 from webhook.commands.shared.list_workloads import progress_bar
 from webhook.commands.shared.progress_client import ProgressClient
@@ -62,6 +63,9 @@ class Options:
 def doctor(options: Options) -> int:
     """Print the outcome of every check; return the exit code."""
     facts, outcomes, policy_unread = asyncio.run(_examined(options))
+    known = () if isinstance(facts.namespaces, Unread) else facts.namespaces
+    if known and options.namespace and options.namespace not in map(name_of, known):
+        raise InputError(f"namespace {options.namespace} does not exist")
     if options.output == "json":
         click.echo(json.dumps(to_json(facts, outcomes), indent=2, ensure_ascii=False))
     else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 import click
 from rich.console import Console
@@ -70,7 +71,8 @@ def restarts(found: Iterable[PodVerdict]) -> Iterator[str]:
         names, known = item.reference, item.question.situation.view.daemon_sets
         if known is None or f"{names['namespace']}/{names['name']}" in known:
             yield "Running pods stay unchanged. To re-create them:"
-            yield f"  kubectl -n {names['namespace']} rollout restart daemonset/{names['name']}"
+            where, name = quote(names["namespace"]), quote(names["name"])
+            yield f"  kubectl -n {where} rollout restart daemonset/{name}"
 
 
 def opt_in_lines(found: Iterable[PodVerdict]) -> Iterator[str]:
@@ -80,9 +82,9 @@ def opt_in_lines(found: Iterable[PodVerdict]) -> Iterator[str]:
         labels = (view.namespaces or EMPTY).get(name)
         if setting := unknown_setting(labels):
             yield f'The label {INJECT_KEY} of namespace {name} has an unknown value, "{setting}".'
-        yield f"To opt in namespace {name}:"
+        yield f"To opt in namespace {' '.join(name.split())}:"
         if labels is None and view.namespaces is not None:
-            yield f"  kubectl create namespace {name}"
+            yield f"  kubectl create namespace {quote(name)}"
         yield f"  {opt_in_command(name, labels)}"
 
 

@@ -12,6 +12,7 @@ import click
 
 from webhook.commands.shared.exit_codes import ExitCode
 from webhook.commands.shared.input_files import InputError, policy_of, read_policy
+from webhook.commands.shared.output_errors import is_of_output
 from webhook.commands.shared.stored_setbacks import with_stored
 from webhook.commands.shared.workload_events import read_failures
 from webhook.kube.values import EMPTY, mapping
@@ -72,6 +73,8 @@ class Target:
 
     def _impersonation(self) -> tuple[tuple[str, str], ...]:
         """Return the headers. Source: https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/."""
+        if not all(name.isprintable() for name in (self.as_user or "", *self.as_groups)):
+            raise LoginError("credentials: --as or --as-group contains characters that no HTTP header may contain")
         user = (("Impersonate-User", self.as_user),) if self.as_user else ()
         return (*user, *(("Impersonate-Group", group) for group in self.as_groups))
 
@@ -118,6 +121,8 @@ async def api_server(target: Target) -> AsyncIterator[KubeClient]:
     except TimeoutError as error:
         raise InputError("the API server did not answer in time") from error
     except OSError as error:
+        if is_of_output(error):
+            raise
         raise InputError(f"the API server did not answer: {TLS_SETTINGS.sub('', str(error))}") from error
 
 

@@ -160,6 +160,8 @@ def file_text(path: Path) -> str:
 def stdin_text() -> str:
     """Return the text of standard input. Raises InputError."""
     # As a file is read, whatever the locale says: what kubectl and Helm print is UTF-8.
+    if sys.stdin is None:
+        raise InputError("stdin: it is closed")
     with _read("stdin"):
         return sys.stdin.buffer.read().decode("utf-8")
 

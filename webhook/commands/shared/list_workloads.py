@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from webhook.kube.metadata import controlling_owner, metadata
-from webhook.kube.values import EMPTY
+from webhook.kube.values import EMPTY, text
 from webhook.kube_client.api_error import ApiError
 from webhook.kube_client.client import KubeClient
 from webhook.kube_client.paging import pages
@@ -84,7 +84,7 @@ def progress_bar() -> Iterator[Progress]:
 
 def is_kept(item: Mapping[str, Any]) -> bool:
     """Say whether a controller that is listed itself made the object."""
-    return controlling_owner(item).get("kind") in LISTED_KINDS
+    return text(controlling_owner(item).get("kind")) in LISTED_KINDS
 
 
 def _lean(item: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from shlex import quote
 
 from webhook.decide.decision import Reason
 from webhook.decide.pod import Pod, containers, label
@@ -44,4 +45,4 @@ def unknown_setting(labels: Mapping[str, str] | None) -> str:
 def opt_in_command(namespace: str, labels: Mapping[str, str] | None) -> str:
     """Return the command that opts a namespace in."""
     overwrite = " --overwrite" if INJECT_KEY in (labels or EMPTY) else ""
-    return f"kubectl label namespace {namespace} {INJECT_KEY}=enabled{overwrite}"
+    return f"kubectl label namespace {quote(namespace)} {INJECT_KEY}=enabled{overwrite}"

@@ -55,7 +55,7 @@ async def _collection(client: KubeClient, word: str, namespace: str) -> str:
     known = next((path for words, path in BUILT_IN.items() if word in words), None)
     if known:
         return known.format(namespace)
-    groups = items((await client.find(GROUPS_PATH) or EMPTY).get("groups"))
+    groups = list(items((await client.find(GROUPS_PATH) or EMPTY).get("groups")))
     versions = [text(mapping(group.get("preferredVersion")).get("groupVersion")) for group in groups]
     answers = await asyncio.gather(*(_resources(client, version) for version in versions))
     served = [(version, some) for version, some in zip(versions, answers, strict=True) if isinstance(some, list)]
@@ -63,7 +63,9 @@ async def _collection(client: KubeClient, word: str, namespace: str) -> str:
     if not found:
         # If an aggregated API is away, its kinds are missing in discovery, so the kind may exist.
         unread = [
-            f"{version} ({some})" for version, some in zip(versions, answers, strict=True) if isinstance(some, ApiError)
+            f"{version or text(group.get('name'))} ({some})"
+            for group, version, some in zip(groups, versions, answers, strict=True)
+            if isinstance(some, ApiError)
         ]
         if unread:
             raise UnreadError(f'no kind "{word}" was found, and these APIs could not be read: {", ".join(unread)}')
