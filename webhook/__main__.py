@@ -19,6 +19,7 @@ from webhook.commands.policy.cli import policy
 from webhook.commands.preview.cli import preview
 from webhook.commands.serve.cli import serve
 from webhook.commands.shared.output_errors import CLOSED_PIPE, OutputError, drop_output, is_of_output
+from webhook.commands.shared.terminal import guard_terminals
 from webhook.commands.verify.cli import probe, verify
 from webhook.commands.view.cli import view
 from webhook.commands.why.cli import why
@@ -88,6 +89,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    guard_terminals()
 
 
 def complete_for_kubectl() -> None:

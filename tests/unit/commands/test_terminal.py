@@ -1,6 +1,7 @@
 """Colours and progress are for people at a terminal: a real one (a pty), against a pipe and NO_COLOR."""
 
 import asyncio
+import io
 import os
 import pty
 import re
@@ -14,6 +15,8 @@ import pytest
 from support.cluster_world import namespace, runtime_class
 from support.fake_api import FakeApi
 from support.golden_cases import GOLDEN
+
+from webhook.commands.shared.terminal import Terminal
 
 # A colour of the foreground or background; bold and dim are none.
 COLOUR = re.compile(r"\x1b\[[\d;]*\b(?:[34]\d|9[0-7])(?:;|m)")
@@ -110,6 +113,35 @@ def test_a_pipe_gets_plain_text(manifest: str) -> None:
     said, errors = piped(*FILE, "-f", manifest)
     assert "inject/runtime-class" in said
     assert "\x1b" not in said + errors
+
+
+@pytest.mark.parametrize("output", ["table", "diff", "yaml", "json"])
+def test_a_name_does_not_control_the_terminal(tmp_path: Path, output: str) -> None:
+    """It could rename the window, erase lines, or write into the clipboard; a colour and a pipe are harmless."""
+    path = tmp_path / "pod.yaml"
+    path.write_text(POD.replace("name: p,", r'name: "p\e]0;title\a\e[2J\e]52;c;bHM=\a\x9b1A",'))
+    shown = at_terminal(*FILE, "-f", str(path), "-o", output)
+    assert "title" in shown
+    assert not re.search(r"\x1b(\]|\[2J)|[\x07\x9b]", shown)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("\x1b[1;31mred\x1b[0m\n", "\x1b[1;31mred\x1b[0m\n"),
+        ("\x1b[2J\x1b[31", "?[2J?[31"),
+        ("\x1b]0;title\x07\x1bc\x9b2J\x7f\x00", "?]0;title??c?2J??"),
+        ("hidden\rshown\r\ntab\t|", "hidden?shown\r\ntab\t|"),
+        ("größer 鼠 \U0001f512", "größer 鼠 \U0001f512"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_replaced(written: str, shown: str) -> None:
+    """Colours, tabs and ends of lines are left, and every letter."""
+    buffer = io.BytesIO()
+    terminal = Terminal(buffer, encoding="utf-8", newline="")
+    terminal.write(written)
+    terminal.flush()
+    assert buffer.getvalue().decode() == shown
 
 
 async def test_progress_is_shown_at_a_terminal_alone(kubeconfig: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from webhook.commands.shared.terminal import progress_stream
 from webhook.kube.metadata import controlling_owner, metadata
 from webhook.kube.values import EMPTY, text
 from webhook.kube_client.api_error import ApiError
@@ -77,7 +78,7 @@ async def workloads(
 def progress_bar() -> Iterator[Progress]:
     """Show the progress of the lists on a terminal, on standard error, until they end."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    console = Console(stderr=True)
+    console = Console(file=progress_stream())
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         yield progress
 
