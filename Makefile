@@ -78,7 +78,7 @@ audit: $(VENV)/.dev ## Ask PyPI's advisories about every pinned package; fails w
 e2e: $(VENV)/.dev ## Run the tests on real clusters (builds them once, outside the checkout; a node needs root).
 	$(PYTEST_E2E) -q --build-only tests/e2e
 	$(PYTEST_E2E) --timeout 900 -ra -n 5 -m 'not load' tests/e2e
-	$(PYTEST_E2E) --timeout 900 -ra -n 3 -m load tests/e2e
+	$(PYTEST_E2E) --timeout 900 -ra -n 2 -m load tests/e2e
 
 manifests: $(VENV)/.dev ## Measure what `preview -o yaml` makes of all manifests below DIR=…: read, patched, and with all other lines kept.
 	PYTHONPATH=tests $(BIN)/python -m support.measured_manifests $(DIR)

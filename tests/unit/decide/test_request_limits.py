@@ -65,6 +65,7 @@ def test_ephemeral_containers_count_too() -> None:
     assert (found.word, found.operations) == ("leave/too-large", ())
 
 
+@pytest.mark.timeout(10)
 @pytest.mark.parametrize(
     "text", ["1" * 1_000_000 + "x", "1" * 500_000 + "." + "1" * 500_000 + "x"], ids=["digits", "point"]
 )
