@@ -1,6 +1,5 @@
 """The command line, ``gpu-injector``: each command is a package in ``webhook/commands``."""
 
-import io
 import sys
 from typing import Any
 
@@ -19,7 +18,7 @@ from webhook.commands.policy.cli import policy
 from webhook.commands.preview.cli import preview
 from webhook.commands.serve.cli import serve
 from webhook.commands.shared.output_errors import CLOSED_PIPE, OutputError, drop_output, is_of_output
-from webhook.commands.shared.terminal import guard_terminals
+from webhook.commands.shared.terminal import prepare_output
 from webhook.commands.verify.cli import probe, verify
 from webhook.commands.view.cli import view
 from webhook.commands.why.cli import why
@@ -85,11 +84,7 @@ def main() -> None:
 
     All of it works as a kubectl plugin, too: kubectl gpu-injector doctor
     """
-    # Manifests and JSON are UTF-8 whatever the locale says; what cannot be written, a lone surrogate, is escaped.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    guard_terminals()
+    prepare_output()
 
 
 def complete_for_kubectl() -> None:

@@ -17,13 +17,16 @@ class Terminal(io.TextIOWrapper):
         return super().write(CONTROL.sub("?", text))
 
 
-def guard_terminals() -> None:
-    """Print on terminals as ``Terminal`` does; pipes and files get every character as it is."""
+def prepare_output() -> None:
+    """Print UTF-8, on terminals as ``Terminal`` does; pipes and files get every character as it is."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper) and stream.isatty():
-            guarded = Terminal(stream.buffer, encoding=stream.encoding, errors=stream.errors, line_buffering=True)
-            setattr(sys, name, guarded)
+        if isinstance(stream, io.TextIOWrapper):
+            # Whatever the locale says; what cannot be written, a lone surrogate, is escaped.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            if stream.isatty():
+                guarded = Terminal(stream.buffer, encoding=stream.encoding, errors=stream.errors, line_buffering=True)
+                setattr(sys, name, guarded)
 
 
 def progress_stream() -> TextIO:
