@@ -58,10 +58,15 @@ class ControlPlane:
         """The folder with every component's log, the audit log among them."""
         return _logs(self.folder)
 
-    def audit_events(self) -> list[dict[str, Any]]:
-        """Return what is in the audit log so far; a request's line may come a little later than its answer."""
-        lines = (self.logs / "audit.log").read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+    def audit_events(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return what the audit log has from a place on; a request's line may come a little later than its answer."""
+        with (self.logs / "audit.log").open("rb") as log:
+            log.seek(since)
+            return [json.loads(line) for line in log if line.endswith(b"\n")]
+
+    def audit_end(self) -> int:
+        """Return the place in the audit log where its next line begins; that line may be written just now."""
+        return (self.logs / "audit.log").read_bytes().rfind(b"\n") + 1
 
     def kubeconfig_of(self, service_account: str, namespace: str) -> Path:
         """Write a kubeconfig for a ServiceAccount, with a token that the API server signed, and return its path."""

@@ -1,7 +1,6 @@
 """The rights that the manifests grant to the webhook, one by one, and its requests to the API server."""
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,9 +99,7 @@ class Asked:
     """The requests of the webhook's account since this object was made, from the API server's audit log."""
 
     def __init__(self, plane: ControlPlane) -> None:
-        self._log = plane.logs / "audit.log"
-        # Where a line begins: the last one may be written just now.
-        self._since = self._log.read_bytes().rfind(b"\n") + 1
+        self._plane, self._since = plane, plane.audit_end()
 
     def used(self) -> frozenset[Right]:
         """Return the granted rights that allowed something."""
@@ -114,10 +111,7 @@ class Asked:
         return _covering(refused) | {asked for asked in refused if not _covering([asked])}
 
     def _requests(self) -> Iterator[tuple[Right, int]]:
-        with self._log.open("rb") as log:
-            log.seek(self._since)
-            lines = [line for line in log if line.endswith(b"\n")]
-        for event in map(json.loads, lines):
+        for event in self._plane.audit_events(self._since):
             if event["user"]["username"] == ACCOUNT and "resource" in event.get("objectRef", {}):
                 yield _asked(event["verb"], event["objectRef"]), event.get("responseStatus", {}).get("code", 0)
 

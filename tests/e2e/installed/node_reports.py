@@ -38,10 +38,14 @@ def stand_in_host(cluster: Cluster) -> Path:
 
 
 @contextmanager
-def facts_chart(helm: Helm, kubectl: Kubectl, values: Values, *labels: str) -> Iterator[None]:
-    """Have the chart with these values in a namespace with these labels; the webhook remembers nothing."""
-    # Another test may have left it being deleted: this waits for the end of that.
+def facts_chart(cluster: Cluster, helm: Helm, values: Values, *labels: str) -> Iterator[None]:
+    """Have the chart with these values in a namespace with these labels; neither webhook nor node remember."""
+    kubectl = cluster.kubectl
+    cluster.hide_gpus()
+    # Another test may have left it being deleted: this waits for the end of that. A kubelet that starts meanwhile takes
+    # long to end the pods in it.
     kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found")
+    cluster.forget_gpus()
     kubectl.run("create", "namespace", NAMESPACE)
     for label in labels:
         kubectl.run("label", "namespace", NAMESPACE, label)
@@ -52,6 +56,7 @@ def facts_chart(helm: Helm, kubectl: Kubectl, values: Values, *labels: str) -> I
     finally:
         helm.run("uninstall", RELEASE, IN_OURS, "--wait")
         kubectl.run("delete", "namespace", NAMESPACE)
+        cluster.show_gpus()
 
 
 def facts_rolled_out(kubectl: Kubectl) -> None:

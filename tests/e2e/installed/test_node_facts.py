@@ -14,7 +14,7 @@ from support.chart import CHART
 from support.host_tree import write_host
 
 from e2e.commands import gpu_injector
-from e2e.helm import NAMESPACE, RELEASE, Helm
+from e2e.helm import RELEASE, Helm
 from e2e.installed.conftest import VALUES
 from e2e.installed.node_reports import (
     DAEMON_SET,
@@ -51,15 +51,10 @@ def stand_in(with_image: Cluster) -> Path:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def chart(with_image: Cluster, helm: Helm, kubectl: Kubectl, stand_in: Path) -> Iterator[None]:  # noqa: ARG001
+def chart(with_image: Cluster, helm: Helm, stand_in: Path) -> Iterator[None]:  # noqa: ARG001
     """Install the chart with node facts into a namespace that enforces PodSecurity ``restricted``; the node is bare."""
-    with_image.hide_gpus()
-    # A kubelet that starts while a namespace is deleted takes long to end the pods in it.
-    kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found")
-    with_image.forget_gpus()
-    with facts_chart(helm, kubectl, {"nodeFacts": ENABLED_FACTS}, RESTRICTED):
+    with facts_chart(with_image, helm, {"nodeFacts": ENABLED_FACTS}, RESTRICTED):
         yield
-    with_image.show_gpus()
 
 
 def upgraded(helm: Helm, kubectl: Kubectl) -> None:

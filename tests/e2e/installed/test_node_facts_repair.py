@@ -23,15 +23,12 @@ VALUES = {"nodeFacts": STAND_IN_FACTS, "policy": {"bootstrap": {"repair": "evict
 @pytest.fixture
 def stand_in(with_image: Cluster, helm: Helm, kubectl: Kubectl) -> Iterator[Path]:
     """Have the chart on a bare node whose GPU has no driver yet; return the folder with the host's files."""
-    with_image.hide_gpus()
-    with_image.forget_gpus()
     folder = stand_in_host(with_image)
     bind(folder, "")
-    with facts_chart(helm, kubectl, VALUES):
+    with facts_chart(with_image, helm, VALUES):
         facts_rolled_out(kubectl)
         yield folder
     bind(folder, "nvidia")
-    with_image.show_gpus()
 
 
 def test_a_driver_that_is_loaded_later_needs_no_restart(with_image: Cluster, kubectl: Kubectl, stand_in: Path) -> None:
