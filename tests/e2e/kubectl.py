@@ -64,10 +64,7 @@ class Kubectl:
 
     def run(self, *arguments: str, stdin: str = "") -> Printed:
         """Run kubectl; raise KubectlError if it does not succeed."""
-        printed = self.attempt(*arguments, stdin=stdin)
-        if printed.code != 0:
-            raise KubectlError(f"kubectl {' '.join(arguments)}: exit code {printed.code}\n{printed.stderr}{stdin}")
-        return printed
+        return _successful(self.attempt(*arguments, stdin=stdin), *arguments, stdin=stdin)
 
     def succeeds(self, *arguments: str, stdin: str = "") -> bool:
         """Say whether kubectl succeeds."""
@@ -83,16 +80,12 @@ class Kubectl:
 
     def create(self, manifest: Manifest, *flags: str) -> Printed:
         """Create one object; the answer holds it as the API server stored it."""
-        printed = self.attempt_create(manifest, *flags)
-        if printed.code != 0:
-            raise KubectlError(f"create {' '.join(flags)}: {printed.stderr}\n{json.dumps(manifest)}")
-        return printed
+        return _successful(self.attempt_create(manifest, *flags), "create", *flags, stdin=json.dumps(manifest))
 
     def store_in_dry_run(self, manifest: Manifest) -> None:
         """Assert that the API server would accept an object, new or instead of the one that is there."""
         printed = _printed(lambda: stored_in_dry_run(self.kubeconfig, manifest))
-        if printed.code != 0:
-            raise KubectlError(f"in a dry-run: {printed.stderr}\n{json.dumps(manifest)}")
+        _successful(printed, "apply", "--dry-run=server", stdin=json.dumps(manifest))
 
     def exists(self, *arguments: str) -> bool:
         """Say whether ``get`` finds the object."""
@@ -100,10 +93,7 @@ class Kubectl:
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """Read an object, or a List of them, as ``kubectl get`` does."""
-        printed = _printed(lambda: found(self.kubeconfig, *arguments))
-        if printed.code != 0:
-            raise KubectlError(f"get {' '.join(arguments)}: {printed.stderr}")
-        return printed.object
+        return _successful(_printed(lambda: found(self.kubeconfig, *arguments)), "get", *arguments).object
 
     def token(self, service_account: str, namespace: str) -> str:
         """Return a new token of a ServiceAccount, good for an hour."""
@@ -118,6 +108,13 @@ class Kubectl:
         assert status == 201, answer
         token: str = answer["status"]["token"]
         return token
+
+
+def _successful(printed: Printed, *arguments: str, stdin: str = "") -> Printed:
+    """Return what was printed; raise KubectlError if it tells of a failure."""
+    if printed.code != 0:
+        raise KubectlError(f"kubectl {' '.join(arguments)}: exit code {printed.code}\n{printed.stderr}{stdin}")
+    return printed
 
 
 def _printed(ask: Callable[[], Answer]) -> Printed:

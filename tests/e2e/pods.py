@@ -77,5 +77,10 @@ def wait_for_decision(kubectl: Kubectl, word: str) -> None:
 
 def would_be_decided(kubectl: Kubectl) -> str | None:
     """Return the decision that a GPU pod would get now; None where it gets none, or would be refused."""
-    printed = kubectl.attempt_create(pod(ENABLED), "--dry-run=server")
+    return dry_run(kubectl, pod(ENABLED))
+
+
+def dry_run(kubectl: Kubectl, author: Mapping[str, Any]) -> str | None:
+    """Return the decision that this pod would get; None where it gets none, or would be refused."""
+    printed = kubectl.attempt_create(author, "--dry-run=server")
     return decision_of(printed.object) if printed.code == 0 else None

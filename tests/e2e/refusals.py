@@ -4,13 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from e2e.kubectl import Kubectl
-from e2e.pods import decision_of
-
-
-def dry_run(kubectl: Kubectl, author: Mapping[str, Any]) -> str | None:
-    """Return the decision that a pod would get."""
-    printed = kubectl.attempt_create(author, "--dry-run=server")
-    return decision_of(printed.object) if printed.code == 0 else None
 
 
 def deployment(namespace: str, template: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from e2e.gpu_nodes import POOLS, gpu_nodes
 from e2e.installation import NAME, Webhook, running_webhook
 from e2e.kubectl import Kubectl, as_list
 from e2e.namespaces import INJECT
-from e2e.pods import decision_of
+from e2e.pods import decision_of, dry_run
 from e2e.processes import until
-from e2e.refusals import deployment, dry_run, events_of, no_host_path, pods_of
+from e2e.refusals import deployment, events_of, no_host_path, pods_of
 from e2e.service_accounts import account_with_role
 from e2e.situations import INJECTED, MOUNTED, on
 
@@ -178,7 +178,7 @@ def test_many_and_large_events_cost_little(plane: ControlPlane, kubectl: Kubectl
     large = event(tenants.own, NO_HANDLER, "FailedCreatePodSandBox")
     large["metadata"] |= {"generateName": "large-", "annotations": {"x": "y" * 200_000}}
     tenants.mallory.run("create", "-f", "-", stdin=as_list([large] * 4))
-    begin = (plane.logs / "audit.log").stat().st_size
+    begin = plane.audit_end()
     for pool, word in (("mounted", MOUNTED), ("unreported", INJECTED)):
         assert dry_run(kubectl, on(pool, namespace=tenants.own)) == word
         assert dry_run(kubectl, on(pool, namespace=tenants.other)) == word
@@ -188,12 +188,9 @@ def test_many_and_large_events_cost_little(plane: ControlPlane, kubectl: Kubectl
 
 def lists_of_events(plane: ControlPlane, begin: int, namespace: str) -> list[str]:
     """Return the webhook's requests for the Events of a namespace since a place in the audit log."""
-    with (plane.logs / "audit.log").open("rb") as log:
-        log.seek(begin)
-        found = [json.loads(line) for line in log if line.endswith(b"\n")]
     return [
         one["requestURI"]
-        for one in found
+        for one in plane.audit_events(begin)
         if one["user"]["username"].endswith(f":{NAME}")
         and one.get("objectRef", {}).get("resource") == "events"
         and one["objectRef"].get("namespace") == namespace

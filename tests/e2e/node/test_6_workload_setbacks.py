@@ -12,9 +12,9 @@ from e2e.kubectl import Kubectl, as_list
 from e2e.namespaces import INJECT
 from e2e.node.setups import ON_1_33
 from e2e.node.workload import probe, probing_pod, run_to_the_end, staying_probe
-from e2e.pods import GPU, decision_of, runtime_class_of
+from e2e.pods import GPU, decision_of, dry_run, runtime_class_of
 from e2e.processes import until
-from e2e.refusals import deployment, dry_run, events_of, no_host_path, pods_of
+from e2e.refusals import deployment, events_of, no_host_path, pods_of
 
 pytestmark = pytest.mark.usefixtures("plugin", "webhook")
 
